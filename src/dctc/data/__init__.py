@@ -1,0 +1,1 @@
+"""Scene-text data: LMDB sets, rendered words, and the LightningDataModules that serve them."""

@@ -1,0 +1,102 @@
+"""What a DataModule yields: one batch of images with their labels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NO_EXTENT = -1.0  # pads Batch.extents; pixel positions are never negative
+
+
+class Sample(NamedTuple):
+    """One decoded sample, as a dataset returns it.
+
+    Attributes:
+        image: ``(h, w, ch)`` uint8.
+        label: Text, already passed through the protocol and the charset filter.
+        key: Where it comes from: ``set/record`` or ``rendered/seed/number``.
+        extents: ``(s, 2)`` float32, left and right limit of each character of the label in pixels
+            of ``image``; None where unknown.
+    """
+
+    image: np.ndarray
+    label: str
+    key: str
+    extents: np.ndarray | None = None
+
+
+class Corrupt(NamedTuple):
+    """A record that could not be read; it takes the place of its :class:`Sample`.
+
+    Attributes:
+        key: Which record: ``set/record``.
+        reason: Why, in one line.
+    """
+
+    key: str
+    reason: str
+
+
+class Batch(NamedTuple):
+    """One batch (n samples of one size).
+
+    Attributes:
+        image: ``(n, ch, h, w)`` float32 in [-1, 1].
+        label: n texts.
+        key: n keys.
+        width: ``(n,)`` int64, valid pixels of each image's width (the rest is padding).
+        extents: ``(n, s, 2)`` float32 character limits in pixels, padded with
+            :data:`NO_EXTENT`; None unless every sample has them.
+        corrupt: Records of this batch that could not be read; they are in no other field.
+    """
+
+    image: Tensor
+    label: list[str]
+    key: list[str]
+    width: Tensor
+    extents: Tensor | None
+    corrupt: list[Corrupt]
+
+
+def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
+    """Stack samples into a :class:`Batch`; corrupt records are listed and warned about.
+
+    Raises:
+        ValueError: If no record of the batch could be read.
+    """
+    good = [s for s in samples if isinstance(s, Sample)]
+    corrupt = [s for s in samples if isinstance(s, Corrupt)]
+    for bad in corrupt:
+        warnings.warn(f"{bad.key}: {bad.reason}; left out and counted", UserWarning, stacklevel=2)
+    if not good:
+        raise ValueError(
+            f"none of the {len(samples)} records of a batch can be read; the first: "
+            f"{corrupt[0].key}: {corrupt[0].reason}"
+        )
+    pixels = torch.from_numpy(np.stack([s.image for s in good]))  # (n, h, w, ch) uint8
+    # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
+    image = pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    width = torch.full((len(good),), image.shape[3], dtype=torch.int64)
+    return Batch(
+        image=image,
+        label=[s.label for s in good],
+        key=[s.key for s in good],
+        width=width,
+        extents=_pad_extents([s.extents for s in good]),
+        corrupt=corrupt,
+    )
+
+
+def _pad_extents(extents: Sequence[np.ndarray | None]) -> Tensor | None:
+    known = [e for e in extents if e is not None]
+    if len(known) < len(extents):
+        return None
+    padded = torch.full((len(known), max(map(len, known)), 2), NO_EXTENT)
+    for row, extent in zip(padded, known, strict=True):
+        row[: len(extent)] = torch.from_numpy(extent)
+    return padded

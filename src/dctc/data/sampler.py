@@ -1,0 +1,140 @@
+"""Which samples make up batch k: a pure function of (seed, k)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+
+class Draw(NamedTuple):
+    """One request to a dataset.
+
+    Attributes:
+        index: Which item.
+        number: The how-manieth item of the whole run this is; it seeds whatever is random about it.
+    """
+
+    index: int
+    number: int
+
+
+class StepBatchSampler(Sampler[list[Draw]]):
+    """Endless shuffled training batches, cut into epochs of ``len(self)`` batches.
+
+    Batch k of a run depends on (seed, k) only: not on the number of workers, on the number of
+    processes, or on where a resumed run began. Each epoch is a permutation of its own; a last
+    partial batch is left out, so every batch has the same size.
+
+    Args:
+        size: Items in the dataset.
+        batch_size: Items in a batch over all processes.
+        seed: Seed of the permutations.
+        shuffle: False visits items in order, and from one epoch to the next Draw.number goes on.
+        rank: This process; it takes items ``rank::world_size`` of every batch.
+        world_size: Number of processes.
+
+    Raises:
+        ValueError: If the batch does not divide by the number of processes, or the dataset does
+            not fill one batch.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size % world_size:
+            raise ValueError(
+                f"batch_size {batch_size} (over all processes) does not divide by {world_size} "
+                f"processes"
+            )
+        if size < batch_size:
+            raise ValueError(f"{size} training samples do not fill one batch of {batch_size}")
+        self.size, self.batch_size, self.seed, self.shuffle = size, batch_size, seed, shuffle
+        self.rank, self.world_size = rank, world_size
+        self.next_batch = 0  # k of the batch that the next iteration begins with
+
+    def __len__(self) -> int:
+        return self.size // self.batch_size
+
+    def batch(self, k: int) -> list[Draw]:
+        """Return this process's share of batch k, k counted from the beginning of the run."""
+        epoch, k_in_epoch = divmod(k, len(self))
+        first = k_in_epoch * self.batch_size
+        positions = range(first + self.rank, first + self.batch_size, self.world_size)
+        order = self._order(epoch)
+        begin = k * self.batch_size - first  # Draw.number of the epoch's first item
+        return [Draw(int(order[p]), begin + p) for p in positions]
+
+    def _order(self, epoch: int) -> Any:
+        if not self.shuffle:
+            return range(self.size)
+        if getattr(self, "_cached_epoch", None) != epoch:
+            self._cached_order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+            self._cached_epoch = epoch
+        return self._cached_order
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for k in range(self.next_batch, (self.next_batch // len(self) + 1) * len(self)):
+            yield self.batch(k)
+
+
+class StepDataLoader(DataLoader):
+    """A DataLoader over a :class:`StepBatchSampler` that knows how far it has been read.
+
+    Lightning saves :meth:`state_dict` in its checkpoints and restores it, so a resumed run goes on
+    with the batch after the last one that was trained on, whatever the workers had fetched ahead.
+
+    Args:
+        dataset: Takes a :class:`Draw` as its index.
+        batch_sampler: The batches.
+        **options: Further options of :class:`torch.utils.data.DataLoader`.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_sampler: StepBatchSampler, **options: Any
+    ) -> None:
+        super().__init__(dataset, batch_sampler=batch_sampler, **options)
+        self.steps = batch_sampler
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            self.steps.next_batch += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the number of batches read since the beginning of the run."""
+        return {"next_batch": self.steps.next_batch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after that many batches."""
+        self.steps.next_batch = state["next_batch"]
+
+
+class UnpaddedSampler(Sampler[Draw]):
+    """Every item once, in order, shared out over the processes without padding.
+
+    Lightning's own distributed sampler repeats items so that all processes get the same number; a
+    set of 645 would then count 646 on two processes.
+
+    Args:
+        size: Items in the dataset.
+        rank: This process; it takes items ``rank::world_size``.
+        world_size: Number of processes.
+    """
+
+    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
+        self.indices = range(rank, size, world_size)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[Draw]:
+        return (Draw(i, i) for i in self.indices)

@@ -1,0 +1,73 @@
+"""Charsets: the ordered characters that a recogniser can emit."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+# The three charsets of the English benchmarks, in the order of digits, lower case, upper case,
+# punctuation that PARSeq (Bautista & Atienza, ECCV 2022) and its successors use.
+NAMED = {
+    "36": string.digits + string.ascii_lowercase,
+    "62": string.digits + string.ascii_lowercase + string.ascii_uppercase,
+    "94": string.digits + string.ascii_lowercase + string.ascii_uppercase + string.punctuation,
+}
+
+
+@dataclass(frozen=True)
+class Charset:
+    """An ordered set of characters.
+
+    Attributes:
+        characters: The characters in class order. The CTC blank is not one of them.
+
+    Raises:
+        ValueError: If the charset is empty or holds a character twice.
+
+    Example:
+        >>> len(Charset.load("36"))
+        36
+        >>> "A" in Charset.load("36")
+        False
+    """
+
+    characters: str
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise ValueError("charset: it holds no character")
+        if len(set(self.characters)) < len(self.characters):
+            twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
+            raise ValueError(f"charset: {twice[:5]} stand in it more than once")
+
+    @classmethod
+    def load(cls, name_or_file: str) -> Charset:
+        """Return the charset called ``36``, ``62`` or ``94``, or read one from a UTF-8 file.
+
+        A file's line breaks are layout; every other character, a space too, belongs to the charset.
+
+        Args:
+            name_or_file: ``36``, ``62``, ``94`` or the path of a text file.
+
+        Raises:
+            ValueError: If there is neither such a name nor such a file, or the file is not UTF-8.
+        """
+        if name_or_file in NAMED:
+            return cls(NAMED[name_or_file])
+        path = Path(name_or_file)
+        if not path.is_file():
+            raise ValueError(
+                f"charset {name_or_file!r}: neither one of {', '.join(NAMED)} nor a file"
+            )
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"charset {name_or_file!r}: not UTF-8 ({error})") from error
+        return cls(text.replace("\r", "").replace("\n", ""))
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __contains__(self, character: object) -> bool:
+        return isinstance(character, str) and len(character) == 1 and character in self.characters
