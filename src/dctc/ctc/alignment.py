@@ -1,0 +1,150 @@
+"""The latent alignment z*: which class each frame most plausibly stands for, given the label."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from dctc.ctc.labels import Labels
+from dctc.ctc.lattice import Lattice, candidate_classes, valid_frames
+
+Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
+ESTIMATORS: tuple[str, ...] = get_args(Estimator)
+
+NO_CLASS = -1  # alignment of a frame that takes no part (padding, infeasible sample)
+PROBABILITY_FLOOR = 1e-8  # authors' code: G / max(P, 1e-8)
+# Two scores this close, relatively, count as a tie, which the lowest class wins; otherwise the
+# rounding of symmetric lattices would decide (ours).
+TIE = 1e-9
+
+
+def estimate_alignment(
+    estimator: Estimator,
+    log_probs: Tensor,
+    emissions: Tensor,
+    lattice: Lattice,
+    labels: Labels,
+    blank: int,
+) -> Tensor:
+    """Estimate the alignment z* of each sample with its label.
+
+    - ``likelihood``: argmax_k gamma/P, the authors' rule z* = argmin_k G/P (their code; G is the
+      CTC gradient P - gamma). A MAP estimate under a flat prior over classes.
+    - ``posterior``: argmax_k gamma, the MAP estimate of a frame's class (ours, for comparison).
+    - ``viterbi``: the best path of the lattice; the only one that always collapses to the label.
+    - ``greedy``: argmax_k P over all classes, without looking at the label.
+
+    Args:
+        estimator: One of the four.
+        log_probs: ``(t, n, c)`` log probabilities.
+        emissions: ``(t, n, s + 1)`` float64, those of the candidate classes.
+        lattice: Their forward-backward.
+        labels: The labels.
+        blank: Class of the blank.
+
+    Returns:
+        ``(t, n)`` int64 classes; :data:`NO_CLASS` on padded frames and infeasible samples.
+
+    Raises:
+        ValueError: If the estimator is unknown.
+    """
+    with torch.no_grad():
+        if estimator == "greedy":
+            alignment = log_probs.argmax(2)
+        elif estimator == "viterbi":
+            alignment = viterbi_alignment(emissions, labels, blank)
+        elif estimator == "posterior":
+            alignment = _best_candidate(lattice.posterior, labels, blank)
+        elif estimator == "likelihood":
+            probs = emissions.exp()
+            # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
+            score = (lattice.posterior - probs) / probs.clamp(min=PROBABILITY_FLOOR)
+            alignment = _best_candidate(score, labels, blank)
+        else:
+            raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
+        return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)
+
+
+def _best_candidate(score: Tensor, labels: Labels, blank: int) -> Tensor:
+    """Return the class of the best score ``(t, n, s + 1)``; of tied classes the lowest."""
+    best = score.amax(2, keepdim=True)
+    tied = score >= best - TIE * best.abs()
+    classes = candidate_classes(labels, blank).expand_as(score)
+    return torch.where(tied, classes, torch.iinfo(torch.int64).max).amin(2)
+
+
+def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:
+    """Return the most probable path through the lattice of each label.
+
+    Of equally probable paths the one that stays longest in earlier states is taken.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` log probabilities of the candidate classes.
+        labels: The labels.
+        blank: Class of the blank.
+
+    Returns:
+        ``(t, n)`` int64 classes; meaningless on padded frames and infeasible samples.
+    """
+    t, n, _ = emissions.shape
+    s = labels.classes.shape[1]
+    device = emissions.device
+    state = torch.arange(2 * s + 1, device=device)  # even: blank, odd: character (state - 1) / 2
+    column = torch.where(state % 2 == 1, (state + 1) // 2, 0)
+    emitted = emissions[:, :, column]  # (t, n, 2s + 1)
+    classes = candidate_classes(labels, blank)[:, column]  # (n, 2s + 1)
+    # a character may follow the previous one directly unless both are equal
+    skips = torch.zeros_like(classes, dtype=torch.bool)
+    skips[:, 2:] = (classes[:, 2:] != blank) & (classes[:, 2:] != classes[:, :-2])
+
+    score = emitted[0].masked_fill(state > 1, -torch.inf)
+    steps = torch.zeros((t, n, 2 * s + 1), dtype=torch.int64, device=device)
+    for frame in range(1, t):
+        by_two = shifted(score, 2).masked_fill(~skips, -torch.inf)
+        came_from = torch.stack((score, shifted(score, 1), by_two))
+        best, step = came_from.max(0)
+        active = frame < labels.frames[:, None]
+        steps[frame] = torch.where(active, step, 0)
+        score = torch.where(active, best + emitted[frame], score)
+
+    last = 2 * labels.lengths[:, None]  # (n, 1): the final blank; last - 1 is the last character
+    ends = torch.cat((last, (last - 1).clamp(min=0)), 1)
+    current = ends.gather(1, score.gather(1, ends).argmax(1, keepdim=True))  # (n, 1)
+    path = torch.empty((t, n), dtype=torch.int64, device=device)
+    for frame in reversed(range(t)):
+        path[frame] = classes.gather(1, current)[:, 0]
+        current = (current - steps[frame].gather(1, current)).clamp(min=0)
+    return path
+
+
+def shifted(score: Tensor, by: int) -> Tensor:
+    """Shift ``(n, k)`` scores to the right by some states, filling with -inf."""
+    return torch.nn.functional.pad(score, (by, 0), value=-torch.inf)[:, : score.shape[1]]
+
+
+def collapse(alignment: Tensor, blank: int) -> tuple[Tensor, Tensor]:
+    """Merge runs and remove blanks, as CTC reads a path.
+
+    Args:
+        alignment: ``(t, n)`` classes; frames of :data:`NO_CLASS` are not read.
+        blank: Class of the blank.
+
+    Returns:
+        Collapsed classes ``(n, t)``, padded with the blank, and their lengths ``(n,)``.
+
+    Example:
+        >>> classes, lengths = collapse(torch.tensor([[1], [1], [0], [1], [2]]), blank=0)
+        >>> classes[0, : lengths[0]].tolist()
+        [1, 1, 2]
+    """
+    starts_run = torch.ones_like(alignment, dtype=torch.bool)
+    starts_run[1:] = alignment[1:] != alignment[:-1]
+    keep = starts_run & (alignment != blank) & (alignment != NO_CLASS)
+    t, n = alignment.shape
+    # kept frames go to their rank among the kept ones, all others to a spare last column
+    rank = torch.where(keep, keep.cumsum(0) - 1, t).T  # (n, t)
+    classes = torch.full((n, t + 1), blank, dtype=alignment.dtype, device=alignment.device)
+    classes.scatter_(1, rank, alignment.T)
+    return classes[:, :t], keep.sum(0)

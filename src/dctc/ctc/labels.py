@@ -1,0 +1,119 @@
+"""The labels of a batch: checked, padded, and told apart by whether they fit their frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Lengths = Tensor | Sequence[int]
+
+
+class Labels(NamedTuple):
+    """The labels of a batch on the device of its logits.
+
+    Attributes:
+        classes: ``(n, s)`` int64, padded with the blank; s is at least 1.
+        lengths: ``(n,)`` int64, characters of each label.
+        frames: ``(n,)`` int64, valid frames of each sample.
+        feasible: ``(n,)`` bool, whether the label fits into its frames.
+    """
+
+    classes: Tensor
+    lengths: Tensor
+    frames: Tensor
+    feasible: Tensor
+
+
+def frames_needed(classes: Tensor, lengths: Tensor) -> Tensor:
+    """Return how many frames each label needs: its length, and a blank between equal neighbours.
+
+    Args:
+        classes: ``(n, s)`` padded labels.
+        lengths: ``(n,)`` their lengths.
+
+    Returns:
+        ``(n,)`` int64 frames.
+
+    Example:
+        >>> frames_needed(torch.tensor([[1, 1, 2]]), torch.tensor([3])).tolist()
+        [4]
+    """
+    position = torch.arange(1, classes.shape[1], device=classes.device)
+    repeats = (classes[:, 1:] == classes[:, :-1]) & (position < lengths[:, None])
+    return lengths + repeats.sum(1)
+
+
+def pack_labels(
+    logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: int
+) -> Labels:
+    """Check the arguments of a CTC loss and bring them into one form.
+
+    Args:
+        logits: ``(t, n, c)`` floating point.
+        targets: Integer classes, padded ``(n, s)`` or concatenated ``(sum(target_lengths),)``.
+        input_lengths: ``(n,)`` valid frames of each sample, at most t.
+        target_lengths: ``(n,)`` length of each label.
+        blank: Class of the blank.
+
+    Raises:
+        ValueError: If anything does not fit; the message names the first sample concerned.
+    """
+    if logits.ndim != 3 or not logits.is_floating_point():
+        raise ValueError(
+            f"logits: expected floating point (t, n, c), got {logits.dtype} {tuple(logits.shape)}"
+        )
+    t, n, c = logits.shape
+    if not 0 <= blank < c:
+        raise ValueError(f"blank {blank}: not among the {c} classes of the logits")
+    frames = _lengths(input_lengths, "input_lengths", n, t, "frames of the logits")
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise ValueError(f"targets: expected integers, got {targets.dtype}")
+    longest = targets.shape[1] if targets.ndim == 2 else targets.numel()
+    lengths = _lengths(target_lengths, "target_lengths", n, longest, "columns of the targets")
+    classes = _padded(targets.cpu().long(), lengths, blank)
+    _check_range(classes, lengths, blank, c)
+    feasible = frames_needed(classes, lengths) <= frames
+    return Labels(*(part.to(logits.device) for part in (classes, lengths, frames, feasible)))
+
+
+def _lengths(lengths: Lengths, name: str, n: int, most: int, of_what: str) -> Tensor:
+    tensor = torch.as_tensor(lengths)
+    if tensor.is_floating_point() or tensor.shape != (n,):
+        raise ValueError(f"{name}: expected {n} integers, got {tensor.dtype} {tuple(tensor.shape)}")
+    tensor = tensor.long().cpu()
+    wrong = (tensor < 0) | (tensor > most)
+    if wrong.any():
+        i = int(wrong.nonzero()[0])
+        raise ValueError(f"{name}: sample {i} has {int(tensor[i])}, outside 0..{most} ({of_what})")
+    return tensor
+
+
+def _padded(targets: Tensor, lengths: Tensor, blank: int) -> Tensor:
+    n, s = len(lengths), max(int(lengths.max()) if len(lengths) else 0, 1)
+    inside = torch.arange(s) < lengths[:, None]  # (n, s)
+    classes = torch.full((n, s), blank, dtype=torch.int64)
+    if targets.ndim == 1:
+        if len(targets) != int(lengths.sum()):
+            raise ValueError(
+                f"targets: {len(targets)} concatenated classes, but target_lengths add up to "
+                f"{int(lengths.sum())}"
+            )
+        classes[inside] = targets
+        return classes
+    if targets.ndim != 2 or targets.shape[0] != n:
+        raise ValueError(f"targets: expected ({n}, s) or 1-D, got {tuple(targets.shape)}")
+    width = min(s, targets.shape[1])
+    return torch.where(inside[:, :width], targets[:, :width], blank) if width else classes
+
+
+def _check_range(classes: Tensor, lengths: Tensor, blank: int, c: int) -> None:
+    inside = torch.arange(classes.shape[1]) < lengths[:, None]
+    wrong = inside & ((classes < 0) | (classes >= c) | (classes == blank))
+    if wrong.any():
+        i, j = wrong.nonzero()[0].tolist()
+        value = int(classes[i, j])
+        what = "the blank" if value == blank else f"outside 0..{c - 1}"
+        raise ValueError(f"targets: sample {i}, position {j} is class {value}, {what}")

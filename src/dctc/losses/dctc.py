@@ -1,0 +1,124 @@
+"""DCTC: CTC with self-distillation towards the latent alignment (arXiv 2308.08806)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, ctc_nll, ctc_terms, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+
+
+class DCTCLoss(nn.Module):
+    """L = beta * CTC(x, y) + alpha * sum_t CE(P_t, z*_t).
+
+    P is the softmax of the logits, z* the model's own alignment with the label, estimated in closed
+    form from P and the CTC gradient G = P - gamma: z*_t = argmin_k G_tk / P_tk, which is
+    argmax_k gamma_tk / P_tk. No gradient flows through z*. Source: the authors' released code.
+
+    The cross-entropy is summed over frames, so the weight of the term grows with alpha * t. A
+    sample whose label does not fit its frames is 0 in both terms (the authors' code trains its every
+    frame to blank instead). With ``distill_weight=0`` this is CTC.
+
+    Args:
+        distill_weight: alpha.
+        ctc_weight: beta.
+        estimator: How z* is estimated: ``likelihood`` (the authors' rule), ``posterior``,
+            ``viterbi`` or ``greedy``; see :func:`dctc.ctc.estimate_alignment`.
+        margin: Additive margin m on the logit of z*; 0 gives plain cross-entropy.
+        scale: Factor s on the logits, in both terms.
+        blank: Class of the blank.
+        reduction: ``none``, ``sum``, ``batchmean`` (the authors') or ``mean``, see
+            :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Example:
+        >>> loss = DCTCLoss(distill_weight=0.1)
+        >>> logits = torch.zeros(4, 1, 3, requires_grad=True)
+        >>> loss(logits, torch.tensor([[1, 2]]), [4], [2]).backward()
+        >>> loss.terms(logits, torch.tensor([[1, 2]]), [4], [2]).alignment[:, 0].tolist()
+        [1, 1, 2, 2]
+    """
+
+    def __init__(
+        self,
+        distill_weight: float = 0.1,  # authors' code, default
+        ctc_weight: float = 1.0,  # authors' code, default
+        estimator: Estimator = "likelihood",
+        margin: float = 0.0,
+        scale: float = 1.0,
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        if estimator not in ESTIMATORS:
+            raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
+        self.distill_weight = distill_weight
+        self.ctc_weight = ctc_weight
+        self.estimator: Estimator = estimator
+        self.margin = margin
+        self.scale = scale
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss.
+
+        Args:
+            logits: ``(t, n, c)`` logits or log probabilities.
+            targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
+            input_lengths: ``(n,)`` valid frames.
+            target_lengths: ``(n,)`` label lengths.
+            features: Not used by this loss.
+            alignment: ``(t, n)`` classes to distil towards in place of z*; -1 leaves a frame out.
+
+        Returns:
+            A scalar, or ``(n,)`` for reduction ``none``; nats.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        if self.distill_weight == 0:
+            per_sample = self.ctc_weight * ctc_nll(logits * self.scale, labels, self.blank)
+        else:
+            terms = ctc_terms(
+                logits, labels, self.blank, self.estimator, alignment, self.margin, self.scale
+            )
+            per_sample = self.ctc_weight * terms.nll + self.distill_weight * terms.distill
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> CTCTerms:
+        """Return both terms, unweighted, and z* per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return ctc_terms(
+            logits, labels, self.blank, self.estimator, alignment, self.margin, self.scale
+        )
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return (
+            f"distill_weight={self.distill_weight}, ctc_weight={self.ctc_weight}, "
+            f"estimator={self.estimator!r}, margin={self.margin}, scale={self.scale}, "
+            f"blank={self.blank}, reduction={self.reduction!r}"
+        )
