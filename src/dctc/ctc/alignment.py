@@ -70,7 +70,7 @@ def estimate_alignment(
 def _best_candidate(score: Tensor, labels: Labels, blank: int) -> Tensor:
     """Return the class of the best score ``(t, n, s + 1)``; of tied classes the lowest."""
     best = score.amax(2, keepdim=True)
-    tied = score >= best - TIE * best.abs()
+    tied = ~(score < best - TIE * best.abs())  # so NaN ties with all, and some class is found
     classes = candidate_classes(labels, blank).expand_as(score)
     return torch.where(tied, classes, torch.iinfo(torch.int64).max).amin(2)
 
@@ -78,7 +78,8 @@ def _best_candidate(score: Tensor, labels: Labels, blank: int) -> Tensor:
 def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:
     """Return the most probable path through the lattice of each label.
 
-    Of equally probable paths the one that stays longest in earlier states is taken.
+    Of equally probable paths the one that reaches the later states first is taken: "ab" over three
+    uniform frames is "a", "b", blank.
 
     Args:
         emissions: ``(t, n, s + 1)`` log probabilities of the candidate classes.

@@ -74,10 +74,11 @@ class _ForwardBackward(torch.autograd.Function):
 
 def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     t = emissions.shape[0]
-    # An empty label over no frames has probability 1; torch's kernel wants at least one frame.
-    nothing = (labels.frames == 0) | ~labels.feasible
-    lengths = labels.lengths.masked_fill(nothing, 0)
-    with torch.enable_grad():
+    # Validation loops run in inference mode, which enable_grad alone does not leave.
+    with torch.inference_mode(False), torch.enable_grad():
+        # An empty label over no frames has probability 1; torch's kernel wants at least one frame.
+        nothing = (labels.frames == 0) | ~labels.feasible
+        lengths = labels.lengths.masked_fill(nothing, 0)
         leaf = emissions.clone().requires_grad_()
         nll = F.ctc_loss(
             leaf,
