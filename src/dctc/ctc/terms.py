@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -55,7 +54,7 @@ def ctc_terms(
     Raises:
         ValueError: If the alignment has another shape or holds a class that does not exist.
     """
-    log_probs, emissions = _emissions(logits * scale if scale != 1.0 else logits, labels, blank)
+    log_probs, emissions = _emissions(logits, labels, blank, scale)
     lattice = forward_backward(emissions, labels)
     if alignment is None:
         alignment = estimate_alignment(
@@ -68,21 +67,24 @@ def ctc_terms(
     return CTCTerms(lattice.nll.to(dtype), distill.to(dtype), alignment, labels.feasible)
 
 
-def ctc_nll(logits: Tensor, labels: Labels, blank: int) -> Tensor:
+def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
     """Compute the first term alone: ``(n,)`` nats, 0 for infeasible samples.
 
     Args:
         logits: ``(t, n, c)`` logits or log probabilities.
         labels: The labels.
         blank: Class of the blank.
+        scale: Factor s on the logits.
     """
-    log_probs, emissions = _emissions(logits, labels, blank)
+    log_probs, emissions = _emissions(logits, labels, blank, scale)
     return forward_backward(emissions, labels).nll.to(log_probs.dtype)
 
 
-def _emissions(logits: Tensor, labels: Labels, blank: int) -> tuple[Tensor, Tensor]:
+def _emissions(logits: Tensor, labels: Labels, blank: int, scale: float) -> tuple[Tensor, Tensor]:
     """Return log probabilities ``(t, n, c)`` and those of the candidates ``(t, n, s + 1)``."""
     dtype = logits.dtype if logits.dtype == torch.float64 else torch.float32
+    if scale != 1.0:
+        logits = logits.to(dtype) * scale  # in this order: half precision could overflow
     log_probs = torch.log_softmax(logits, 2, dtype=dtype)
     columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
     return log_probs, log_probs.gather(2, columns).double()
@@ -108,9 +110,10 @@ def _checked(alignment: Tensor, log_probs: Tensor, labels: Labels) -> Tensor:
 
 def _cross_entropy(log_probs: Tensor, alignment: Tensor, margin: float) -> Tensor:
     """Sum -log softmax(x - margin onehot(z))[z] over the frames of each sample, float64 (n,)."""
-    chosen = log_probs.gather(2, alignment.clamp(min=0)[:, :, None])[:, :, 0].double()  # (t, n)
-    loss = -chosen
+    target = alignment.clamp(min=0)[:, :, None]  # (t, n, 1)
     if margin:
-        # log sum_k exp(x_k - margin [k = z]) = log(1 - p_z + p_z exp(-margin)) where sum_k p_k = 1
-        loss = loss + margin + torch.log1p(chosen.exp() * math.expm1(-margin))
+        # a second log_softmax, since log(1 - p_z + p_z exp(-margin)) is lost to rounding at p_z ~ 1
+        lowered = torch.full_like(target, -margin, dtype=log_probs.dtype)
+        log_probs = torch.log_softmax(log_probs.scatter_add(2, target, lowered), 2)
+    loss = -log_probs.gather(2, target)[:, :, 0].double()  # (t, n)
     return loss.masked_fill(alignment == NO_CLASS, 0.0).sum(0)

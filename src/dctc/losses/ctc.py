@@ -19,7 +19,8 @@ class CTCLoss(nn.Module):
 
     Args:
         blank: Class of the blank.
-        reduction: ``none``, ``sum``, ``batchmean`` or ``mean``, see :func:`~dctc.losses.reduction.reduce`.
+        reduction: ``none``, ``sum``, ``batchmean`` or ``mean``, see
+            :func:`dctc.losses.reduction.reduce`.
 
     Raises:
         ValueError: If the reduction is unknown or an argument of a call does not fit.

@@ -18,8 +18,8 @@ class DCTCLoss(nn.Module):
     argmax_k gamma_tk / P_tk. No gradient flows through z*. Source: the authors' released code.
 
     The cross-entropy is summed over frames, so the weight of the term grows with alpha * t. A
-    sample whose label does not fit its frames is 0 in both terms (the authors' code trains its every
-    frame to blank instead). With ``distill_weight=0`` this is CTC.
+    sample whose label does not fit its frames is 0 in both terms (the authors' code trains each of
+    its frames to blank instead). With ``distill_weight=0`` this is CTC.
 
     Args:
         distill_weight: alpha.
@@ -90,7 +90,7 @@ class DCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         if self.distill_weight == 0:
-            per_sample = self.ctc_weight * ctc_nll(logits * self.scale, labels, self.blank)
+            per_sample = self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
         else:
             terms = ctc_terms(
                 logits, labels, self.blank, self.estimator, alignment, self.margin, self.scale
