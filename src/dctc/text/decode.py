@@ -37,7 +37,7 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
     starts_run = torch.ones_like(valid)
     starts_run[1:] = best[1:] != best[:-1]
     keep = (valid & starts_run & (best != blank)).T.cpu()
-    confidence = (log_probs * valid).sum(0).exp().tolist()
+    confidence = log_probs.masked_fill(~valid, 0.0).sum(0).exp().tolist()
     best = best.T.cpu()
     return [
         Reading(row[kept].tolist(), p) for row, kept, p in zip(best, keep, confidence, strict=True)

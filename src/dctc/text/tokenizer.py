@@ -21,8 +21,8 @@ class CTCTokenizer:
 
     Args:
         charset: ``36``, ``62``, ``94`` or the path of a UTF-8 file of characters.
-        unknown: What to do with a character outside the charset: ``raise`` a ValueError, or ``drop``
-            the character and count it in :attr:`dropped`.
+        unknown: What to do with a character outside the charset: ``raise`` a ValueError, or
+            ``drop`` the character and count it in :attr:`dropped`.
 
     Attributes:
         dropped: How often each unknown character was dropped.
