@@ -85,23 +85,23 @@ class WordRenderer:
         dice = random.Random(int(rng.integers(1 << 62)))
         size = dice.choice(SIZES)
         face = _face(dice.choice(fonts).path, size)
-        outline = self.distort and dice.random() < 0.1
-        ink, left, baseline = _draw(text, face, 0)
-        around = _draw(text, face, 2)[0] if outline else None
+        outline = 2 if self.distort and dice.random() < 0.1 else 0
+        masks, left, baseline = _draw(text, face, outline)
         # Where each character begins, and where the last one ends; prefixes, to include kerning
         limits = left + np.array([face.getlength(text[:i]) for i in range(len(text) + 1)])
         middle = np.stack([limits, np.full_like(limits, baseline - size / 4)])  # (2, s + 1)
         # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
         line = np.array([[limits.mean()] * 2, [baseline, baseline - size / 2]])
         if self.distort:
-            matrix, canvas = _random_homography(dice, ink.size)
-            ink, around = _warp(ink, matrix, canvas), around and _warp(around, matrix, canvas)
+            matrix, canvas = _random_homography(dice, masks[0].size)
+            masks = [_warp(mask, matrix, canvas) for mask in masks]
             middle, line = _apply(matrix, middle), _apply(matrix, line)
-        box = self._crop_box(around or ink, line[1], dice)
+        box = self._crop_box(masks[-1], line[1], dice)
         extents = np.clip((middle[0] - box[0]) * (self.width / (box[2] - box[0])), 0, self.width)
-        masks = [self._resize(mask, box, dice) for mask in (ink, around) if mask is not None]
-        image = self._colour(masks, dice, rng) if self.distort else 255 - masks[0][..., None]
-        pixels = np.broadcast_to(image, (self.height, self.width, 3)).astype(np.uint8)
+        alphas = self._resize([mask.crop(box) for mask in masks], dice)
+        image = self._colour(alphas, dice, rng) if self.distort else 255 - 255 * alphas[0]
+        planes = np.broadcast_to(image, (3, self.height, self.width))
+        pixels = planes.transpose(1, 2, 0).astype(np.uint8, order="C")
         return pixels, np.stack([extents[:-1], extents[1:]], axis=1).astype(np.float32)
 
     def _crop_box(
@@ -123,39 +123,41 @@ class WordRenderer:
             bottom + round(y * dice.random()),
         )
 
-    def _resize(
-        self, mask: Image.Image, box: tuple[int, int, int, int], dice: random.Random
-    ) -> np.ndarray:
-        """Return the box of a mask at the image's size, ``(h, w)`` uint8, perhaps blurred."""
-        mask = mask.crop(box)
+    def _resize(self, masks: list[Image.Image], dice: random.Random) -> list[np.ndarray]:
+        """Return masks at the image's size, ``(h, w)`` float32 in [0, 1], perhaps blurred."""
         if self.distort and dice.random() < 0.25:  # a small or distant word
             share = dice.uniform(0.4, 0.8)
-            small = (max(8, int(mask.width * share)), max(12, int(mask.height * share)))
-            mask = mask.resize(small, Image.Resampling.BILINEAR)
-        mask = mask.resize((self.width, self.height), Image.Resampling.BILINEAR)
+            w, h = masks[0].size
+            small = (max(8, int(w * share)), max(12, int(h * share)))
+            masks = [mask.resize(small, Image.Resampling.BILINEAR) for mask in masks]
+        size = (self.width, self.height)
+        masks = [mask.resize(size, Image.Resampling.BILINEAR) for mask in masks]
         if self.distort and dice.random() < 0.3:
-            mask = mask.filter(ImageFilter.GaussianBlur(dice.uniform(0.3, 1.0)))
-        return np.asarray(mask)
+            blur = ImageFilter.GaussianBlur(dice.uniform(0.3, 1.0))
+            masks = [mask.filter(blur) for mask in masks]
+        return [np.asarray(mask, np.float32) / np.float32(255) for mask in masks]
 
     def _colour(
-        self, masks: list[np.ndarray], dice: random.Random, rng: np.random.Generator
+        self, alphas: list[np.ndarray], dice: random.Random, rng: np.random.Generator
     ) -> np.ndarray:
-        """Return ``(h, w, 3)`` float32 in [0, 255] of the ink over the outline over a ground."""
+        """Return ``(3, h, w)`` float32 in [0, 255] of the ink over its outline over a ground."""
         ground, colour = _colour_pair(dice)
-        contrast = abs(float((colour - ground) @ LUMINANCE))
-        image = np.broadcast_to(ground, (self.height, self.width, 3))
+        brightness = float(LUMINANCE @ colour)
+        contrast = abs(brightness - float(LUMINANCE @ ground))
+        shade = np.zeros((self.height, self.width), np.float32)
         kind = dice.random()
         if kind < 0.6:  # never by so much that the ink vanishes
-            shade = self._gradient(dice) if kind < 0.35 else self._texture(rng)  # (h, w) in [-1, 1]
-            image = image + (0.45 * contrast * dice.random()) * shade[..., None]
-        if len(masks) == 2:
-            paper = 255.0 if float(colour @ LUMINANCE) < 128 else 0.0
-            image = image + (paper - image) * (masks[1][..., None] / np.float32(255))
-        image = image + (colour - image) * (masks[0][..., None] / np.float32(255))
+            pattern = self._gradient(dice) if kind < 0.35 else self._texture(rng)  # in [-1, 1]
+            shade += (0.45 * contrast * dice.random()) * pattern
+        image = shade + ground[:, None, None]
+        if len(alphas) == 2:
+            paper = np.float32(255 if brightness < 128 else 0)
+            image += (paper - image) * alphas[1]
+        image += (colour[:, None, None] - image) * alphas[0]
         if dice.random() < 0.4:
-            noise = rng.standard_normal((self.height, self.width, 1), np.float32)
-            image = image + noise * dice.uniform(2, 12)
-        return np.clip(image, 0, 255)
+            noise = rng.standard_normal((self.height, self.width), np.float32)
+            image += noise * np.float32(dice.uniform(2, 12))
+        return np.clip(image, 0, 255, out=image)
 
     def _gradient(self, dice: random.Random) -> np.ndarray:
         across = np.linspace(-1, 1, self.width, dtype=np.float32) * dice.uniform(-1, 1)
@@ -167,16 +169,26 @@ class WordRenderer:
         return np.asarray(coarse.resize((self.width, self.height), Image.Resampling.BICUBIC))
 
 
-def _draw(text: str, face: ImageFont.FreeTypeFont, stroke: int) -> tuple[Image.Image, int, int]:
-    """Return the ink as an image of mode L, and the pen's start in it: left end and baseline."""
+def _draw(
+    text: str, face: ImageFont.FreeTypeFont, outline: int
+) -> tuple[list[Image.Image], int, int]:
+    """Draw a text into masks hardly larger than its ink.
+
+    Returns:
+        The ink and, if ``outline`` is not 0, the ink widened by so many pixels, both of mode L and
+        of one size; and where the pen started in them: its x and the baseline's y.
+    """
     ascent, descent = face.getmetrics()
     border = int(face.size) // 2  # letters may lean over their advance, and accents over the ascent
     size = (int(face.getlength(text)) + 2 * border, ascent + descent + 2 * border)
-    mask = Image.new("L", size)
-    ImageDraw.Draw(mask).text(
-        (border, border + ascent), text, 255, face, anchor="ls", stroke_width=stroke
-    )
-    return mask, border, border + ascent
+    masks = []
+    for stroke in (0, outline) if outline else (0,):
+        masks.append(Image.new("L", size))
+        draw = ImageDraw.Draw(masks[-1])
+        draw.text((border, border + ascent), text, 255, face, anchor="ls", stroke_width=stroke)
+    left, top, right, bottom = masks[-1].getbbox() or (0, 0, *size)
+    box = (left - 2, top - 2, right + 2, bottom + 2)  # Pillow's transform cuts the outermost pixels
+    return [mask.crop(box) for mask in masks], border - box[0], border + ascent - box[1]
 
 
 def _random_homography(
@@ -200,8 +212,8 @@ def _random_homography(
 
 def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map points ``(2, k)`` by a homography."""
-    x, y, scale = matrix @ np.vstack([points, np.ones(points.shape[1])])
-    return np.stack([x, y]) / scale
+    mapped = matrix[:, :2] @ points + matrix[:, 2:]  # (3, k)
+    return mapped[:2] / mapped[2]
 
 
 def _warp(mask: Image.Image, matrix: np.ndarray, size: tuple[int, int]) -> Image.Image:
@@ -215,13 +227,14 @@ def _warp(mask: Image.Image, matrix: np.ndarray, size: tuple[int, int]) -> Image
 def _colour_pair(dice: random.Random) -> tuple[np.ndarray, np.ndarray]:
     """Return ground and ink, ``(3,)`` float32 in [0, 255], at least MIN_CONTRAST apart."""
     while True:
-        pair = [_colour(dice), _colour(dice)]
-        if abs(float((pair[0] - pair[1]) @ LUMINANCE)) >= MIN_CONTRAST:
+        pair = np.array([_colour(dice), _colour(dice)], np.float32)
+        ground, ink = pair @ LUMINANCE
+        if abs(ink - ground) >= MIN_CONTRAST:
             return pair[0], pair[1]
 
 
-def _colour(dice: random.Random) -> np.ndarray:
-    """Return a colour, two in five a grey."""
+def _colour(dice: random.Random) -> list[float]:
+    """Return red, green and blue; two colours in five are a grey."""
     if dice.random() < 0.4:
-        return np.full(3, dice.uniform(0, 255), np.float32)
-    return np.array([dice.uniform(0, 255) for _ in range(3)], np.float32)
+        return [dice.uniform(0, 255)] * 3
+    return [dice.uniform(0, 255) for _ in range(3)]
