@@ -17,7 +17,7 @@ class Draw(NamedTuple):
         number: The how-manieth item of the whole run this is; it seeds whatever is random about it.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which a draw has no use for
     number: int
 
 

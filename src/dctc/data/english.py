@@ -1,0 +1,197 @@
+"""The English LightningDataModule: LMDB training sets, real validation words, six benchmarks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
+from torch.utils.data import DataLoader
+
+from dctc.data.batch import Batch
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, match, open_benchmark
+from dctc.data.lmdb import LmdbDataset
+from dctc.data.loaders import eval_loader, train_loader
+from dctc.data.root import data_root as find_data_root
+from dctc.data.root import find_lmdbs
+from dctc.data.sampler import StepDataLoader
+from dctc.data.union import UnionDataset, open_union
+from dctc.text import Charset, get_protocol
+
+TRAIN = "train"  # name of the training data in EnglishDataModule.drops
+REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
+
+# IC13_1015 contains IC13_857, so both in one mean would count words twice; it has to be asked for.
+# Both versions of IC15 stand here, because tables quote either; reports say which they average.
+DEFAULT_TEST = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "IC15_1811", "SVTP", "CUTE80")
+
+_report = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+class EnglishDataModule(pl.LightningDataModule):
+    """English word images: any LMDBs for training, the usual benchmarks for test.
+
+    With several processes, the Trainer needs ``use_distributed_sampler=False``.
+
+    Args:
+        train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
+            root. None or empty if nothing is trained.
+        val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
+            set, ``real_train_words``: the official training words of IIIT5K, IC13, IC15 and SVT,
+            as far as they are there.
+        test: Names of benchmarks (:data:`dctc.data.benchmarks.BENCHMARKS`). None is all but
+            IC13_1015. A benchmark that is not there is named and left out.
+        batch_size: Samples in a batch over all processes.
+        eval_batch_size: The same for validation and test; None is ``batch_size``.
+        height: Height of the images in pixels (h).
+        width: Width of the images in pixels (w).
+        grayscale: One channel instead of three.
+        charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
+        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
+        data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
+        seed: Seed of the order of training samples.
+        num_workers: Worker processes of each loader.
+        allow_size_mismatch: Score a benchmark even if it has not the published number of records.
+
+    Raises:
+        ValueError: At once, for a charset, protocol or benchmark that does not exist; in
+            :meth:`setup`, for a test set among the training data, a set listed twice, a benchmark
+            of the wrong size, or no benchmark at all.
+        FileNotFoundError: In :meth:`setup`, for folders that do not exist or hold no LMDB.
+    """
+
+    def __init__(
+        self,
+        train: list[str] | None = None,
+        val: dict[str, list[str]] | None = None,
+        test: list[str] | None = None,
+        batch_size: int = 384,  # PARSeq's configuration
+        eval_batch_size: int | None = None,
+        height: int = 32,
+        width: int = 128,
+        grayscale: bool = False,
+        charset: str = "36",
+        protocol: str = "english36",
+        data_root: str | None = None,
+        seed: int = 0,
+        num_workers: int = 2,
+        allow_size_mismatch: bool = False,
+    ) -> None:
+        super().__init__()
+        unknown = [name for name in test or () if name not in BENCHMARKS]
+        if unknown:
+            raise ValueError(f"test: {unknown[0]!r} is not one of {', '.join(BENCHMARKS)}")
+        self.train, self.val = list(train or []), val
+        self.test = list(DEFAULT_TEST if test is None else test)
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.root, self.seed, self.num_workers = data_root, seed, num_workers
+        self.allow_size_mismatch = allow_size_mismatch
+        self.options: dict[str, Any] = {
+            "protocol": get_protocol(protocol),
+            "charset": Charset.load(charset),
+            "height": height,
+            "width": width,
+            "grayscale": grayscale,
+        }
+        self._train_set: UnionDataset | None = None
+        self._val_sets: dict[str, UnionDataset] = {}
+        self._test_sets: dict[str, LmdbDataset] = {}
+
+    @property
+    def val_names(self) -> list[str]:
+        """Names of the validation sets, in the order of :meth:`val_dataloader`."""
+        return list(self._val_sets)
+
+    @property
+    def test_names(self) -> list[str]:
+        """Names of the test sets, in the order of :meth:`test_dataloader`."""
+        return list(self._test_sets)
+
+    def drops(self, name: str) -> dict[str, int]:
+        """Return how many records of a set were dropped when it was indexed, by reason.
+
+        Args:
+            name: ``train``, or one of :attr:`val_names` and :attr:`test_names`.
+
+        Raises:
+            ValueError: If no such set has been set up.
+        """
+        sets: dict[str, Any] = {**self._val_sets, **self._test_sets}
+        if self._train_set is not None:
+            sets[TRAIN] = self._train_set
+        if name not in sets:
+            raise ValueError(f"drops({name!r}): not set up; there are {[*sets]}")
+        return dict(sets[name].drops)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find and index the sets of a stage: ``fit``, ``validate``, ``test`` or None for all."""
+        root = find_data_root(self.root)
+        if stage in ("fit", None) and self.train and self._train_set is None:
+            self._train_set = open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
+        if stage in ("fit", "validate", None) and not self._val_sets:
+            self._val_sets = {
+                name: open_union(f"val {name}", folders, root, **self.options)
+                for name, folders in self._val_folders(root).items()
+            }
+        if stage in ("test", None) and not self._test_sets:
+            self._setup_test(root)
+
+    def _setup_test(self, root: Path) -> None:
+        present, _ = find_benchmarks(root)
+        for name in self.test:
+            if name not in present:
+                _report(
+                    f"{name}: not found below {root}, so it is not tested; get it: "
+                    f"{BENCHMARKS[name].how_to_get}"
+                )
+        self._test_sets = {
+            name: open_benchmark(present[name], self.allow_size_mismatch, **self.options)
+            for name in self.test
+            if name in present
+        }
+        if not self._test_sets:
+            raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
+
+    def _val_folders(self, root: Path) -> Mapping[str, Sequence[str]]:
+        if self.val is not None:
+            return self.val
+        lmdbs = find_lmdbs(root)
+        found = [p for p in (match(words, lmdbs) for words in TRAIN_WORDS.values()) if p]
+        if not found:
+            _report(
+                f"{REAL_TRAIN_WORDS}: none of {', '.join(TRAIN_WORDS)} found below {root}, so "
+                f"nothing is validated; name validation sets in val"
+            )
+            return {}
+        return {REAL_TRAIN_WORDS: [str(path) for path in found]}
+
+    def train_dataloader(self) -> StepDataLoader:
+        """Return the training batches.
+
+        Raises:
+            ValueError: If no training data was named, or as :func:`train_loader` does.
+        """
+        if self._train_set is None:
+            raise ValueError("train: no training data; name LMDB folders")
+        return train_loader(
+            self._train_set, self.batch_size, self.seed, self.num_workers, self.trainer
+        )
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return one loader for each of :attr:`val_names`."""
+        return self._eval_loaders(self._val_sets)
+
+    def test_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return one loader for each of :attr:`test_names`."""
+        return self._eval_loaders(self._test_sets)
+
+    def _eval_loaders(
+        self, sets: Mapping[str, UnionDataset | LmdbDataset]
+    ) -> list[DataLoader[Batch]]:
+        return [
+            eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
+            for dataset in sets.values()
+        ]

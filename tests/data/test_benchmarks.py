@@ -1,0 +1,207 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from dctc.data.batch import Sample
+from dctc.data.benchmarks import (
+    BENCHMARKS,
+    TRAIN_WORDS,
+    find_benchmarks,
+    is_test_set,
+    match,
+    open_benchmark,
+)
+from dctc.data.root import data_root, find_lmdbs, split_side
+from dctc.text import Charset
+
+OPTIONS = {"protocol": "english36", "charset": Charset.load("36")}
+
+
+@pytest.fixture
+def add(tmp_path, write_lmdb, encode_image):
+    """``add("test/SVT", 3)`` writes a set of three records below tmp_path."""
+
+    def add(folder, size=1, labels=("word",)):
+        image = encode_image(width=2, height=2)
+        records = [(image, labels[i % len(labels)].encode()) for i in range(size)]
+        return write_lmdb(tmp_path / folder, records)
+
+    return add
+
+
+def test_the_registry_holds_the_sizes_of_the_field():
+    sizes = {name: benchmark.size for name, benchmark in BENCHMARKS.items()}
+    assert sizes == {
+        "IIIT5K": 3000,
+        "SVT": 647,
+        "IC13_857": 857,
+        "IC13_1015": 1015,
+        "IC15_1811": 1811,
+        "IC15_2077": 2077,
+        "SVTP": 645,
+        "CUTE80": 288,
+    }
+    assert all(benchmark.how_to_get for benchmark in BENCHMARKS.values())
+
+
+def test_no_two_sets_share_a_folder_name():
+    names = [a for b in [*BENCHMARKS.values(), *TRAIN_WORDS.values()] for a in b.aliases]
+    assert len(set(names)) == len(names)
+    assert names == [name.lower() for name in names]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("test/IIIT5k", "IIIT5K"),  # PARSeq
+        ("evaluation/IIIT5k_3000", "IIIT5K"),  # clovaai
+        ("english/test/SVT_647", "SVT"),
+        ("svtp_645", "SVTP"),
+        ("x/cute80_288", "CUTE80"),
+        ("x/IC15_1811", "IC15_1811"),
+    ],
+)
+def test_published_folder_names_are_known(tmp_path, add, folder, name):
+    path = add(folder)
+    present, missing = find_benchmarks(tmp_path)
+    assert list(present) == [name]
+    assert present[name].path == path
+    assert [benchmark.name for benchmark in missing] == [n for n in BENCHMARKS if n != name]
+
+
+def test_training_words_of_the_same_name_are_no_benchmark(tmp_path, add):
+    add("val/SVT"), add("train/synth/MJ/test")
+    test = add("test/SVT")
+    present, _ = find_benchmarks(tmp_path)
+    assert {name: found.path for name, found in present.items()} == {"SVT": test}
+    assert match(TRAIN_WORDS["SVT_257"], find_lmdbs(tmp_path)) == tmp_path / "val/SVT"
+
+
+def test_two_folders_of_one_benchmark_are_an_error_that_names_both(tmp_path, add):
+    one, two = add("a/SVT"), add("b/svt_647")
+    with pytest.raises(ValueError, match="SVT: both") as caught:
+        find_benchmarks(tmp_path)
+    assert str(one) in str(caught.value)
+    assert str(two) in str(caught.value)
+
+
+def test_a_link_to_a_set_is_not_a_second_one(tmp_path, add):
+    add("a/SVT")
+    (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert len(find_lmdbs(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("size", [644, 646])
+def test_a_set_of_another_size_is_refused_by_name(tmp_path, add, size):
+    add("SVTP", size)
+    found = find_benchmarks(tmp_path)[0]["SVTP"]
+    with pytest.raises(ValueError, match=f"SVTP: {size} records where 645 are expected"):
+        open_benchmark(found, **OPTIONS)
+    assert len(open_benchmark(found, allow_size_mismatch=True, **OPTIONS)) == size
+
+
+def test_dropped_records_count_towards_the_size(tmp_path, add):
+    add("SVTP", 645, labels=["word", "...", "two"])
+    dataset = open_benchmark(find_benchmarks(tmp_path)[0]["SVTP"], **OPTIONS)
+    assert len(dataset) == 430
+    assert dataset.drops.total() == 215
+
+
+def test_ic13_857_is_derived_from_ic13_1015(tmp_path, add):
+    source = add("test/IC13_1015", 1015, labels=["a1", *["two"] * 5])
+    found = find_benchmarks(tmp_path)[0]["IC13_857"]
+    assert found.derived
+    assert found.path == source
+    with pytest.raises(ValueError, match="IC13_857: 845 records where 857 are expected"):
+        open_benchmark(found, **OPTIONS)
+    dataset = open_benchmark(found, allow_size_mismatch=True, **OPTIONS)
+    assert len(dataset) == 845  # 170 of 1015 are "a1"
+    assert {sample.label for sample in dataset} == {"two"}
+    assert dataset[0].key == "IC13_857/2"
+
+
+def test_ic13_857_itself_is_preferred(tmp_path, add):
+    add("IC13_1015")
+    path = add("IC13_857")
+    found = find_benchmarks(tmp_path)[0]["IC13_857"]
+    assert (found.path, found.derived) == (path, False)
+
+
+def test_ic15_1811_is_not_derived(tmp_path, add):
+    add("IC15_2077")
+    missing = {benchmark.name: benchmark for benchmark in find_benchmarks(tmp_path)[1]}
+    assert "hand-picked" in missing["IC15_1811"].how_to_get
+
+
+def test_a_data_root_that_does_not_exist(tmp_path):
+    with pytest.raises(FileNotFoundError, match="set DCTC_DATA or data_root"):
+        find_benchmarks(tmp_path / "none")
+
+
+def test_the_data_root(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DCTC_DATA", raising=False)
+    assert data_root() == tmp_path / "data"
+    monkeypatch.setenv("DCTC_DATA", "/somewhere")
+    assert data_root() == Path("/somewhere")
+    assert data_root("/else") == Path("/else")
+
+
+@pytest.mark.parametrize(
+    ("folder", "side"),
+    [
+        ("english/test/SVT", "test"),
+        ("evaluation/SVT", "test"),
+        ("train/synth/MJ/test", "train"),
+        ("Training/MJ", "train"),
+        ("validation", "train"),
+        ("MJ/MJ_test", None),
+    ],
+)
+def test_the_side_of_a_split(folder, side):
+    assert split_side(Path(folder)) == side
+
+
+@pytest.mark.parametrize(
+    ("folder", "size", "expected"),
+    [
+        ("test/FUNSD_words", 2, True),
+        ("SVT", 2, True),
+        ("train/SVT", 647, True),  # the test set, whatever the folder above it says
+        ("train/SVT", 257, False),
+        ("train/synth/MJ/test", 2, False),
+        ("mine", 2, False),
+    ],
+)
+def test_test_sets_are_recognised(tmp_path, add, folder, size, expected):
+    assert is_test_set(add(folder, size), tmp_path) is expected
+
+
+def test_a_link_does_not_hide_a_test_set(tmp_path, add):
+    add("test/words")
+    (tmp_path / "train").mkdir()
+    link = tmp_path / "train" / "mine"
+    link.symlink_to(tmp_path / "test" / "words", target_is_directory=True)
+    assert is_test_set(link, tmp_path)
+
+
+REAL = ["IIIT5K", "SVT", "IC13_857", "IC13_1015", "IC15_2077", "SVTP", "CUTE80"]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_real_sets_are_complete(name):
+    required = os.environ.get("DCTC_REQUIRE_DATA") == "1"
+    if not os.environ.get("DCTC_DATA") and not required:
+        pytest.skip("set DCTC_DATA to the data root to test the real benchmarks")
+    assert data_root().is_dir(), f"{data_root()} (DCTC_DATA) does not exist"
+    present, _ = find_benchmarks(data_root())
+    if name not in present and not required:
+        pytest.skip(f"{name} is not below {data_root()}: {BENCHMARKS[name].how_to_get}")
+    assert name in present, f"{name} is not below {data_root()}, and DCTC_REQUIRE_DATA=1"
+    dataset = open_benchmark(present[name], **OPTIONS)
+    assert len(dataset) + dataset.drops.total() == BENCHMARKS[name].size
+    first = dataset[0]
+    assert isinstance(first, Sample)
+    assert first.image.shape == (32, 128, 3)
