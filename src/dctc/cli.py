@@ -1,0 +1,54 @@
+"""The ``dctc`` command."""
+
+from __future__ import annotations
+
+import sys
+
+TRAINING = ("fit", "validate", "test", "predict")
+
+USAGE = """usage: dctc COMMAND [OPTION...]
+
+train and score (a LightningCLI; dctc COMMAND --help lists its options):
+  fit        train a recogniser
+  validate   score a checkpoint on the validation sets
+  test       score a checkpoint on the test sets, into the registry
+  predict    write the readings of the test sets to a file
+
+  bench      time the losses"""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command; each loads only what it needs."""
+    args = sys.argv[1:] if args is None else args
+    command = args[0] if args else "--help"
+    if command in ("-h", "--help"):
+        print(USAGE)
+    elif command in TRAINING:
+        _train(args)
+    elif command == "bench":
+        from dctc.bench import main as bench
+
+        bench(args[1:])
+    else:
+        print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _train(args: list[str]) -> None:
+    if "--log=off" in args or ("--log", "off") in zip(args, args[1:], strict=False):
+        _block_wandb()
+    from dctc.training.cli import main as train
+
+    train(args)
+
+
+def _block_wandb() -> None:
+    """Make ``import wandb`` fail in this process.
+
+    Nothing of ours imports it when logging is off, but timm does wherever it is installed.
+    """
+    sys.modules.setdefault("wandb", None)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Metrics: pure functions, and torchmetrics classes that sum counts over them."""
+
+from dctc.metrics.accuracy import WordAccuracy
+from dctc.metrics.alignment import (
+    AlignmentCounts,
+    compare_alignment,
+    true_alignment,
+)
+from dctc.metrics.edit_distance import (
+    CharacterErrorRate,
+    NormalizedEditDistance,
+    edit_distance,
+    normalized_similarity,
+)
+
+__all__ = [
+    "AlignmentCounts",
+    "CharacterErrorRate",
+    "NormalizedEditDistance",
+    "WordAccuracy",
+    "compare_alignment",
+    "edit_distance",
+    "normalized_similarity",
+    "true_alignment",
+]

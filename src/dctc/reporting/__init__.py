@@ -1,0 +1,1 @@
+"""Results: the registry of runs, and the tables and figures drawn from it."""

@@ -1,0 +1,150 @@
+"""DCTCCallback: turns the CTC loss of a module into DCTC, schedules it and logs its terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Estimator, candidate_classes, pack_labels, viterbi_alignment
+from dctc.data.batch import Batch
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.metrics import compare_alignment, true_alignment
+
+
+class DCTCCallback(pl.Callback):
+    """Trains a module with DCTC (arXiv 2308.08806).
+
+    A :class:`torch.nn.CTCLoss` or :class:`dctc.CTCLoss` in ``module.loss`` is replaced by a
+    :class:`dctc.DCTCLoss` of the same blank and reduction; a DCTCLoss stays and keeps its
+    estimator. The weight of the distillation term rises linearly over ``warmup_steps`` optimizer
+    steps, as a function of the global step, so a resumed run goes on where it was. With
+    ``distill_weight=0`` training is plain CTC, with everything logged that DCTC logs: the fair
+    baseline.
+
+    Logged every so many steps, over the current batch: ``train/ctc`` and ``train/distill`` (nats
+    per sample, unweighted), ``train/distill_weight``, ``train/blank_share``, ``train/aacc_label``,
+    ``train/viterbi_agreement`` and, where the extents of characters are known,
+    ``train/aacc_true``; see :mod:`dctc.metrics.alignment`.
+
+    Args:
+        distill_weight: alpha, once warmed up. The authors' default is 0.1.
+        estimator: How z* is estimated, where the loss is replaced.
+        warmup_steps: Optimizer steps over which alpha rises from 0.
+        log_every_n_steps: Steps from one look at the terms to the next.
+
+    Raises:
+        TypeError: If ``module.loss`` is some other loss.
+    """
+
+    def __init__(
+        self,
+        distill_weight: float = 0.1,
+        estimator: Estimator = "likelihood",
+        warmup_steps: int = 0,
+        log_every_n_steps: int = 50,
+    ) -> None:
+        if log_every_n_steps < 1:
+            raise ValueError(f"log_every_n_steps {log_every_n_steps}: at least 1 is expected")
+        self.distill_weight = distill_weight
+        self.estimator: Estimator = estimator
+        self.warmup_steps = warmup_steps
+        self.log_every_n_steps = log_every_n_steps
+        self._batch: Batch | None = None  # the batch whose terms are to be logged
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Put a DCTCLoss into the module."""
+        loss = pl_module.loss
+        if isinstance(loss, (nn.CTCLoss, CTCLoss)):
+            pl_module.loss = DCTCLoss(
+                self.distill_weight,
+                estimator=self.estimator,
+                blank=loss.blank,
+                reduction=loss.reduction,  # type: ignore[arg-type]
+            )
+        elif not isinstance(loss, DCTCLoss):
+            raise TypeError(
+                f"DCTCCallback: module.loss is a {type(loss).__name__}; it works on CTCLoss and "
+                f"DCTCLoss only"
+            )
+
+    def weight(self, step: int) -> float:
+        """Return alpha at an optimizer step."""
+        return self.distill_weight * min(1.0, (step + 1) / (self.warmup_steps + 1))
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Watch the calls of the loss."""
+        self._hook = pl_module.loss.register_forward_hook(
+            lambda loss, args, kwargs, _: self._log_terms(pl_module, loss, args, kwargs),
+            with_kwargs=True,
+        )
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Set alpha for this step."""
+        pl_module.loss.distill_weight = self.weight(trainer.global_step)
+        if trainer.global_step % self.log_every_n_steps == 0:
+            self._batch = batch
+
+    def _log_terms(
+        self, module: pl.LightningModule, loss: DCTCLoss, args: tuple[Any, ...], kwargs: Any
+    ) -> None:
+        if self._batch is None or not module.training:
+            return
+        batch, self._batch = self._batch, None
+        logged = term_report(loss, batch, *args, **kwargs)
+        logged["distill_weight"] = loss.distill_weight
+        module.log_dict(
+            {f"train/{name}": value for name, value in logged.items()},
+            on_step=True,
+            batch_size=len(batch.label),
+        )
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Stop watching."""
+        if stage == "fit" and hasattr(self, "_hook"):
+            self._hook.remove()
+
+
+@torch.no_grad()
+def term_report(
+    loss: DCTCLoss,
+    batch: Batch,
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    **kwargs: Any,
+) -> dict[str, float]:
+    """Describe one batch: both terms in nats per sample, and the quality of z*.
+
+    Args:
+        loss: The loss.
+        batch: The images' side; only its widths and extents are read.
+        logits: ``(t, n, c)``.
+        targets: Labels, as the loss takes them.
+        input_lengths: ``(n,)`` valid frames.
+        target_lengths: ``(n,)`` label lengths.
+        **kwargs: Passed on to the loss.
+    """
+    terms = loss.terms(logits, targets, input_lengths, target_lengths, **kwargs)
+    labels = pack_labels(logits, targets, input_lengths, target_lengths, loss.blank)
+    t, n, _ = logits.shape
+    columns = candidate_classes(labels, loss.blank).expand(t, n, -1)
+    log_probs = torch.log_softmax(logits.float() * loss.scale, 2)
+    viterbi = viterbi_alignment(log_probs.gather(2, columns).double(), labels, loss.blank)
+    true = None
+    if batch.extents is not None:
+        width = batch.image.shape[3]
+        true = true_alignment(
+            batch.extents, labels.classes, labels.lengths, t, width, loss.blank
+        )
+    counts = compare_alignment(terms.alignment, labels, viterbi, loss.blank, true)
+    return {
+        "ctc": terms.nll.mean().item(),
+        "distill": terms.distill.mean().item(),
+        **counts.shares(),
+    }

@@ -1,0 +1,213 @@
+"""``dctc fit | validate | test | predict``: a LightningCLI around RecognizerModule.
+
+What every run gets, whatever its configuration: a folder ``<runs>/<name>`` with the resolved
+configuration, ``metrics.csv``, checkpoints and, unless logging is off, the W&B files; a record in
+the registry ``<runs>/results.jsonl`` for each tested set. ``<runs>`` is the environment variable
+``DCTC_RUNS``, or ``runs``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+
+from dctc.reporting.registry import run_key
+from dctc.text import Charset
+from dctc.training.module import RecognizerModule
+from dctc.training.readings import PredictionWriter, ReadingsTable
+from dctc.training.results import ResultsWriter
+
+LogMode = Literal["offline", "online", "off"]
+WANDB_PROJECT = "dctc"
+
+
+def runs_folder() -> Path:
+    """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
+    return Path(os.environ.get("DCTC_RUNS", "runs"))
+
+
+class RecognizerCLI(LightningCLI):
+    """Builds trainer, module and data from layered YAML; adds folder, logging and registry."""
+
+    def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
+        super().__init__(
+            RecognizerModule,
+            pl.LightningDataModule,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=_SaveConfig,
+            seed_everything_default=0,
+            trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
+            args=args,
+            run=run,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the run's name and logging; derive what follows from something else."""
+        parser.add_argument("--name", default="run", help="Name of the run and of its folder.")
+        parser.add_argument(
+            "--log",
+            type=LogMode,
+            default="offline",
+            help="W&B: offline, online, or off. Metrics go to a CSV file in any case.",
+        )
+        parser.add_argument("--arm", default="", help="What is compared; derived if not given.")
+        charset = "model.tokenizer.init_args.charset"
+        parser.link_arguments(charset, "data.init_args.charset")
+        parser.link_arguments(charset, "model.net.init_args.num_classes", num_classes)
+        parser.link_arguments("model.protocol", "data.init_args.protocol")
+        parser.link_arguments("seed_everything", "data.init_args.seed", int)
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The whole configuration of the chosen subcommand, as plain values."""
+        self._dump_config()
+        return self.config_dump
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this run."""
+        return runs_folder() / self.resolved["name"]
+
+    def before_instantiate_classes(self) -> None:
+        """Check what Lightning would only find out later."""
+        if self.resolved["trainer"]["use_distributed_sampler"]:
+            raise SystemExit(
+                "dctc: trainer.use_distributed_sampler must stay false: the data is already "
+                "shared out over the processes, and Lightning's sampler counts some samples twice"
+            )
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Build the trainer with the callbacks and loggers of every run."""
+        options = self._get(self.config_init, "trainer", default={})
+        checkpoints = self.folder / "checkpoints"
+        self.results = self._results_writer()
+        extra: list[pl.Callback] = [
+            ModelCheckpoint(
+                dirpath=checkpoints,
+                filename="last",
+                enable_version_counter=False,
+                every_n_train_steps=CHECKPOINT_EVERY,
+                save_on_train_epoch_end=False,
+            ),
+            FinalCheckpoint(checkpoints / FINAL),
+            ReadingsTable(),
+            PredictionWriter(self.folder / "predictions.tsv"),
+            self.results,
+        ]
+        if options.get("enable_progress_bar") is not False:
+            extra.append(RichProgressBar(leave=True))
+        kwargs["default_root_dir"] = str(self.folder)
+        if not options.get("logger"):
+            # fast_dev_run is a look: it logs nothing
+            kwargs["logger"] = [] if options.get("fast_dev_run") else self._loggers()
+        return self._instantiate_trainer({**options, **kwargs}, extra)
+
+    def _results_writer(self) -> ResultsWriter:
+        config = self.resolved
+        return ResultsWriter(
+            runs_folder(),
+            run=run_key(config),
+            arm=config["arm"] or arm_of(config),
+            seed=config["seed_everything"],
+            protocol=config["model"]["protocol"],
+            readings=self.folder / "readings",
+        )
+
+    def _loggers(self) -> list[Logger]:
+        name, log = self.resolved["name"], self.resolved["log"]
+        set_metrics_aside(self.folder)
+        loggers: list[Logger] = [
+            CSVLogger(self.folder.parent, name=self.folder.name, version="")
+        ]
+        if log != "off":
+            wandb = WandbLogger(
+                name=name,
+                project=WANDB_PROJECT,
+                save_dir=str(self.folder),
+                offline=log == "offline",
+                group=name.split("/")[0],
+            )
+            loggers.append(wandb)
+        return loggers
+
+
+FINAL = "final.ckpt"
+CHECKPOINT_EVERY = 100  # optimizer steps; what a killed run loses at most
+
+
+class FinalCheckpoint(pl.Callback):
+    """Marks a finished training, so that a resumed run knows one from a killed one.
+
+    Args:
+        file: Written when training has come to its end.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the checkpoint, unless training was interrupted."""
+        if not trainer.interrupted and not trainer.fast_dev_run:
+            trainer.save_checkpoint(self.file)
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Saves the resolved configuration beside the run, and hands it to W&B."""
+
+    def __init__(self, parser: Any, config: Any, **options: Any) -> None:
+        super().__init__(parser, config, **{**options, "overwrite": True})
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_hyperparams(self.config.clone().as_dict())
+
+
+def num_classes(charset: str) -> int:
+    """Return the classes that a charset needs: its characters and the blank."""
+    return len(Charset.load(charset)) + 1
+
+
+def arm_of(config: dict[str, Any]) -> str:
+    """Name what a configuration trains with: ``ctc``, ``dctc``, or the class of its loss."""
+    for callback in config["trainer"].get("callbacks") or []:
+        if callback["class_path"].endswith(".DCTCCallback"):
+            return "dctc" if callback["init_args"]["distill_weight"] else "ctc"
+    return str(config["model"]["loss"]["class_path"]).rsplit(".", 1)[-1]
+
+
+def set_metrics_aside(folder: Path) -> None:
+    """Keep the metrics of an earlier part of the run: ``metrics.csv`` becomes ``metrics.1.csv``.
+
+    Lightning's CSVLogger would delete them.
+    """
+    metrics = folder / "metrics.csv"
+    if metrics.exists():
+        number = len(list(folder.glob("metrics.*.csv"))) + 1
+        metrics.rename(folder / f"metrics.{number}.csv")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one subcommand.
+
+    Args:
+        args: Command line without the program's name; None takes that of the process.
+    """
+    quiet_lightning()
+    RecognizerCLI(args)
+
+
+def quiet_lightning() -> None:
+    """Drop Lightning's advertisements from the log."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in str(record.msg)
+    )
+

@@ -1,0 +1,242 @@
+"""The LightningModule: a recogniser, a loss, a tokenizer, an optimizer and a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.cli import OptimizerCallable
+from pytorch_lightning.utilities import rank_zero_warn
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from dctc.ctc import frames_needed
+from dctc.data.batch import Batch, Corrupt
+from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
+from dctc.text import CTCTokenizer, get_protocol, greedy_decode
+from dctc.training.schedule import WarmupCosine
+
+
+class Outcome(NamedTuple):
+    """How one test sample was read.
+
+    Attributes:
+        key: Which sample.
+        label: Its label under the protocol.
+        prediction: The reading under the protocol.
+        confidence: Probability of the best path.
+    """
+
+    key: str
+    label: str
+    prediction: str
+    confidence: float
+
+
+class RecognizerModule(pl.LightningModule):
+    """Trains and scores a CTC text recogniser.
+
+    Args:
+        net: A :class:`~dctc.models.Recognizer`.
+        loss: Called as :class:`torch.nn.CTCLoss` is; takes logits.
+        tokenizer: Maps characters to classes.
+        optimizer: Makes the optimizer from the parameters. Its learning rate is for the global batch.
+        schedule: Factor on the learning rate as a function of the share of training done.
+        protocol: Name of the protocol that predictions pass before they are scored.
+
+    Raises:
+        ValueError: If the net's classes are not those of the tokenizer.
+
+    Attributes:
+        outcomes: Readings of the last test, by set, of this process.
+        corrupt: Unreadable records of the last test, by set, of this process.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: nn.Module,
+        tokenizer: CTCTokenizer,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        schedule: Callable[[float], float] = WarmupCosine(),  # noqa: B008  immutable
+        protocol: str = "english36",
+    ) -> None:
+        super().__init__()
+        if net.num_classes != tokenizer.num_classes:
+            raise ValueError(
+                f"the net has {net.num_classes} classes, the charset and the blank need "
+                f"{tokenizer.num_classes}"
+            )
+        self.net = net
+        self.loss = loss
+        self.tokenizer = tokenizer
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.protocol = get_protocol(protocol)
+        self.scores = nn.ModuleDict()
+        self.outcomes: dict[str, list[Outcome]] = {}
+        self.corrupt: dict[str, list[Corrupt]] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn images ``(n, ch, h, w)`` into logits ``(t, n, c)``."""
+        return self.net(images)
+
+    # ---- training ----
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        targets, lengths = self.tokenizer.encode(batch.label)
+        frames = self.net.frames(batch.width.cpu())
+        loss = self._loss(self.net(batch.image), targets, frames, lengths)
+        infeasible = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
+        self._log_training(loss, infeasible, len(batch.corrupt), len(batch.label))
+        return loss
+
+    def _loss(self, logits: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
+        if isinstance(self.loss, nn.CTCLoss):  # torch's own wants log probabilities
+            logits = logits.float().log_softmax(2)
+        return self.loss(logits, targets, frames, lengths)
+
+    def _log_training(self, loss: Tensor, infeasible: int, corrupt: int, n: int) -> None:
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=n)
+        if infeasible:
+            rank_zero_warn(
+                f"{infeasible} of {n} labels need more frames than their images give; they add "
+                f"nothing to the loss. Their number is logged as train/infeasible"
+            )
+        for name, count in (("train/infeasible", infeasible), ("train/corrupt", corrupt)):
+            self.log(
+                name,
+                float(count),
+                on_step=False,
+                on_epoch=True,
+                reduce_fx="sum",
+                sync_dist=True,
+                batch_size=n,
+            )
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return the optimizer and its schedule, which moves with every step."""
+        optimizer = self.make_optimizer(self.parameters())
+        total = self.trainer.estimated_stepping_batches
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: self.schedule((step + 1) / total)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
+        }
+
+    # ---- evaluation ----
+
+    def on_validation_epoch_start(self) -> None:
+        """Make a fresh score for every validation set."""
+        self._fresh_scores("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Make a fresh score for every test set."""
+        self._fresh_scores("test")
+
+    def _fresh_scores(self, stage: str) -> None:
+        self.outcomes.clear()
+        self.corrupt.clear()
+        self.scores = nn.ModuleDict(
+            {
+                name: MetricCollection(
+                    {
+                        "accuracy": WordAccuracy(),
+                        "ned": NormalizedEditDistance(),
+                        "cer": CharacterErrorRate(),
+                    }
+                )
+                for name in [*self._set_names(stage), "all"]
+            }
+        ).to(self.device)
+
+    def test_set_names(self) -> list[str]:
+        """Return the names of the test sets, in the order of their loaders."""
+        return self._set_names("test")
+
+    def _set_names(self, stage: str) -> list[str]:
+        names = getattr(getattr(self.trainer, "datamodule", None), f"{stage}_names", None)
+        if names is not None:
+            return list(names)
+        loaders = getattr(self.trainer, f"num_{stage}_batches")
+        return [f"set{i}" for i in range(len(loaders))]
+
+    def validation_step(
+        self, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> list[Outcome]:
+        """Score a batch and log its loss."""
+        logits = self.net(batch.image)
+        targets, lengths = self.tokenizer.encode(batch.label)
+        loss = self._loss(logits, targets, self.net.frames(batch.width.cpu()), lengths)
+        self.log(
+            "val/loss",
+            loss,
+            on_epoch=True,
+            sync_dist=True,
+            add_dataloader_idx=False,
+            batch_size=len(batch.label),
+        )
+        return self._score(batch, logits, self._set_names("val")[dataloader_idx])
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
+        """Score a batch and keep its outcomes."""
+        name = self._set_names("test")[dataloader_idx]
+        outcomes = self._score(batch, self.net(batch.image), name)
+        self.outcomes.setdefault(name, []).extend(outcomes)
+        self.corrupt.setdefault(name, []).extend(batch.corrupt)
+        return outcomes
+
+    def _score(self, batch: Batch, logits: Tensor, name: str) -> list[Outcome]:
+        outcomes = self.read(batch, logits)
+        predictions = [outcome.prediction for outcome in outcomes]
+        self.scores[name].update(predictions, batch.label)
+        self.scores["all"].update(predictions, batch.label)
+        return outcomes
+
+    def read(self, batch: Batch, logits: Tensor) -> list[Outcome]:
+        """Decode the logits ``(t, n, c)`` of a batch."""
+        readings = greedy_decode(logits, self.net.frames(batch.width))
+        return [
+            Outcome(key, label, self.protocol(self.tokenizer.decode(r.classes)), r.confidence)
+            for key, label, r in zip(batch.key, batch.label, readings, strict=True)
+        ]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of each validation set and of their union, ``val/accuracy``."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores of each test set and of their union."""
+        self._log_scores("test")
+
+    def _log_scores(self, stage: str) -> None:
+        for name, score in self.scores.items():
+            prefix = stage if name == "all" else f"{stage}/{name}"
+            for metric, value in score.compute().items():
+                self.log(
+                    f"{prefix}/{metric}", value, prog_bar=prefix == "val" and metric == "accuracy"
+                )
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
+        """Read a batch."""
+        return self.read(batch, self.net(batch.image))
+
+    # ---- checkpoints ----
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store the charset, so that a checkpoint is never read with another one."""
+        checkpoint["charset"] = self.tokenizer.charset.characters
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another charset."""
+        stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
+        if stored != ours:
+            raise ValueError(
+                f"the checkpoint reads {len(stored)} characters ({stored[:12]}...), the "
+                f"tokenizer {len(ours)} ({ours[:12]}...); give it the same charset"
+            )

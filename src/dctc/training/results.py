@@ -1,0 +1,172 @@
+"""From a test's outcomes to the registry."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import platform
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed
+
+from dctc.data.batch import Corrupt
+from dctc.metrics import edit_distance, normalized_similarity
+from dctc.reporting.registry import Record, Registry
+from dctc.training.module import Outcome, RecognizerModule
+
+CORRUPT = "image cannot be read"  # reason of drops that show only when the image is decoded
+
+_PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
+
+
+class ResultsWriter(pl.Callback):
+    """Writes one record per test set into the registry; on several processes, rank 0 does.
+
+    Args:
+        folder: Folder of the registry.
+        run: Key of the run.
+        arm: What is compared, such as ``ctc`` or ``dctc``.
+        seed: Seed of the run.
+        protocol: Protocol of labels and predictions.
+        readings: Folder for ``<set>.tsv``: key, label, prediction and confidence of every sample.
+
+    Attributes:
+        records: What the last test wrote.
+    """
+
+    def __init__(
+        self, folder: Path, run: str, arm: str, seed: int, protocol: str, readings: Path
+    ) -> None:
+        self.readings = readings
+        self.registry = Registry(folder)
+        self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
+        self.train_seconds = 0.0
+        self.records: list[Record] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the clock."""
+        self.train_seconds += time.monotonic() - self._began
+
+    def state_dict(self) -> dict[str, float]:
+        """Keep the seconds trained so far, for a run that is resumed."""
+        running = time.monotonic() - self._began if hasattr(self, "_began") else 0.0
+        return {"train_seconds": self.train_seconds + running}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on counting from there."""
+        self.train_seconds = state["train_seconds"]
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gather the outcomes of all processes and write the records."""
+        assert isinstance(pl_module, RecognizerModule)
+        gathered = _gather((pl_module.outcomes, pl_module.corrupt))
+        if not trainer.is_global_zero:
+            return
+        self.records = [
+            self._record(name, gathered, trainer) for name in pl_module.test_set_names()
+        ]
+        for record in self.records:
+            self.registry.append(record)
+
+    def _record(self, name: str, gathered: list[Any], trainer: pl.Trainer) -> Record:
+        outcomes: list[Outcome] = [o for part, _ in gathered for o in part.get(name, [])]
+        corrupt: list[Corrupt] = [c for _, part in gathered for c in part.get(name, [])]
+        outcomes.sort(key=lambda outcome: _position(outcome.key))
+        hits = [o.prediction == o.label for o in outcomes]
+        write_readings(self.readings / f"{name}.tsv", outcomes)
+        drops = Counter(_drops(trainer, name))
+        if corrupt:
+            drops[CORRUPT] += len(corrupt)
+        return Record(
+            run=self.run,
+            arm=self.arm,
+            seed=self.seed,
+            set=name,
+            n=len(outcomes),
+            correct=sum(hits),
+            edits=sum(edit_distance(o.prediction, o.label) for o in outcomes),
+            characters=sum(len(o.label) for o in outcomes),
+            similarity=sum(normalized_similarity(o.prediction, o.label) for o in outcomes),
+            drops=dict(drops),
+            protocol=self.protocol,
+            hits=self.registry.write_hits(hits),
+            wall_s=round(self.train_seconds, 1),
+            about={**environment(), "steps": trainer.global_step, "time": _now()},
+        )
+
+
+def write_readings(file: Path, outcomes: list[Outcome]) -> None:
+    """Write outcomes as tab-separated text with a head line."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter="\t")
+        writer.writerow(Outcome._fields)
+        writer.writerows(outcomes)
+
+
+def read_readings(file: Path) -> list[Outcome]:
+    """Read what :func:`write_readings` wrote."""
+    with open(file, newline="", encoding="utf-8") as stream:
+        rows = csv.reader(stream, delimiter="\t")
+        next(rows)
+        return [Outcome(key, label, text, float(p)) for key, label, text, p in rows]
+
+
+def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
+    drops = getattr(getattr(trainer, "datamodule", None), "drops", None)
+    return drops(name) if drops else {}
+
+
+def _position(key: str) -> tuple[str, int]:
+    """Order ``set/2`` before ``set/10``."""
+    folder, _, number = key.rpartition("/")
+    return (folder, int(number)) if number.isdigit() else (key, 0)
+
+
+def _gather(mine: Any) -> list[Any]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [mine]
+    everyone: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, mine)
+    return everyone
+
+
+def environment() -> dict[str, Any]:
+    """Describe what a result was measured with: versions, hardware, commit."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    cuda = torch.cuda.is_available()
+    hardware = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "hardware": f"{hardware} ({platform.machine()})",
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return f"not a checkout; dctc {importlib.metadata.version('dctc')}"
+    return described.stdout.strip()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
