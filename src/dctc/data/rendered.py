@@ -8,19 +8,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from torch.utils.data import DataLoader, Dataset
 
-from dctc.data.batch import Sample, collate
+from dctc.data.batch import Batch, Sample
 from dctc.data.fonts import find_fonts
+from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.render import LUMINANCE, WordRenderer
-from dctc.data.sampler import Draw, StepBatchSampler, StepDataLoader, UnpaddedSampler
+from dctc.data.sampler import Draw, StepDataLoader
 from dctc.data.words import WordSource
 from dctc.text.charset import Charset
 from dctc.text.protocol import Protocol, get_protocol
 
 Stage = Literal["train", "val", "test"]
 
+NAME = "rendered"  # of the validation set and of the test set
 STREAM: dict[Stage, int] = {"train": 0, "val": 1, "test": 2}  # keeps the sets' generators apart
 STRIDE = 4  # pixels per frame of the recognisers of scene text; labels fit into width / STRIDE
 
@@ -114,13 +115,14 @@ def _drawable(charset: Charset, protocol: Protocol) -> str:
 class RenderedDataModule(pl.LightningDataModule):
     """Rendered words for training, validation and test.
 
-    No training sample repeats: the numbers go on from epoch to epoch. Held-out words make up the
-    validation and the test set. Use it with ``Trainer(use_distributed_sampler=False)``: the
-    loaders share the samples out over the processes themselves.
+    No training sample repeats: their numbers go on from epoch to epoch. The validation and the test
+    set are made of held-out words and stay the same. On several processes it needs
+    ``Trainer(use_distributed_sampler=False)``.
 
     Args:
-        batch_size: Samples per batch over all processes.
-        epoch_size: Training samples per epoch.
+        batch_size: Samples in a batch over all processes.
+        eval_batch_size: The same for validation and test; None is ``batch_size``.
+        epoch_size: Training samples in an epoch; what does not fill a last batch is left out.
         val_size: Samples of the validation set.
         test_size: Samples of the test set.
         height: Pixels of the images.
@@ -129,7 +131,7 @@ class RenderedDataModule(pl.LightningDataModule):
         protocol: Name of the protocol that makes a drawn text the label.
         fonts: Folder of fonts; None takes those that come with matplotlib.
         seed: Seed of all three sets.
-        num_workers: Worker processes per loader; None takes 2, or 1 on a machine with one core.
+        num_workers: Worker processes of each loader; None takes 2, or 1 on a machine with one core.
         max_length: Characters of a text at most.
         grayscale: Images of one channel instead of three.
 
@@ -144,6 +146,7 @@ class RenderedDataModule(pl.LightningDataModule):
     def __init__(
         self,
         batch_size: int = 128,
+        eval_batch_size: int | None = None,
         epoch_size: int = 40_000,
         val_size: int = 1_000,
         test_size: int = 2_000,
@@ -158,11 +161,10 @@ class RenderedDataModule(pl.LightningDataModule):
         grayscale: bool = False,
     ) -> None:
         super().__init__()
-        self.val_names, self.test_names = ["rendered"], ["rendered"]
-        self.batch_size = batch_size
+        self.val_names, self.test_names = [NAME], [NAME]
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
-        self.image_size = (height, width)
-        self.fonts, self.seed = fonts, seed
+        self.image_size, self.fonts, self.seed = (height, width), fonts, seed
         self.num_workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
         self.text: dict[str, Any] = {
             "charset": charset,
@@ -172,8 +174,17 @@ class RenderedDataModule(pl.LightningDataModule):
         }
         self.sets: dict[Stage, RenderedWords] = {}
 
-    def drops(self, stage: str) -> dict[str, int]:
-        """Return how many records of a stage were left out, by reason: none of drawn words."""
+    def drops(self, name: str) -> dict[str, int]:
+        """Return how many records of a set were dropped, by reason: of drawn words none is.
+
+        Args:
+            name: ``train`` or ``rendered``.
+
+        Raises:
+            ValueError: If there is no such set.
+        """
+        if name not in ("train", NAME):
+            raise ValueError(f"drops({name!r}): no such set; there are ['train', {NAME!r}]")
         return {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -186,37 +197,22 @@ class RenderedDataModule(pl.LightningDataModule):
             }
 
     def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches: all different, the same for any number of workers."""
-        batches = StepBatchSampler(
-            self.sizes["train"], self.batch_size, self.seed, False, *self._process()
-        )
-        return StepDataLoader(self.sets["train"], batch_sampler=batches, **self._loading())
+        """Return the training batches, the same for any number of workers.
 
-    def val_dataloader(self) -> DataLoader:
-        """Return the validation set."""
-        return self._in_order("val")
-
-    def test_dataloader(self) -> DataLoader:
-        """Return the test set."""
-        return self._in_order("test")
-
-    def _in_order(self, split: Stage) -> DataLoader:
-        rank, world_size = self._process()
-        return DataLoader(
-            self.sets[split],
-            batch_size=max(1, self.batch_size // world_size),
-            sampler=UnpaddedSampler(self.sizes[split], rank, world_size),
-            **self._loading(),
+        Raises:
+            ValueError: As :func:`train_loader` does.
+        """
+        return train_loader(
+            self.sets["train"], self.batch_size, self.seed, self.num_workers, self.trainer
         )
 
-    def _process(self) -> tuple[int, int]:
-        """Return this process's rank and the number of processes."""
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return the loader of the validation set, in a list as :attr:`val_names` is one."""
+        return [self._eval_loader("val")]
 
-    def _loading(self) -> dict[str, Any]:
-        return {
-            "collate_fn": collate,
-            "num_workers": self.num_workers,
-            "persistent_workers": self.num_workers > 0,
-            "pin_memory": torch.cuda.is_available(),
-        }
+    def test_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return the loader of the test set, in a list as :attr:`test_names` is one."""
+        return [self._eval_loader("test")]
+
+    def _eval_loader(self, split: Stage) -> DataLoader[Batch]:
+        return eval_loader(self.sets[split], self.eval_batch_size, self.num_workers, self.trainer)

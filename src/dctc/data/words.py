@@ -26,7 +26,7 @@ _TRIES = 1000
 
 # Prose in Python sources: docstrings and comment lines, and in these the words between spaces.
 _PROSE = re.compile(r'"""([^"]*)"""|^\s*#\s(.*)$', re.MULTILINE)
-_WORD = re.compile(r"(?<![^\s(\"'])[A-Za-z]?[a-z]{1,14}(?=[.,;:!?)\"']*(?:\s|$))")
+_WORD = re.compile(r"(?<![^\s(\"'])[A-Za-z][a-z]{1,14}(?=[.,;:!?)\"']*(?:\s|$))")
 _SKIPPED = {"site-packages", "dist-packages", "test", "idlelib", "lib2to3", "tkinter", "turtledemo"}
 
 

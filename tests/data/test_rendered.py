@@ -1,0 +1,142 @@
+import pickle
+import string
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.data.batch import Batch, collate
+from dctc.data.fonts import Font, find_fonts
+from dctc.data.render import WordRenderer
+from dctc.data.rendered import RenderedDataModule, RenderedWords, label_extents
+from dctc.data.sampler import Draw, StepBatchSampler, StepDataLoader
+from dctc.data.words import is_held_out
+from dctc.text.protocol import english36, english94
+
+
+@pytest.fixture(scope="module")
+def renderer() -> WordRenderer:
+    return WordRenderer(find_fonts())
+
+
+def module(**options) -> RenderedDataModule:
+    sizes = {"batch_size": 8, "epoch_size": 40, "val_size": 21, "test_size": 13, "num_workers": 0}
+    data = RenderedDataModule(**(sizes | options))
+    data.setup()
+    return data
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    return (a.label, a.key) == (b.label, b.key) and all(
+        torch.equal(x, y) for x, y in ((a.image, b.image), (a.width, b.width))
+    )
+
+
+def test_a_sample_depends_on_seed_split_and_number_only(renderer):
+    words = RenderedWords("train", 10, renderer, seed=3)
+    again = pickle.loads(pickle.dumps(RenderedWords("train", 99, renderer, seed=3)))
+    one, same = words[Draw(0, 5)], again[Draw(7, 5)]
+    assert (one.label, one.key) == (same.label, same.key) and one.key == "rendered/3/train/5"
+    assert np.array_equal(one.image, same.image) and np.array_equal(one.extents, same.extents)
+    other = [
+        RenderedWords("train", 10, renderer, seed=4)[Draw(0, 5)],
+        RenderedWords("val", 10, renderer, seed=3)[Draw(0, 5)],
+        RenderedWords("test", 10, renderer, seed=3)[Draw(0, 5)],
+        words[Draw(0, 6)],
+    ]
+    images = [s.image for s in [one, *other]]
+    assert len({image.tobytes() for image in images}) == 5
+
+
+def test_labels_are_in_the_charset_and_match_the_extents(renderer):
+    allowed = string.digits + string.ascii_lowercase
+    for name, protocol, characters in (
+        ("36", "english36", allowed),
+        ("94", "english94", allowed + string.ascii_uppercase + string.punctuation),
+    ):
+        words = RenderedWords("train", 10, renderer, charset=name, protocol=protocol)
+        samples = [words[Draw(0, number)] for number in range(300)]
+        assert all(len(s.label) == len(s.extents) for s in samples)
+        seen = set("".join(s.label for s in samples))
+        assert seen <= set(characters) and len(seen) > 0.8 * len(characters)
+
+
+def test_labels_are_split(renderer):
+    train = RenderedWords("train", 10, renderer)
+    val = RenderedWords("val", 10, renderer)
+    assert not any(is_held_out(train[Draw(0, i)].label) for i in range(100))
+    assert all(is_held_out(val[Draw(0, i)].label) for i in range(100))
+
+
+def test_grayscale_has_one_channel(renderer):
+    colour = RenderedWords("val", 1, renderer)[Draw(0, 0)]
+    gray = RenderedWords("val", 1, renderer, grayscale=True)[Draw(0, 0)]
+    assert gray.image.shape == (32, 128, 1) and gray.image.dtype == np.uint8
+    assert np.abs(gray.image[..., 0] - colour.image.mean(2)).mean() < 60
+
+
+def test_extents_of_removed_characters_are_dropped():
+    extents = np.arange(8, dtype=np.float32).reshape(4, 2)
+    label, kept = label_extents("A-b!", extents, english36)
+    assert label == "ab" and kept.tolist() == [[0, 1], [4, 5]]
+    label, kept = label_extents("A-b!", extents, english94)
+    assert label == "A-b!" and kept.tolist() == extents.tolist()
+    assert label_extents("abcd", extents, lambda text: text[::-1]) == ("dcba", None)
+    assert label_extents("abcd", extents, lambda text: 2 * text) == ("abcdabcd", None)
+
+
+def test_errors_come_before_the_first_sample(renderer, tmp_path):
+    with pytest.raises(ValueError, match="split='heldout'"):
+        RenderedWords("heldout", 10, renderer)
+    (tmp_path / "upper.txt").write_text(string.ascii_uppercase)
+    with pytest.raises(ValueError, match="maps no character to one of its"):
+        RenderedWords("train", 10, renderer, charset=str(tmp_path / "upper.txt"))
+    halves = WordRenderer([Font("half.ttf", frozenset(string.ascii_letters))])
+    with pytest.raises(ValueError, match=r"'0' .* is in no font; tried half\.ttf"):
+        RenderedWords("train", 10, halves)
+    with pytest.raises(ValueError, match="do not fill one batch"):
+        module(epoch_size=4).train_dataloader()
+
+
+def test_training_goes_on_and_evaluation_repeats():
+    data = module()
+    loader = data.train_dataloader()
+    epochs = [[key for batch in loader for key in batch.key] for _ in range(2)]
+    assert epochs[0] + epochs[1] == [f"rendered/0/train/{i}" for i in range(80)]
+    assert data.val_names == data.test_names == ["rendered"]
+    (val,), (test,) = data.val_dataloader(), data.test_dataloader()
+    assert [len(batch.label) for batch in val] == [8, 8, 5]
+    assert sum(len(batch.label) for batch in test) == 13
+    assert all(equal(a, b) for a, b in zip(val, data.val_dataloader()[0], strict=True))
+    assert data.drops("train") == data.drops("rendered") == {}
+    with pytest.raises(ValueError, match=r"drops\('other'\): no such set"):
+        data.drops("other")
+
+
+def test_batches_are_the_seams_batches():
+    data = module(height=48, width=160, grayscale=True)
+    batch = next(iter(data.train_dataloader()))
+    assert batch.image.shape == (8, 1, 48, 160) and batch.image.dtype == torch.float32
+    assert batch.image.min() >= -1 and batch.image.max() <= 1
+    assert batch.extents.shape == (8, max(map(len, batch.label)), 2)
+
+
+def test_workers_change_nothing():
+    alone = list(module().train_dataloader())
+    shared = list(module(num_workers=2).train_dataloader())
+    assert len(alone) == 5
+    assert all(equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+@pytest.mark.slow
+def test_spawned_workers_change_nothing(renderer):
+    words = RenderedWords("train", 16, renderer)
+    alone = [collate([words[Draw(i, i)] for i in range(k, k + 8)]) for k in (0, 8)]
+    spawned = StepDataLoader(
+        words,
+        batch_sampler=StepBatchSampler(16, 8, seed=0, shuffle=False),
+        num_workers=2,
+        multiprocessing_context="spawn",
+        collate_fn=collate,
+    )
+    assert all(equal(a, b) for a, b in zip(alone, spawned, strict=True))
