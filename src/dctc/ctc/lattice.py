@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from dctc.ctc.labels import Labels
 
@@ -61,15 +60,26 @@ class _ForwardBackward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         nll, posterior = _nll_and_posterior(emissions.detach(), labels)
-        ctx.save_for_backward(posterior)
+        ctx.save_for_backward(emissions, posterior)
         ctx.mark_non_differentiable(posterior)
         return nll, posterior
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_nll: Tensor, _: Tensor) -> tuple[Tensor, None]:
-        (posterior,) = ctx.saved_tensors
-        return -posterior * grad_nll[:, None], None
+        emissions, posterior = ctx.saved_tensors
+        return _NoSecondDerivative.apply(-posterior * grad_nll[:, None], emissions), None
+
+
+class _NoSecondDerivative(torch.autograd.Function):
+    """Refuses to be differentiated; once_differentiable would hold the posterior constant."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, emissions: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor, Tensor]:
+        raise RuntimeError("CTC: its second derivative with respect to the logits is not available")
 
 
 def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
