@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ SUFFIXES = (".ttf", ".otf", ".ttc")
 _PLAIN = string.ascii_letters + string.digits  # a text font draws each of these as itself
 # Glyph names that say nothing about the glyph: CID-keyed and generated fonts name by number.
 _NUMBERED = re.compile(r"[A-Za-z]{0,6}_?\d+")
+# What fontTools and FreeType raise on damaged files, besides TTLibError
+_UNREADABLE = (OSError, EOFError, AssertionError, LookupError, ValueError, TypeError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,16 @@ def find_fonts(folder: str | None = None) -> list[Font]:
     if not root.is_dir():
         raise ValueError(f"fonts {str(root)!r}: no such folder; give a folder of font files")
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    fonts = [font for font in map(_read, files) if font is not None]
+    fonts: list[Font] = []
+    for file in files:
+        try:
+            font = _read(file)
+        except _UNREADABLE as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            warnings.warn(f"font {file}: cannot be read ({reason}); left out", stacklevel=2)
+            continue
+        if font is not None:
+            fonts.append(font)
     if not fonts:
         raise ValueError(
             f"fonts {str(root)!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "
@@ -68,20 +80,18 @@ def _matplotlib_folder() -> Path:
 
 
 def _read(path: Path) -> Font | None:
+    """Return the font of a file, or None if it is one of symbols."""
     from fontTools.ttLib import TTFont, TTLibError
 
     try:
         with TTFont(path, lazy=True, fontNumber=0) as file:
             glyph_of: dict[int, str] = file.getBestCmap() or {}
-        named_right = {c for c in _PLAIN if _names(glyph_of.get(ord(c)), c)}
-        if len(named_right) < len(_PLAIN) or len({glyph_of[ord(c)] for c in _PLAIN}) < len(_PLAIN):
-            return None
-        if not _draws_letters(str(path)):
-            return None
-    # What fontTools and FreeType raise on damaged files: their own errors, or those of the parsing
-    except (TTLibError, OSError, AssertionError, LookupError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        warnings.warn(f"font {path}: cannot be read ({reason}); left out", stacklevel=3)
+    except TTLibError as error:
+        raise ValueError(error) from error
+    named_right = {c for c in _PLAIN if _names(glyph_of.get(ord(c)), c)}
+    if len(named_right) < len(_PLAIN) or len({glyph_of[ord(c)] for c in _PLAIN}) < len(_PLAIN):
+        return None
+    if not _draws_letters(str(path)):
         return None
     printable = [c for c in map(chr, glyph_of) if c.isprintable() and not c.isspace()]
     right = {c for c in printable if c.isascii() and _names(glyph_of[ord(c)], c)}
