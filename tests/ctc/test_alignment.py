@@ -1,0 +1,134 @@
+"""z* against the enumeration of all paths; collapse against itertools.groupby."""
+
+import numpy as np
+import pytest
+import torch
+
+from dctc import DCTCLoss
+from dctc.ctc import ESTIMATORS, NO_CLASS, collapse, estimate_alignment, pack_labels
+from dctc.ctc.lattice import candidate_classes, forward_backward
+from oracle.cases import FEASIBLE, INFEASIBLE, Case
+from oracle.enumeration import (
+    best_log_probability,
+    clear_frames,
+    collapsed,
+    frame_scores,
+    log_probability,
+)
+
+
+def alignment_of(estimator, case, logits, frames=None):
+    targets, full, lengths = case.arguments(logits.shape[1])
+    loss = DCTCLoss(estimator=estimator, blank=case.blank)
+    return loss.terms(logits, targets, frames or full, lengths).alignment
+
+
+@pytest.mark.parametrize("peak", [1.0, 4.0])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+@pytest.mark.parametrize("estimator", ["likelihood", "posterior", "greedy"])
+def test_frame_wise_estimators_equal_the_enumeration(estimator, case, peak):
+    logits = case.logits(peak=peak)
+    alignment = alignment_of(estimator, case, logits).numpy()
+    compared = []
+    for i in range(logits.shape[1]):
+        # over all classes, so this also shows that blank or a character of the label always wins
+        scores = frame_scores(estimator, logits[:, i].numpy(), case.label, case.blank)
+        clear = clear_frames(scores)
+        np.testing.assert_array_equal(alignment[clear, i], scores.argmax(1)[clear])
+        compared.append(clear)
+    assert np.mean(compared) >= 0.9
+
+
+@pytest.mark.parametrize("peak", [0.0, 1.0, 6.0, 30.0])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_viterbi_is_a_best_path_of_the_label(case, peak):
+    logits = case.logits(peak=peak)
+    alignment = alignment_of("viterbi", case, logits).numpy()
+    for i in range(logits.shape[1]):
+        sample, path = logits[:, i].numpy(), alignment[:, i]
+        assert collapsed(path.tolist(), case.blank) == case.label
+        found = log_probability(sample, path[None])[0]
+        best = best_log_probability(sample, case.label, case.blank)
+        np.testing.assert_allclose(found, best, rtol=1e-12, atol=1e-12)
+
+
+def test_the_authors_clip_decides_on_peaky_outputs():
+    case = Case((1, 2, 1), t=6, c=4)
+    logits = case.logits(n=60, peak=12.0)
+    alignment = alignment_of("likelihood", case, logits).numpy()
+    decided_by_clip = 0
+    for i in range(60):
+        sample = logits[:, i].numpy()
+        clipped = frame_scores("likelihood", sample, case.label)
+        unclipped = frame_scores("likelihood", sample, case.label, floor=1e-300)
+        differ = (clipped.argmax(1) != unclipped.argmax(1)) & clear_frames(clipped)
+        np.testing.assert_array_equal(alignment[differ, i], clipped.argmax(1)[differ])
+        decided_by_clip += differ.sum()
+    assert decided_by_clip >= 10
+
+
+@pytest.mark.parametrize("estimator", ["likelihood", "posterior"])
+@pytest.mark.parametrize(
+    "case, expected",
+    [
+        (Case((1, 2), t=3, c=3), [1, 1, 2]),  # the middle frame is 1 or 2 with equal right
+        (Case((2, 1), t=3, c=3), [2, 1, 1]),
+        (Case((1, 0), t=3, c=3, blank=2), [1, 0, 0]),
+        (Case((0, 2), t=3, c=3, blank=1), [0, 0, 2]),
+    ],
+    ids=str,
+)
+def test_the_lowest_of_tied_classes_wins(estimator, case, expected):
+    for value in (0.0, 0.1, -3.0):
+        logits = torch.full((3, 2, 3), value, dtype=torch.float64)
+        assert alignment_of(estimator, case, logits).T.tolist() == [expected] * 2
+
+
+def test_likelihood_and_posterior_are_not_the_same_rule():
+    case = Case((1, 2), t=6, c=4)
+    logits = case.logits(n=100)
+    differ = alignment_of("likelihood", case, logits) != alignment_of("posterior", case, logits)
+    assert 0.2 < differ.double().mean() < 0.6
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_padded_frames_and_infeasible_samples_have_no_class(estimator):
+    case = Case((1, 2), t=6, c=3)
+    logits = case.logits(n=4)
+    alignment = alignment_of(estimator, case, logits, frames=[6, 4, 2, 1])
+    valid = torch.arange(6)[:, None] < torch.tensor([6, 4, 2, 0])
+    assert torch.equal(alignment != NO_CLASS, valid)
+    for i, frames in enumerate([6, 4, 2]):
+        alone = alignment_of(estimator, case._replace(t=frames), logits[:frames, i : i + 1])
+        assert torch.equal(alignment[:frames, i], alone[:, 0])
+    for infeasible in INFEASIBLE:
+        assert (alignment_of(estimator, infeasible, infeasible.logits()) == NO_CLASS).all()
+
+
+def test_an_unknown_estimator_is_named():
+    case = Case((1,), t=2, c=2)
+    log_probs = case.logits(1).log_softmax(2)
+    labels = pack_labels(log_probs, *case.arguments(1), case.blank)
+    emissions = log_probs.gather(2, candidate_classes(labels, 0).expand(2, -1, -1))
+    lattice = forward_backward(emissions, labels)
+    with pytest.raises(ValueError, match="estimator 'best': not one of likelihood, posterior"):
+        estimate_alignment("best", log_probs, emissions, lattice, labels, 0)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("t", [1, 2, 9])
+def test_collapse_reads_paths_as_groupby_does(t, blank):
+    paths = torch.from_numpy(np.random.default_rng(t).integers(0, 3, (t, 200)))
+    classes, lengths = collapse(paths, blank)
+    assert classes.shape == (200, t)
+    for i in range(200):
+        expected = collapsed(paths[:, i].tolist(), blank)
+        assert tuple(classes[i, : lengths[i]].tolist()) == expected
+        assert (classes[i, lengths[i] :] == blank).all()
+
+
+def test_collapse_does_not_read_frames_without_class():
+    paths = torch.tensor([[1, -1], [1, -1], [0, -1], [2, -1], [-1, -1]])
+    classes, lengths = collapse(paths, blank=0)
+    assert lengths.tolist() == [2, 0]
+    assert classes[0, :2].tolist() == [1, 2]

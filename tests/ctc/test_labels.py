@@ -1,0 +1,98 @@
+"""Labels: the form they are brought into, whether they fit, and every complaint about them."""
+
+import pytest
+import torch
+
+from dctc.ctc import frames_needed, pack_labels
+from oracle.enumeration import paths_of
+
+LOGITS = torch.zeros(5, 2, 4)
+
+
+def pack(targets, input_lengths=(5, 5), target_lengths=(2, 1), blank=0, logits=LOGITS):
+    return pack_labels(logits, targets, input_lengths, target_lengths, blank)
+
+
+@pytest.mark.parametrize("label", [(), (1,), (1, 2), (1, 1), (1, 1, 2), (1, 2, 1), (2, 2, 2)])
+def test_frames_needed_is_the_length_of_the_shortest_path(label):
+    shortest = next(t for t in range(6) if len(paths_of(label, t, 3, 0)))
+    padded = torch.zeros(1, 4, dtype=torch.int64)
+    padded[0, : len(label)] = torch.tensor(label)
+    assert frames_needed(padded, torch.tensor([len(label)])).tolist() == [shortest]
+
+
+def test_padding_that_repeats_the_last_character_needs_no_frame():
+    assert frames_needed(torch.tensor([[1, 2, 2, 2]]), torch.tensor([2])).tolist() == [2]
+
+
+@pytest.mark.parametrize("frames, feasible", [(3, False), (4, True), (5, True)])
+def test_a_label_is_feasible_from_its_needed_frames_on(frames, feasible):
+    labels = pack(torch.tensor([[1, 1, 2], [1, 0, 0]]), (frames, 5), (3, 1))
+    assert labels.feasible.tolist() == [feasible, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("lengths", [tuple, list, torch.tensor, lambda x: torch.tensor(x).int()])
+@pytest.mark.parametrize(
+    "targets", [[[1, 2], [3, 0]], [[1, 2, 3], [3, 3, 3]], [1, 2, 3]], ids=["fit", "wide", "1-D"]
+)
+def test_all_ways_to_give_labels_become_one_form(targets, lengths, dtype):
+    labels = pack(torch.tensor(targets, dtype=dtype), lengths([5, 4]), lengths([2, 1]))
+    assert labels.classes.tolist() == [[1, 2], [3, 0]]
+    assert labels.lengths.tolist() == [2, 1]
+    assert labels.frames.tolist() == [5, 4]
+    assert {part.dtype for part in labels[:3]} == {torch.int64}
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (2, 3), (0,)])
+def test_empty_labels_keep_one_column(shape):
+    labels = pack(torch.ones(shape, dtype=torch.int64), target_lengths=(0, 0))
+    assert labels.classes.tolist() == [[0], [0]]
+    assert labels.feasible.all()
+
+
+def test_padding_is_the_blank_wherever_it_is():
+    labels = pack(torch.tensor([[1, 2], [0, 7]]), blank=3)
+    assert labels.classes.tolist() == [[1, 2], [0, 3]]
+
+
+GOOD = torch.tensor([[1, 2], [3, 0]])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"targets": torch.tensor([[1, 2], [4, 0]])}, "sample 1, position 0 is class 4, outside"),
+        ({"targets": torch.tensor([[1, -1], [3, 0]])}, "sample 0, position 1 is class -1, outside"),
+        ({"targets": torch.tensor([[1, 2], [0, 0]])}, "sample 1, position 0 is class 0, the blank"),
+        ({"targets": torch.tensor([1, 2, 0])}, "sample 1, position 0 is class 0, the blank"),
+        ({"targets": GOOD, "blank": 3}, "sample 1, position 0 is class 3, the blank"),
+        (
+            {"targets": GOOD, "input_lengths": (5, 6)},
+            r"input_lengths: sample 1 has 6, outside 0..5",
+        ),
+        ({"targets": GOOD, "input_lengths": (-1, 5)}, r"input_lengths: sample 0 has -1"),
+        ({"targets": GOOD, "target_lengths": (2, 3)}, r"target_lengths: sample 1 has 3, .*0..2"),
+        ({"targets": GOOD, "target_lengths": (-1, 1)}, r"target_lengths: sample 0 has -1"),
+        ({"targets": torch.tensor([1]), "target_lengths": (2, 0)}, r"lengths: sample 0 has 2"),
+        ({"targets": torch.tensor([1, 2])}, "2 concatenated classes, but .* add up to 3"),
+        ({"targets": torch.tensor([1, 2, 3, 1])}, "4 concatenated classes, but .* add up to 3"),
+        ({"targets": GOOD[:1]}, r"targets: expected \(2, s\) or 1-D, got \(1, 2\)"),
+        ({"targets": GOOD[None]}, r"targets: expected \(2, s\) or 1-D, got \(1, 2, 2\)"),
+        ({"targets": GOOD.float()}, "targets: expected integers, got torch.float32"),
+        ({"targets": GOOD.bool()}, "targets: expected integers, got torch.bool"),
+        ({"targets": GOOD, "input_lengths": (5,)}, "input_lengths: expected 2 integers"),
+        ({"targets": GOOD, "input_lengths": (5.0, 5.0)}, "input_lengths: expected 2 integers"),
+        ({"targets": GOOD, "target_lengths": (2, 1, 1)}, "target_lengths: expected 2 integers"),
+        ({"targets": GOOD, "blank": 4}, "blank 4: not among the 4 classes"),
+        ({"targets": GOOD, "blank": -1}, "blank -1: not among the 4 classes"),
+        (
+            {"targets": GOOD, "logits": LOGITS[0]},
+            r"logits: expected .* \(t, n, c\), got .*\(2, 4\)",
+        ),
+        ({"targets": GOOD, "logits": LOGITS.long()}, "logits: expected floating .*torch.int64"),
+    ],
+)
+def test_what_does_not_fit_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pack(**arguments)

@@ -1,0 +1,94 @@
+"""Forward-backward against the enumeration of all paths."""
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.ctc import candidate_classes, forward_backward, pack_labels
+from oracle.cases import FEASIBLE, INFEASIBLE, Case
+from oracle.enumeration import nll, posterior
+
+
+def run(case, logits, frames=None):
+    """The lattice of n samples with one label, and their labels."""
+    n = logits.shape[1]
+    targets, full, lengths = case.arguments(n)
+    labels = pack_labels(logits, targets, frames or full, lengths, case.blank)
+    columns = candidate_classes(labels, case.blank).expand(len(logits), -1, -1)
+    return forward_backward(logits.log_softmax(2).gather(2, columns), labels), labels
+
+
+@pytest.mark.parametrize("peak", [1.0, 6.0])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_equals_the_enumeration(case, peak):
+    logits = case.logits(peak=peak)
+    lattice, labels = run(case, logits)
+    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
+    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
+    for i in range(logits.shape[1]):
+        sample = logits[:, i].numpy()
+        np.testing.assert_allclose(lattice.nll[i], nll(sample, case.label, case.blank), atol=1e-12)
+        expected = posterior(sample, case.label, case.blank)
+        np.testing.assert_allclose(by_class[:, i], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_the_first_of_equal_characters_holds_their_posterior(case):
+    lattice, _ = run(case, case.logits())
+    first = [case.label.index(k) == j for j, k in enumerate(case.label)]
+    repeats = [j + 1 for j, is_first in enumerate(first) if not is_first]
+    assert (lattice.posterior[:, :, repeats] < 1e-15).all()
+    torch.testing.assert_close(lattice.posterior.sum(2), torch.ones(case.t, 16).double())
+
+
+@pytest.mark.parametrize("case", INFEASIBLE, ids=str)
+def test_infeasible_samples_are_zero(case):
+    lattice, labels = run(case, case.logits())
+    assert not labels.feasible.any()
+    assert lattice.nll.abs().sum() == 0
+    assert lattice.posterior.abs().sum() == 0
+
+
+def test_frames_past_the_input_length_take_no_part():
+    case = Case((1, 1), t=6, c=3)
+    logits = case.logits(n=3)
+    lattice, _ = run(case, logits, frames=[3, 5, 2])  # the last one does not fit
+    for i, frames in enumerate([3, 5]):
+        expected = nll(logits[:frames, i].numpy(), case.label)
+        np.testing.assert_allclose(lattice.nll[i], expected, atol=1e-12)
+    assert (lattice.posterior.sum(2).round().T.long().tolist()) == [
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_no_frames_read_as_the_empty_label():
+    lattice, labels = run(Case((), t=2, c=3), torch.randn(2, 1, 3).double(), frames=[0])
+    assert labels.feasible.tolist() == [True]
+    assert lattice.nll.tolist() == [0.0]
+    assert lattice.posterior.abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    "case", [Case((1, 2), 4, 3), Case((1, 1, 2), 5, 3), Case((), 3, 2)], ids=str
+)
+def test_gradient_needs_no_normalised_emissions(case):
+    targets, frames, lengths = case.arguments(2)
+    labels = pack_labels(case.logits(2), targets, frames, lengths, case.blank)
+    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
+    assert torch.autograd.gradcheck(
+        lambda x: forward_backward(x.gather(2, columns), labels).nll,
+        case.logits(2).requires_grad_(),
+    )
+
+
+@pytest.mark.parametrize("made_inside", [False, True])
+def test_runs_in_inference_mode(made_inside):
+    case = Case((1, 1), t=4, c=3)
+    expected, _ = run(case, case.logits())
+    logits = case.logits()
+    with torch.inference_mode():
+        lattice, _ = run(case, logits.clone() if made_inside else logits)
+    assert torch.equal(lattice.nll, expected.nll)
+    assert torch.equal(lattice.posterior, expected.posterior)

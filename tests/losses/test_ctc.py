@@ -1,0 +1,75 @@
+"""CTCLoss against the enumeration of all paths and against torch."""
+
+import numpy as np
+import pytest
+import torch
+
+from dctc import CTCLoss, DCTCLoss
+from oracle.cases import FEASIBLE, INFEASIBLE, Case
+from oracle.enumeration import finite_differences, log_softmax, nll, posterior
+from oracle.gradient import value_and_gradient
+
+
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_value_and_gradient_equal_the_enumeration(case):
+    logits = case.logits()
+    loss = CTCLoss(blank=case.blank, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, *case.arguments())
+    for i in range(logits.shape[1]):
+        sample = logits[:, i].numpy()
+        np.testing.assert_allclose(value[i], nll(sample, case.label, case.blank), atol=1e-12)
+        expected = np.exp(log_softmax(sample)) - posterior(sample, case.label, case.blank)
+        np.testing.assert_allclose(gradient[:, i], (i + 1) * expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_gradient_is_that_of_finite_differences(case):
+    logits = case.logits(n=1)
+    loss = CTCLoss(blank=case.blank, reduction="none")
+    _, gradient = value_and_gradient(loss, logits, *case.arguments(1))
+    expected = finite_differences(lambda x: nll(x, case.label, case.blank), logits[:, 0].numpy())
+    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("case", INFEASIBLE, ids=str)
+def test_infeasible_labels_are_zero(case):
+    loss = CTCLoss(blank=case.blank, reduction="none")
+    value, gradient = value_and_gradient(loss, case.logits(), *case.arguments())
+    assert value.abs().sum() == 0
+    assert gradient.abs().sum() == 0
+    assert not loss.terms(case.logits(), *case.arguments()).feasible.any()
+
+
+@pytest.mark.parametrize(
+    "case", [Case((1, 2), 4, 3), Case((1, 1), 4, 3), Case((), 3, 2), Case((0,), 3, 3, 2)], ids=str
+)
+def test_gradcheck(case):
+    loss = CTCLoss(blank=case.blank, reduction="none")
+    logits = case.logits(n=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, *case.arguments(2)), logits)
+
+
+@pytest.mark.parametrize("ours", [CTCLoss, lambda **k: DCTCLoss(distill_weight=0, **k)])
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean", "batchmean"])
+def test_equals_torch(ours, reduction, samples):
+    # torch's "none" for a label without frames is inf or 0 depending on the kernel: left out
+    logits, targets, frames, lengths = (part[..., :5, :] if part.ndim == 3 else part[:5]
+                                        for part in samples)  # fmt: skip
+    theirs = torch.nn.CTCLoss(
+        reduction="sum" if reduction == "batchmean" else reduction, zero_infinity=True
+    )
+    expected = value_and_gradient(
+        lambda x, *arguments: theirs(x.log_softmax(2), *arguments)
+        / (len(lengths) if reduction == "batchmean" else 1),
+        logits, targets, frames, lengths,
+    )  # fmt: skip
+    found = value_and_gradient(ours(reduction=reduction), logits, targets, frames, lengths)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert found[1].abs().sum() > 0
+
+
+def test_terms_are_those_of_the_likelihood_estimate(samples):
+    found, expected = CTCLoss().terms(*samples), DCTCLoss().terms(*samples)
+    for name in expected._fields:
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+    torch.testing.assert_close(found.nll, CTCLoss(reduction="none")(*samples))

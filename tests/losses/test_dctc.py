@@ -1,0 +1,225 @@
+"""DCTCLoss against the enumeration of all paths, its options, and random inputs of any kind."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dctc import DCTCLoss
+from dctc.ctc import ESTIMATORS
+from oracle.cases import FEASIBLE, Case
+from oracle.enumeration import (
+    clear_frames,
+    collapsed,
+    cross_entropy,
+    dctc_gradient,
+    finite_differences,
+    frame_scores,
+    nll,
+)
+from oracle.gradient import value_and_gradient
+
+ALPHA, BETA = 0.3, 0.7
+
+
+@pytest.mark.parametrize("peak", [1.0, 4.0])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+@pytest.mark.parametrize("estimator", ["likelihood", "posterior", "greedy"])
+def test_value_and_gradient_equal_the_enumeration(estimator, case, peak):
+    logits = case.logits(peak=peak)
+    loss = DCTCLoss(ALPHA, BETA, estimator, blank=case.blank, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, *case.arguments())
+    alignment = loss.terms(logits, *case.arguments()).alignment.numpy()
+    compared = []
+    for i in range(logits.shape[1]):
+        sample = logits[:, i].numpy()
+        scores = frame_scores(estimator, sample, case.label, case.blank)
+        clear = clear_frames(scores)
+        z = np.where(clear, scores.argmax(1), alignment[:, i])
+        expected = BETA * nll(sample, case.label, case.blank) + ALPHA * cross_entropy(sample, z)
+        np.testing.assert_allclose(value[i], expected, rtol=1e-11)
+        expected = (i + 1) * dctc_gradient(sample, case.label, z, ALPHA, BETA, case.blank)
+        np.testing.assert_allclose(gradient[:, i], expected, atol=1e-11)
+        compared.append(clear)
+    assert np.mean(compared) >= 0.9
+
+
+@pytest.mark.parametrize("margin, scale", [(0.0, 2.5), (0.4, 1.0), (-0.4, 1.0), (0.35, 8.0)])
+@pytest.mark.parametrize("case", [Case((1, 2), 4, 3), Case((1, 0, 0), 5, 3, 2)], ids=str)
+def test_margin_and_scale_are_the_literal_definition(case, margin, scale):
+    logits = case.logits()
+    loss = DCTCLoss(ALPHA, BETA, margin=margin, scale=scale, blank=case.blank, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, *case.arguments())
+    terms = loss.terms(logits, *case.arguments())
+    plain = DCTCLoss(blank=case.blank).terms(scale * logits, *case.arguments())
+    assert torch.equal(terms.alignment, plain.alignment)  # the margin has no say in z*
+    for i in range(logits.shape[1]):
+        sample, z = logits[:, i].numpy(), terms.alignment[:, i].numpy()
+
+        def ctc(x):
+            return nll(scale * x, case.label, case.blank)
+
+        def literal(x, z=z):
+            return BETA * ctc(x) + ALPHA * cross_entropy(x, z, margin, scale)
+
+        np.testing.assert_allclose(terms.nll[i], ctc(sample), rtol=1e-11)
+        np.testing.assert_allclose(value[i], literal(sample), rtol=1e-11)
+        expected = (i + 1) * finite_differences(literal, sample)
+        np.testing.assert_allclose(gradient[:, i], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("margin", [10.0, 22.4, 60.0])
+def test_margin_on_a_saturated_frame(margin, dtype):
+    logits = torch.tensor([[[0.0, 20.0, 0.0]]], dtype=dtype)
+    loss = DCTCLoss(1.0, 0.0, margin=margin, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, torch.tensor([[1]]), [1], [1])
+
+    def literal(x):
+        return cross_entropy(x, [1], margin)
+
+    sample = logits[:, 0].double().numpy()
+    np.testing.assert_allclose(value, [literal(sample)], rtol=1e-3)
+    np.testing.assert_allclose(gradient[:, 0], finite_differences(literal, sample), atol=1e-6)
+
+
+@pytest.mark.parametrize("distill_weight", [0.0, 0.1])
+def test_half_precision_is_scaled_in_float32(samples, distill_weight):
+    logits, *rest = samples
+    half = (500 * logits).half()  # times 30 this is infinite in float16
+    loss = DCTCLoss(distill_weight, scale=30.0, reduction="none")
+    assert torch.equal(loss(half, *rest), loss(half.float(), *rest))
+    assert loss(half, *rest).isfinite().all()
+
+
+@pytest.mark.parametrize("margin, scale", [(0.0, 1.0), (0.5, 1.7)])
+def test_gradcheck_with_a_given_alignment(margin, scale):
+    case = Case((1, 1), t=4, c=3)
+    alignment = torch.tensor([[0, 1, -1, 2], [2, 0, 0, -1]]).T
+    loss = DCTCLoss(ALPHA, BETA, margin=margin, scale=scale, reduction="none")
+    logits = case.logits(n=2).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda x: loss(x, *case.arguments(2), alignment=alignment), logits
+    )
+
+
+def test_frames_of_a_given_alignment_that_are_minus_one_are_left_out(samples):
+    loss = DCTCLoss(1.0, 0.0, reduction="none")
+    own = loss.terms(*samples).alignment
+    chosen = torch.where(torch.arange(9)[:, None] % 2 == 0, own, -1)
+    terms = loss.terms(*samples, alignment=chosen)
+    assert torch.equal(terms.alignment, chosen)
+    value, gradient = value_and_gradient(loss, *samples, alignment=chosen)
+    for i in range(7):
+        expected = cross_entropy(samples.logits[:, i].numpy(), chosen[:, i].numpy())
+        np.testing.assert_allclose(value[i], expected, atol=1e-12)
+    assert (gradient.abs().sum(2) > 0).equal(chosen >= 0)
+
+
+def test_a_given_alignment_is_not_read_where_no_frame_takes_part(samples):
+    loss = DCTCLoss()
+    everywhere = torch.ones(9, 7, dtype=torch.int32)
+    alignment = loss.terms(*samples, alignment=everywhere).alignment
+    assert torch.equal(alignment >= 0, loss.terms(*samples).alignment >= 0)
+
+
+@pytest.mark.parametrize(
+    "place, value, message",
+    [
+        ((3, 2), 5, r"alignment: sample 2, frame 3 is class 5, outside -1\.\.4"),
+        ((8, 6), -2, r"alignment: sample 6, frame 8 is class -2, outside -1\.\.4"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_named(place, value, message, samples):
+    alignment = torch.zeros(9, 7, dtype=torch.int64)
+    alignment[place] = value
+    with pytest.raises(ValueError, match=message):
+        DCTCLoss()(*samples, alignment=alignment)
+
+
+@pytest.mark.parametrize("alignment", [torch.zeros(7, 9).long(), torch.zeros(9, 7)])
+def test_an_alignment_of_another_form_is_refused(alignment, samples):
+    with pytest.raises(ValueError, match=r"alignment: expected integers \(9, 7\), got"):
+        DCTCLoss()(*samples, alignment=alignment)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"estimator": "map"},
+            "estimator 'map': not one of likelihood, posterior, viterbi, greedy",
+        ),
+        ({"reduction": "avg"}, "reduction 'avg': not one of none, sum, batchmean, mean"),
+    ],
+)
+def test_an_unknown_option_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        DCTCLoss(**options)
+
+
+def test_defaults_are_the_authors(samples):
+    terms = DCTCLoss().terms(*samples)
+    expected = (terms.nll + 0.1 * terms.distill).sum() / 7
+    torch.testing.assert_close(DCTCLoss()(*samples), expected)
+
+
+def test_no_gradient_reaches_the_loss_through_its_own_alignment(samples):
+    loss = DCTCLoss(reduction="none")
+    given = loss.terms(*samples).alignment
+    own = value_and_gradient(loss, *samples)
+    torch.testing.assert_close(value_and_gradient(loss, *samples, alignment=given), own)
+    assert not loss.terms(samples.logits.requires_grad_(), *samples[1:]).nll.requires_grad
+
+
+def test_options_are_shown_in_print():
+    assert repr(DCTCLoss(0.01)) == (
+        "DCTCLoss(distill_weight=0.01, ctc_weight=1.0, estimator='likelihood', margin=0.0, "
+        "scale=1.0, blank=0, reduction='batchmean')"
+    )
+
+
+@st.composite
+def batches(draw):
+    """A batch of any shape: logits (t, n, c), labels, input lengths, blank."""
+    t, n, c = draw(st.integers(1, 8)), draw(st.integers(1, 4)), draw(st.integers(2, 6))
+    blank = draw(st.integers(0, c - 1))
+    character = st.sampled_from([k for k in range(c) if k != blank])
+    labels = draw(st.lists(st.lists(character, max_size=5), min_size=n, max_size=n))
+    frames = draw(st.lists(st.integers(0, t), min_size=n, max_size=n))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    spread = draw(st.sampled_from([0.0, 1.0, 10.0, 100.0, 1e4]))
+    dtype = draw(st.sampled_from([torch.float32, torch.float64]))
+    logits = torch.from_numpy(spread * rng.standard_normal((t, n, c))).to(dtype)
+    return logits, labels, frames, blank
+
+
+@settings(max_examples=200, deadline=None)
+@given(batches(), st.sampled_from(ESTIMATORS))
+def test_anything_that_fits_gives_a_finite_loss(batch, estimator):
+    logits, labels, frames, blank = batch
+    loss = DCTCLoss(0.1, estimator=estimator, blank=blank, reduction="none")
+    targets = torch.tensor([k for label in labels for k in label], dtype=torch.int64)
+    arguments = targets, frames, [len(label) for label in labels]
+    value, gradient = value_and_gradient(loss, logits, *arguments)
+    assert value.isfinite().all()
+    assert gradient.isfinite().all()
+    torch.testing.assert_close(
+        gradient.sum(2), torch.zeros_like(gradient[:, :, 0]), rtol=0, atol=1e-5
+    )
+
+    terms = loss.terms(logits, *arguments)
+    for i, label in enumerate(labels):
+        z = terms.alignment[:, i].tolist()
+        needed = len(label) + sum(a == b for a, b in itertools.pairwise(label))
+        assert terms.feasible[i] == (needed <= frames[i])
+        read = frames[i] if terms.feasible[i] else 0
+        assert z[read:] == [-1] * (len(z) - read)
+        assert gradient[read:, i].abs().sum() == 0
+        if estimator != "greedy":
+            assert set(z[:read]) <= {blank, *label}
+        if estimator == "viterbi" and terms.feasible[i]:
+            assert collapsed(z[:read], blank) == tuple(label)

@@ -1,0 +1,74 @@
+"""Charsets by name and from files."""
+
+import string
+
+import pytest
+
+from dctc.text import Charset
+
+
+@pytest.mark.parametrize(
+    "name, characters",
+    [
+        ("36", string.digits + string.ascii_lowercase),
+        ("62", string.digits + string.ascii_letters),
+        ("94", "".join(map(chr, range(33, 127)))),
+    ],
+)
+def test_named_charsets(name, characters):
+    charset = Charset.load(name)
+    assert len(charset) == int(name)
+    assert set(charset.characters) == set(characters)
+
+
+def test_order_is_digits_lower_upper_punctuation():
+    assert Charset.load("94").characters.startswith(Charset.load("62").characters)
+    assert Charset.load("62").characters.startswith(Charset.load("36").characters)
+    assert Charset.load("36").characters.startswith("0123456789abc")
+
+
+@pytest.mark.parametrize(
+    "content, characters",
+    [
+        ("ab", "ab"),
+        ("b\na\n", "ba"),
+        ("a\r\nb\r\n", "ab"),
+        ("a b", "a b"),
+        ("中\u3000文\n", "中\u3000文"),
+        ("\ufeffab", "ab"),
+        ("\U00020000a", "\U00020000a"),
+    ],
+    ids=["line", "lines", "CRLF", "space", "wide", "BOM", "astral"],
+)
+def test_file(tmp_path, content, characters):
+    file = tmp_path / "charset.txt"
+    file.write_bytes(content.encode())
+    assert Charset.load(str(file)).characters == characters
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"abca", r"\['a'\] stand in it more than once"),
+        (b"", "holds no character"),
+        (b"\n\r\n", "holds no character"),
+        (b"\xff\xfe", "charset.txt'?: not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_charset(tmp_path, content, message):
+    file = tmp_path / "charset.txt"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        Charset.load(str(file))
+
+
+def test_neither_name_nor_file(tmp_path):
+    for wrong in ("37", str(tmp_path / "missing.txt"), str(tmp_path)):
+        with pytest.raises(ValueError, match="neither one of 36, 62, 94 nor a file"):
+            Charset.load(wrong)
+
+
+def test_only_single_characters_are_in_a_charset():
+    charset = Charset("abc")
+    assert "b" in charset
+    assert not any(other in charset for other in ("ab", "", "B", 1))

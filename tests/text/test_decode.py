@@ -1,0 +1,52 @@
+"""Greedy decoding against plain Python."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from dctc.text import greedy_decode
+
+
+def plain_decode(logits, blank):
+    """Classes and confidence of one sample ``(t, c)``, frame by frame."""
+    best, confidence = [], 1.0
+    for row in logits.tolist():
+        best.append(row.index(max(row)))
+        confidence *= math.exp(max(row)) / sum(map(math.exp, row))
+    return [k for k, _ in itertools.groupby(best) if k != blank], confidence
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_equals_plain_python(blank, dtype):
+    generator = torch.Generator().manual_seed(0)
+    logits = (2 * torch.randn(12, 50, 3, generator=generator)).to(dtype)
+    lengths = torch.randint(0, 13, (50,), generator=generator)
+    readings = greedy_decode(logits, lengths, blank)
+    assert len(readings) == 50
+    for i, reading in enumerate(readings):
+        classes, confidence = plain_decode(logits[: lengths[i], i], blank)
+        assert reading.classes == classes
+        assert reading.confidence == pytest.approx(confidence, rel=1e-4)
+
+
+@pytest.mark.parametrize("garbage", [9.0, math.nan, math.inf])
+def test_frames_past_the_input_length_are_not_read(garbage):
+    logits = torch.tensor([[0.0, 2.0, 1.0]] * 4)[:, None]
+    logits[2:, 0, 2] = garbage
+    (reading,) = greedy_decode(logits, torch.tensor([2]))
+    assert reading == greedy_decode(logits[:2], torch.tensor([2]))[0]
+    assert reading.classes == [1]
+
+
+def test_no_frames_read_as_nothing_with_confidence_one():
+    assert greedy_decode(torch.randn(3, 1, 4), torch.tensor([0])) == [([], 1.0)]
+
+
+def test_a_blank_parts_equal_characters():
+    path = torch.tensor([1, 1, 0, 1, 2, 2])
+    (reading,) = greedy_decode(torch.eye(3)[path][:, None] * 99, torch.tensor([6]))
+    assert reading.classes == [1, 1, 2]
+    assert reading.confidence == pytest.approx(1.0)
