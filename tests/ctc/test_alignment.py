@@ -67,6 +67,20 @@ def test_the_authors_clip_decides_on_peaky_outputs():
     assert decided_by_clip >= 10
 
 
+@pytest.mark.parametrize("height", [5.0, 15.0, 20.0, 25.0, 30.0])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_confident_float32_outputs_are_aligned_as_float64_ones(estimator, height):
+    rng = np.random.default_rng(0)
+    spikes = np.zeros((20, 30), dtype=np.int64)
+    spikes[2::5] = rng.integers(1, 12, (4, 30))
+    logits = rng.standard_normal((20, 30, 12)) + height * np.eye(12)[spikes]
+    logits = torch.from_numpy(logits.astype(np.float32))
+    loss = DCTCLoss(estimator=estimator)
+    arguments = torch.from_numpy(spikes[2::5].T), [20] * 30, [4] * 30
+    expected = loss.terms(logits.double(), *arguments).alignment
+    assert torch.equal(loss.terms(logits, *arguments).alignment, expected)
+
+
 @pytest.mark.parametrize("estimator", ["likelihood", "posterior"])
 @pytest.mark.parametrize(
     "case, expected",

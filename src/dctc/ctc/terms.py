@@ -55,6 +55,7 @@ def ctc_terms(
         ValueError: If the alignment has another shape or holds a class that does not exist.
     """
     log_probs, emissions = _emissions(logits, labels, blank, scale)
+    emissions = _sharpened(log_probs, emissions, candidate_classes(labels, blank))
     lattice = forward_backward(emissions, labels)
     if alignment is None:
         alignment = estimate_alignment(
@@ -88,6 +89,28 @@ def _emissions(logits: Tensor, labels: Labels, blank: int, scale: float) -> tupl
     log_probs = torch.log_softmax(logits, 2, dtype=dtype)
     columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
     return log_probs, log_probs.gather(2, columns).double()
+
+
+def _sharpened(log_probs: Tensor, emissions: Tensor, classes: Tensor) -> Tensor:
+    """Recompute the best class of confident frames from the others: log P = log(1 - their sum).
+
+    There the likelihood scores of the candidates differ by about 1 - P, which float32 loses as P
+    nears 1: from logits 20 above the others on, z* would be another one on 15 to 30 % of the frames
+    than in float64. The gradient stays that of the emissions.
+
+    Args:
+        log_probs: ``(t, n, c)``.
+        emissions: ``(t, n, s + 1)`` float64, those of the candidates.
+        classes: ``(n, s + 1)``, the candidates.
+    """
+    if log_probs.dtype == torch.float64:
+        return emissions
+    with torch.no_grad():
+        best = log_probs.argmax(2, keepdim=True)  # (t, n, 1)
+        others = log_probs.exp().scatter_(2, best, 0.0).sum(2, keepdim=True).double()
+        confident = (classes == best) & (others < 0.5)
+        correction = torch.where(confident, torch.log1p(-others) - emissions, 0.0)
+    return emissions + correction
 
 
 def _checked(alignment: Tensor, log_probs: Tensor, labels: Labels) -> Tensor:
