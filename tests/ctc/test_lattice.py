@@ -24,6 +24,7 @@ def test_equals_the_enumeration(case, peak):
     logits = case.logits(peak=peak)
     lattice, labels = run(case, logits)
     columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
+    assert 0 <= lattice.posterior.min() <= lattice.posterior.max() <= 1
     by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
     for i in range(logits.shape[1]):
         sample = logits[:, i].numpy()
@@ -61,6 +62,19 @@ def test_frames_past_the_input_length_take_no_part():
         [1, 1, 1, 1, 1, 0],
         [0, 0, 0, 0, 0, 0],
     ]
+
+
+def test_characters_may_be_impossible_at_some_frames():
+    case = Case((1, 2), t=5, c=4)
+    logits = case.logits(n=2)
+    logits[0, :, 2] = logits[1, 0, 0] = logits[4, :, 1] = -torch.inf
+    lattice, labels = run(case, logits)
+    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
+    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
+    for i in range(2):
+        sample = logits[:, i].numpy()
+        np.testing.assert_allclose(lattice.nll[i], nll(sample, case.label), atol=1e-12)
+        np.testing.assert_allclose(by_class[:, i], posterior(sample, case.label), atol=1e-12)
 
 
 def test_no_frames_read_as_the_empty_label():

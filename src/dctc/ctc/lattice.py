@@ -23,9 +23,11 @@ class Lattice(NamedTuple):
 
     Attributes:
         nll: ``(n,)`` float64, -log p(label | logits) in nats, not divided by the label's length;
-            0 for infeasible samples. Differentiable with respect to the emissions.
+            0 for infeasible samples and where it is infinite. Differentiable with respect to the
+            emissions.
         posterior: ``(t, n, s + 1)`` float64, posterior occupancy gamma of each compact class; 0 on
-            padded frames, on infeasible samples and in the columns of repeats. No gradient.
+            padded frames, on infeasible samples, where the nll is infinite and, to rounding, in the
+            columns of repeats. No gradient.
     """
 
     nll: Tensor
@@ -97,13 +99,14 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
             lengths,
             blank=0,
             reduction="none",
-            zero_infinity=True,
         )
         # torch returns exp(emission) - gamma, the gradient with respect to logits
         (gradient,) = torch.autograd.grad(nll.sum(), leaf)
+    nll = nll.detach()
+    nothing = nothing | (nll == torch.inf)  # logits of -inf can make any label impossible
     takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
     posterior = (emissions.exp() - gradient).nan_to_num().clamp(0.0, 1.0)
-    return nll.detach().masked_fill(nothing, 0.0), posterior * takes_part[:, :, None]
+    return nll.masked_fill(nothing, 0.0), posterior * takes_part[:, :, None]
 
 
 def _first_occurrence(classes: Tensor) -> Tensor:
