@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 
 TRAINING = ("fit", "validate", "test", "predict")
 
@@ -35,7 +36,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _train(args: list[str]) -> None:
-    if "--log=off" in args or ("--log", "off") in zip(args, args[1:], strict=False):
+    if "--log=off" in args or ("--log", "off") in pairwise(args):
         _block_wandb()
     from dctc.training.cli import main as train
 

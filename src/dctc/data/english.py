@@ -127,7 +127,7 @@ class EnglishDataModule(pl.LightningDataModule):
         return dict(sets[name].drops)
 
     def setup(self, stage: str | None = None) -> None:
-        """Find and index the sets of a stage: ``fit``, ``validate``, ``test`` or None for all."""
+        """Find and index the sets of a stage (``fit``, ``validate``, ``test``, ``predict``, None)."""
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train and self._train_set is None:
             self._train_set = open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
@@ -136,7 +136,7 @@ class EnglishDataModule(pl.LightningDataModule):
                 name: open_union(f"val {name}", folders, root, **self.options)
                 for name, folders in self._val_folders(root).items()
             }
-        if stage in ("test", None) and not self._test_sets:
+        if stage in ("test", "predict", None) and not self._test_sets:
             self._setup_test(root)
 
     def _setup_test(self, root: Path) -> None:
@@ -187,6 +187,10 @@ class EnglishDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`test_names`."""
         return self._eval_loaders(self._test_sets)
+
+    def predict_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return the loaders of the test sets."""
+        return self.test_dataloader()
 
     def _eval_loaders(
         self, sets: Mapping[str, UnionDataset | LmdbDataset]

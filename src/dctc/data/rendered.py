@@ -214,5 +214,9 @@ class RenderedDataModule(pl.LightningDataModule):
         """Return the loader of the test set, in a list as :attr:`test_names` is one."""
         return [self._eval_loader("test")]
 
+    def predict_dataloader(self) -> list[DataLoader[Batch]]:
+        """Return the loader of the test set."""
+        return self.test_dataloader()
+
     def _eval_loader(self, split: Stage) -> DataLoader[Batch]:
         return eval_loader(self.sets[split], self.eval_batch_size, self.num_workers, self.trainer)

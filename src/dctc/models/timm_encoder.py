@@ -22,8 +22,8 @@ def create_encoder(
 ) -> Callable[[Tensor], Tensor]:
     """Build a timm backbone that maps ``(n, ch, h, w)`` to ``(n, d, h', w/4)``.
 
-    A CNN keeps its vertical strides; a horizontal stride that would take the width below w/4 becomes
-    1. Of an isotropic ViT the patches are 4 pixels wide.
+    A CNN keeps its vertical strides; a horizontal stride that would take the width below w/4
+    becomes 1. Of an isotropic ViT the patches are 4 pixels wide.
 
     Args:
         name: A timm model name, or ``small_resnet``.
@@ -50,8 +50,9 @@ def create_encoder(
 def _small_resnet(in_chans: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     if pretrained:
         raise ValueError(f"encoder {SMALL_RESNET!r}: there are no pretrained weights for it")
+    block: Any = BasicBlock  # ResNet's own annotation asks for an instance
     return ResNet(
-        BasicBlock,
+        block,
         (1, 1, 1, 1),
         channels=(32, 64, 128, 128),
         stem_width=16,
@@ -66,9 +67,9 @@ def _small_resnet(in_chans: int, pretrained: bool, options: dict[str, Any]) -> n
 class _FeatureMap(nn.Module):
     """A CNN's last feature map."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder: Any = encoder
 
     def forward(self, images: Tensor) -> Tensor:
         return self.encoder.forward_features(images)  # (n, d, h', w/4)
@@ -77,9 +78,9 @@ class _FeatureMap(nn.Module):
 class _PatchGrid(nn.Module):
     """A ViT's patch tokens, laid out as the grid they came from."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder: Any = encoder
         width = encoder.patch_embed.patch_size[1]
         if width != FRAME_STRIDE:
             raise ValueError(f"patch_size: patches are {width} pixels wide, frames {FRAME_STRIDE}")
@@ -146,4 +147,4 @@ def _probe(encoder: nn.Module, in_chans: int) -> Tensor:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)  # type: ignore[return-value]
+    return (value, value) if isinstance(value, int) else tuple(value)

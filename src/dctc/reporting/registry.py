@@ -81,6 +81,11 @@ class Record:
     about: dict[str, Any] = field(default_factory=dict)
 
 
+def runs_folder() -> Path:
+    """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
+    return Path(os.environ.get("DCTC_RUNS", "runs"))
+
+
 class Registry:
     """A folder with ``results.jsonl`` and ``hits/``.
 
@@ -164,7 +169,7 @@ def run_key(config: dict[str, Any]) -> str:
     """
     trainer = {k: v for k, v in config["trainer"].items() if k not in _NOT_HASHED["trainer"]}
     trainer["callbacks"] = [
-        {**callback, "init_args": _without_logging(callback.get("init_args", {}))}
+        callback
         for callback in trainer.get("callbacks") or []
         if callback["class_path"].startswith(_HASHED_CALLBACKS)
     ]
@@ -181,7 +186,3 @@ def run_key(config: dict[str, Any]) -> str:
     }
     text = json.dumps(hashed, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _without_logging(options: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k != "log_every_n_steps"}

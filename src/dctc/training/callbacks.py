@@ -24,16 +24,15 @@ class DCTCCallback(pl.Callback):
     ``distill_weight=0`` training is plain CTC, with everything logged that DCTC logs: the fair
     baseline.
 
-    Logged every so many steps, over the current batch: ``train/ctc`` and ``train/distill`` (nats
-    per sample, unweighted), ``train/distill_weight``, ``train/blank_share``, ``train/aacc_label``,
-    ``train/viterbi_agreement`` and, where the extents of characters are known,
-    ``train/aacc_true``; see :mod:`dctc.metrics.alignment`.
+    Logged with every ``Trainer(log_every_n_steps)``-th step, over its batch: ``train/ctc`` and
+    ``train/distill`` (nats per sample, unweighted), ``train/distill_weight``,
+    ``train/blank_share``, ``train/aacc_label``, ``train/viterbi_agreement`` and, where the extents
+    of characters are known, ``train/aacc_true``; see :mod:`dctc.metrics.alignment`.
 
     Args:
         distill_weight: alpha, once warmed up. The authors' default is 0.1.
         estimator: How z* is estimated, where the loss is replaced.
         warmup_steps: Optimizer steps over which alpha rises from 0.
-        log_every_n_steps: Steps from one look at the terms to the next.
 
     Raises:
         TypeError: If ``module.loss`` is some other loss.
@@ -44,17 +43,13 @@ class DCTCCallback(pl.Callback):
         distill_weight: float = 0.1,
         estimator: Estimator = "likelihood",
         warmup_steps: int = 0,
-        log_every_n_steps: int = 50,
     ) -> None:
-        if log_every_n_steps < 1:
-            raise ValueError(f"log_every_n_steps {log_every_n_steps}: at least 1 is expected")
         self.distill_weight = distill_weight
         self.estimator: Estimator = estimator
         self.warmup_steps = warmup_steps
-        self.log_every_n_steps = log_every_n_steps
         self._batch: Batch | None = None  # the batch whose terms are to be logged
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Put a DCTCLoss into the module."""
         loss = pl_module.loss
         if isinstance(loss, (nn.CTCLoss, CTCLoss)):
@@ -74,7 +69,7 @@ class DCTCCallback(pl.Callback):
         """Return alpha at an optimizer step."""
         return self.distill_weight * min(1.0, (step + 1) / (self.warmup_steps + 1))
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Watch the calls of the loss."""
         self._hook = pl_module.loss.register_forward_hook(
             lambda loss, args, kwargs, _: self._log_terms(pl_module, loss, args, kwargs),
@@ -82,11 +77,12 @@ class DCTCCallback(pl.Callback):
         )
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+        self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Set alpha for this step."""
         pl_module.loss.distill_weight = self.weight(trainer.global_step)
-        if trainer.global_step % self.log_every_n_steps == 0:
+        # the steps that Lightning logs too
+        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
             self._batch = batch
 
     def _log_terms(
@@ -139,9 +135,7 @@ def term_report(
     true = None
     if batch.extents is not None:
         width = batch.image.shape[3]
-        true = true_alignment(
-            batch.extents, labels.classes, labels.lengths, t, width, loss.blank
-        )
+        true = true_alignment(batch.extents, labels.classes, labels.lengths, t, width, loss.blank)
     counts = compare_alignment(terms.alignment, labels, viterbi, loss.blank, true)
     return {
         "ctc": terms.nll.mean().item(),

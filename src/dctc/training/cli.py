@@ -9,7 +9,9 @@ the registry ``<runs>/results.jsonl`` for each tested set. ``<runs>`` is the env
 from __future__ import annotations
 
 import logging
-import os
+import re
+import sys
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
-from dctc.reporting.registry import run_key
+from dctc.reporting.registry import run_key, runs_folder
 from dctc.text import Charset
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
@@ -26,11 +28,6 @@ from dctc.training.results import ResultsWriter
 
 LogMode = Literal["offline", "online", "off"]
 WANDB_PROJECT = "dctc"
-
-
-def runs_folder() -> Path:
-    """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
-    return Path(os.environ.get("DCTC_RUNS", "runs"))
 
 
 class RecognizerCLI(LightningCLI):
@@ -103,7 +100,7 @@ class RecognizerCLI(LightningCLI):
             self.results,
         ]
         if options.get("enable_progress_bar") is not False:
-            extra.append(RichProgressBar(leave=True))
+            extra.append(_ProgressBar(leave=True))
         kwargs["default_root_dir"] = str(self.folder)
         if not options.get("logger"):
             # fast_dev_run is a look: it logs nothing
@@ -124,9 +121,7 @@ class RecognizerCLI(LightningCLI):
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]
         set_metrics_aside(self.folder)
-        loggers: list[Logger] = [
-            CSVLogger(self.folder.parent, name=self.folder.name, version="")
-        ]
+        loggers: list[Logger] = [CSVLogger(self.folder.parent, name=self.folder.name, version="")]
         if log != "off":
             wandb = WandbLogger(
                 name=name,
@@ -153,10 +148,17 @@ class FinalCheckpoint(pl.Callback):
     def __init__(self, file: Path) -> None:
         self.file = file
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """Write the checkpoint, unless training was interrupted."""
         if not trainer.interrupted and not trainer.fast_dev_run:
             trainer.save_checkpoint(self.file)
+
+
+class _ProgressBar(RichProgressBar):
+    """Names the epoch; Lightning's says "Epoch 0/-2" where the length is given in steps."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Training, epoch {current_epoch + 1}"
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -202,12 +204,24 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without the program's name; None takes that of the process.
     """
     quiet_lightning()
-    RecognizerCLI(args)
+    RecognizerCLI(None if args == sys.argv[1:] else args)
 
 
 def quiet_lightning() -> None:
-    """Drop Lightning's advertisements from the log."""
+    """Silence what Lightning says that nobody can act on: advertisements and its own affairs."""
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in str(record.msg)
+        lambda record: not _NOISE.search(str(record.msg))
     )
+    for message in _NOISY_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
 
+
+_NOISE = re.compile(
+    r"Tip:|weights_only|^Restoring states|^Loaded model|TPU available|was configured"
+)
+_NOISY_WARNINGS = (
+    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # Lightning on a new torch
+    "LightningCLI's args parameter is intended",  # runs.py gives arguments on purpose
+    "Experiment logs directory .* exists and is not empty",  # set_metrics_aside saw to it
+    "The dataloader, .*, does not have many workers",  # rendering is cheap, cores may be few
+)

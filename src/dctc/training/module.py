@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -42,7 +43,8 @@ class RecognizerModule(pl.LightningModule):
         net: A :class:`~dctc.models.Recognizer`.
         loss: Called as :class:`torch.nn.CTCLoss` is; takes logits.
         tokenizer: Maps characters to classes.
-        optimizer: Makes the optimizer from the parameters. Its learning rate is for the global batch.
+        optimizer: Makes the optimizer from the parameters; its learning rate is for the global
+            batch.
         schedule: Factor on the learning rate as a function of the share of training done.
         protocol: Name of the protocol that predictions pass before they are scored.
 
@@ -53,6 +55,10 @@ class RecognizerModule(pl.LightningModule):
         outcomes: Readings of the last test, by set, of this process.
         corrupt: Unreadable records of the last test, by set, of this process.
     """
+
+    # nn.Module's attributes are opaque to type checkers
+    net: Any  # a dctc.models.Recognizer
+    loss: Any
 
     def __init__(
         self,
@@ -75,7 +81,7 @@ class RecognizerModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.protocol = get_protocol(protocol)
-        self.scores = nn.ModuleDict()
+        self.scores: Any = nn.ModuleDict()  # a MetricCollection for each set, and one for all
         self.outcomes: dict[str, list[Outcome]] = {}
         self.corrupt: dict[str, list[Corrupt]] = {}
 
@@ -117,7 +123,7 @@ class RecognizerModule(pl.LightningModule):
                 batch_size=n,
             )
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""
         optimizer = self.make_optimizer(self.parameters())
         total = self.trainer.estimated_stepping_batches
@@ -126,7 +132,7 @@ class RecognizerModule(pl.LightningModule):
         )
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
+            "lr_scheduler": LRSchedulerConfigType(scheduler=schedule, interval="step", name="lr"),
         }
 
     # ---- evaluation ----
@@ -168,8 +174,8 @@ class RecognizerModule(pl.LightningModule):
 
     def validation_step(
         self, batch: Batch, batch_idx: int, dataloader_idx: int = 0
-    ) -> list[Outcome]:
-        """Score a batch and log its loss."""
+    ) -> dict[str, list[Outcome]]:
+        """Score a batch, log its loss, and return its ``outcomes``."""
         logits = self.net(batch.image)
         targets, lengths = self.tokenizer.encode(batch.label)
         loss = self._loss(logits, targets, self.net.frames(batch.width.cpu()), lengths)
@@ -181,15 +187,14 @@ class RecognizerModule(pl.LightningModule):
             add_dataloader_idx=False,
             batch_size=len(batch.label),
         )
-        return self._score(batch, logits, self._set_names("val")[dataloader_idx])
+        return {"outcomes": self._score(batch, logits, self._set_names("val")[dataloader_idx])}
 
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score a batch and keep its outcomes."""
         name = self._set_names("test")[dataloader_idx]
         outcomes = self._score(batch, self.net(batch.image), name)
         self.outcomes.setdefault(name, []).extend(outcomes)
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
-        return outcomes
 
     def _score(self, batch: Batch, logits: Tensor, name: str) -> list[Outcome]:
         outcomes = self.read(batch, logits)

@@ -70,7 +70,7 @@ class ReadingsTable(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: list[Outcome],
+        outputs: Any,
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -81,7 +81,7 @@ class ReadingsTable(pl.Callback):
             return
         rows = [
             [_wandb_image(image), outcome.label, outcome.prediction, outcome.confidence]
-            for image, outcome in zip(batch.image[: self.count], outputs, strict=False)
+            for image, outcome in zip(batch.image[: self.count], outputs["outcomes"], strict=False)
         ]
         columns = ["image", "label", "prediction", "confidence"]
         for logger in loggers:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
-import platform
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,12 +14,11 @@ import torch.distributed
 
 from dctc.data.batch import Corrupt
 from dctc.metrics import edit_distance, normalized_similarity
+from dctc.reporting.environment import environment
 from dctc.reporting.registry import Record, Registry
 from dctc.training.module import Outcome, RecognizerModule
 
 CORRUPT = "image cannot be read"  # reason of drops that show only when the image is decoded
-
-_PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
 
 
 class ResultsWriter(pl.Callback):
@@ -139,33 +135,6 @@ def _gather(mine: Any) -> list[Any]:
     everyone: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, mine)
     return everyone
-
-
-def environment() -> dict[str, Any]:
-    """Describe what a result was measured with: versions, hardware, commit."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    cuda = torch.cuda.is_available()
-    hardware = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
-    return {
-        "versions": {"python": platform.python_version(), **versions},
-        "hardware": f"{hardware} ({platform.machine()})",
-        "commit": _commit(),
-    }
-
-
-def _commit() -> str:
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return f"not a checkout; dctc {importlib.metadata.version('dctc')}"
-    return described.stdout.strip()
 
 
 def _now() -> str:

@@ -1,0 +1,121 @@
+"""The demo: CTC and DCTC from the same seed, weights and batches, on rendered words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dctc.data.benchmarks import find_benchmarks
+from dctc.data.english import DEFAULT_TEST, EnglishDataModule
+from dctc.data.root import data_root
+from dctc.reporting.figures import Panel, draw_curves, draw_readings, read_metrics
+from dctc.reporting.readings import choose, with_images
+from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.tables import side_by_side
+from dctc.training.results import read_readings
+from dctc.training.runs import Finished, Run, execute, parse_options
+
+ARMS = ("ctc", "dctc")
+NAMES = ("CTC", "DCTC")
+CONFIG = "experiments/configs/demo.yaml"
+PANELS = (
+    Panel("train/ctc", "CTC loss", "nats per word", log=True),
+    Panel("val/accuracy", "Word accuracy, held-out", "share of words"),
+    Panel("train/aacc_label", "aacc_label", "share of words"),
+    Panel("train/aacc_true", "aacc_true", "share of frames"),
+)
+
+# One batch: proves that everything is there.
+TINY = (
+    "--data.init_args.epoch_size=4",
+    "--data.init_args.val_size=4",
+    "--data.init_args.test_size=4",
+    # last: jsonargparse turns an integer limit into a share (1 into 1.0) if overrides follow it
+    "--config=experiments/configs/trainer/tiny.yaml",
+)
+
+
+def real_benchmarks(config: dict[str, Any]) -> EnglishDataModule:
+    """Return the benchmarks that are there."""
+    options = config["data"]["init_args"]
+    return EnglishDataModule(
+        test=[name for name in DEFAULT_TEST if name in find_benchmarks(data_root())[0]],
+        batch_size=options["batch_size"],
+        eval_batch_size=256,
+        charset=options["charset"],
+        protocol=options["protocol"],
+        num_workers=options["num_workers"],
+    )
+
+
+def plan(arm: str, scale: str, real: bool) -> Run:
+    """Return the run of an arm; the arms differ in the weight of the distillation term only."""
+    return Run(
+        name=f"{folder(scale).name}/{arm}",
+        options=(
+            f"--config={CONFIG}",
+            f"--config=experiments/configs/loss/{arm}.yaml",
+            *(TINY if scale == "tiny" else ()),
+        ),
+        tests=(real_benchmarks,) if real else (),
+    )
+
+
+def folder(scale: str) -> Path:
+    """Return where the demo's results go."""
+    return runs_folder() / ("demo" if scale == "smoke" else f"demo-{scale}")
+
+
+def draw_sheet(finished: list[Finished], file: Path) -> None:
+    """Draw right and wrong readings of held-out rendered words."""
+    readings = [read_readings(run.folder / "readings" / "rendered.tsv") for run in finished]
+    labels = {outcome.key: outcome.label for outcome in readings[0]}
+    predictions = [{outcome.key: outcome.prediction for outcome in arm} for arm in readings]
+    keys = choose(labels, predictions)
+    data = finished[0].data
+    data.setup("test")
+    shown = with_images(keys, labels, predictions, data.test_dataloader()[0])
+    draw_readings(shown, NAMES, "Held-out rendered words (wrong readings in orange)", file)
+
+
+def main() -> None:
+    """Train, test and compare the two arms."""
+    options = parse_options(__doc__ or "", scales=("tiny", "smoke"))
+    console = Console()
+    root = data_root()
+    real = bool(find_benchmarks(root)[0])
+    if not real:
+        console.print(
+            f"No real benchmark found below {root} (DCTC_DATA); testing on rendered words only. "
+            f"The README says how to get them.",
+            highlight=False,
+        )
+    finished = []
+    for arm, name in zip(ARMS, NAMES, strict=True):
+        console.rule(name)
+        finished.append(execute(plan(arm, options.scale, real), options.log))
+    out = folder(options.scale)
+    table = side_by_side(
+        "CTC and DCTC, trained on rendered words",
+        Registry(runs_folder()),
+        *(run.records for run in finished),
+        NAMES,
+        notes=[
+            "Word accuracy, NED and CER in percent. Difference: DCTC minus CTC in points, with the "
+            "95 % interval over samples; one seed, and other seeds may differ by more.",
+        ],
+    )
+    console.rule("Result")
+    table.print(console)
+    (out / "table.md").write_text(table.markdown())
+    curves = {name: read_metrics(run.folder) for name, run in zip(NAMES, finished, strict=True)}
+    draw_curves(curves, PANELS, out / "curves.png")
+    draw_sheet(finished, out / "readings.png")
+    for file in ("table.md", "curves.png", "readings.png"):
+        console.print(f"written to {out / file}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""``dctc bench``: timings as ratios measured in one run."""
+
+from __future__ import annotations
+
+import argparse
+
+SCALES = ("tiny", "smoke", "small", "paper")
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one benchmark.
+
+    Args:
+        args: Command line without ``dctc bench``; None takes that of the process.
+    """
+    parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
+    parser.add_argument("--what", choices=["loss"], default="loss", help="what to time")
+    parser.add_argument("--scale", choices=SCALES, default="smoke", help="how much to time")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads; default: torch's")
+    options = parser.parse_args(args)
+
+    from dctc.bench.loss import bench_loss
+
+    bench_loss(options.scale, options.threads)

@@ -1,0 +1,107 @@
+"""Tables: two arms side by side, to the terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from dctc.reporting.registry import Record, Registry
+from dctc.reporting.statistics import paired_difference
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: Heading.
+        columns: Names of the columns; the first is left-aligned, the others right-aligned.
+        rows: Cells.
+        notes: Lines below the table.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def print(self, console: Console) -> None:
+        """Draw the table on a terminal."""
+        table = RichTable(title=self.title, title_justify="left", padding=(0, 0), pad_edge=False)
+        for i, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if i else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(table)
+        for note in self.notes:
+            console.print(note, highlight=False, style="dim")
+
+    def markdown(self) -> str:
+        """Return the table as Markdown."""
+        align = ["---" if i == 0 else "---:" for i in range(len(self.columns))]
+        lines = [f"| {' | '.join(row)} |" for row in (self.columns, align, *self.rows)]
+        notes = [f"\n{note}" for note in self.notes]
+        return "\n".join([f"### {self.title}", "", *lines, *notes]) + "\n"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share in percent with two decimals, ``-`` of nothing."""
+    return f"{100 * part / whole:.2f}" if whole else "-"
+
+
+def side_by_side(
+    title: str,
+    registry: Registry,
+    first: dict[str, Record],
+    second: dict[str, Record],
+    names: tuple[str, str],
+    notes: Sequence[str] = (),
+) -> Table:
+    """Compare two runs on the sets that both were tested on.
+
+    Args:
+        title: Heading.
+        registry: Where the hits lie.
+        first: Records of the first run by set.
+        second: Records of the second run by set.
+        names: What the runs are called.
+        notes: Lines below the table.
+    """
+    rows = []
+    for name in [name for name in first if name in second]:
+        a, b = first[name], second[name]
+        difference = paired_difference(registry.read_hits(a), registry.read_hits(b))
+        rows.append(
+            [
+                name,
+                f"{a.n:,}",
+                *(percent(record.correct, record.n) for record in (a, b)),
+                f"{difference.points:+.2f} ± {difference.half_width:.2f}",
+                *(percent(record.similarity, record.n) for record in (a, b)),
+                *(percent(record.edits, record.characters) for record in (a, b)),
+            ]
+        )
+    ned, cer = ([f"{name} {what}" for name in names] for what in ("NED", "CER"))
+    columns = ["set", "n", *names, "difference", *ned, *cer]
+    return Table(title, columns, rows, [*notes, *drop_notes(first)])
+
+
+def drop_notes(records: dict[str, Record]) -> list[str]:
+    """Say what was left out of each set, and why."""
+    return [
+        f"{name}: {count} left out ({reason})"
+        for name, record in records.items()
+        for reason, count in record.drops.items()
+        if count
+    ]
+
+
+def as_wandb(table: Table) -> Any:
+    """Return the table for W&B."""
+    import wandb
+
+    return wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows])

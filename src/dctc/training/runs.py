@@ -1,0 +1,165 @@
+"""Runs that are planned, executed once, and resumed where they were killed."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import WandbLogger
+
+from dctc.reporting.registry import Record, Registry, run_key, runs_folder
+from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
+
+DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, and the sets it is tested on.
+
+    Attributes:
+        name: Name of the run and of its folder.
+        options: Command line of ``dctc fit``: configurations and overrides.
+        tests: Further test data, built from the resolved configuration; the run's own data is
+            tested in any case.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    tests: tuple[DataFactory, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is trained and tested.
+
+    Attributes:
+        run: The run.
+        folder: Its folder.
+        data: Its own data.
+        records: Its records by set.
+    """
+
+    run: Run
+    folder: Path
+    data: pl.LightningDataModule
+    records: dict[str, Record]
+
+
+def execute(run: Run, log: LogMode = "offline") -> Finished:
+    """Train and test a run, unless its results are in the registry already.
+
+    A run that was killed goes on from its last checkpoint. A folder of the same name that holds
+    a run of another configuration is set aside, not overwritten.
+
+    Args:
+        run: What to do.
+        log: W&B mode.
+
+    Raises:
+        RuntimeError: If another process is at the same run, or training was interrupted.
+    """
+    quiet_lightning()
+    folder = runs_folder() / run.name
+    with _alone(folder):
+        cli = _RunCLI(["--name", run.name, "--log", log, *run.options], run=False)
+        try:
+            _fit(cli)
+            for data in (cli.datamodule, *(make(cli.resolved) for make in run.tests)):
+                _test(cli, data)
+        finally:
+            _close_wandb(cli.trainer)
+        return Finished(run, folder, cli.datamodule, _known(cli))
+
+
+class _RunCLI(RecognizerCLI):
+    """Claims the run's folder before anything is written there."""
+
+    def before_instantiate_classes(self) -> None:
+        super().before_instantiate_classes()
+        _claim(self.folder, run_key(self.resolved))
+
+
+def _fit(cli: RecognizerCLI) -> None:
+    last, final = (cli.folder / "checkpoints" / name for name in ("last.ckpt", FINAL))
+    if final.exists():
+        return
+    resume = str(last) if last.exists() else None
+    if resume:
+        print(f"{cli.folder}: going on from its last checkpoint")
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+    if cli.trainer.interrupted:
+        raise RuntimeError(f"{cli.folder}: training was interrupted; start it again to go on")
+
+
+def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
+    data.setup("test")
+    if set(data.test_names) <= set(_known(cli)):  # type: ignore[attr-defined]
+        return
+    final = str(cli.folder / "checkpoints" / FINAL)
+    cli.trainer.test(cli.model, datamodule=data, ckpt_path=final, weights_only=True, verbose=False)
+
+
+def _known(cli: RecognizerCLI) -> dict[str, Record]:
+    return Registry(runs_folder()).find(cli.results.run)
+
+
+def _close_wandb(trainer: pl.Trainer) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish(quiet=True)
+
+
+def _claim(folder: Path, key: str) -> None:
+    """Mark a folder with the key of its run; set aside what belongs to another run."""
+    mark = folder / "run_key"
+    if folder.exists():
+        found = mark.read_text().strip() if mark.exists() else "unknown"
+        if found != key:
+            aside = _free_name(folder.with_name(f"{folder.name}.{found}"))
+            folder.rename(aside)
+            print(f"{folder} held a run of another configuration; that is now {aside}")
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(f"{key}\n")
+
+
+def _free_name(path: Path) -> Path:
+    numbers = itertools.count(2)
+    free = path
+    while free.exists():
+        free = path.with_name(f"{path.name}.{next(numbers)}")
+    return free
+
+
+def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
+    """Parse what every experiment script takes: ``--scale`` and ``--log``.
+
+    Args:
+        description: What the script does.
+        scales: Scales it knows; ``smoke`` is the default.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--scale", choices=scales, default="smoke", help="how much to run")
+    parser.add_argument(
+        "--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)"
+    )
+    return parser.parse_args()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError(f"{folder}: another process is at this run") from error
+        yield
