@@ -82,3 +82,5 @@ def test_terms_are_those_of_the_likelihood_estimate(samples):
     for name in expected._fields:
         assert torch.equal(getattr(found, name), getattr(expected, name)), name
     torch.testing.assert_close(found.nll, CTCLoss(reduction="none")(*samples))
+    given = expected.alignment.clamp(max=0)
+    assert torch.equal(CTCLoss().terms(*samples, alignment=given).alignment, given)

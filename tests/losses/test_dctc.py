@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dctc import DCTCLoss
+from dctc import CTCLoss, DCTCLoss
 from dctc.ctc import ESTIMATORS
 from oracle.cases import FEASIBLE, Case
 from oracle.enumeration import (
@@ -159,6 +159,15 @@ def test_an_alignment_of_another_form_is_refused(alignment, samples):
 def test_an_unknown_option_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         DCTCLoss(**options)
+
+
+def test_without_distillation_ctc_weight_and_scale_still_count(samples):
+    logits, *rest = samples
+    found = value_and_gradient(DCTCLoss(0.0, BETA, scale=2.5, reduction="none"), *samples)
+    expected = value_and_gradient(
+        lambda x: BETA * CTCLoss(reduction="none")(2.5 * x, *rest), logits
+    )
+    torch.testing.assert_close(found, expected)
 
 
 def test_defaults_are_the_authors(samples):
