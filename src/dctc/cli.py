@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
 
 TRAINING = ("fit", "validate", "test", "predict")
 
@@ -25,7 +24,9 @@ def main(args: list[str] | None = None) -> None:
     if command in ("-h", "--help"):
         print(USAGE)
     elif command in TRAINING:
-        _train(args)
+        from dctc.training.cli import main as train
+
+        train(args)
     elif command == "bench":
         from dctc.bench import main as bench
 
@@ -33,22 +34,6 @@ def main(args: list[str] | None = None) -> None:
     else:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
-
-
-def _train(args: list[str]) -> None:
-    if "--log=off" in args or ("--log", "off") in pairwise(args):
-        _block_wandb()
-    from dctc.training.cli import main as train
-
-    train(args)
-
-
-def _block_wandb() -> None:
-    """Make ``import wandb`` fail in this process.
-
-    Nothing of ours imports it when logging is off, but timm does wherever it is installed.
-    """
-    sys.modules.setdefault("wandb", None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class EnglishDataModule(pl.LightningDataModule):
         return dict(sets[name].drops)
 
     def setup(self, stage: str | None = None) -> None:
-        """Find and index the sets of a stage (``fit``, ``validate``, ``test``, ``predict``, None)."""
+        """Find and index the sets of a stage, as Lightning names it; None is all."""
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train and self._train_set is None:
             self._train_set = open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)

@@ -12,6 +12,9 @@ import logging
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,17 +37,20 @@ class RecognizerCLI(LightningCLI):
     """Builds trainer, module and data from layered YAML; adds folder, logging and registry."""
 
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
-        super().__init__(
-            RecognizerModule,
-            pl.LightningDataModule,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            save_config_callback=_SaveConfig,
-            seed_everything_default=0,
-            trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
-            args=args,
-            run=run,
-        )
+        words = sys.argv[1:] if args is None else args
+        log_off = "--log=off" in words or ("--log", "off") in pairwise(words)
+        with _without_wandb() if log_off else nullcontext():
+            super().__init__(
+                RecognizerModule,
+                pl.LightningDataModule,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                save_config_callback=_SaveConfig,
+                seed_everything_default=0,
+                trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
+                args=args,
+                run=run,
+            )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run's name and logging; derive what follows from something else."""
@@ -171,6 +177,19 @@ class _SaveConfig(SaveConfigCallback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_hyperparams(self.config.clone().as_dict())
+
+
+@contextmanager
+def _without_wandb() -> Iterator[None]:
+    """Make ``import wandb`` fail meanwhile; timm imports it wherever it is installed."""
+    if "wandb" in sys.modules:
+        yield
+        return
+    sys.modules["wandb"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["wandb"]
 
 
 def num_classes(charset: str) -> int:
