@@ -56,7 +56,7 @@ def plan(arm: str, scale: str, real: bool) -> Run:
         name=f"{folder(scale).name}/{arm}",
         options=(
             f"--config={CONFIG}",
-            f"--config=experiments/configs/loss/{arm}.yaml",
+            *(("--config=experiments/configs/loss/ctc.yaml",) if arm == "ctc" else ()),
             *(TINY if scale == "tiny" else ()),
         ),
         tests=(real_benchmarks,) if real else (),

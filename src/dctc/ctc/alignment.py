@@ -22,7 +22,7 @@ TIE = 1e-9
 
 def estimate_alignment(
     estimator: Estimator,
-    log_probs: Tensor,
+    logits: Tensor,
     emissions: Tensor,
     lattice: Lattice,
     labels: Labels,
@@ -38,8 +38,8 @@ def estimate_alignment(
 
     Args:
         estimator: One of the four.
-        log_probs: ``(t, n, c)`` log probabilities.
-        emissions: ``(t, n, s + 1)`` float64, those of the candidate classes.
+        logits: ``(t, n, c)`` logits or log probabilities.
+        emissions: ``(t, n, s + 1)`` float64, log probabilities of the candidate classes.
         lattice: Their forward-backward.
         labels: The labels.
         blank: Class of the blank.
@@ -52,7 +52,7 @@ def estimate_alignment(
     """
     with torch.no_grad():
         if estimator == "greedy":
-            alignment = log_probs.argmax(2)
+            alignment = logits.argmax(2)
         elif estimator == "viterbi":
             alignment = viterbi_alignment(emissions, labels, blank)
         elif estimator == "posterior":

@@ -69,7 +69,15 @@ class _ForwardBackward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_nll: Tensor, _: Tensor) -> tuple[Tensor, None]:
         emissions, posterior = ctx.saved_tensors
-        return _NoSecondDerivative.apply(-posterior * grad_nll[:, None], emissions), None
+        return refuse_second_derivative(-posterior * grad_nll[:, None], emissions), None
+
+
+def refuse_second_derivative(gradient: Tensor, source: Tensor) -> Tensor:
+    """Return ``gradient`` such that differentiating it by its ``source`` is a clear error.
+
+    torch's once_differentiable would, under most circumstances, take the gradient as constant.
+    """
+    return _NoSecondDerivative.apply(gradient, source)
 
 
 class _NoSecondDerivative(torch.autograd.Function):

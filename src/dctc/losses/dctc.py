@@ -27,7 +27,7 @@ class DCTCLoss(nn.Module):
         estimator: How z* is estimated: ``likelihood`` (the authors' rule), ``posterior``,
             ``viterbi`` or ``greedy``; see :func:`dctc.ctc.estimate_alignment`.
         margin: Additive margin m on the logit of z*; 0 gives plain cross-entropy.
-        scale: Factor s on the logits, in both terms.
+        scale: Factor s on the logits, in both terms; positive.
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` (the authors') or ``mean``, see
             :func:`dctc.losses.reduction.reduce`.
@@ -57,6 +57,8 @@ class DCTCLoss(nn.Module):
         check_reduction(reduction)
         if estimator not in ESTIMATORS:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
+        if scale <= 0:
+            raise ValueError(f"scale {scale}: a positive factor is expected")
         self.distill_weight = distill_weight
         self.ctc_weight = ctc_weight
         self.estimator: Estimator = estimator

@@ -9,6 +9,7 @@ the registry ``<runs>/results.jsonl`` for each tested set. ``<runs>`` is the env
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
@@ -80,7 +82,8 @@ class RecognizerCLI(LightningCLI):
         return runs_folder() / self.resolved["name"]
 
     def before_instantiate_classes(self) -> None:
-        """Check what Lightning would only find out later."""
+        """Share out the cores, and check what Lightning would only find out later."""
+        share_cores(self.resolved["data"].get("init_args", {}).get("num_workers") or 0)
         if self.resolved["trainer"]["use_distributed_sampler"]:
             raise SystemExit(
                 "dctc: trainer.use_distributed_sampler must stay false: the data is already "
@@ -177,6 +180,17 @@ class _SaveConfig(SaveConfigCallback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_hyperparams(self.config.clone().as_dict())
+
+
+def share_cores(num_workers: int) -> None:
+    """Leave a core to each loading worker where the net runs on the CPU too.
+
+    Threads that wait for each other on a core taken by a worker slow small batches down many times
+    over. OMP_NUM_THREADS, if set, is obeyed instead.
+    """
+    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        torch.set_num_threads(max(1, (cores or 1) - num_workers))
 
 
 @contextmanager
