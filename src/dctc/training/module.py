@@ -11,7 +11,7 @@ from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from dctc.ctc import frames_needed
 from dctc.data.batch import Batch, Corrupt
@@ -83,6 +83,8 @@ class RecognizerModule(pl.LightningModule):
         self.protocol = get_protocol(protocol)
         self.scores: Any = nn.ModuleDict()  # a MetricCollection for each set, and one for all
         self.outcomes: dict[str, list[Outcome]] = {}
+        # over all sets, for which Lightning's own mean has no name
+        self.val_loss = MeanMetric()
         self.corrupt: dict[str, list[Corrupt]] = {}
 
     def forward(self, images: Tensor) -> Tensor:
@@ -141,6 +143,7 @@ class RecognizerModule(pl.LightningModule):
         """Make a fresh score for every validation set."""
         self._fresh_scores("val")
 
+        self.val_loss.reset()
     def on_test_epoch_start(self) -> None:
         """Make a fresh score for every test set."""
         self._fresh_scores("test")
@@ -175,18 +178,11 @@ class RecognizerModule(pl.LightningModule):
     def validation_step(
         self, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> dict[str, list[Outcome]]:
-        """Score a batch, log its loss, and return its ``outcomes``."""
+        """Score a batch, count its loss, and return its ``outcomes``."""
         logits = self.net(batch.image)
         targets, lengths = self.tokenizer.encode(batch.label)
         loss = self._loss(logits, targets, self.net.frames(batch.width.cpu()), lengths)
-        self.log(
-            "val/loss",
-            loss,
-            on_epoch=True,
-            sync_dist=True,
-            add_dataloader_idx=False,
-            batch_size=len(batch.label),
-        )
+        self.val_loss.update(loss, len(batch.label))
         return {"outcomes": self._score(batch, logits, self._set_names("val")[dataloader_idx])}
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -215,6 +211,7 @@ class RecognizerModule(pl.LightningModule):
         """Log the scores of each validation set and of their union, ``val/accuracy``."""
         self._log_scores("val")
 
+        self.log("val/loss", self.val_loss.compute())
     def on_test_epoch_end(self) -> None:
         """Log the scores of each test set and of their union."""
         self._log_scores("test")

@@ -1,0 +1,154 @@
+"""The smallest nets and data that training can run on; configurations name them as ``tiny.X``."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from dctc.data.batch import Batch, Corrupt, Sample, collate
+from dctc.losses import CTCLoss
+from dctc.text import CTCTokenizer
+from dctc.training.module import RecognizerModule
+from dctc.training.schedule import WarmupCosine
+
+HEIGHT, WIDTH = 8, 64  # 16 frames
+
+
+class TinyNet(nn.Module):
+    """One linear map of overlapping patches: learns, and couples no sample with another."""
+
+    def __init__(self, num_classes: int, height: int = HEIGHT, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.patches = nn.Conv2d(3, 16, (height, 8), (height, 4), padding=(0, 2))
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.patches(images).squeeze(2).permute(2, 0, 1)  # (t, n, 16)
+        return self.head(self.dropout(torch.tanh(features)))
+
+    def frames(self, width: Any) -> Any:
+        return width // 4
+
+
+class PixelNet(nn.Module):
+    """Reads the classes that :func:`write_text` put into an image."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.bias = nn.Parameter(torch.zeros(num_classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        classes = ((images[:, 0, 0, ::4] + 1) * 127.5).round().long()  # (n, t)
+        return 10.0 * nn.functional.one_hot(classes.T, self.num_classes) + self.bias
+
+    def frames(self, width: Any) -> Any:
+        return width // 4
+
+
+def write_text(text: str, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Return an image ``(h, w, 3)`` that PixelNet reads as ``text``."""
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    tokenizer = CTCTokenizer("36")
+    for i, character in enumerate(text):
+        image[:, 8 * i : 8 * i + 4] = tokenizer.encode([character])[0].item()
+    return image
+
+
+def noise(label: str, seed: int) -> Sample:
+    """Return a labelled image of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    return Sample(pixels, label, f"noise/{seed}")
+
+
+def noise_batch(labels: Sequence[str], seed: int = 0) -> Batch:
+    """Return a batch of noise."""
+    return collate([noise(label, seed + i) for i, label in enumerate(labels)])
+
+
+def text_batch(pairs: Sequence[tuple[str, str]], name: str = "set") -> Batch:
+    """Return a batch of (label, what PixelNet reads); keys count from 1."""
+    return collate(
+        [Sample(write_text(t), label, f"{name}/{i}") for i, (label, t) in enumerate(pairs, 1)]
+    )
+
+
+class FixedData(pl.LightningDataModule):
+    """Batches made beforehand."""
+
+    def __init__(
+        self,
+        train: Sequence[Batch] = (),
+        val: Mapping[str, Sequence[Batch]] | None = None,
+        test: Mapping[str, Sequence[Batch]] | None = None,
+        drops: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.train, self.val, self.test = list(train), dict(val or {}), dict(test or {})
+        self.val_names, self.test_names = list(self.val), list(self.test)
+        self.dropped = dict(drops or {})
+
+    def drops(self, name: str) -> dict[str, int]:
+        return dict(self.dropped.get(name, {}))
+
+    def train_dataloader(self) -> DataLoader:
+        return _loader(self.train)
+
+    def val_dataloader(self) -> list[DataLoader]:
+        return [_loader(batches) for batches in self.val.values()]
+
+    def test_dataloader(self) -> list[DataLoader]:
+        return [_loader(batches) for batches in self.test.values()]
+
+
+def _loader(batches: Sequence[Batch]) -> DataLoader:
+    return DataLoader(list(batches), batch_size=None, collate_fn=lambda batch: batch)
+
+
+def with_corrupt(batch: Batch, *keys: str) -> Batch:
+    """Return the batch with unreadable records beside its samples."""
+    return batch._replace(corrupt=[Corrupt(key, "image missing") for key in keys])
+
+
+def make_module(net: type[nn.Module] = TinyNet, seed: int = 0, **options: Any) -> RecognizerModule:
+    """Return a module whose weights depend on the seed only."""
+    torch.manual_seed(seed)
+    defaults: dict[str, Any] = {
+        "loss": CTCLoss(),
+        "tokenizer": CTCTokenizer("36"),
+        "optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        "schedule": WarmupCosine(0.0),
+    }
+    return RecognizerModule(net(37), **{**defaults, **options})
+
+
+def make_trainer(folder: Path, **options: Any) -> pl.Trainer:
+    """Return a silent trainer on the CPU."""
+    defaults: dict[str, Any] = {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "default_root_dir": str(folder),
+    }
+    return pl.Trainer(**{**defaults, **options})
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of all parameters and buffers."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same_weights(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    """Tell whether two modules' weights are equal bit by bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
