@@ -85,7 +85,7 @@ def main() -> None:
     options = parse_options(__doc__ or "", scales=("tiny", "smoke"))
     console = Console()
     root = data_root()
-    real = bool(find_benchmarks(root)[0])
+    real = root.is_dir() and bool(find_benchmarks(root)[0])
     if not real:
         console.print(
             f"No real benchmark found below {root} (DCTC_DATA); testing on rendered words only. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TRAINING = ("fit", "validate", "test", "predict")
@@ -18,8 +19,19 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one command; each loads only what it needs."""
+    """Run one command; bad input ends in one line, and with DCTC_DEBUG set in a traceback."""
     args = sys.argv[1:] if args is None else args
+    try:
+        _run(args)
+    except (ValueError, OSError) as error:
+        if os.environ.get("DCTC_DEBUG"):
+            raise
+        print(f"dctc: {error}\n(DCTC_DEBUG=1 shows where)", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def _run(args: list[str]) -> None:
+    """Run one command; each loads only what it needs."""
     command = args[0] if args else "--help"
     if command in ("-h", "--help"):
         print(USAGE)

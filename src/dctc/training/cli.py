@@ -132,6 +132,7 @@ class RecognizerCLI(LightningCLI):
         set_metrics_aside(self.folder)
         loggers: list[Logger] = [CSVLogger(self.folder.parent, name=self.folder.name, version="")]
         if log != "off":
+            os.environ.setdefault("WANDB_SILENT", "true" if log == "offline" else "false")
             wandb = WandbLogger(
                 name=name,
                 project=WANDB_PROJECT,
@@ -168,6 +169,11 @@ class _ProgressBar(RichProgressBar):
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"Training, epoch {current_epoch + 1}"
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)  # says nothing here
+        return {name.removeprefix("train/"): value for name, value in metrics.items()}
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -242,9 +248,8 @@ def main(args: list[str] | None = None) -> None:
 
 def quiet_lightning() -> None:
     """Silence what Lightning says that nobody can act on: advertisements and its own affairs."""
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: not _NOISE.search(str(record.msg))
-    )
+    for handler in logging.getLogger("pytorch_lightning").handlers:
+        handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
     for message in _NOISY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 

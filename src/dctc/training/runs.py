@@ -114,7 +114,7 @@ def _known(cli: RecognizerCLI) -> dict[str, Record]:
 def _close_wandb(trainer: pl.Trainer) -> None:
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            logger.experiment.finish(quiet=True)
+            logger.experiment.finish()
 
 
 def _claim(folder: Path, key: str) -> None:
