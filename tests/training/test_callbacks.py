@@ -1,0 +1,257 @@
+import csv
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from torch import nn
+
+from dctc.data.batch import NO_EXTENT
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.training.callbacks import DCTCCallback, term_report
+from tiny import (
+    FixedData,
+    make_module,
+    make_trainer,
+    noise_batch,
+    same_weights,
+    weights,
+    with_corrupt,
+)
+
+ALWAYS = ("ctc", "distill", "distill_weight", "blank_share", "aacc_label", "viterbi_agreement")
+BATCHES = [noise_batch(["ab", "c", "dde", "f"], seed=10 * i) for i in range(12)]
+
+
+def with_extents(batch):
+    """Put every character on 8 pixels of its own."""
+    extents = torch.full((len(batch.label), max(map(len, batch.label)), 2), NO_EXTENT)
+    for row, label in zip(extents, batch.label, strict=True):
+        for i in range(len(label)):
+            row[i] = torch.tensor([16.0 * i, 16.0 * i + 8])
+    return batch._replace(extents=extents)
+
+
+def fit(folder, *callbacks, loss=None, batches=BATCHES, val=None, **options):
+    module = make_module(loss=loss or CTCLoss())
+    trainer = make_trainer(folder, callbacks=list(callbacks), **{"max_steps": 6, **options})
+    trainer.fit(module, datamodule=FixedData(batches, val=val))
+    return module, trainer
+
+
+def logged(folder) -> dict[str, dict[int, float]]:
+    """Return metric -> step -> value of a CSVLogger's file."""
+    values: dict[str, dict[int, float]] = {}
+    with open(folder / "csv" / "metrics.csv", newline="") as stream:
+        for row in csv.DictReader(stream):
+            for name, value in row.items():
+                if value and name not in ("epoch", "step"):
+                    values.setdefault(name, {})[int(row["step"])] = float(value)
+    return values
+
+
+def csv_logger(folder) -> CSVLogger:
+    return CSVLogger(folder, name="csv", version="", flush_logs_every_n_steps=1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CTCLoss(blank=3, reduction="sum"),
+        nn.CTCLoss(),
+        CTCLoss(blank=2, reduction="batchmean"),
+        CTCLoss(reduction="none"),
+    ],
+    ids=repr,
+)
+def test_a_ctc_loss_is_replaced_by_one_of_the_same_blank_and_reduction(loss):
+    module = make_module(loss=loss)
+    DCTCCallback(0.3, estimator="posterior").setup(pl.Trainer, module, "fit")
+    assert isinstance(module.loss, DCTCLoss)
+    assert (module.loss.blank, module.loss.reduction) == (loss.blank, loss.reduction)
+    assert module.loss.estimator == "posterior" and module.loss.distill_weight == 0.3
+
+
+def test_the_replaced_loss_is_the_same_number(tmp_path):
+    losses = []
+    for loss, callbacks in (
+        (nn.CTCLoss(), []),
+        (nn.CTCLoss(), [DCTCCallback(0.0)]),
+        (CTCLoss(reduction="mean"), [DCTCCallback(0.0)]),
+    ):
+        _, trainer = fit(tmp_path, *callbacks, loss=loss, max_steps=1)
+        losses.append(trainer.callback_metrics["train/loss"].item())
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
+def test_a_dctc_loss_stays_and_its_weight_is_scheduled(tmp_path):
+    loss = DCTCLoss(0.9, estimator="viterbi", margin=0.2)
+    module, _ = fit(tmp_path, DCTCCallback(0.4, estimator="likelihood"), loss=loss)
+    assert module.loss is loss and loss.estimator == "viterbi" and loss.margin == 0.2
+    assert loss.distill_weight == 0.4
+
+
+def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path):
+    with pytest.raises(TypeError, match="CrossEntropyLoss"):
+        fit(tmp_path, DCTCCallback(), loss=nn.CrossEntropyLoss())
+
+
+def test_the_weight_rises_over_the_warm_up_steps():
+    callback = DCTCCallback(0.5, warmup_steps=4)
+    expected = [0.1, 0.2, 0.3, 0.4, 0.5, 0.5]
+    assert [callback.weight(step) for step in range(6)] == pytest.approx(expected)
+    assert DCTCCallback(0.5).weight(0) == 0.5
+
+
+def test_the_warm_up_counts_optimizer_steps_and_goes_on_after_a_resume(tmp_path):
+    class Spy(pl.Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_train_batch_end(self, trainer, module, *_):
+            self.seen.append(module.loss.distill_weight)
+
+    spy = Spy()
+    _, trainer = fit(tmp_path, DCTCCallback(1.0, warmup_steps=9), spy, max_steps=3)
+    trainer.save_checkpoint(tmp_path / "three.ckpt")
+    assert spy.seen == pytest.approx([0.1, 0.2, 0.3])
+
+    spy = Spy()
+    trainer = make_trainer(
+        tmp_path, max_steps=5, callbacks=[DCTCCallback(1.0, warmup_steps=9), spy]
+    )
+    resume = {"ckpt_path": tmp_path / "three.ckpt", "weights_only": True}
+    trainer.fit(make_module(), datamodule=FixedData(BATCHES), **resume)
+    assert spy.seen == pytest.approx([0.4, 0.5])
+
+    spy = Spy()
+    options = {"max_steps": 2, "accumulate_grad_batches": 3}
+    fit(tmp_path, DCTCCallback(1.0, warmup_steps=9), spy, **options)
+    assert spy.seen == pytest.approx([0.1] * 3 + [0.2] * 3)
+
+
+def test_weight_zero_trains_bit_for_bit_as_without_the_callback(tmp_path):
+    plain, _ = fit(tmp_path, loss=CTCLoss())
+    watched, _ = fit(tmp_path, DCTCCallback(0.0), log_every_n_steps=1, logger=csv_logger(tmp_path))
+    distilled, _ = fit(tmp_path, DCTCCallback(0.1))
+    assert same_weights(weights(plain), weights(watched))
+    assert not same_weights(weights(plain), weights(distilled))
+
+
+@pytest.mark.parametrize("estimator", ["likelihood", "greedy"])
+def test_logging_changes_no_weight(tmp_path, estimator):
+    callback = {"distill_weight": 0.1, "estimator": estimator}
+    always, _ = fit(
+        tmp_path / "1", DCTCCallback(**callback), log_every_n_steps=1, logger=csv_logger(tmp_path)
+    )
+    never, _ = fit(tmp_path / "2", DCTCCallback(**callback), log_every_n_steps=1000)
+    assert len(logged(tmp_path)["train/ctc"]) == 6
+    assert same_weights(weights(always), weights(never))
+
+
+def test_terms_are_logged_when_lightning_logs(tmp_path):
+    logger = csv_logger(tmp_path)
+    fit(
+        tmp_path,
+        DCTCCallback(0.8, warmup_steps=7),
+        logger=logger,
+        log_every_n_steps=3,
+        max_steps=8,
+    )
+    values = logged(tmp_path)
+    for name in (*ALWAYS, "loss"):
+        assert sorted(values[f"train/{name}"]) == [2, 5], name
+    assert "train/aacc_true" not in values
+    assert values["train/distill_weight"] == pytest.approx({2: 0.3, 5: 0.6})
+    for step in (2, 5):
+        total = values["train/ctc"][step] + (
+            values["train/distill_weight"][step] * values["train/distill"][step]
+        )
+        assert values["train/loss"][step] == pytest.approx(total, rel=1e-5)
+
+
+def test_validation_logs_no_training_terms(tmp_path):
+    # a validation after each step, between the batch to be logged and the next
+    val = {"words": [noise_batch(["zz"])]}
+    options = {"val_check_interval": 1, "log_every_n_steps": 2, "max_steps": 4}
+    fit(tmp_path, DCTCCallback(), logger=csv_logger(tmp_path), val=val, **options)
+    values = logged(tmp_path)
+    assert sorted(values["train/ctc"]) == [1, 3]
+    assert sorted(values["val/accuracy"]) == [0, 1, 2, 3]
+
+
+def test_the_true_alignment_is_logged_where_extents_are_known(tmp_path):
+    batches = [with_extents(batch) for batch in BATCHES]
+    fit(tmp_path, DCTCCallback(), batches=batches, logger=csv_logger(tmp_path), log_every_n_steps=1)
+    shares = logged(tmp_path)["train/aacc_true"]
+    assert len(shares) == 6 and all(0 <= share <= 1 for share in shares.values())
+
+
+def test_the_report_of_a_confident_alignment_is_a_hand_count():
+    batch = with_extents(noise_batch(["ab"]))
+    # character i covers pixels 16 i to 16 i + 8, which are frames 4 i and 4 i + 1
+    path = [11, 11, 0, 0, 12, 12] + [0] * 10
+    logits = 30.0 * nn.functional.one_hot(torch.tensor(path), 37).float()[:, None]
+    arguments = (torch.tensor([[11, 12]]), torch.tensor([16]), torch.tensor([2]))
+    for estimator in ("posterior", "viterbi"):
+        report = term_report(DCTCLoss(estimator=estimator), batch, logits, *arguments)
+        assert report == pytest.approx(
+            {
+                "ctc": 0.0,
+                "distill": 0.0,
+                "aacc_label": 1.0,
+                "aacc_true": 1.0,
+                "viterbi_agreement": 1.0,
+                "blank_share": 12 / 16,
+            },
+            abs=1e-6,
+        )
+    # one frame of the first character read as blank: still the label, not quite the truth
+    logits[0, 0] = 30.0 * nn.functional.one_hot(torch.tensor(0), 37)
+    report = term_report(DCTCLoss(estimator="viterbi"), batch, logits, *arguments)
+    assert (report["aacc_label"], report["aacc_true"]) == (1.0, 15 / 16)
+    assert report["blank_share"] == 13 / 16
+
+
+def test_infeasible_samples_leave_the_shares_alone(tmp_path):
+    good, both = noise_batch(["ab"]), noise_batch(["ab", "a" * 9])
+    loss, module = DCTCLoss(), make_module()
+    reports = []
+    for batch in (good, both):
+        targets, lengths = module.tokenizer.encode(batch.label)
+        frames = torch.full((len(lengths),), 16)
+        reports.append(term_report(loss, batch, module(batch.image), targets, frames, lengths))
+    for name in ("aacc_label", "viterbi_agreement", "blank_share"):
+        assert reports[1][name] == pytest.approx(reports[0][name]), name
+    # in the terms they are 0 of n, as in the loss
+    assert reports[1]["ctc"] == pytest.approx(reports[0]["ctc"] / 2)
+    assert all(math.isfinite(value) for value in reports[1].values())
+
+
+def test_the_hook_is_gone_after_the_fit(tmp_path):
+    module, _ = fit(tmp_path, DCTCCallback())
+    assert not module.loss._forward_hooks
+    # and a second fit of the same module works, and logs once a step
+    logger = csv_logger(tmp_path)
+    trainer = make_trainer(
+        tmp_path, max_steps=2, callbacks=[DCTCCallback()], logger=logger, log_every_n_steps=1
+    )
+    trainer.fit(module, datamodule=FixedData(BATCHES))
+    assert sorted(logged(tmp_path)["train/ctc"]) == [0, 1]
+    assert not module.loss._forward_hooks
+
+
+def test_a_batch_with_corrupt_records_is_reported_over_its_samples(tmp_path):
+    batches = [with_corrupt(batch, "set/1") for batch in BATCHES]
+    values = {}
+    for name, data in (("with", batches), ("without", BATCHES)):
+        fit(
+            tmp_path,
+            DCTCCallback(),
+            batches=data,
+            logger=CSVLogger(tmp_path / name, name="csv", version=""),
+            log_every_n_steps=1,
+        )
+        values[name] = logged(tmp_path / name)["train/ctc"]
+    assert values["with"] == values["without"]
