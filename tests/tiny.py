@@ -1,5 +1,6 @@
 """The smallest nets and data that training can run on; configurations name them as ``tiny.X``."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -60,6 +62,13 @@ def write_text(text: str, height: int = HEIGHT, width: int = WIDTH) -> np.ndarra
     for i, character in enumerate(text):
         image[:, 8 * i : 8 * i + 4] = tokenizer.encode([character])[0].item()
     return image
+
+
+def encode_text(text: str) -> bytes:
+    """Return the image of :func:`write_text` as a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(write_text(text)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def noise(label: str, seed: int) -> Sample:

@@ -43,6 +43,7 @@ class ResultsWriter(pl.Callback):
         self.registry = Registry(folder)
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
         self.train_seconds = 0.0
+        self._began: float | None = None  # since when training runs
         self.records: list[Record] = []
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -51,12 +52,15 @@ class ResultsWriter(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
-        self.train_seconds += time.monotonic() - self._began
+        self.train_seconds, self._began = self._seconds(), None
 
     def state_dict(self) -> dict[str, float]:
         """Keep the seconds trained so far, for a run that is resumed."""
-        running = time.monotonic() - self._began if hasattr(self, "_began") else 0.0
-        return {"train_seconds": self.train_seconds + running}
+        return {"train_seconds": self._seconds()}
+
+    def _seconds(self) -> float:
+        running = 0.0 if self._began is None else time.monotonic() - self._began
+        return self.train_seconds + running
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on counting from there."""
@@ -65,6 +69,8 @@ class ResultsWriter(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the outcomes of all processes and write the records."""
         assert isinstance(pl_module, RecognizerModule)
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return  # a look at one batch is no result
         gathered = _gather((pl_module.outcomes, pl_module.corrupt))
         if not trainer.is_global_zero:
             return
