@@ -25,7 +25,17 @@ from tiny import (
 )
 
 
+@pytest.fixture
+def one_thread():
+    """Several threads on busy cores wait for each other longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     "distill_weight",
     # At the authors' 0.1, with frames summed, a word or two of so small a set settle on a z* that
