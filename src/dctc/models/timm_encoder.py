@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,13 @@ SMALL_RESNET = "small_resnet"  # ours: timm's ResNet at 0.6 M parameters
 
 _PROBE = (32, 128)  # height and width of the image that finds out how an encoder behaves
 _STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+_WORKS = (
+    "what works: CNNs whose strides sit in convolutions and poolings (resnet18, "
+    "mobilenetv3_small_100, convnext_atto) and ViTs of timm's vision_transformer "
+    "(vit_tiny_patch16_224)"
+)
+# What timm's models raise on an image that is not the square they were made for.
+_MISFITS = (AssertionError, AttributeError, IndexError, RuntimeError)
 
 
 def create_encoder(
@@ -37,14 +45,26 @@ def create_encoder(
     if name == SMALL_RESNET:
         return _narrowed(name, _small_resnet(in_chans, pretrained, options), in_chans)
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
+        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 5))
         raise ValueError(f"encoder {name!r}: timm has no such model; similar: {close or 'none'}")
     arguments: dict[str, Any] = {"pretrained": pretrained, "in_chans": in_chans, **options}
     if timm.models.is_model_in_modules(name, ["vision_transformer", "deit"]):
         shape = {"img_size": _PROBE, "patch_size": (8, FRAME_STRIDE), "dynamic_img_size": True}
         return _PatchGrid(timm.create_model(name, num_classes=0, **{**shape, **arguments}))
-    encoder = timm.create_model(name, num_classes=0, global_pool="", **arguments)
-    return _narrowed(name, encoder, in_chans)
+    try:
+        encoder = timm.create_model(name, num_classes=0, global_pool="", **arguments)
+    except AssertionError as error:
+        raise ValueError(_refusal(name, "cannot be built without pooling", error)) from error
+    try:
+        return _narrowed(name, encoder, in_chans)
+    except _MISFITS as error:
+        reason = f"fails on an image of {_PROBE[0]}x{_PROBE[1]} at {FRAME_STRIDE} pixels per frame"
+        raise ValueError(_refusal(name, reason, error)) from error
+
+
+def _refusal(name: str, reason: str, error: Exception) -> str:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return f"encoder {name!r}: {reason} ({said}); {_WORKS}"
 
 
 def _small_resnet(in_chans: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
@@ -86,8 +106,11 @@ class _PatchGrid(nn.Module):
             raise ValueError(f"patch_size: patches are {width} pixels wide, frames {FRAME_STRIDE}")
 
     def forward(self, images: Tensor) -> Tensor:
+        height, patch = images.shape[2], self.encoder.patch_embed.patch_size[0]
+        if height % patch:
+            raise ValueError(f"images are {height} high, not a multiple of the patches' {patch}")
         tokens = self.encoder.forward_features(images)  # (n, prefix + h' * w', d)
-        rows = images.shape[2] // self.encoder.patch_embed.patch_size[0]
+        rows = height // patch
         patches = tokens[:, self.encoder.num_prefix_tokens :]  # (n, h' * w', d)
         return patches.unflatten(1, (rows, -1)).permute(0, 3, 1, 2)  # (n, d, h', w')
 
@@ -105,8 +128,7 @@ def _narrowed(name: str, encoder: nn.Module, in_chans: int) -> nn.Module:
     if len(shape) != 4 or shape[3] != narrowest:
         raise ValueError(
             f"encoder {name!r}: an image {_PROBE[1]} wide gives an output of shape "
-            f"{tuple(shape)}, not {narrowest} columns; only CNNs whose strides sit in "
-            f"convolutions and poolings, and isotropic ViTs, can give t = w/{FRAME_STRIDE}"
+            f"{tuple(shape)}, not {narrowest} columns; {_WORKS}"
         )
     return feature_map
 
