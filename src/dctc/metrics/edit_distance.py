@@ -33,7 +33,16 @@ def normalized_similarity(prediction: str, label: str) -> float:
 
 
 class NormalizedEditDistance(Metric):
-    """Mean over samples of :func:`normalized_similarity`; the higher the better."""
+    """Mean over samples of :func:`normalized_similarity`; the higher the better.
+
+    Nan before any sample.
+
+    Example:
+        >>> ned = NormalizedEditDistance()
+        >>> ned.update(["cat", "dog"], ["cart", "dog"])
+        >>> ned.compute().item()
+        0.875
+    """
 
     full_state_update = False
     higher_is_better = True
@@ -59,6 +68,8 @@ class NormalizedEditDistance(Metric):
 
 class CharacterErrorRate(Metric):
     """Summed edit distance over summed label length; the lower the better, may exceed 1.
+
+    Without any character in the labels: nan, or inf if something was read.
 
     Example:
         >>> cer = CharacterErrorRate()
