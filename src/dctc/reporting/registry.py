@@ -41,7 +41,18 @@ _NOT_HASHED = {
     },
     "data": {"data_root", "num_workers"},
 }
-_HASHED_CALLBACKS = ("dctc.",)  # progress bars and checkpoints change no result
+# Lightning's callbacks that only look on; any other may change results (an average of weights, a
+# schedule, an early stop) and is hashed.
+_ONLOOKERS = {
+    "DeviceStatsMonitor",
+    "LearningRateMonitor",
+    "ModelCheckpoint",
+    "ModelSummary",
+    "OnExceptionCheckpoint",
+    "RichModelSummary",
+    "RichProgressBar",
+    "TQDMProgressBar",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class Record:
 
 def runs_folder() -> Path:
     """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
-    return Path(os.environ.get("DCTC_RUNS", "runs"))
+    return Path(os.environ.get("DCTC_RUNS") or "runs")
 
 
 class Registry:
@@ -126,7 +137,8 @@ class Registry:
         line = json.dumps(asdict(record), sort_keys=True) + "\n"
         with open(self.file, "ab") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
-            if stream.tell() and not self._ends_with_newline():
+            # the size now, not when the file was opened: the lock may have been waited for
+            if os.fstat(stream.fileno()).st_size and not self._ends_with_newline():
                 line = "\n" + line  # a killed writer left half a line; it stays apart
             stream.write(line.encode())
             stream.flush()
@@ -171,7 +183,7 @@ def run_key(config: dict[str, Any]) -> str:
     trainer["callbacks"] = [
         callback
         for callback in trainer.get("callbacks") or []
-        if callback["class_path"].startswith(_HASHED_CALLBACKS)
+        if callback["class_path"].rsplit(".", 1)[-1] not in _ONLOOKERS
     ]
     data = dict(config["data"])
     data["init_args"] = {
