@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+import dctc
+
 _PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
 
 
@@ -26,15 +28,15 @@ def environment() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    here = Path(__file__).parent
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        # an installed package may lie in a virtual environment inside somebody else's checkout
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
-        return f"not a checkout; dctc {importlib.metadata.version('dctc')}"
-    return described.stdout.strip()
+        return f"not a checkout; dctc {dctc.__version__}"
+
+
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
