@@ -43,4 +43,4 @@ def paired_difference(a: np.ndarray, b: np.ndarray) -> Difference:
         raise ValueError(f"hits of {len(a)} and of {len(b)} samples cannot be paired")
     gain = b.astype(float) - a.astype(float)
     error = gain.std() / np.sqrt(len(gain))
-    return Difference(100.0 * gain.mean(), 100.0 * Z95 * error)
+    return Difference(float(100.0 * gain.mean()), float(100.0 * Z95 * error))

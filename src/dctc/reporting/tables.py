@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from dctc.reporting.registry import Record, Registry
@@ -30,15 +32,25 @@ class Table:
     notes: Sequence[str] = ()
 
     def print(self, console: Console) -> None:
-        """Draw the table on a terminal."""
-        table = RichTable(title=self.title, title_justify="left", padding=(0, 0), pad_edge=False)
+        """Draw the table on a terminal; two arms on a benchmark fit into 80 columns."""
+        table = RichTable(
+            title=escape(self.title),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=0,
+            pad_edge=False,
+        )
         for i, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if i else "left")
+            heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
+            justify: Any = "right" if i else "left"
+            table.add_column(heading, justify=justify, vertical="bottom", overflow="fold")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
+        console.print()
         for note in self.notes:
-            console.print(note, highlight=False, style="dim")
+            console.print(note, highlight=False, markup=False, style="dim")
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
@@ -70,17 +82,29 @@ def side_by_side(
         second: Records of the second run by set.
         names: What the runs are called.
         notes: Lines below the table.
+
+    Raises:
+        ValueError: If the two runs were not scored on the same samples of a set.
     """
     rows = []
     for name in [name for name in first if name in second]:
         a, b = first[name], second[name]
-        difference = paired_difference(registry.read_hits(a), registry.read_hits(b))
+        if (a.n, a.protocol) != (b.n, b.protocol):
+            scored = " and ".join(f"{record.n} under {record.protocol}" for record in (a, b))
+            raise ValueError(
+                f"{name}: runs {a.run} and {b.run} were scored on different samples ({scored}); "
+                f"test one of them again"
+            )
+        difference = "-"
+        if a.n:
+            points, half_width = paired_difference(registry.read_hits(a), registry.read_hits(b))
+            difference = f"{points:+.2f} ± {half_width:.2f}"
         rows.append(
             [
                 name,
                 f"{a.n:,}",
                 *(percent(record.correct, record.n) for record in (a, b)),
-                f"{difference.points:+.2f} ± {difference.half_width:.2f}",
+                difference,
                 *(percent(record.similarity, record.n) for record in (a, b)),
                 *(percent(record.edits, record.characters) for record in (a, b)),
             ]

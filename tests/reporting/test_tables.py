@@ -1,0 +1,135 @@
+"""Tables as Markdown, on a terminal of 80 columns, and from a registry."""
+
+import pytest
+from rich.console import Console
+
+from dctc.reporting.registry import Registry
+from dctc.reporting.tables import Table, drop_notes, percent, side_by_side
+
+NAMES = ("CTC", "DCTC")
+COLUMNS = ["set", "n", *NAMES, "difference", "CTC NED", "DCTC NED", "CTC CER", "DCTC CER"]
+
+
+def printed(table, width=80):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))
+    table.print(console)
+    return console.export_text().splitlines()
+
+
+def test_markdown():
+    table = Table(
+        "CTC and DCTC", ["set", "n"], [["SVT", "647"], ["IC15_2077", "2,077"]], ["a", "b"]
+    )
+    assert table.markdown() == (
+        "### CTC and DCTC\n"
+        "\n"
+        "| set | n |\n"
+        "| --- | ---: |\n"
+        "| SVT | 647 |\n"
+        "| IC15_2077 | 2,077 |\n"
+        "\n"
+        "a\n"
+        "\n"
+        "b\n"
+    )
+
+
+def test_no_cell_is_cut_on_a_terminal_of_80_columns():
+    rows = [
+        ["IC15_2077", "2,077", "100.00", "100.00", "+12.34 ± 10.23", *["100.00"] * 4],
+        ["IIIT5K", "80,551", "9.87", "65.43", "-1.23 ± 0.45", "1.01", "2.02", "3.03", "4.04"],
+    ]
+    lines = printed(Table("Title", COLUMNS, rows))
+    assert max(map(len, lines)) <= 80
+    for line, row in zip(lines[4:6], rows, strict=True):
+        assert line.split() == " ".join(row).split()
+    heading = " ".join(" ".join(lines[1:3]).split())
+    assert heading == "CTC DCTC CTC DCTC set n CTC DCTC difference NED NED CER CER"
+
+
+def test_nothing_is_lost_on_a_narrow_terminal():
+    lines = printed(Table("T", ["set", "n"], [["a_very_long_name_of_a_set", "12,345"]]), width=16)
+    assert max(map(len, lines)) <= 16
+    cells = "".join("".join(lines[3:]).split())
+    assert sorted(cells) == sorted("a_very_long_name_of_a_set" + "12,345")
+
+
+def test_brackets_are_text_and_not_markup():
+    text = "[bold]x[/bold] [/] [a-z]"
+    lines = printed(Table(text, ["set", "n"], [[text, "[red]"]], [text]), width=80)
+    assert sum(text in line for line in lines) == 3
+    assert any("[red]" in line for line in lines)
+
+
+def test_notes_stand_below_the_table():
+    lines = printed(Table("T", ["set", "n"], [["SVT", "1"]], ["first", "second"]))
+    assert [line.strip() for line in lines[-4:]] == ["SVT 1", "", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(1, 3, "33.33"), (0, 5, "0.00"), (5, 5, "100.00"), (3, 2, "150.00"), (0, 0, "-")],
+)
+def test_percent(part, whole, text):
+    assert percent(part, whole) == text
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def scored(registry, record):
+    """``scored(hits, set="SVT", ...) -> {"SVT": Record}`` with the hits in the registry."""
+
+    def score(hits, **changes):
+        counts = {"n": len(hits), "correct": sum(hits), "hits": registry.write_hits(hits)}
+        one = record(**{"set": "SVT", **counts, **changes})
+        return {one.set: one}
+
+    return score
+
+
+def test_side_by_side(registry, scored):
+    first = scored([1, 1, 0, 0], edits=3, characters=12, similarity=3.0, drops={"odd": 2})
+    second = scored([1, 1, 1, 0], edits=1, characters=12, similarity=3.5)
+    table = side_by_side("T", registry, first, second, NAMES, notes=["mine"])
+    assert table.columns == COLUMNS
+    # one gain of 1 in four: standard deviation sqrt(3)/4, over sqrt(4)
+    difference = "+25.00 ± 42.43"
+    assert table.rows == [
+        ["SVT", "4", "50.00", "75.00", difference, "75.00", "87.50", "25.00", "8.33"]
+    ]
+    assert table.notes == ["mine", "SVT: 2 left out (odd)"]
+
+
+def test_only_sets_of_both_runs_are_compared_in_the_order_of_the_first(registry, scored):
+    first = {**scored([1], set="b"), **scored([1], set="only first"), **scored([0], set="a")}
+    second = {**scored([1], set="a"), **scored([1], set="only second"), **scored([1], set="b")}
+    table = side_by_side("T", registry, first, second, NAMES)
+    assert [row[0] for row in table.rows] == ["b", "a"]
+
+
+def test_a_set_of_which_nothing_was_scored(registry, scored):
+    nothing = scored([], edits=0, characters=0, similarity=0.0)
+    table = side_by_side("T", registry, nothing, nothing, NAMES)
+    assert table.rows == [["SVT", "0", *"-------"]]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hits": [1, 0, 1]}, {"protocol": "english94"}], ids=["n", "protocol"]
+)
+def test_runs_that_were_not_scored_on_the_same_samples(registry, scored, changes):
+    first = scored([1, 0])
+    second = scored(changes.pop("hits", [1, 0]), run="other", **changes)
+    with pytest.raises(ValueError, match=r"SVT: runs 0123456789abcdef and other .*different samp"):
+        side_by_side("T", registry, first, second, NAMES)
+
+
+def test_drops_are_named_with_their_reason(record):
+    drops = {"empty under the protocol": 2, "none": 0, "image cannot be read": 1}
+    assert drop_notes({"SVT": record(drops=drops), "SVTP": record()}) == [
+        "SVT: 2 left out (empty under the protocol)",
+        "SVT: 1 left out (image cannot be read)",
+    ]
