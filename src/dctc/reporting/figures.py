@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,9 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe & Ito, "Color Universal Design" (2008): told apart with any colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+FEW_POINTS = 16  # curves of fewer points get markers; of one point there is no line to see
+
+# Inches of a sheet of readings: an image with its label above; a line of text; characters that fit.
+CELL_WIDTH, CELL_HEIGHT, LINE_HEIGHT = 2.5, 0.85, 0.16
+CELL_CHARACTERS = 30
 
 Curve = tuple[list[int], list[float]]  # steps and values
 
@@ -51,18 +59,19 @@ class Reading(NamedTuple):
 def read_metrics(folder: Path) -> dict[str, Curve]:
     """Read the metrics of a run: ``metrics.<i>.csv`` of earlier parts, then ``metrics.csv``.
 
-    Where parts overlap, because a run was resumed from a checkpoint, the later one counts.
+    Where parts overlap, because a run was resumed from a checkpoint, the later one counts. A last
+    line that a killed run left unfinished is not read.
     """
-    parts = sorted(folder.glob("metrics.*.csv"), key=lambda path: int(path.suffixes[0][1:]))
+    parts = sorted(folder.glob("metrics.[0-9]*.csv"), key=lambda path: int(path.suffixes[0][1:]))
     values: dict[str, dict[int, float]] = defaultdict(dict)
     for part in [*parts, folder / "metrics.csv"]:
         if not part.exists():
             continue
-        with open(part, newline="") as stream:
-            for row in csv.DictReader(stream):
-                for name, value in row.items():
-                    if value and name not in ("step", "epoch"):
-                        values[name][int(row["step"])] = float(value)
+        text = part.read_text()
+        for row in csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])):
+            for name, value in row.items():
+                if value and name not in ("step", "epoch"):
+                    values[name][int(row["step"])] = float(value)
     return {name: (sorted(v), [v[step] for step in sorted(v)]) for name, v in values.items()}
 
 
@@ -73,19 +82,36 @@ def draw_curves(arms: dict[str, dict[str, Curve]], panels: Sequence[Panel], file
         arms: Curves of each arm by metric.
         panels: What to draw; a panel that no arm has data for is left out.
         file: PNG or SVG.
+
+    Raises:
+        ValueError: If there are more arms than colours.
     """
+    if len(arms) > len(COLOURS):
+        raise ValueError(f"{len(arms)} arms, but only {len(COLOURS)} colours to tell them apart")
     panels = [p for p in panels if any(p.metric in curves for curves in arms.values())]
-    figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
+    if not panels:
+        return _draw_nothing("No metrics were logged.", file)
+    figure = Figure(figsize=(3.6 * len(panels), 3.4), layout="constrained")
+    lines = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for (name, curves), colour in zip(arms.items(), COLOURS, strict=False):
             if panel.metric in curves:
-                axes.plot(*curves[panel.metric], label=name, color=colour, linewidth=1.6)
+                steps, values = curves[panel.metric]
+                marker = "o" if len(steps) < FEW_POINTS else None
+                (lines[name],) = axes.plot(
+                    steps, values, color=colour, linewidth=1.6, marker=marker, markersize=4
+                )
         axes.set(title=panel.title, xlabel="step", ylabel=panel.unit)
+        axes.xaxis.set_major_locator(
+            MaxNLocator(6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+        )
         if panel.log:
             axes.set_yscale("log")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False)
+    names = [name for name in arms if name in lines]
+    handles = [lines[name] for name in names]
+    figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(names))
     figure.savefig(file, dpi=150)
 
 
@@ -101,24 +127,43 @@ def draw_readings(
         file: PNG or SVG.
         columns: Images beside each other.
     """
+    if not readings:
+        return _draw_nothing(f"{title}: no readings to show.", file)
+    columns = min(columns, len(readings))
     rows = -(-len(readings) // columns)
-    figure = Figure(figsize=(2.5 * columns, 0.5 + 1.15 * rows), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    heading = textwrap.wrap(title, 26 * columns)  # characters at 11 points
+    height = 0.1 + 0.2 * len(heading) + rows * (CELL_HEIGHT + LINE_HEIGHT * len(arms))
+    figure = Figure(figsize=(CELL_WIDTH * columns, height), layout="constrained")
+    figure.suptitle("\n".join(heading), fontsize=11, parse_math=False)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    # parse_math: a dollar sign in a word is a dollar sign
+    font = {"family": "monospace", "parse_math": False}
     for axes, reading in zip(grid, readings, strict=False):
         axes.imshow(reading.image.squeeze(), cmap="gray", aspect="auto")
-        axes.set_title(reading.label, fontsize=9, loc="left", family="monospace", pad=2)
+        axes.set_title(_shortened(reading.label), fontsize=9, loc="left", pad=2, **font)
         for i, (arm, text) in enumerate(zip(arms, reading.predictions, strict=True)):
-            axes.text(
-                0.0,
-                -0.06 - 0.24 * i,
-                f"{arm}: {textwrap.shorten(text, 24, placeholder='...') or '(nothing)'}",
-                transform=axes.transAxes,
+            axes.annotate(
+                _shortened(f"{arm}: {text or '(nothing)'}"),
+                (0, 0),
+                xycoords="axes fraction",
+                xytext=(0, -2 - 72 * LINE_HEIGHT * i),
+                textcoords="offset points",
                 va="top",
                 fontsize=8,
-                family="monospace",
                 color=COLOURS[0] if text == reading.label else COLOURS[1],
+                **font,
             )
     for axes in grid:
         axes.set_axis_off()
+    figure.savefig(file, dpi=150)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 3]}..."
+
+
+def _draw_nothing(why: str, file: Path) -> None:
+    """Draw a sheet that says why it is empty: a run is not worth failing for its pictures."""
+    figure = Figure(figsize=(6, 1))
+    figure.text(0.5, 0.5, why, ha="center", va="center", parse_math=False)
     figure.savefig(file, dpi=150)

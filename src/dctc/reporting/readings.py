@@ -53,7 +53,7 @@ def with_images(
     for batch in batches:
         for key, image in zip(batch.key, batch.image, strict=True):
             if key in wanted:
-                images[key] = ((image + 1) * 127.5).byte().permute(1, 2, 0).numpy()
+                images[key] = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
         if len(images) == len(wanted):
             break
     return [Reading(images[key], labels[key], [p[key] for p in predictions]) for key in keys]
