@@ -82,9 +82,9 @@ class RecognizerModule(pl.LightningModule):
         self.schedule = schedule
         self.protocol = get_protocol(protocol)
         self.scores: Any = nn.ModuleDict()  # a MetricCollection for each set, and one for all
-        self.outcomes: dict[str, list[Outcome]] = {}
         # over all sets, for which Lightning's own mean has no name
         self.val_loss = MeanMetric()
+        self.outcomes: dict[str, list[Outcome]] = {}
         self.corrupt: dict[str, list[Corrupt]] = {}
 
     def forward(self, images: Tensor) -> Tensor:
@@ -142,8 +142,8 @@ class RecognizerModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Make a fresh score for every validation set."""
         self._fresh_scores("val")
-
         self.val_loss.reset()
+
     def on_test_epoch_start(self) -> None:
         """Make a fresh score for every test set."""
         self._fresh_scores("test")
@@ -210,8 +210,8 @@ class RecognizerModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the scores of each validation set and of their union, ``val/accuracy``."""
         self._log_scores("val")
-
         self.log("val/loss", self.val_loss.compute())
+
     def on_test_epoch_end(self) -> None:
         """Log the scores of each test set and of their union."""
         self._log_scores("test")
