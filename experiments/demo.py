@@ -109,7 +109,7 @@ def main() -> None:
     )
     console.rule("Result")
     table.print(console)
-    (out / "table.md").write_text(table.markdown())
+    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
     curves = {name: read_metrics(run.folder) for name, run in zip(NAMES, finished, strict=True)}
     draw_curves(curves, PANELS, out / "curves.png")
     draw_sheet(finished, out / "readings.png")

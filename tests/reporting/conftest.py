@@ -19,6 +19,7 @@ RECORD = Record(
     drops={},
     protocol="english36",
     hits="",
+    samples="fedcba9876543210",
     wall_s=1.5,
     about={"commit": "abc", "note": "é 中"},
 )

@@ -118,11 +118,11 @@ def test_a_set_of_which_nothing_was_scored(registry, scored):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"hits": [1, 0, 1]}, {"protocol": "english94"}], ids=["n", "protocol"]
+    "changes", [{"samples": "others"}, {"protocol": "english94"}], ids=["samples", "protocol"]
 )
 def test_runs_that_were_not_scored_on_the_same_samples(registry, scored, changes):
     first = scored([1, 0])
-    second = scored(changes.pop("hits", [1, 0]), run="other", **changes)
+    second = scored([1, 0], run="other", **changes)
     with pytest.raises(ValueError, match=r"SVT: runs 0123456789abcdef and other .*different samp"):
         side_by_side("T", registry, first, second, NAMES)
 

@@ -16,7 +16,9 @@ def main(args: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
     parser.add_argument("--what", choices=["loss"], default="loss", help="what to time")
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="how much to time")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads; default: torch's")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="CPU threads (default: 1, then 2)"
+    )
     options = parser.parse_args(args)
 
     from dctc.bench.loss import bench_loss

@@ -1,4 +1,4 @@
-"""Time of the losses relative to :class:`torch.nn.CTCLoss`, forward and backward."""
+"""Time and memory of the losses relative to :class:`torch.nn.CTCLoss`, forward and backward."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from dctc.bench.memory import peak_memory
+from dctc.bench.two_pass import two_pass_dctc
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.reporting.environment import environment
 from dctc.reporting.registry import runs_folder
@@ -35,12 +38,38 @@ class Size:
     batch: int
 
 
-# 37 and 97: English at 32x128; 7,935: the Chinese benchmark at 32x256 (docs of the paper's code)
+# 37 and 97: English words at 32x128; 7,935: Chinese lines at 32x256; 18,385: about the largest
+# charset that a recogniser of several scripts uses
 SIZES = {
     "tiny": (Size(37, 16, 4),),
-    "smoke": (Size(37, 32, 256), Size(97, 32, 256), Size(7935, 64, 64)),
+    "smoke": (
+        Size(37, 32, 256),
+        Size(97, 32, 256),
+        Size(1000, 64, 64),
+        Size(7935, 64, 64),
+        Size(18385, 64, 32),
+    ),
 }
 REPEATS = {"tiny": 1, "smoke": 15, "small": 50}
+
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one size.
+
+    Attributes:
+        size: The problem.
+        threads: CPU threads.
+        median_s: Median seconds of each loss.
+        peak_bytes: Peak memory of each loss, beyond logits and targets.
+    """
+
+    size: Size
+    threads: int
+    median_s: dict[str, float] = field(default_factory=dict)
+    peak_bytes: dict[str, int] = field(default_factory=dict)
 
 
 class _TorchCTC(nn.CTCLoss):
@@ -50,48 +79,59 @@ class _TorchCTC(nn.CTCLoss):
         return super().forward(logits.log_softmax(2), *rest)
 
 
-def bench_loss(scale: str, threads: int | None = None) -> Table:
+PEER = "torch CTC"
+LOSSES: dict[str, Loss] = {
+    PEER: _TorchCTC(reduction="sum", zero_infinity=True),
+    "CTC": CTCLoss(reduction="sum"),
+    "DCTC": DCTCLoss(reduction="sum"),
+    "two-pass": two_pass_dctc,
+}
+
+
+def bench_loss(scale: str, threads: list[int]) -> Table:
     """Time the losses, interleaved, and print the medians' ratios to torch's CTC.
 
     Args:
         scale: How much.
-        threads: CPU threads; None leaves torch's setting.
+        threads: CPU threads, one after the other; ignored on a GPU.
     """
-    if threads:
-        torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    losses: dict[str, nn.Module] = {
-        "torch CTC": _TorchCTC(reduction="sum", zero_infinity=True),
-        "CTCLoss": CTCLoss(reduction="sum"),
-        "DCTCLoss": DCTCLoss(reduction="sum"),
-    }
+    repeats = REPEATS.get(scale, REPEATS["small"])
     measured = []
+    usual = torch.get_num_threads()
     for size in SIZES.get(scale, SIZES["smoke"]):
-        problem = _problem(size, device)
-        steps = {name: _step(loss, problem) for name, loss in losses.items()}
-        measured.append((size, _interleaved(steps, REPEATS.get(scale, REPEATS["small"]), device)))
-    table = _table(measured, list(losses))
+        steps = _steps(size, device)
+        for count in threads if device.type == "cpu" else threads[:1]:
+            torch.set_num_threads(count)
+            seconds = _interleaved(steps, repeats, device)
+            peaks = {name: peak_memory(step, device) for name, step in steps.items()}
+            measured.append(Measured(size, count, seconds, peaks))
+    torch.set_num_threads(usual)
+    table = _table(measured)
     table.print(Console())
     _write_json(measured)
     return table
 
 
-def _problem(size: Size, device: torch.device) -> tuple[Tensor, ...]:
+def _steps(size: Size, device: torch.device) -> dict[str, Callable[[], None]]:
     generator = torch.Generator().manual_seed(0)
     shape = (size.frames, size.batch, size.classes)
     logits = torch.randn(shape, generator=generator).to(device).requires_grad_()
     targets = torch.randint(1, size.classes, (size.batch, LABEL_LENGTH), generator=generator)
-    input_lengths = torch.full((size.batch,), size.frames)
-    target_lengths = torch.full((size.batch,), LABEL_LENGTH)
-    return logits, targets.to(device), input_lengths, target_lengths
+    arguments = (
+        targets.to(device),
+        torch.full((size.batch,), size.frames),
+        torch.full((size.batch,), LABEL_LENGTH),
+    )
 
+    def step_of(loss: Loss) -> Callable[[], None]:
+        def step() -> None:
+            logits.grad = None
+            loss(logits, *arguments).backward()
 
-def _step(loss: nn.Module, problem: tuple[Tensor, ...]) -> Callable[[], None]:
-    def step() -> None:
-        problem[0].grad = None
-        loss(*problem).backward()
+        return step
 
-    return step
+    return {name: step_of(loss) for name, loss in LOSSES.items()}
 
 
 def _interleaved(
@@ -115,26 +155,37 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _table(measured: list[tuple[Size, dict[str, float]]], names: list[str]) -> Table:
-    rows = [
-        [
-            f"{size.classes:,}",
-            str(size.frames),
-            str(size.batch),
-            f"{1e3 * median[names[0]]:.1f}",
-            *(f"{median[name] / median[names[0]]:.2f}" for name in names[1:]),
-        ]
-        for size, median in measured
-    ]
-    columns = ["classes", "frames", "batch", f"{names[0]} ms", *(f"{n} ratio" for n in names[1:])]
-    hardware = environment()["hardware"]
-    note = f"forward and backward, medians, ratios to torch.nn.CTCLoss of the same run; {hardware}"
-    return Table("Time of the losses", columns, rows, [note])
+def _table(measured: list[Measured]) -> Table:
+    rows = []
+    for m in measured:
+        others = [name for name in LOSSES if name != PEER]
+        rows.append(
+            [
+                f"{m.size.classes:,}",
+                f"{m.size.frames} x {m.size.batch}",
+                str(m.threads),
+                f"{1e3 * m.median_s[PEER]:.1f}",
+                *(f"{m.median_s[name] / m.median_s[PEER]:.2f}" for name in others),
+                f"{m.peak_bytes[PEER] / 2**20:.1f}",
+                *(f"{m.peak_bytes[name] / m.peak_bytes[PEER]:.2f}" for name in others),
+            ]
+        )
+    columns = ["classes", "t x n", "threads", "torch ms", *others, "torch MiB", *others]
+    note = (
+        "Forward and backward: medians of interleaved runs, and peak memory beyond the logits; "
+        "CTC, DCTC and two-pass DCTC as ratios to torch.nn.CTCLoss with log_softmax. "
+        f"{_hardware()}"
+    )
+    return Table("Losses: time and memory", columns, rows, [note])
 
 
-def _write_json(measured: list[tuple[Size, dict[str, float]]]) -> None:
+def _hardware() -> str:
+    return str(environment()["hardware"])
+
+
+def _write_json(measured: list[Measured]) -> None:
     file = runs_folder() / "bench" / "loss.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{**asdict(size), "median_s": median} for size, median in measured]
+    rows: list[dict[str, Any]] = [asdict(m) for m in measured]
     file.write_text(json.dumps({**environment(), "rows": rows}, indent=1) + "\n")
     print(f"written to {file}")

@@ -99,7 +99,8 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
         # An empty label over no frames has probability 1; torch's kernel wants at least one frame.
         nothing = (labels.frames == 0) | ~labels.feasible
         lengths = labels.lengths.masked_fill(nothing, 0)
-        leaf = emissions.clone().requires_grad_()
+        shared = emissions.clone() if emissions.is_inference() else emissions.detach()
+        leaf = shared.requires_grad_()
         nll = F.ctc_loss(
             leaf,
             _first_occurrence(labels.classes) + 1,
@@ -113,8 +114,8 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
     nll = nll.detach()
     nothing = nothing | (nll == torch.inf)  # logits of -inf can make any label impossible
     takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
-    posterior = (emissions.exp() - gradient).nan_to_num().clamp(0.0, 1.0)
-    return nll.masked_fill(nothing, 0.0), posterior * takes_part[:, :, None]
+    posterior = emissions.exp().sub_(gradient).nan_to_num_().clamp_(0.0, 1.0)
+    return nll.masked_fill(nothing, 0.0), posterior.mul_(takes_part[:, :, None])
 
 
 def _first_occurrence(classes: Tensor) -> Tensor:

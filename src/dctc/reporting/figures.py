@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 FEW_POINTS = 16  # curves of fewer points get markers; of one point there is no line to see
+MANY_POINTS = 100  # curves of that many are smoothed
 
 # Inches of a sheet of readings: an image with its label above; a line of text; characters that fit.
 CELL_WIDTH, CELL_HEIGHT, LINE_HEIGHT = 2.5, 0.85, 0.16
@@ -97,9 +98,17 @@ def draw_curves(arms: dict[str, dict[str, Curve]], panels: Sequence[Panel], file
         for (name, curves), colour in zip(arms.items(), COLOURS, strict=False):
             if panel.metric in curves:
                 steps, values = curves[panel.metric]
-                marker = "o" if len(steps) < FEW_POINTS else None
+                many = len(steps) >= MANY_POINTS
+                if many:  # single batches are noisy: their running mean, over themselves in pale
+                    axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.25)
+                    values = running_mean(values, len(values) // 20)
                 (lines[name],) = axes.plot(
-                    steps, values, color=colour, linewidth=1.6, marker=marker, markersize=4
+                    steps,
+                    values,
+                    color=colour,
+                    linewidth=1.6,
+                    marker="o" if len(steps) < FEW_POINTS else None,
+                    markersize=4,
                 )
         axes.set(title=panel.title, xlabel="step", ylabel=panel.unit)
         axes.xaxis.set_major_locator(
@@ -113,6 +122,17 @@ def draw_curves(arms: dict[str, dict[str, Curve]], panels: Sequence[Panel], file
     handles = [lines[name] for name in names]
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(names))
     figure.savefig(file, dpi=150)
+
+
+def running_mean(values: Sequence[float], reach: int) -> list[float]:
+    """Return the mean of each value and its neighbours, ``reach`` to each side at most.
+
+    Example:
+        >>> running_mean([0.0, 3.0, 6.0, 9.0], reach=1)
+        [1.5, 3.0, 6.0, 7.5]
+    """
+    windows = (values[max(0, i - reach) : i + reach + 1] for i in range(len(values)))
+    return [float(np.mean(window)) for window in windows]
 
 
 def draw_readings(

@@ -72,6 +72,7 @@ class Record:
         drops: Samples left out, by reason.
         protocol: Protocol of labels and predictions.
         hits: Name of the file of hits, a hash of its content.
+        samples: Hash of the keys of the scored samples; only equal ones can be paired.
         wall_s: Seconds of training.
         about: Versions, hardware, commit, steps and the like; not interpreted.
     """
@@ -88,6 +89,7 @@ class Record:
     drops: dict[str, int]
     protocol: str
     hits: str
+    samples: str
     wall_s: float
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -170,6 +172,11 @@ def _write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_bytes(content)
     partial.replace(path)
+
+
+def samples_key(keys: Sequence[str]) -> str:
+    """Return a hash of which samples were scored, in their order."""
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
 
 
 def run_key(config: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ def side_by_side(
     rows = []
     for name in [name for name in first if name in second]:
         a, b = first[name], second[name]
-        if (a.n, a.protocol) != (b.n, b.protocol):
+        if (a.samples, a.protocol) != (b.samples, b.protocol):
             scored = " and ".join(f"{record.n} under {record.protocol}" for record in (a, b))
             raise ValueError(
                 f"{name}: runs {a.run} and {b.run} were scored on different samples ({scored}); "
@@ -122,10 +122,3 @@ def drop_notes(records: dict[str, Record]) -> list[str]:
         for reason, count in record.drops.items()
         if count
     ]
-
-
-def as_wandb(table: Table) -> Any:
-    """Return the table for W&B."""
-    import wandb
-
-    return wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows])

@@ -15,7 +15,7 @@ import torch.distributed
 from dctc.data.batch import Corrupt
 from dctc.metrics import edit_distance, normalized_similarity
 from dctc.reporting.environment import environment
-from dctc.reporting.registry import Record, Registry
+from dctc.reporting.registry import Record, Registry, samples_key
 from dctc.training.module import Outcome, RecognizerModule
 
 CORRUPT = "image cannot be read"  # reason of drops that show only when the image is decoded
@@ -44,6 +44,7 @@ class ResultsWriter(pl.Callback):
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
         self.train_seconds = 0.0
         self._began: float | None = None  # since when training runs
+        self._steps = 0  # of the checkpoint that was loaded; a test starts the trainer's at 0
         self.records: list[Record] = []
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -65,6 +66,12 @@ class ResultsWriter(pl.Callback):
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on counting from there."""
         self.train_seconds = state["train_seconds"]
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take over how long the weights have been trained."""
+        self._steps = checkpoint["global_step"]
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the outcomes of all processes and write the records."""
@@ -102,8 +109,9 @@ class ResultsWriter(pl.Callback):
             drops=dict(drops),
             protocol=self.protocol,
             hits=self.registry.write_hits(hits),
+            samples=samples_key([o.key for o in outcomes]),
             wall_s=round(self.train_seconds, 1),
-            about={**environment(), "steps": trainer.global_step, "time": _now()},
+            about={**environment(), "steps": max(trainer.global_step, self._steps), "time": _now()},
         )
 
 
