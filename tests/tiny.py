@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import yaml
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -161,3 +162,45 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
 def same_weights(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     """Tell whether two modules' weights are equal bit by bit."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def config(data: str = "rendered", **init_args: Any) -> dict[str, Any]:
+    """Return a complete configuration of a run that takes a moment.
+
+    Args:
+        data: ``rendered``, or ``english`` for the LMDBs below DCTC_DATA.
+        **init_args: Further arguments of the DataModule.
+    """
+    defaults: dict[str, Any] = {"batch_size": 4, "width": WIDTH, "num_workers": 0}
+    if data == "rendered":
+        height = 32  # too little for smaller fonts
+        defaults |= {"epoch_size": 24, "val_size": 5, "test_size": 5, "max_length": 4}
+    else:
+        height = HEIGHT
+        defaults |= {"height": height, "test": ["CUTE80"], "allow_size_mismatch": True}
+    modules = {
+        "rendered": "dctc.data.rendered.RenderedDataModule",
+        "english": "dctc.data.english.EnglishDataModule",
+    }
+    return {
+        "model": {
+            "net": {"class_path": "tiny.TinyNet", "init_args": {"height": height}},
+            "loss": {"class_path": "dctc.losses.CTCLoss"},
+            "tokenizer": {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "36"}},
+            "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
+        },
+        "data": {"class_path": modules[data], "init_args": {**defaults, **init_args}},
+        "trainer": {
+            "accelerator": "cpu",
+            "max_steps": 2,
+            "num_sanity_val_steps": 0,
+            "enable_progress_bar": False,
+            "log_every_n_steps": 1,
+        },
+    }
+
+
+def write_config(file: Path, config: Mapping[str, Any]) -> str:
+    """Write a configuration and return the option that names it."""
+    file.write_text(yaml.safe_dump(dict(config)))
+    return f"--config={file}"

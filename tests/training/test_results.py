@@ -160,9 +160,11 @@ def test_the_seconds_of_training_survive_a_resume(tmp_path, monkeypatch):
         trainer.save_checkpoint(tmp_path / "five.ckpt")
         trainer.test(module, data, verbose=False)
         assert callback.records[0].wall_s == 50.0
+        assert callback.records[0].about["steps"] == 5
         # and tested later, from the checkpoint alone
         callback = writer(tmp_path)
         trainer = make_trainer(tmp_path, callbacks=[callback])
         resume["ckpt_path"] = tmp_path / "five.ckpt"
         trainer.test(make_module(Slow), data, verbose=False, **resume)
         assert callback.records[0].wall_s == 50.0
+        assert callback.records[0].about["steps"] == 5

@@ -2,8 +2,9 @@
 
 What every run gets, whatever its configuration: a folder ``<runs>/<name>`` with the resolved
 configuration, ``metrics.csv``, checkpoints and, unless logging is off, the W&B files; a record in
-the registry ``<runs>/results.jsonl`` for each tested set. ``<runs>`` is the environment variable
-``DCTC_RUNS``, or ``runs``.
+the registry ``<runs>/results.jsonl`` for each tested set. The configuration and the metrics of
+another subcommand than fit lie in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the
+environment variable ``DCTC_RUNS``, or ``runs``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from dctc.training.results import ResultsWriter
 
 LogMode = Literal["offline", "online", "off"]
 WANDB_PROJECT = "dctc"
+SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
 class RecognizerCLI(LightningCLI):
@@ -74,6 +76,9 @@ class RecognizerCLI(LightningCLI):
     def resolved(self) -> dict[str, Any]:
         """The whole configuration of the chosen subcommand, as plain values."""
         self._dump_config()
+        callbacks = self.config_dump["trainer"]["callbacks"]
+        if isinstance(callbacks, dict):  # Lightning takes a single one too
+            self.config_dump["trainer"]["callbacks"] = [callbacks]
         return self.config_dump
 
     @property
@@ -88,6 +93,11 @@ class RecognizerCLI(LightningCLI):
             raise SystemExit(
                 "dctc: trainer.use_distributed_sampler must stay false: the data is already "
                 "shared out over the processes, and Lightning's sampler counts some samples twice"
+            )
+        if self.subcommand in SCORING and not self.resolved["ckpt_path"]:
+            raise SystemExit(
+                f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
+                f"weights under the name of the run"
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -129,8 +139,11 @@ class RecognizerCLI(LightningCLI):
 
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]
-        set_metrics_aside(self.folder)
-        loggers: list[Logger] = [CSVLogger(self.folder.parent, name=self.folder.name, version="")]
+        # not beside those of training: Lightning counts their steps from 0 again
+        part = self.subcommand if self.subcommand in SCORING else ""
+        set_metrics_aside(self.folder / part)
+        parent = self.folder.parent
+        loggers: list[Logger] = [CSVLogger(parent, name=self.folder.name, version=part)]
         if log != "off":
             os.environ.setdefault("WANDB_SILENT", "true" if log == "offline" else "false")
             wandb = WandbLogger(

@@ -1,0 +1,386 @@
+import csv
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from pytorch_lightning.loggers import WandbLogger
+
+from dctc.cli import main
+from dctc.reporting.registry import Registry
+from dctc.training.cli import RecognizerCLI, arm_of
+from tiny import config, encode_text, same_weights, write_config
+
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+
+SRC = os.path.abspath("src")
+TESTS = os.path.abspath("tests")
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    """Run below a folder of the test's own; OMP_NUM_THREADS leaves the threads as they are."""
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def rendered(tmp_path):
+    return write_config(tmp_path / "rendered.yaml", config())
+
+
+@pytest.fixture
+def pixels(tmp_path, write_lmdb):
+    """CUTE80 with images that PixelNet reads: five records, one of them broken."""
+    records = [
+        (encode_text("one"), b"One"),
+        (encode_text("tow"), b"two"),
+        (b"broken", b"three"),
+        (encode_text("four"), b"four"),
+        (encode_text(""), b"five"),
+    ]
+    write_lmdb(tmp_path / "data" / "CUTE80", records)
+    write_lmdb(tmp_path / "data" / "train", records[:2] * 4)
+    settings = config("english", train=["train"], val={"a": ["train"], "b": ["train"]})
+    settings["model"]["net"] = {"class_path": "tiny.PixelNet"}
+    return write_config(tmp_path / "pixels.yaml", settings)
+
+
+def parse(*options) -> RecognizerCLI:
+    return RecognizerCLI([*options, "--log=off"], run=False)
+
+
+def metrics(file) -> list[str]:
+    with open(file, newline="") as stream:
+        return next(csv.reader(stream))
+
+
+# ---- what a configuration turns into ----
+
+
+def test_the_charset_sets_the_classes_and_the_charset_of_the_data(rendered):
+    cli = parse(rendered, "--model.tokenizer.init_args.charset=62", "--model.protocol=english62")
+    assert cli.model.net.num_classes == cli.model.tokenizer.num_classes == 63
+    assert cli.datamodule.text["charset"] == "62"
+    assert cli.datamodule.text["protocol"] == "english62"
+    resolved = cli.resolved
+    assert resolved["model"]["net"]["init_args"]["num_classes"] == 63
+
+
+def test_the_seed_is_that_of_the_weights_and_of_the_data(rendered):
+    weights = []
+    for seed in (3, 3, 4):
+        cli = parse(rendered, f"--seed_everything={seed}")
+        assert cli.datamodule.seed == seed
+        assert cli.results.seed == seed
+        weights.append(cli.model.net.head.weight)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert parse(rendered).datamodule.seed == 0
+
+
+def test_an_arm_is_named_by_its_loss(rendered):
+    callback = "--trainer.callbacks+=dctc.training.callbacks.DCTCCallback"
+    weight = "--trainer.callbacks.distill_weight="
+    assert parse(rendered).results.arm == "CTCLoss"
+    assert parse(rendered, "--model.loss=torch.nn.CTCLoss").results.arm == "CTCLoss"
+    assert parse(rendered, callback, f"{weight}0.2").results.arm == "dctc"
+    assert parse(rendered, callback, f"{weight}0").results.arm == "ctc"
+    assert parse(rendered, callback, "--arm=mine").results.arm == "mine"
+
+
+def test_a_callback_alone_counts_as_a_list_of_one(tmp_path):
+    callback = {"class_path": "dctc.training.callbacks.DCTCCallback"}
+    keys = []
+    for number, callbacks in enumerate((callback, [callback])):
+        settings = config()
+        settings["trainer"]["callbacks"] = callbacks
+        cli = parse(write_config(tmp_path / f"{number}.yaml", settings))
+        assert arm_of(cli.resolved) == cli.results.arm == "dctc"
+        keys.append(cli.results.run)
+    assert keys[0] == keys[1]
+
+
+def test_a_saved_configuration_is_the_same_run(rendered, runs):
+    main(["fit", rendered, "--name=one", "--log=off", "--seed_everything=5"])
+    saved = runs / "one" / "config.yaml"
+    main(["fit", f"--config={saved}", "--name=two"])
+    one, two = (
+        yaml.safe_load((runs / name / "config.yaml").read_text()) for name in ("one", "two")
+    )
+    assert one["seed_everything"] == 5 and one["data"]["init_args"]["epoch_size"] == 24
+    assert {**one, "name": "two"} == two
+    first, second = (
+        torch.load(runs / name / "checkpoints" / "final.ckpt", weights_only=True)["state_dict"]
+        for name in ("one", "two")
+    )
+    assert same_weights(first, second)
+
+
+def test_the_key_of_a_run_is_that_of_its_result(rendered):
+    key = parse(rendered).results.run
+    same = (
+        ["--name=x"],
+        ["--arm=x"],
+        ["--data.init_args.num_workers=1"],
+        ["--trainer.log_every_n_steps=7"],
+        ["--trainer.callbacks+=pytorch_lightning.callbacks.LearningRateMonitor"],
+    )
+    other = (
+        ["--seed_everything=1"],
+        ["--model.optimizer.init_args.lr=0.02"],
+        ["--data.init_args.batch_size=8"],
+        ["--trainer.max_steps=3"],
+        ["--trainer.callbacks+=dctc.training.callbacks.DCTCCallback"],
+    )
+    assert {parse(rendered, *options).results.run for options in same} == {key}
+    assert len({key, *(parse(rendered, *options).results.run for options in other)}) == 6
+
+
+# ---- what is refused ----
+
+
+def test_lightnings_sampler_is_refused_in_one_line(rendered, runs):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", rendered, "--log=off", "--trainer.use_distributed_sampler=true"])
+    message = ended.value.code
+    assert "use_distributed_sampler" in message and "\n" not in message
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_scoring_takes_a_checkpoint(rendered, runs, command):
+    with pytest.raises(SystemExit) as ended:
+        main([command, rendered, "--log=off"])
+    assert f"{command} needs --ckpt_path" in ended.value.code
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        (["--model.nett=1"], "model.nett"),
+        (["--trainer.max_steps=many"], "trainer.max_steps"),
+        (["--log=maybe"], "offline"),
+        (["--config=nowhere.yaml"], "nowhere.yaml"),
+        (["--data.init_args.batchsize=1"], "batchsize"),
+    ],
+)
+def test_a_faulty_option_ends_with_2_and_is_named(rendered, runs, capsys, options, complaint):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", rendered, *options])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert complaint in error[error.index("error:") :]
+    assert "Traceback" not in error and not runs.exists()
+
+
+def test_an_unknown_key_of_a_file_is_named(tmp_path, capsys):
+    settings = config()
+    settings["model"]["nett"] = settings["model"].pop("net")
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", write_config(tmp_path / "faulty.yaml", settings), "--log=off"])
+    assert ended.value.code == 2
+    assert "nett" in capsys.readouterr().err
+
+
+# ---- what a run leaves ----
+
+
+def test_an_earlier_parts_metrics_are_kept_on_resume(rendered, runs):
+    main(["fit", rendered, "--name=one", "--log=off"])
+    first = (runs / "one" / "metrics.csv").read_text()
+    final = runs / "one" / "checkpoints" / "final.ckpt"
+    main(
+        [
+            "fit",
+            rendered,
+            "--name=one",
+            "--log=off",
+            "--trainer.max_steps=4",
+            f"--ckpt_path={final}",
+        ]
+    )
+    assert (runs / "one" / "metrics.1.csv").read_text() == first
+    with open(runs / "one" / "metrics.csv", newline="") as stream:
+        steps = {int(row["step"]) for row in csv.DictReader(stream) if row["train/loss"]}
+    assert steps == {2, 3}
+    assert torch.load(final, weights_only=True)["global_step"] == 4
+
+
+def test_fast_dev_run_leaves_nothing(rendered, runs):
+    main(["fit", rendered, "--log=off", "--trainer.fast_dev_run=true"])
+    assert not [path for path in runs.rglob("*") if path.is_file()]
+
+
+def test_a_checkpoint_is_validated_tested_and_used_to_predict(pixels, runs):
+    with pytest.warns(UserWarning, match="CUTE80/3"):
+        main(["fit", pixels, "--name=one", "--log=off", "--model.optimizer.init_args.lr=1e-9"])
+        trained = metrics(runs / "one" / "metrics.csv")
+        kept = (runs / "one" / "config.yaml").read_text()
+        checkpoint = f"--ckpt_path={runs / 'one' / 'checkpoints' / 'final.ckpt'}"
+        for command in ("validate", "test", "predict"):
+            main([command, pixels, "--name=one", "--log=off", checkpoint])
+    folder = runs / "one"
+
+    # the training's own files stay what they were
+    assert metrics(folder / "metrics.csv") == trained
+    assert (folder / "config.yaml").read_text() == kept
+    assert not list(folder.glob("metrics.*.csv"))
+    assert {"val/accuracy", "val/a/accuracy", "val/b/ned"} <= set(
+        metrics(folder / "validate" / "metrics.csv")
+    )
+    assert "test/CUTE80/accuracy" in metrics(folder / "test" / "metrics.csv")
+
+    (record,) = Registry(runs).records()
+    assert (record.set, record.n, record.correct, record.about["steps"]) == ("CUTE80", 4, 2, 2)
+    assert record.drops == {"image cannot be read": 1}
+    assert Registry(runs).read_hits(record).tolist() == [True, False, True, False]
+
+    with open(folder / "predictions.tsv", newline="", encoding="utf-8") as stream:
+        head, *rows = csv.reader(stream, delimiter="\t")
+    assert head == ["key", "prediction", "confidence"] and len(rows) == 5
+    read = {row[0]: row[1] for row in rows}
+    assert read == {
+        "CUTE80/1": "one",
+        "CUTE80/2": "tow",
+        "CUTE80/3": "",
+        "CUTE80/4": "four",
+        "CUTE80/5": "",
+    }
+    notes = {row[0]: row[2] for row in rows}
+    assert notes["CUTE80/3"].startswith("not read: image cannot be decoded")
+    assert 0.9 < float(notes["CUTE80/1"]) < 1
+
+
+# ---- logging ----
+
+
+def command_line(*options, **environment):
+    """Run dctc in a process of its own, with no route to the outside."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "PYTHONPATH"))}
+    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
+    nowhere |= {name.upper(): value for name, value in nowhere.items()}
+    paths = {"PYTHONPATH": os.pathsep.join([SRC, TESTS])}
+    return subprocess.run(
+        [sys.executable, *options],
+        env={**kept, **nowhere, **paths, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["'--log', 'off'", "'--log=off'"])
+def test_logging_off_never_imports_wandb(rendered, option):
+    program = f"""
+import sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "wandb":
+            print("WANDB WAS SOUGHT", name)
+
+sys.meta_path.insert(0, Watch())
+from dctc.cli import main
+main(["fit", {rendered!r}, {option}])
+assert sys.modules.get("wandb") is None
+assert not any(name.startswith("wandb.") for name in sys.modules)
+"""
+    done = command_line("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert "WANDB WAS SOUGHT" not in done.stdout
+    assert "max_steps=2" in done.stderr  # it did train
+
+
+def wandb_records(folder):
+    """Return the folder and the records, by type, of the one offline run below a folder."""
+    from wandb.proto import wandb_internal_pb2
+
+    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    records: dict[str, list] = {}
+    for data in leveldb_log(file.read_bytes()):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        kind = record.WhichOneof("record_type")
+        records.setdefault(kind, []).append(getattr(record, kind))
+    return file.parent, records
+
+
+def leveldb_log(content):
+    """Yield the entries of a LevelDB log that begins with W&B's own 7 bytes."""
+    at, entry = 7, b""
+    while at + 7 <= len(content):
+        if 32768 - at % 32768 < 7:  # what is left of a block takes no header
+            at += 32768 - at % 32768
+            continue
+        length, kind = struct.unpack_from("<HB", content, at + 4)  # after the checksum
+        entry += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield entry
+            entry = b""
+
+
+@pytest.mark.slow
+def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
+    epoch = "--trainer.max_steps=6"  # validation comes at its end
+    options = ("--name=group/one", "--log=offline", epoch)
+    done = command_line(
+        "-m",
+        "dctc.cli",
+        "fit",
+        rendered,
+        *options,
+        WANDB_DATA_DIR=str(runs),
+        WANDB_CACHE_DIR=str(runs),
+    )
+    assert done.returncode == 0, done.stderr
+    folder, records = wandb_records(runs / "group" / "one")
+    assert len(records["exit"]) == 1 and records["exit"][0].exit_code == 0  # it was closed
+    (run,) = records["run"]
+    assert (run.project, run.display_name, run.run_group) == ("dctc", "group/one", "group")
+    settings = {}
+    for part in [run.config, *records.get("config", [])]:
+        for item in part.update:
+            settings["/".join(item.nested_key) or item.key] = json.loads(item.value_json)
+    text = json.dumps(settings)
+    assert "dctc.data.rendered.RenderedDataModule" in text and '"max_steps": 6' in text
+    (table,) = folder.glob("files/media/table/val/readings*.table.json")
+    content = json.loads(table.read_text())
+    assert content["columns"] == ["image", "label", "prediction", "confidence"]
+    assert len(content["data"]) == 4  # the first batch
+    # the images are part of an artifact, which W&B keeps in its data folder until it is synchronised
+    (manifest,) = [artifact.manifest for artifact in records["artifact"] if artifact.manifest]
+    assert sum(entry.path.endswith(".png") for entry in manifest.contents) == 4
+    history = {
+        "/".join(item.nested_key) or item.key for row in records["history"] for item in row.item
+    }
+    assert {"train/loss", "val/accuracy"} <= history
+    assert any(name.startswith("val/readings/") for name in history)
+
+
+def test_the_mode_of_logging_is_that_of_the_option(rendered):
+    offline, online = (
+        [logger for logger in RecognizerCLI([rendered, f"--log={mode}"], run=False).trainer.loggers]
+        for mode in ("offline", "online")
+    )
+    assert [type(logger) for logger in offline][1:] == [WandbLogger] and offline[1]._offline
+    assert not online[1]._offline
+    assert len(parse(rendered).trainer.loggers) == 1
+
+
+def test_nothing_is_sent_where_logging_is_off(rendered, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a connection was attempted")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    main(["fit", rendered, "--log=off"])
