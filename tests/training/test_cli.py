@@ -358,7 +358,7 @@ def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
     content = json.loads(table.read_text())
     assert content["columns"] == ["image", "label", "prediction", "confidence"]
     assert len(content["data"]) == 4  # the first batch
-    # the images are part of an artifact, which W&B keeps in its data folder until it is synchronised
+    # the images belong to an artifact, which W&B keeps in its data folder until it synchronises
     (manifest,) = [artifact.manifest for artifact in records["artifact"] if artifact.manifest]
     assert sum(entry.path.endswith(".png") for entry in manifest.contents) == 4
     history = {

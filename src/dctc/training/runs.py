@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, get_args
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.reporting.registry import Record, Registry, run_key, runs_folder
 from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
@@ -64,7 +66,7 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
         log: W&B mode.
 
     Raises:
-        RuntimeError: If another process is at the same run, or training was interrupted.
+        RuntimeError: If another process is at the same run.
     """
     quiet_lightning()
     folder = runs_folder() / run.name
@@ -95,13 +97,14 @@ def _fit(cli: RecognizerCLI) -> None:
     if resume:
         print(f"{cli.folder}: going on from its last checkpoint")
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
-    if cli.trainer.interrupted:
-        raise RuntimeError(f"{cli.folder}: training was interrupted; start it again to go on")
 
 
 def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
     data.setup("test")
-    if set(data.test_names) <= set(_known(cli)):  # type: ignore[attr-defined]
+    names: list[str] = data.test_names  # type: ignore[attr-defined]
+    # a folder that was set aside took its readings with it
+    read = all((cli.folder / "readings" / f"{name}.tsv").exists() for name in names)
+    if read and set(names) <= set(_known(cli)):
         return
     final = str(cli.folder / "checkpoints" / FINAL)
     cli.trainer.test(cli.model, datamodule=data, ckpt_path=final, weights_only=True, verbose=False)
@@ -112,9 +115,10 @@ def _known(cli: RecognizerCLI) -> dict[str, Record]:
 
 
 def _close_wandb(trainer: pl.Trainer) -> None:
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish()
+    if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+        run = getattr(sys.modules.get("wandb"), "run", None)
+        if run is not None:  # the logger's own attribute would open one
+            run.finish()
 
 
 def _claim(folder: Path, key: str) -> None:
@@ -155,11 +159,15 @@ def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder."""
+    """Hold the lock of a run's folder; processes that the trainer starts rely on that of rank 0."""
+    if getattr(rank_zero_only, "rank", 0):
+        yield
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # not flock: loading workers would inherit it, and they outlive a killed run for a while
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
             raise RuntimeError(f"{folder}: another process is at this run") from error
         yield
