@@ -3,29 +3,34 @@
 With P = softmax(s x) and the posterior gamma, the gradient of beta CTC + alpha CE with respect to
 s x is (alpha + beta) P - beta gamma - alpha onehot(z*): everything that the lattice gives is enough
 to write it down. So the logits are passed over twice: once for the normaliser of each frame, once
-to write the gradient, which is the one tensor of their size that is made. Both passes go block by
-block, so that a block stays in the cache between its operations.
+to write the gradient, which is the one tensor of their size that is made. The passes and the
+lattice are torch operations (:mod:`dctc.ctc.torch_kernels`) or, on a GPU, Triton kernels of the
+same signatures (:mod:`dctc.ctc.triton_kernels`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from dctc.ctc import torch_kernels
 from dctc.ctc.alignment import NO_CLASS, Estimator, estimate_alignment
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import (
     candidate_classes,
-    forward_backward,
     refuse_second_derivative,
     valid_frames,
 )
+from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
-# Elements of a block on a CPU: 1 MiB of float32. Of 2**16 to 2**22 the fastest at 7,935 classes.
-BLOCK = 2**18
+# DCTC_KERNELS: "torch" or "triton" forces that path, for tests and benchmarks. Otherwise triton is
+# used on a GPU, where it is installed and runs. Read when this module is imported.
+KERNELS = os.environ.get("DCTC_KERNELS") or "auto"
 
 
 class Options(NamedTuple):
@@ -46,23 +51,6 @@ class Options(NamedTuple):
     scale: float = 1.0
 
 
-class Normaliser(NamedTuple):
-    """The softmax denominator of each frame, in two parts that lose nothing near P = 1.
-
-    Attributes:
-        peak: ``(t, n)`` the largest logit.
-        rest: ``(t, n)`` float64, sum of exp(s (x_k - peak)) over the other classes.
-    """
-
-    peak: Tensor
-    rest: Tensor
-
-    def log_probs(self, logits: Tensor, scale: float) -> Tensor:
-        """Return float64 log probabilities of some logits ``(t, n, k)`` of each frame."""
-        above = (logits.double() - self.peak.double()[:, :, None]) * scale
-        return above - torch.log1p(self.rest)[:, :, None]
-
-
 class FusedTerms(torch.autograd.Function):
     """Logits ``(t, n, c)`` to nll ``(n,)``, cross-entropy ``(n,)`` and alignment ``(t, n)``."""
 
@@ -71,10 +59,11 @@ class FusedTerms(torch.autograd.Function):
         ctx: Any, logits: Tensor, labels: Labels, options: Options
     ) -> tuple[Tensor, Tensor, Tensor]:
         dtype = compute_dtype(logits)
-        normaliser = _normalise(logits, options.scale)
+        kernels = choose_kernels(logits)
+        normaliser = kernels.normalise(logits, options.scale)
         columns = candidate_classes(labels, options.blank).expand(len(logits), -1, -1)
         emissions = normaliser.log_probs(logits.gather(2, columns), options.scale)
-        lattice = forward_backward(emissions, labels)
+        lattice = kernels.forward_backward(emissions, labels)
         if options.alignment is not None:
             alignment = options.alignment
         elif options.estimator is not None:
@@ -101,6 +90,7 @@ class FusedTerms(torch.autograd.Function):
             at_z.masked_fill(off, 0.0),
             elsewhere.masked_fill(off, 0.0),
         )
+        ctx.kernels = kernels
         ctx.scale = options.scale
         ctx.mark_non_differentiable(alignment)
         ctx.set_materialize_grads(False)
@@ -118,7 +108,7 @@ class FusedTerms(torch.autograd.Function):
             zero = torch.zeros((), dtype=torch.float64, device=logits.device)
             beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
             alpha = zero if grad_distill is None else grad_distill.double()
-            gradient = _gradient(
+            gradient = ctx.kernels.gradient(
                 logits,
                 Normaliser(peak, rest),
                 p_weight=beta * mass + alpha * elsewhere,
@@ -131,25 +121,27 @@ class FusedTerms(torch.autograd.Function):
         return refuse_second_derivative(gradient, logits), None, None
 
 
-def compute_dtype(logits: Tensor) -> torch.dtype:
-    """Return float64 for float64 logits, float32 for all others."""
-    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+def choose_kernels(logits: Tensor) -> ModuleType:
+    """Return the module whose passes take these logits.
 
+    Raises:
+        ValueError: If DCTC_KERNELS names no path.
+        RuntimeError: If it asks for triton where triton cannot run.
+    """
+    if KERNELS not in ("auto", "torch", "triton"):
+        raise ValueError(f"DCTC_KERNELS={KERNELS}: not one of torch, triton, auto")
+    if KERNELS == "torch" or (KERNELS == "auto" and not logits.is_cuda):
+        return torch_kernels
+    if find_spec("triton") is None:
+        if KERNELS == "triton":
+            raise RuntimeError("DCTC_KERNELS=triton: triton is not installed")
+        return torch_kernels
+    from dctc.ctc import triton_kernels  # here, so that the losses load torch alone
 
-def _normalise(logits: Tensor, scale: float) -> Normaliser:
-    t, n, _ = logits.shape
-    dtype = compute_dtype(logits)
-    peak = torch.empty((t, n), dtype=dtype, device=logits.device)
-    rest = torch.empty((t, n), dtype=torch.float64, device=logits.device)
-    for frames in _blocks(logits):
-        block = logits[frames].to(dtype)  # (b, n, c)
-        peak[frames] = block.amax(2)
-        above = torch.sub(block, peak[frames, :, None])
-        if scale != 1.0:
-            above.mul_(scale)
-        # the peak adds exactly 1; the others are summed in float64, so that it can be taken off
-        rest[frames] = above.exp_().sum(2, dtype=torch.float64).sub_(1.0)
-    return Normaliser(peak, rest)
+    if KERNELS == "auto" and not triton_kernels.work_on(logits.device):
+        return torch_kernels
+    triton_kernels.require(logits.device)
+    return triton_kernels
 
 
 def _cross_entropy(log_p: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -168,58 +160,6 @@ def _cross_entropy(log_p: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor
     lowered = torch.exp(log_p - margin)
     total = lowered - torch.expm1(log_p)  # what sums to 1 without the margin
     return margin - log_p + total.log(), lowered / total - 1.0, 1.0 / total
-
-
-def _gradient(
-    logits: Tensor,
-    normaliser: Normaliser,
-    p_weight: Tensor,
-    alignment: Tensor | None,
-    at_alignment: Tensor,
-    columns: Tensor,
-    column_weights: Tensor,
-    scale: float,
-) -> Tensor:
-    """Write ``p_weight * P``, another value at z*, and add the weights of the candidate classes.
-
-    Args:
-        logits: ``(t, n, c)``.
-        normaliser: Of the logits.
-        p_weight: ``(t, n)`` float64.
-        alignment: ``(t, n)`` z*; None if ``p_weight * P`` stands there too.
-        at_alignment: ``(t, n)`` float64, what stands at z*; computed apart, since with a margin
-            it is a small difference of large numbers.
-        columns: ``(t, n, s + 1)`` the candidate classes.
-        column_weights: ``(t, n, s + 1)`` float64.
-        scale: Factor s on the logits.
-    """
-    dtype = compute_dtype(logits)
-    idle = p_weight == 0.0
-    factor = (scale * p_weight / (1.0 + normaliser.rest)).to(dtype)
-    at_alignment = (scale * at_alignment).masked_fill(idle, 0.0).to(dtype)
-    column_weights = (scale * column_weights).to(dtype)
-    gradient = torch.empty_like(logits)
-    for frames in _blocks(logits):
-        # half precision is added up in float32 before it is written
-        out = gradient[frames] if logits.dtype == dtype else gradient[frames].to(dtype)
-        torch.sub(logits[frames], normaliser.peak[frames, :, None], out=out)
-        if scale != 1.0:
-            out.mul_(scale)
-        out.exp_().mul_(factor[frames, :, None])
-        out[idle[frames]] = 0.0  # whatever stands in frames that take no part, NaN too
-        if alignment is not None:
-            z = alignment[frames].clamp(min=0)[:, :, None]
-            out.scatter_(2, z, at_alignment[frames, :, None])
-        out.scatter_add_(2, columns[frames], column_weights[frames])
-        if out.dtype != gradient.dtype:
-            gradient[frames] = out.to(gradient.dtype)
-    return gradient
-
-
-def _blocks(logits: Tensor) -> Iterator[slice]:
-    t, n, c = logits.shape
-    step = max(1, BLOCK // (n * c)) if logits.device.type == "cpu" else t
-    return (slice(i, i + step) for i in range(0, t, step))
 
 
 def _at(logits: Tensor, alignment: Tensor) -> Tensor:

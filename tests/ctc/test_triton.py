@@ -1,0 +1,105 @@
+"""Which kernels are used, and the Triton ones against torch, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from dctc import CTCLoss
+from dctc.ctc import fused, torch_kernels
+
+needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def run(*arguments, **environment):
+    """Run Python in another process; its output is shown where it fails."""
+    inherited = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=inherited | environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def compare(**environment):
+    file = Path(__file__).with_name("triton_equality.py")
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(file), **environment)
+
+
+@needs_triton
+@pytest.mark.slow
+def test_equals_torch_in_the_interpreter():
+    compare(TRITON_INTERPRET="1")
+
+
+@needs_triton
+@needs_gpu
+def test_equals_torch_on_a_gpu():
+    compare()
+
+
+def test_the_loss_alone_imports_no_kernels():
+    run(
+        "-c",
+        "import sys, torch; from dctc import DCTCLoss; DCTCLoss()(torch.zeros(4, 1, 3), "
+        "torch.tensor([[1, 2]]), [4], [2]); assert 'dctc.ctc.triton_kernels' not in sys.modules",
+        DCTC_KERNELS="",
+    )
+
+
+def arguments():
+    return torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2]
+
+
+def test_an_unknown_path_is_named(monkeypatch):
+    monkeypatch.setattr(fused, "KERNELS", "cuda")
+    with pytest.raises(ValueError, match="DCTC_KERNELS=cuda: not one of torch, triton, auto"):
+        CTCLoss()(*arguments())
+
+
+def test_triton_may_be_absent(monkeypatch):
+    monkeypatch.setattr(fused, "find_spec", lambda name: None)
+    monkeypatch.setattr(fused, "KERNELS", "auto")
+    assert fused.choose_kernels(torch.zeros(1, 1, 2, device="meta")) is torch_kernels
+    monkeypatch.setattr(fused, "KERNELS", "triton")
+    with pytest.raises(RuntimeError, match="DCTC_KERNELS=triton: triton is not installed"):
+        CTCLoss()(*arguments())
+
+
+@needs_triton
+def test_a_gpu_without_a_working_compiler_is_told_once(monkeypatch):
+    from dctc.ctc import triton_kernels
+
+    def fail(*_):
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(triton_kernels, "normalise", fail)
+    triton_kernels.work_on.cache_clear()
+    with pytest.warns(UserWarning, match=r"Failed to find C compiler\); torch operations are used"):
+        assert not triton_kernels.work_on(torch.device("cpu"))
+    assert not triton_kernels.work_on(torch.device("cpu"))
+    triton_kernels.work_on.cache_clear()
+
+
+@needs_triton
+def test_triton_on_a_cpu_is_refused_in_one_line():
+    code = (
+        "import torch\n"
+        "from dctc import CTCLoss\n"
+        "try:\n"
+        "    CTCLoss()(torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2])\n"
+        "except RuntimeError as error:\n"
+        "    assert str(error).startswith('Triton kernels: the logits are on cpu'), error\n"
+        "    assert '\\n' not in str(error)\n"
+        "else:\n"
+        "    raise AssertionError('not refused')\n"
+    )
+    run("-c", code, DCTC_KERNELS="triton")

@@ -1,0 +1,278 @@
+"""The Triton kernels against the torch operations, in Triton's interpreter or on a GPU.
+
+Not collected with the other tests: ``test_triton.py`` runs this file in a process of its own, since
+triton must find TRITON_INTERPRET in the environment when it is first imported.
+"""
+
+import math
+import os
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dctc import CTCLoss, DCTCLoss
+from dctc.ctc import ESTIMATORS, ctc_nll, ctc_terms, fused, pack_labels, triton_kernels
+
+DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
+LABELS = [[1, 2, 3], [2, 2, 1, 1], [4, 4, 3, 4], [1, 1, 1], [], [], [3], [3, 1, 3]]
+FRAMES = [7, 6, 7, 4, 5, 0, 0, 3]  # the fourth and the seventh do not fit
+
+
+class Batch(NamedTuple):
+    """Logits ``(t, n, c)`` and the other arguments of a loss."""
+
+    logits: Tensor
+    targets: Tensor
+    frames: list[int]
+    lengths: list[int]
+
+
+class Outcome(NamedTuple):
+    """What a path gives."""
+
+    nll: Tensor
+    distill: Tensor
+    alignment: Tensor
+    gradient: Tensor
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """13 classes are two blocks of 8, the last one not full."""
+    monkeypatch.setattr(triton_kernels, "CLASSES", 8)
+
+
+def batch(dtype=torch.float64, blank=0, spread=2.0, c=13):
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(spread * rng.standard_normal((7, 8, c)))
+    targets = torch.zeros(8, 4, dtype=torch.int64)
+    for row, label in zip(targets, LABELS, strict=True):
+        row[: len(label)] = (torch.tensor(label, dtype=torch.int64) + blank) % c
+    return Batch(logits.to(DEVICE, dtype), targets, FRAMES, [len(label) for label in LABELS])
+
+
+def outcome(kernels, data, blank=0, alpha=0.3, beta=0.7, **options):
+    """Run one path; the gradient is that of ``beta nll + alpha distill``, another per sample."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused, "KERNELS", kernels)
+        logits = data.logits.detach().requires_grad_()
+        labels = pack_labels(logits, *data[1:], blank)
+        terms = ctc_terms(logits, labels, blank, **options)
+        weight = torch.linspace(0.5, 1.0, len(terms.nll), device=DEVICE)
+        ((beta * terms.nll + alpha * terms.distill) * weight).sum().backward()
+    return Outcome(terms.nll.detach(), terms.distill.detach(), terms.alignment, logits.grad)
+
+
+def assert_same(found, expected, gradient_atol=None):
+    exact = expected.nll.dtype == torch.float64
+    rtol, atol = (1e-12, 1e-12) if exact else (1e-5, 1e-6)
+    for part in ("nll", "distill"):
+        torch.testing.assert_close(
+            getattr(found, part), getattr(expected, part), rtol=rtol, atol=atol, equal_nan=True
+        )
+    assert torch.equal(found.alignment, expected.alignment)
+    atol = gradient_atol or (1e-12 if exact else 1e-6)
+    torch.testing.assert_close(found.gradient, expected.gradient, rtol=0, atol=atol, equal_nan=True)
+    assert torch.equal(found.gradient == 0, expected.gradient == 0)
+
+
+def compare(data, **options):
+    found, expected = (outcome(kernels, data, **options) for kernels in ("triton", "torch"))
+    assert_same(found, expected)
+    return found
+
+
+def test_the_kernels_are_used(monkeypatch):
+    called = []
+    for name in ("normalise", "forward_backward", "gradient"):
+        original = getattr(triton_kernels, name)
+
+        def spy(*arguments, name=name, original=original, **options):
+            called.append(name)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(triton_kernels, name, spy)
+    monkeypatch.setattr(fused, "KERNELS", "triton")
+    data = batch()
+    DCTCLoss()(data.logits.requires_grad_(), *data[1:]).backward()
+    assert called == ["normalise", "forward_backward", "gradient"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator(estimator, dtype):
+    found = compare(batch(dtype), estimator=estimator)
+    assert found.gradient.dtype == found.nll.dtype == dtype
+    for i, frames in enumerate([7, 6, 7, 0, 5, 0, 0, 3]):
+        assert (found.alignment[:, i] >= 0).sum() == frames
+
+
+@pytest.mark.parametrize("margin, scale", [(0.0, 2.5), (0.4, 1.0), (-0.3, 1.7), (0.1, 0.1)])
+def test_margin_and_scale(margin, scale):
+    compare(batch(), margin=margin, scale=scale)
+
+
+@pytest.mark.parametrize("blank", [1, 12])
+def test_another_blank(blank):
+    compare(batch(blank=blank), blank=blank)
+
+
+@pytest.mark.parametrize("c", [5, 8, 16])
+def test_other_numbers_of_classes(c):
+    compare(batch(c=c))
+
+
+def test_a_block_larger_than_the_classes(monkeypatch):
+    monkeypatch.setattr(triton_kernels, "CLASSES", 1024)
+    compare(batch())
+
+
+@pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (0.0, 1.0)])
+def test_one_term_alone(alpha, beta):
+    compare(batch(), alpha=alpha, beta=beta)
+
+
+def test_a_given_alignment():
+    rng = np.random.default_rng(1)
+    given = torch.from_numpy(rng.integers(-1, 13, (7, 8))).to(DEVICE)
+    compare(batch(), alignment=given)
+
+
+def test_ctc_without_distillation(monkeypatch):
+    gradients = []
+    for kernels in ("triton", "torch"):
+        monkeypatch.setattr(fused, "KERNELS", kernels)
+        data = batch()
+        logits = data.logits.requires_grad_()
+        nll = ctc_nll(logits, pack_labels(logits, *data[1:], 0), 0)
+        nll.sum().backward()
+        gradients.append((nll.detach(), logits.grad))
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(dtype):
+    half = batch(dtype)
+    found = outcome("triton", half)
+    exact = outcome("triton", half._replace(logits=half.logits.float()))
+    if DEVICE == "cpu" and dtype == torch.bfloat16:  # Triton's interpreter truncates to bfloat16
+        torch.testing.assert_close(found.gradient.float(), exact.gradient, rtol=2**-7, atol=2**-126)
+    else:
+        assert torch.equal(found.gradient, exact.gradient.to(dtype))
+    assert_same(found._replace(gradient=exact.gradient), exact)
+    reference = outcome("torch", half._replace(logits=half.logits.float()))
+    assert_same(exact, reference)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", [(2, 0), (6, 7), (1, 3)], ids=["valid", "padding", "infeasible"])
+def test_a_frame_without_softmax_spoils_its_sample_alone(where, bad):
+    data = batch()
+    logits = data.logits.clone()
+    logits[where] = bad
+    found = compare(data._replace(logits=logits))
+    spoilt = torch.zeros(8, dtype=torch.bool, device=DEVICE)
+    spoilt[0] = where == (2, 0)
+    assert torch.equal(found.nll.isnan(), spoilt)
+    assert torch.equal(found.gradient.isnan().any(2).any(0), spoilt)
+
+
+def test_one_nan_among_the_logits():
+    data = batch()
+    logits = data.logits.clone()
+    logits[2, 1, 11] = math.nan
+    found = compare(data._replace(logits=logits))
+    assert found.nll.isnan().tolist() == [i == 1 for i in range(8)]
+
+
+def test_classes_may_be_impossible():
+    data = batch()
+    logits = data.logits.clone()
+    logits[:, :, 6:] = -math.inf  # in no label
+    logits[0, :, 3] = -math.inf
+    logits[4, 0, 0] = -math.inf
+    logits[:, 2, 4] = -math.inf  # this label has probability 0
+    found = compare(data._replace(logits=logits))
+    assert found.nll[2] == 0 < found.nll[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("spread", [0.0, 30.0, 1e3, 1e4])
+def test_extreme_logits(spread, dtype):
+    data = batch(dtype, spread=spread)
+    found, expected = outcome("triton", data), outcome("torch", data)
+    assert all(part.isfinite().all() for part in found)
+    assert_same(found._replace(gradient=expected.gradient), expected)
+    torch.testing.assert_close(found.gradient, expected.gradient, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("height", [10.0, 25.0])
+def test_confident_float32_outputs_are_aligned_as_float64_ones(height):
+    rng = np.random.default_rng(0)
+    spikes = np.zeros((10, 4), dtype=np.int64)
+    spikes[1::4] = rng.integers(1, 12, (3, 4))
+    logits = rng.standard_normal((10, 4, 12)) + height * np.eye(12)[spikes]
+    logits = torch.from_numpy(logits.astype(np.float32)).to(DEVICE)
+    data = Batch(logits, torch.from_numpy(spikes[1::4].T.copy()), [10] * 4, [3] * 4)
+    exact = data._replace(logits=logits.double())
+    for estimator in ESTIMATORS:
+        found = outcome("triton", data, estimator=estimator)
+        expected = outcome("torch", exact, estimator=estimator)
+        assert torch.equal(found.alignment, expected.alignment)
+        torch.testing.assert_close(found.nll.double(), expected.nll, rtol=1e-5, atol=1e-9)
+        torch.testing.assert_close(found.gradient.double(), expected.gradient, rtol=0, atol=1e-6)
+
+
+def test_what_is_left_beside_a_dominant_class_keeps_its_accuracy():
+    logits = torch.zeros((1, 1, 13), dtype=torch.float64, device=DEVICE)
+    logits[0, 0, 4] = 50.0  # in float64, 1 + 12 exp(-50) is 1
+    rest = triton_kernels.normalise(logits, 1.0).rest.item()
+    assert rest == pytest.approx(12 * math.exp(-50.0), rel=1e-12)
+    logits[0, 0, 7] = 50.0  # a second class at the peak
+    rest = triton_kernels.normalise(logits, 1.0).rest.item()
+    assert rest == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0)], ids=["n first", "c first"])
+def test_other_memory_orders(order):
+    data = batch()
+    back = sorted(range(3), key=order.__getitem__)
+    logits = data.logits.permute(order).contiguous().permute(back)
+    assert not logits.is_contiguous()
+    assert torch.equal(logits, data.logits)
+    found = compare(data._replace(logits=logits))
+    assert torch.equal(found.gradient, outcome("triton", data).gradient)
+
+
+def test_a_long_label():
+    rng = np.random.default_rng(2)
+    label = torch.from_numpy(rng.integers(1, 5, (1, 65)))  # more than 64 columns, many repeats
+    logits = torch.from_numpy(rng.standard_normal((95, 1, 6))).to(DEVICE)
+    assert compare(Batch(logits, label, [94], [65])).nll > 0
+
+
+def test_same_bits_from_run_to_run():
+    data = batch(torch.float32)
+    first, again = outcome("triton", data), outcome("triton", data)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_runs_in_inference_mode(monkeypatch):
+    monkeypatch.setattr(fused, "KERNELS", "triton")
+    data = batch()
+    expected = CTCLoss(reduction="none")(*data)
+    with torch.inference_mode():
+        assert torch.equal(CTCLoss(reduction="none")(data.logits.clone(), *data[1:]), expected)
+
+
+def test_a_second_derivative_is_refused(monkeypatch):
+    monkeypatch.setattr(fused, "KERNELS", "triton")
+    data = batch()
+    logits = data.logits.requires_grad_()
+    loss = DCTCLoss()(logits, *data[1:])
+    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="second derivative"):
+        gradient.square().sum().backward()
