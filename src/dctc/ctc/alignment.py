@@ -60,7 +60,7 @@ def estimate_alignment(
         elif estimator == "likelihood":
             probs = emissions.exp()
             # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
-            score = (lattice.posterior - probs) / probs.clamp(min=PROBABILITY_FLOOR)
+            score = (lattice.posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
             alignment = _best_candidate(score, labels, blank)
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
@@ -71,8 +71,9 @@ def _best_candidate(score: Tensor, labels: Labels, blank: int) -> Tensor:
     """Return the class of the best score ``(t, n, s + 1)``; of tied classes the lowest."""
     best = score.amax(2, keepdim=True)
     tied = ~(score < best - TIE * best.abs())  # so NaN ties with all, and some class is found
-    classes = candidate_classes(labels, blank).expand_as(score)
-    return torch.where(tied, classes, torch.iinfo(torch.int64).max).amin(2)
+    # as floating point, exact to 2**53: torch's minimum of integers is many times slower
+    classes = candidate_classes(labels, blank).double()
+    return torch.where(tied, classes, torch.inf).amin(2).long()
 
 
 def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:

@@ -2,9 +2,9 @@
 
 Only the blank and the characters of a sample's label take part in its lattice. Their log
 probabilities, the *emissions*, are gathered into a compact ``(t, n, s + 1)`` float64 tensor: column
-0 is the blank, column j the j-th character of the label. On it torch's own CTC kernels run in
-double precision at little cost. (Their float32 gradient over all classes is off by up to 3e-4.)
-A character that repeats in a label is represented by the column of its first occurrence.
+0 is the blank, column j the j-th character of the label. (torch's float32 gradient over all classes
+is off by up to 3e-4.) The posterior of a character that repeats in a label stands in the column of
+its first occurrence.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
+
+NEVER = -1e30  # log probability of what cannot be; finite, so that differences of two are 0
+LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
+SAMPLES = 128  # taken at a time on a CPU, to keep the working memory below that of the logits
 
 
 class Lattice(NamedTuple):
@@ -93,32 +97,96 @@ class _NoSecondDerivative(torch.autograd.Function):
 
 
 def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-    t = emissions.shape[0]
-    # Validation loops run in inference mode, which enable_grad alone does not leave.
-    with torch.inference_mode(False), torch.enable_grad():
-        # An empty label over no frames has probability 1; torch's kernel wants at least one frame.
-        nothing = (labels.frames == 0) | ~labels.feasible
-        lengths = labels.lengths.masked_fill(nothing, 0)
-        shared = emissions.clone() if emissions.is_inference() else emissions.detach()
-        leaf = shared.requires_grad_()
-        nll = F.ctc_loss(
-            leaf,
-            _first_occurrence(labels.classes) + 1,
-            labels.frames.clamp(min=1),
-            lengths,
-            blank=0,
-            reduction="none",
-        )
-        # torch returns exp(emission) - gamma, the gradient with respect to logits
-        (gradient,) = torch.autograd.grad(nll.sum(), leaf)
-    nll = nll.detach()
-    nothing = nothing | (nll == torch.inf)  # logits of -inf can make any label impossible
-    takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
-    posterior = emissions.exp().sub_(gradient).nan_to_num_().clamp_(0.0, 1.0)
-    return nll.masked_fill(nothing, 0.0), posterior.mul_(takes_part[:, :, None])
+    """Return nll ``(n,)`` and posterior ``(t, n, s + 1)``, some samples at a time."""
+    n = emissions.shape[1]
+    step = SAMPLES if emissions.device.type == "cpu" else max(n, 1)
+    parts = [
+        _of_some(emissions[:, i : i + step], Labels(*(part[i : i + step] for part in labels)))
+        for i in range(0, n, step)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    nll, posterior = zip(*parts, strict=True) if parts else ((emissions[0, :, 0],), (emissions,))
+    return torch.cat(nll), torch.cat(posterior, 1)
 
 
-def _first_occurrence(classes: Tensor) -> Tensor:
-    """Return for each position of ``(n, s)`` labels where its class first stands in the label."""
-    same = classes[:, :, None] == classes[:, None, :]  # (n, s, s)
-    return same.int().argmax(2)
+def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    joint = _joint(emissions, labels)
+    # An empty label over no frames has probability 1.
+    nothing = (labels.frames == 0) | ~labels.feasible
+    nll = -joint[:1].logsumexp(2).sum(0).masked_fill(nothing, 0.0)
+    nothing = nothing | (nll > -NEVER / 2)  # logits of -inf can make any label impossible
+    nll = nll.masked_fill(nothing, 0.0)
+    # (t, n, 2s + 1), of each state
+    occupancy = joint.add_(nll[:, None]).clamp_(min=LOWEST).exp_()
+    # a character that repeats counts where it first stands
+    same = labels.classes[:, :, None] == labels.classes[:, None, :]  # (n, s, s)
+    first = (same.int().argmax(2) + 1).expand(len(emissions), -1, -1)  # (t, n, s)
+    posterior = torch.zeros_like(emissions).scatter_add_(2, first, occupancy[:, :, 1::2])
+    torch.sum(occupancy[:, :, 0::2], 2, out=posterior[:, :, 0])
+    takes_part = valid_frames(labels, len(emissions)) & ~nothing  # (t, n)
+    posterior.masked_fill_(~takes_part[:, :, None], 0.0)
+    return nll, posterior.nan_to_num_(0.0).clamp_(max=1.0)
+
+
+def _joint(emissions: Tensor, labels: Labels) -> Tensor:
+    """Return log p(path goes through a state at a frame, label) of all states.
+
+    States are the blanks (even) and characters (odd) of the extended label. The recursion over
+    what precedes a frame and the one over what follows it are the same on a lattice turned round,
+    and run side by side: alpha and beta of Graves et al., ICML 2006, eq. 6 and 10.
+
+    Returns:
+        ``(t, n, 2s + 1)`` float64.
+    """
+    t, n, columns = emissions.shape
+    states = 2 * columns - 1
+    emissions = emissions.clamp(min=NEVER)
+    turned = emissions.flip(0, 2)
+    jump = _jump(labels.classes, emissions)  # (2n, states)
+    # Row i + 1 holds the emissions of step i until the recursion comes by and adds to them.
+    path = emissions.new_full((t + 1, 2 * n, states + 2), NEVER)
+    path[1:, :n, 2::2] = emissions[:, :, :1]
+    path[1:, :n, 3::2] = emissions[:, :, 1:]
+    path[1:, n:, 2::2] = turned[:, :, -1:]
+    path[1:, n:, 3::2] = turned[:, :, :-1]
+    path[0, :n, 2] = 0.0  # before the first frame: as if in the first blank
+    sample = torch.arange(n, device=emissions.device)
+    path[0, n + sample, 2 + states - 1 - 2 * labels.lengths] = 0.0  # after the last: the final one
+    ragged = bool((labels.frames < t).any())
+    ways = emissions.new_empty((3, 2 * n, states))  # to stay, to step, to jump
+    stayed, stepped, jumped = ways
+    best = torch.empty_like(jump)
+    rows = list(zip(*(path[:, :, k : k + states].unbind(0) for k in (2, 1, 0)), strict=True))
+    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+        torch.add(two_before, jump, out=jumped)
+        torch.maximum(torch.maximum(stay, step, out=best), jumped, out=best)
+        torch.sub(stay, best, out=stayed)
+        torch.sub(step, best, out=stepped)
+        jumped.sub_(best)
+        ways.clamp_(min=LOWEST).exp_()
+        stayed.add_(stepped).add_(jumped).log_().add_(best)
+        now = rows[i + 1][0].add_(stayed)
+        if ragged:  # what follows begins at each sample's own last frame
+            begun = (t - 1 - i < labels.frames)[:, None]
+            now[n:] = torch.where(begun, now[n:], stay[n:])
+    joint = path[1:, :n, 2:].add_(path[1:, n:, 2:].flip(0, 2))
+    joint[:, :, 0::2] -= emissions[:, :, :1]  # which both sides counted
+    joint[:, :, 1::2] -= emissions[:, :, 1:]
+    return joint
+
+
+def _jump(classes: Tensor, emissions: Tensor) -> Tensor:
+    """Return 0 for states that the state two before may jump to, NEVER for all others.
+
+    A character may follow another one directly unless they are equal.
+
+    Returns:
+        ``(2n, 2s + 1)``: of the lattices, then of the lattices turned round.
+    """
+    n, s = classes.shape
+    jump = emissions.new_full((n, 2 * s + 1), NEVER)
+    jump[:, 3::2].masked_fill_(classes[:, 1:] != classes[:, :-1], 0.0)
+    turned = torch.full_like(jump, NEVER)
+    turned[:, 2:] = jump[:, 2:].flip(1)
+    return torch.cat((jump, turned))
