@@ -1,8 +1,12 @@
 """The smallest nets and data that training can run on; configurations name them as ``tiny.X``."""
 
 import io
+import os
+import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess, run
 from typing import Any
 
 import numpy as np
@@ -204,3 +208,28 @@ def write_config(file: Path, config: Mapping[str, Any]) -> str:
     """Write a configuration and return the option that names it."""
     file.write_text(yaml.safe_dump(dict(config)))
     return f"--config={file}"
+
+
+class Kill(pl.Callback):
+    """Ends this process as ``kill -9`` does, before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_python(*options: str, timeout: float = 180, **environment: str) -> CompletedProcess[str]:
+    """Run Python in a process of its own, with this environment but without W&B's."""
+    here = Path(__file__).parent
+    kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", "WANDB_API_KEY")}
+    kept["PYTHONPATH"] = os.pathsep.join([str(here.parent / "src"), str(here)])
+    return run(
+        [sys.executable, *options],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )

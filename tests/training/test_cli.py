@@ -1,10 +1,7 @@
 import csv
 import json
-import os
 import socket
 import struct
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -14,22 +11,12 @@ from pytorch_lightning.loggers import WandbLogger
 from dctc.cli import main
 from dctc.reporting.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
-from tiny import config, encode_text, same_weights, write_config
+from tiny import config, encode_text, run_python, same_weights, write_config
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
-SRC = os.path.abspath("src")
-TESTS = os.path.abspath("tests")
-
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    """Run below a folder of the test's own; OMP_NUM_THREADS leaves the threads as they are."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path / "runs"
+pytestmark = [
+    pytest.mark.usefixtures("runs"),
+    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
+]
 
 
 @pytest.fixture
@@ -263,19 +250,9 @@ def test_a_checkpoint_is_validated_tested_and_used_to_predict(pixels, runs):
 # ---- logging ----
 
 
-def command_line(*options, **environment):
-    """Run dctc in a process of its own, with no route to the outside."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "PYTHONPATH"))}
-    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
-    nowhere |= {name.upper(): value for name, value in nowhere.items()}
-    paths = {"PYTHONPATH": os.pathsep.join([SRC, TESTS])}
-    return subprocess.run(
-        [sys.executable, *options],
-        env={**kept, **nowhere, **paths, **environment},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+# No route to the outside.
+NOWHERE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")}
+NOWHERE |= {name.upper(): value for name, value in NOWHERE.items()}
 
 
 @pytest.mark.slow
@@ -295,7 +272,7 @@ main(["fit", {rendered!r}, {option}])
 assert sys.modules.get("wandb") is None
 assert not any(name.startswith("wandb.") for name in sys.modules)
 """
-    done = command_line("-c", program)
+    done = run_python("-c", program)
     assert done.returncode == 0, done.stderr
     assert "WANDB WAS SOUGHT" not in done.stdout
     assert "max_steps=2" in done.stderr  # it did train
@@ -334,15 +311,7 @@ def leveldb_log(content):
 def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
     epoch = "--trainer.max_steps=6"  # validation comes at its end
     options = ("--name=group/one", "--log=offline", epoch)
-    done = command_line(
-        "-m",
-        "dctc.cli",
-        "fit",
-        rendered,
-        *options,
-        WANDB_DATA_DIR=str(runs),
-        WANDB_CACHE_DIR=str(runs),
-    )
+    done = run_python("-m", "dctc.cli", "fit", rendered, *options, **NOWHERE)
     assert done.returncode == 0, done.stderr
     folder, records = wandb_records(runs / "group" / "one")
     assert len(records["exit"]) == 1 and records["exit"][0].exit_code == 0  # it was closed

@@ -16,16 +16,10 @@ from dctc.training.results import read_readings
 from dctc.training.runs import Run, _alone, execute, parse_options
 from tiny import config, write_config
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    """Run below a folder of the test's own; OMP_NUM_THREADS leaves the threads as they are."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path / "runs"
+pytestmark = [
+    pytest.mark.usefixtures("runs"),
+    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
+]
 
 
 @pytest.fixture
@@ -248,9 +242,7 @@ def test_an_interrupted_run_goes_on(options, runs, monkeypatch, capsys, error, s
 
 
 @pytest.mark.slow
-def test_wandb_runs_are_closed_and_none_is_opened_for_nothing(options, runs, monkeypatch):
-    monkeypatch.setenv("WANDB_DATA_DIR", str(runs))
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(runs))
+def test_wandb_runs_are_closed_and_none_is_opened_for_nothing(options, runs):
     import wandb
 
     for name in ("one", "two"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.cli import OptimizerCallable
@@ -45,7 +46,8 @@ class RecognizerModule(pl.LightningModule):
         tokenizer: Maps characters to classes.
         optimizer: Makes the optimizer from the parameters; its learning rate is for the global
             batch.
-        schedule: Factor on the learning rate as a function of the share of training done.
+        schedule: Factor on the learning rate as a function of the share of training done; None is
+            :class:`~dctc.training.schedule.WarmupCosine`.
         protocol: Name of the protocol that predictions pass before they are scored.
 
     Raises:
@@ -66,7 +68,7 @@ class RecognizerModule(pl.LightningModule):
         loss: nn.Module,
         tokenizer: CTCTokenizer,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        schedule: Callable[[float], float] = WarmupCosine(),  # noqa: B008  immutable
+        schedule: Callable[[float], float] | None = None,
         protocol: str = "english36",
     ) -> None:
         super().__init__()
@@ -79,7 +81,7 @@ class RecognizerModule(pl.LightningModule):
         self.loss = loss
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
-        self.schedule = schedule
+        self.schedule = schedule or WarmupCosine()
         self.protocol = get_protocol(protocol)
         self.scores: Any = nn.ModuleDict()  # a MetricCollection for each set, and one for all
         # over all sets, for which Lightning's own mean has no name
@@ -92,6 +94,15 @@ class RecognizerModule(pl.LightningModule):
         return self.net(images)
 
     # ---- training ----
+
+    def on_fit_start(self) -> None:
+        """Note the seed of the run."""
+        self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seed dropout and the like by seed and step, so that a resumed run draws the same."""
+        step = [self._seed, self.global_rank, self.global_step, batch_idx]
+        torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""

@@ -1,0 +1,167 @@
+"""A run that is killed and resumed is the run that was not: the same batches, the same weights."""
+
+import csv
+import signal
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import nn
+
+from dctc.cli import main
+from dctc.data.rendered import RenderedDataModule
+from dctc.losses import CTCLoss
+from dctc.models import TimmRecognizer
+from dctc.text import CTCTokenizer
+from dctc.training.callbacks import DCTCCallback
+from dctc.training.module import RecognizerModule
+from tiny import TinyNet, config, make_trainer, run_python, same_weights, write_config
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("runs"),
+    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
+]
+
+
+def settings(data, checkpoints):
+    """Epochs of 5 batches, checkpoints after every third, validation in the middle of epochs."""
+    if data == "rendered":
+        chosen = config("rendered", epoch_size=23, num_workers=2)
+    else:
+        folders = {"train": ["train"], "val": {"val": ["val"]}}
+        chosen = config("english", num_workers=2, **folders)
+    chosen["trainer"] |= {
+        "max_steps": 14,
+        "val_check_interval": 4,
+        "check_val_every_n_epoch": None,
+        "callbacks": [
+            {
+                "class_path": "dctc.training.callbacks.DCTCCallback",
+                "init_args": {"distill_weight": 0.1, "warmup_steps": 12},
+            },
+            {
+                "class_path": "pytorch_lightning.callbacks.ModelCheckpoint",
+                "init_args": {
+                    "dirpath": str(checkpoints),
+                    "filename": "{step}",
+                    "every_n_train_steps": 3,
+                    "save_top_k": -1,
+                },
+            },
+        ],
+    }
+    return chosen
+
+
+def losses(*files):
+    values = {}
+    for file in files:
+        with open(file, newline="") as stream:
+            for row in csv.DictReader(stream):
+                for name in ("train/loss", "train/distill_weight", "val/loss"):
+                    if row[name]:
+                        values[name, int(row["step"])] = row[name]
+    return values
+
+
+@pytest.mark.parametrize("data", ["rendered", "lmdb"])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    tmp_path, runs, data, write_lmdb, encode_image
+):
+    for name, count in (("train", 23), ("val", 5)):
+        images = [(encode_image(i, 64, 8), f"w{i}".encode()) for i in range(count)]
+        write_lmdb(tmp_path / "data" / name, images)
+    options = write_config(tmp_path / "config.yaml", settings(data, tmp_path / "steps"))
+    main(["fit", options, "--name=whole", "--log=off"])
+
+    # killed in the second epoch, while the workers had fetched further batches
+    killed = write_config(tmp_path / "killed.yaml", settings(data, tmp_path / "killed"))
+    kill = ("--trainer.callbacks+=tiny.Kill", "--trainer.callbacks.step=8")
+    done = run_python("-m", "dctc.cli", "fit", killed, "--name=one", "--log=off", *kill)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (runs / "one" / "checkpoints" / "final.ckpt").exists()
+    last = max((tmp_path / "killed").glob("*.ckpt"))
+    assert last.name == "step=6.ckpt"
+    main(["fit", options, "--name=one", "--log=off", f"--ckpt_path={last}"])
+
+    whole, one = (
+        torch.load(runs / name / "checkpoints" / "final.ckpt", weights_only=True)
+        for name in ("whole", "one")
+    )
+    assert one["global_step"] == whole["global_step"] == 14
+    assert same_weights(one["state_dict"], whole["state_dict"])
+    for a, b in zip(
+        one["optimizer_states"][0]["state"].values(),
+        whole["optimizer_states"][0]["state"].values(),
+        strict=True,
+    ):
+        assert torch.equal(a["exp_avg"], b["exp_avg"]) and torch.equal(a["step"], b["step"])
+    expected = losses(runs / "whole" / "metrics.csv")
+    resumed = losses(runs / "one" / "metrics.csv")
+    assert {step for name, step in resumed if name == "train/loss"} == set(range(6, 14))
+    assert {key: expected[key] for key in resumed} == resumed
+
+
+def fit(folder, net, steps=12, resume=None, save=False, seed=0):
+    torch.manual_seed(seed)
+    module = RecognizerModule(
+        net(), CTCLoss(), CTCTokenizer("36"), lambda p: torch.optim.Adam(p, lr=0.01)
+    )
+    data = RenderedDataModule(
+        batch_size=4, epoch_size=16, val_size=4, width=64, max_length=4, num_workers=0, seed=1
+    )
+    callbacks = [DCTCCallback(warmup_steps=20)]
+    if save:
+        every = {"every_n_train_steps": 1, "save_top_k": -1, "filename": "{step}"}
+        callbacks.append(ModelCheckpoint(folder, **every))
+    trainer = make_trainer(
+        folder,
+        max_steps=steps,
+        val_check_interval=2,
+        callbacks=callbacks,
+        enable_checkpointing=save,
+        gradient_clip_val=5.0,
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def test_it_can_go_on_from_every_step(tmp_path):
+    """Also from the last step of an epoch, and from one that a validation follows."""
+
+    def net():
+        return TimmRecognizer(37)  # with batch statistics
+
+    whole = fit(tmp_path, net, save=True)
+    wrong = [
+        step
+        for step in range(1, 12)
+        if not same_weights(whole, fit(tmp_path, net, resume=tmp_path / f"step={step}.ckpt"))
+    ]
+    assert not wrong
+
+
+def test_dropout_goes_on_too(tmp_path):
+    drawn = []
+
+    class Watched(nn.Dropout):
+        def forward(self, features):
+            if self.training:
+                drawn.append(super().forward(torch.ones(20)))
+            return super().forward(features)
+
+    def net():
+        made = TinyNet(37, height=32)
+        made.dropout = Watched(0.5)
+        return made
+
+    whole = fit(tmp_path, net, save=True)
+    masks = drawn.copy()
+    assert len({tuple(mask.tolist()) for mask in masks}) == 12  # each step has its own
+    drawn.clear()
+    assert same_weights(whole, fit(tmp_path, net, resume=tmp_path / "step=6.ckpt"))
+    assert torch.equal(torch.stack(drawn), torch.stack(masks[6:]))
+    drawn.clear()
+    fit(tmp_path, net, seed=1)
+    assert not torch.equal(torch.stack(drawn), torch.stack(masks))
