@@ -46,6 +46,44 @@ def test_equals_torch_on_a_gpu():
     compare()
 
 
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [75, 80, 90])
+@pytest.mark.parametrize("logits", ["fp32", "bf16", "fp16", "fp64"])
+def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path, monkeypatch):
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from dctc.ctc import triton_kernels
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    computed = "fp64" if logits == "fp64" else "fp32"
+    pointers = dict.fromkeys(["logits", "out"], f"*{logits}")
+    pointers |= dict.fromkeys(
+        ["peaks", "factors", "at_alignment", "column_weights"], f"*{computed}"
+    )
+    pointers |= dict.fromkeys(["rests", "emissions", "blanks", "characters", "onward"], "*fp64")
+    pointers |= dict.fromkeys(["nlls", "occupancy", "posterior"], "*fp64")
+    pointers |= dict.fromkeys(
+        ["classes", "lengths", "frame_counts", "alignment", "columns"], "*i64"
+    )
+    pointers["feasible"] = "*i1"
+    constants = {"scale": 0.3, "HAS_ALIGNMENT": True, "CLASSES": 1024, "COLUMNS": 32}
+    for name in ("_normalise", "_forward_backward", "_merge_repeats", "_gradient"):
+        kernel = getattr(triton_kernels, name)
+        names = [parameter.name for parameter in kernel.params]
+        source = ASTSource(
+            kernel,
+            {k: "constexpr" if k in constants else pointers.get(k, "i32") for k in names},
+            {(names.index(k),): value for k, value in constants.items() if k in names},
+        )
+        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+        assert compiled.asm["cubin"]
+        # stores that other threads read or overwrite are kept in order
+        assert name == "_merge_repeats" or "bar.sync" in compiled.asm["ptx"]
+
+
 def test_the_loss_alone_imports_no_kernels():
     run(
         "-c",
