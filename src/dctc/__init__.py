@@ -6,7 +6,7 @@ take the losses alone::
     from dctc import DCTCLoss
 """
 
-from dctc.losses import CTCLoss, DCTCLoss
+from dctc.losses import CTCLoss, DCTCLoss, dctc_linear_loss
 
-__all__ = ["CTCLoss", "DCTCLoss", "__version__"]
+__all__ = ["CTCLoss", "DCTCLoss", "__version__", "dctc_linear_loss"]
 __version__ = "0.1.0"

@@ -15,7 +15,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   test       score a checkpoint on the test sets, into the registry
   predict    write the readings of the test sets to a file
 
-  bench      time the losses"""
+  bench      time and memory of the losses"""
 
 
 def main(args: list[str] | None = None) -> None:

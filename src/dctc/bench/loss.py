@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from dctc.bench.memory import peak_memory
+from dctc.bench.measure import interleaved, peak_memory
 from dctc.bench.two_pass import two_pass_dctc
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.reporting.environment import environment
@@ -103,7 +101,7 @@ def bench_loss(scale: str, threads: list[int]) -> Table:
         steps = _steps(size, device)
         for count in threads if device.type == "cpu" else threads[:1]:
             torch.set_num_threads(count)
-            seconds = _interleaved(steps, repeats, device)
+            seconds = interleaved(steps, repeats, device)
             peaks = {name: peak_memory(step, device) for name, step in steps.items()}
             measured.append(Measured(size, count, seconds, peaks))
     torch.set_num_threads(usual)
@@ -126,33 +124,12 @@ def _steps(size: Size, device: torch.device) -> dict[str, Callable[[], None]]:
 
     def step_of(loss: Loss) -> Callable[[], None]:
         def step() -> None:
-            logits.grad = None
             loss(logits, *arguments).backward()
+            logits.grad = None
 
         return step
 
     return {name: step_of(loss) for name, loss in LOSSES.items()}
-
-
-def _interleaved(
-    steps: dict[str, Callable[[], None]], repeats: int, device: torch.device
-) -> dict[str, float]:
-    """Return the median seconds of each step; one of each is run in turn, after a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats + 1):
-        for name, step in steps.items():
-            _synchronize(device)
-            began = time.perf_counter()
-            step()
-            _synchronize(device)
-            if repeat:
-                seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _table(measured: list[Measured]) -> Table:

@@ -22,6 +22,7 @@ from dctc.ctc import torch_kernels
 from dctc.ctc.alignment import NO_CLASS, Estimator, estimate_alignment
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import (
+    Lattice,
     candidate_classes,
     refuse_second_derivative,
     valid_frames,
@@ -51,6 +52,69 @@ class Options(NamedTuple):
     scale: float = 1.0
 
 
+class FrameWeights(NamedTuple):
+    """What the gradient is made of besides the logits; see :func:`distil`.
+
+    Attributes:
+        columns: ``(t, n, s + 1)`` the candidate classes.
+        posterior: ``(t, n, s + 1)`` their posterior.
+        mass: ``(t, n)`` float64, its sum: 1, or 0 where the frame takes no part.
+        alignment: ``(t, n)`` z*.
+        chosen: ``(t, n)`` float64, log probability of z*.
+        at_z: ``(t, n)`` float64, gradient of the cross-entropy at z*.
+        elsewhere: ``(t, n)`` float64, that at any other class, divided by its probability.
+    """
+
+    columns: Tensor
+    posterior: Tensor
+    mass: Tensor
+    alignment: Tensor
+    chosen: Tensor
+    at_z: Tensor
+    elsewhere: Tensor
+
+    def arguments(self, grad_nll: Tensor | None, grad_distill: Tensor | None) -> dict[str, Any]:
+        """Return what a ``gradient`` pass takes, from the gradients of both terms, ``(n,)``."""
+        zero = self.mass.new_zeros(())
+        beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
+        alpha = zero if grad_distill is None else grad_distill.double()
+        return {
+            "p_weight": beta * self.mass + alpha * self.elsewhere,
+            "alignment": None if grad_distill is None else self.alignment,
+            "at_alignment": beta * self.mass * self.chosen.exp() + alpha * self.at_z,
+            "columns": self.columns,
+            "column_weights": -beta[..., None] * self.posterior,
+        }
+
+
+def distil(
+    chosen: Tensor, alignment: Tensor, lattice: Lattice, labels: Labels, options: Options
+) -> tuple[Tensor, FrameWeights]:
+    """Return the cross-entropy ``(n,)`` towards an alignment, and what its gradient is made of.
+
+    Args:
+        chosen: ``(t, n)`` float64, log probability of the alignment's classes.
+        alignment: ``(t, n)`` z*.
+        lattice: Nll and posterior.
+        labels: The labels.
+        options: Blank, margin and scale.
+    """
+    distill, at_z, elsewhere = _cross_entropy(chosen, options.scale * options.margin)
+    off = alignment == NO_CLASS
+    valid = valid_frames(labels, len(alignment))
+    weights = FrameWeights(
+        candidate_classes(labels, options.blank).expand(len(alignment), -1, -1),
+        lattice.posterior,
+        # NaN stays NaN
+        lattice.posterior.sum(2) + torch.where(valid, 0.0 * lattice.nll, 0.0),
+        alignment,
+        chosen,
+        at_z.masked_fill(off, 0.0),
+        elsewhere.masked_fill(off, 0.0),
+    )
+    return distill.masked_fill(off, 0.0).sum(0), weights
+
+
 class FusedTerms(torch.autograd.Function):
     """Logits ``(t, n, c)`` to nll ``(n,)``, cross-entropy ``(n,)`` and alignment ``(t, n)``."""
 
@@ -58,7 +122,6 @@ class FusedTerms(torch.autograd.Function):
     def forward(  # noqa: D102  documented by torch
         ctx: Any, logits: Tensor, labels: Labels, options: Options
     ) -> tuple[Tensor, Tensor, Tensor]:
-        dtype = compute_dtype(logits)
         kernels = choose_kernels(logits)
         normaliser = kernels.normalise(logits, options.scale)
         columns = candidate_classes(labels, options.blank).expand(len(logits), -1, -1)
@@ -72,51 +135,25 @@ class FusedTerms(torch.autograd.Function):
             )
         else:
             alignment = torch.full_like(normaliser.peak, NO_CLASS, dtype=torch.int64)
-        chosen = normaliser.log_probs(_at(logits, alignment), options.scale)[:, :, 0]
-        distill, at_z, elsewhere = _cross_entropy(chosen, options.scale * options.margin)
-        off = alignment == NO_CLASS
-        # the posterior of a frame sums to 1, or to 0 where the frame takes no part; NaN stays NaN
-        mass = lattice.posterior.sum(2) + torch.where(
-            valid_frames(labels, len(logits)), 0.0 * lattice.nll, 0.0
-        )
-        ctx.save_for_backward(
-            logits,
-            *normaliser,
-            columns,
-            lattice.posterior,
-            mass,
-            alignment,
-            chosen,
-            at_z.masked_fill(off, 0.0),
-            elsewhere.masked_fill(off, 0.0),
-        )
-        ctx.kernels = kernels
-        ctx.scale = options.scale
+        at = logits.gather(2, alignment.clamp(min=0)[:, :, None])
+        chosen = normaliser.log_probs(at, options.scale)[:, :, 0]
+        distill, weights = distil(chosen, alignment, lattice, labels, options)
+        ctx.save_for_backward(logits, *normaliser, *weights)
+        ctx.kernels, ctx.scale = kernels, options.scale
         ctx.mark_non_differentiable(alignment)
         ctx.set_materialize_grads(False)
-        distill = distill.masked_fill(off, 0.0).sum(0)
+        dtype = compute_dtype(logits)
         return lattice.nll.to(dtype), distill.to(dtype), alignment
 
     @staticmethod
     def backward(  # noqa: D102  documented by torch
         ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, _: Any
     ) -> tuple[Tensor, None, None]:
-        (logits, peak, rest, columns, posterior, mass, alignment, chosen, at_z, elsewhere) = (
-            ctx.saved_tensors
-        )
+        logits, peak, rest, *weights = ctx.saved_tensors
         with torch.no_grad():
-            zero = torch.zeros((), dtype=torch.float64, device=logits.device)
-            beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
-            alpha = zero if grad_distill is None else grad_distill.double()
+            arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
             gradient = ctx.kernels.gradient(
-                logits,
-                Normaliser(peak, rest),
-                p_weight=beta * mass + alpha * elsewhere,
-                alignment=None if grad_distill is None else alignment,
-                at_alignment=beta * mass * chosen.exp() + alpha * at_z,
-                columns=columns,
-                column_weights=-beta[..., None] * posterior,
-                scale=ctx.scale,
+                logits, Normaliser(peak, rest), scale=ctx.scale, **arguments
             )
         return refuse_second_derivative(gradient, logits), None, None
 
@@ -160,8 +197,3 @@ def _cross_entropy(log_p: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor
     lowered = torch.exp(log_p - margin)
     total = lowered - torch.expm1(log_p)  # what sums to 1 without the margin
     return margin - log_p + total.log(), lowered / total - 1.0, 1.0 / total
-
-
-def _at(logits: Tensor, alignment: Tensor) -> Tensor:
-    """Return the logits of an alignment ``(t, n)``, as ``(t, n, 1)``."""
-    return logits.gather(2, alignment.clamp(min=0)[:, :, None])

@@ -2,5 +2,6 @@
 
 from dctc.losses.ctc import CTCLoss
 from dctc.losses.dctc import DCTCLoss
+from dctc.losses.linear import dctc_linear_loss
 
-__all__ = ["CTCLoss", "DCTCLoss"]
+__all__ = ["CTCLoss", "DCTCLoss", "dctc_linear_loss"]

@@ -1,7 +1,9 @@
-"""Peak memory of a piece of torch code, as its allocator sees it."""
+"""Time of pieces of torch code beside each other, and their peak memory."""
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 
 import torch
@@ -34,3 +36,24 @@ def peak_memory(step: Callable[[], None], device: torch.device) -> int:
         held += change
         peak = max(peak, held)
     return peak
+
+
+def interleaved(
+    steps: dict[str, Callable[[], None]], repeats: int, device: torch.device
+) -> dict[str, float]:
+    """Return the median seconds of each step; one of each is run in turn, after a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(repeats + 1):
+        for name, step in steps.items():
+            _synchronize(device)
+            began = time.perf_counter()
+            step()
+            _synchronize(device)
+            if repeat:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

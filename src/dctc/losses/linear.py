@@ -1,0 +1,72 @@
+"""DCTC on features and the weights of the last layer (ours), for charsets of thousands."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dctc.ctc import Estimator, pack_labels
+from dctc.ctc.fused import Options
+from dctc.ctc.labels import Lengths
+from dctc.ctc.linear import LinearTerms
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+
+
+def dctc_linear_loss(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    distill_weight: float = 0.1,
+    ctc_weight: float = 1.0,
+    estimator: Estimator = "likelihood",
+    margin: float = 0.0,
+    scale: float = 1.0,
+    blank: int = 0,
+    reduction: Reduction = "batchmean",
+) -> Tensor:
+    """Return what ``DCTCLoss(...)(linear(features, weight, bias), targets, ...)`` would.
+
+    The logits ``(t, n, c)`` are never held as a whole: they are computed for some frames at a time,
+    and once more in the backward pass.
+
+    Args:
+        features: ``(t, n, d)`` floating point.
+        weight: ``(c, d)``.
+        bias: ``(c,)`` or None.
+        targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
+        input_lengths: ``(n,)`` valid frames.
+        target_lengths: ``(n,)`` label lengths.
+        distill_weight: alpha.
+        ctc_weight: beta.
+        estimator: How z* is estimated.
+        margin: Additive margin m on the logit of z*.
+        scale: Factor s on the logits; positive.
+        blank: Class of the blank.
+        reduction: See :func:`dctc.losses.reduction.reduce`.
+
+    Returns:
+        A scalar, or ``(n,)`` for reduction ``none``; nats.
+
+    Raises:
+        ValueError: If an argument does not fit.
+    """
+    check_reduction(reduction)
+    if scale <= 0:
+        raise ValueError(f"scale {scale}: a positive factor is expected")
+    if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
+        raise ValueError(
+            f"features and weight: expected (t, n, d) and (c, d), got {tuple(features.shape)} and "
+            f"{tuple(weight.shape)}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias: expected ({len(weight)},), got {tuple(bias.shape)}")
+    # a view of the right shape and no memory, for the checks
+    logits = features[:, :, :1].detach().expand(-1, -1, len(weight))
+    labels = pack_labels(logits, targets, input_lengths, target_lengths, blank)
+    options = Options(blank, estimator, None, margin, scale)
+    nll, distill, _ = LinearTerms.apply(features, weight, bias, labels, options)
+    per_sample = ctc_weight * nll + distill_weight * distill
+    return reduce(per_sample, labels.lengths, reduction)

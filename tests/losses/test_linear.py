@@ -1,0 +1,122 @@
+"""dctc_linear_loss against DCTCLoss on the logits of a linear layer."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dctc import DCTCLoss, dctc_linear_loss
+from dctc.ctc import ESTIMATORS, linear
+
+T, N, C, D = 9, 4, 11, 5
+LABELS = (
+    torch.tensor([[1, 2, 2, 0], [5, 3, 0, 0], [4, 4, 4, 4], [0, 0, 0, 0]]),
+    [9, 6, 5, 7],  # the third label needs 7 frames: it does not fit
+    [3, 2, 4, 0],
+)
+
+
+def problem(dtype=torch.float64, bias=True):
+    generator = torch.Generator().manual_seed(3)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    return [
+        draw(T, N, D).requires_grad_(),
+        draw(C, D).requires_grad_(),
+        draw(C).requires_grad_() if bias else None,
+    ]
+
+
+def gradients(loss, inputs):
+    given = [x for x in inputs if x is not None]
+    return loss.detach(), torch.autograd.grad(loss.sum(), given)
+
+
+@pytest.fixture(
+    params=[1, 2 * N * C, linear.CHUNK], ids=["1 frame", "2 frames", "all"], autouse=True
+)
+def chunk(request, monkeypatch):
+    """How many frames are taken at a time."""
+    monkeypatch.setattr(linear, "CHUNK", request.param)
+
+
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_equals_the_unfused_loss(estimator, bias):
+    options = {"distill_weight": 0.3, "estimator": estimator, "reduction": "none"}
+    inputs = problem(bias=bias)
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS, **options), inputs)
+    reference, expected = gradients(DCTCLoss(**options)(F.linear(*inputs), *LABELS), inputs)
+    assert value[2] == 0
+    torch.testing.assert_close(value, reference, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "batchmean"])
+def test_options_and_reductions(reduction):
+    options = {
+        "distill_weight": 0.2,
+        "ctc_weight": 0.5,
+        "margin": 0.4,
+        "scale": 1.7,
+        "reduction": reduction,
+    }
+    inputs = problem()
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS, **options), inputs)
+    reference, expected = gradients(DCTCLoss(**options)(F.linear(*inputs), *LABELS), inputs)
+    torch.testing.assert_close(value, reference, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_float32_is_as_exact_as_the_unfused_loss():
+    inputs = problem(torch.float32)
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS), inputs)
+    double = [x.detach().double().requires_grad_() for x in inputs]
+    reference, expected = gradients(DCTCLoss()(F.linear(*double), *LABELS), double)
+    torch.testing.assert_close(value.double(), reference, rtol=1e-5, atol=0)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_gradients_have_the_dtype_of_the_inputs():
+    inputs = problem(torch.bfloat16)
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS), inputs)
+    assert value.dtype == torch.float32
+    assert {gradient.dtype for gradient in found} == {torch.bfloat16}
+    assert all(gradient.isfinite().all() for gradient in found)
+
+
+def test_features_need_not_be_contiguous():
+    features, *rest = problem()
+    strided = features.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1).requires_grad_()
+    _, expected = gradients(dctc_linear_loss(features, *rest, *LABELS), [features, *rest])
+    _, found = gradients(dctc_linear_loss(strided, *rest, *LABELS), [strided, *rest])
+    torch.testing.assert_close(found, expected)
+
+
+def test_second_derivatives_are_refused():
+    inputs = problem()
+    (gradient,) = torch.autograd.grad(
+        dctc_linear_loss(*inputs, *LABELS), inputs[0], create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="second derivative"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight": torch.zeros(C, D + 1)}, r"features and weight: expected .* \(11, 6\)"),
+        ({"bias": torch.zeros(C + 1)}, r"bias: expected \(11,\), got \(12,\)"),
+        ({"targets": torch.full((N, 4), C)}, "sample 0, position 0 is class 11"),
+        ({"reduction": "median"}, "reduction 'median'"),
+        ({"scale": 0.0}, "scale 0.0"),
+        ({"estimator": "best"}, "estimator 'best'"),
+    ],
+)
+def test_bad_arguments(change, message):
+    names = ["features", "weight", "bias", "targets", "input_lengths", "target_lengths"]
+    arguments = dict(zip(names, [*problem(), *LABELS], strict=True))
+    with pytest.raises(ValueError, match=message):
+        dctc_linear_loss(**{**arguments, **change})
