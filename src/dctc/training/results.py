@@ -79,13 +79,13 @@ class ResultsWriter(pl.Callback):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return  # a look at one batch is no result
         gathered = _gather((pl_module.outcomes, pl_module.corrupt))
-        if not trainer.is_global_zero:
-            return
-        self.records = [
-            self._record(name, gathered, trainer) for name in pl_module.test_set_names()
-        ]
-        for record in self.records:
-            self.registry.append(record)
+        if trainer.is_global_zero:
+            self.records = [
+                self._record(name, gathered, trainer) for name in pl_module.test_set_names()
+            ]
+            for record in self.records:
+                self.registry.append(record)
+        trainer.strategy.barrier()  # what comes next may read the registry, on any process
 
     def _record(self, name: str, gathered: list[Any], trainer: pl.Trainer) -> Record:
         outcomes: list[Outcome] = [o for part, _ in gathered for o in part.get(name, [])]
