@@ -1,0 +1,130 @@
+"""Every YAML under experiments/configs is parsed, and a step is trained with it."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dctc.cli import main
+from dctc.training.cli import RecognizerCLI
+
+CONFIGS = Path("experiments/configs")
+FRAGMENTS = ("data", "model", "loss", "trainer")
+EVERY = sorted(CONFIGS.rglob("*.yaml"))
+COMPLETE = [file for file in EVERY if file.parent.name not in FRAGMENTS]
+PARTS = {name: [file for file in EVERY if file.parent.name == name] for name in FRAGMENTS}
+HEAD = ("Reproduces:", "Command:", "Expected:", "Hardware:")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
+    pytest.mark.filterwarnings("ignore:.*not found below"),
+]
+
+
+def named(files):
+    return pytest.mark.parametrize("file", files, ids=lambda file: str(file.relative_to(CONFIGS)))
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch, write_lmdb, encode_image):
+    """A data root with what the configurations name, and runs in a folder of the test's own."""
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    records = [(encode_image(i, 40, 16), f"word{i}".encode()) for i in range(8)]
+    for folder in ("train/MJ", "train/ST", "train/SVT_257"):
+        write_lmdb(tmp_path / "data" / "english" / folder, records)
+    return tmp_path / "data"
+
+
+def comment(file):
+    """Return the lines of the comment that a file begins with."""
+    lines = file.read_text().splitlines()
+    return [line for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]
+
+
+def one_step(*options):
+    """Train one step, and validate, on a CPU."""
+    files = [option.removeprefix("--config=") for option in options]
+    english = any("EnglishDataModule" in Path(file).read_text() for file in files)
+    sizes = () if english else ("epoch_size=4", "val_size=4", "test_size=4")
+    main(
+        [
+            "fit",
+            *options,
+            "--log=off",
+            "--trainer.accelerator=cpu",
+            "--trainer.strategy=auto",
+            "--trainer.devices=1",
+            "--trainer.precision=32",
+            "--trainer.sync_batchnorm=false",
+            "--trainer.enable_progress_bar=false",
+            *(f"--data.init_args.{size}" for size in sizes),
+            "--data.init_args.batch_size=4",
+            "--data.init_args.eval_batch_size=4",
+            "--data.init_args.num_workers=0",
+            # last: jsonargparse turns an integer limit into a share if overrides follow it
+            "--trainer.val_check_interval=1",
+            "--trainer.max_steps=1",
+            "--trainer.limit_val_batches=1",
+        ]
+    )
+    folder = Path(os.environ["DCTC_RUNS"]) / "run"
+    assert (folder / "checkpoints" / "final.ckpt").exists()
+    assert "val/accuracy" in (folder / "metrics.csv").read_text()
+
+
+def test_there_are_configurations_of_each_kind():
+    assert COMPLETE and all(PARTS.values())
+    assert {file.parent for file in COMPLETE} <= {CONFIGS, CONFIGS / "paper"}
+
+
+@named([file for files in PARTS.values() for file in files])
+def test_a_fragment_says_in_one_line_what_it_is(file):
+    (line,) = comment(file)
+    assert line.startswith("# ") and line.endswith(".")
+    assert set(yaml.safe_load(file.read_text())) <= {"model", "data", "trainer"}
+
+
+@named(COMPLETE)
+def test_a_complete_configuration_says_what_it_is_for(file):
+    head = comment(file)
+    assert head[0].startswith("# ") and head[0].endswith(".")
+    assert [line.split()[1] for line in head if line.split()[1] in HEAD] == list(HEAD)
+    assert str(file) in " ".join(head) or file.name in " ".join(head)  # the command names it
+
+
+@named(COMPLETE)
+def test_a_complete_configuration_stands_alone(file, data):
+    cli = RecognizerCLI([f"--config={file}", "--log=off", "--trainer.accelerator=cpu"], run=False)
+    stated = yaml.safe_load(file.read_text())
+    assert cli.resolved["seed_everything"] == stated["seed_everything"]
+    assert cli.resolved["trainer"]["max_steps"] == stated["trainer"].get("max_steps", -1)
+    assert type(cli.datamodule).__name__ == stated["data"]["class_path"].rsplit(".", 1)[-1]
+
+
+@named(COMPLETE)
+def test_a_complete_configuration_trains(file, data):
+    one_step(f"--config={file}")
+
+
+# Each fragment with the first of the other kinds, which stand for what is usual.
+USUAL = {
+    "data": CONFIGS / "data" / "rendered.yaml",
+    "model": CONFIGS / "model" / "small_resnet.yaml",
+    "loss": CONFIGS / "loss" / "dctc.yaml",
+    "trainer": CONFIGS / "trainer" / "cpu.yaml",
+}
+SELECTION = [
+    {**USUAL, kind: file} for kind, files in PARTS.items() for file in files if file != USUAL[kind]
+] + [USUAL]
+
+
+@pytest.mark.parametrize(
+    "parts", SELECTION, ids=lambda parts: "-".join(file.stem for file in parts.values())
+)
+def test_fragments_go_together(parts, data):
+    one_step(*(f"--config={file}" for file in parts.values()))
