@@ -100,6 +100,25 @@ def test_the_lowest_of_tied_classes_wins(estimator, case, expected):
         assert alignment_of(estimator, case, logits).T.tolist() == [expected] * 2
 
 
+@pytest.mark.parametrize("height", [50.0, 1e3, 1e4])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_where_probabilities_are_1_the_output_itself_is_the_alignment(estimator, height):
+    path = [0, 1, 1, 0, 2, 2, 0]
+    logits = torch.zeros((7, 1, 4)).double()
+    logits[range(7), 0, path] = height
+    terms = DCTCLoss(estimator=estimator).terms(logits, torch.tensor([[1, 2]]), [7], [2])
+    assert terms.alignment[:, 0].tolist() == path
+    assert terms.distill.item() < 1e-12
+
+
+def test_an_impossible_label_has_no_alignment():
+    logits = torch.zeros((3, 2, 3)).double()
+    logits[:, 0, 2] = -torch.inf
+    terms = DCTCLoss().terms(logits, torch.tensor([[2], [2]]), [3, 3], [1, 1])
+    assert (terms.nll[0], terms.distill[0]) == (0.0, 0.0)
+    assert (terms.alignment == NO_CLASS).all(0).tolist() == [True, False]
+
+
 def test_likelihood_and_posterior_are_not_the_same_rule():
     case = Case((1, 2), t=6, c=4)
     logits = case.logits(n=100)

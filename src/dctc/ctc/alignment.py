@@ -15,8 +15,8 @@ ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 
 NO_CLASS = -1  # alignment of a frame that takes no part (padding, infeasible sample)
 PROBABILITY_FLOOR = 1e-8  # authors' code: G / max(P, 1e-8)
-# Two scores this close, relatively, count as a tie, which the lowest class wins; otherwise the
-# rounding of symmetric lattices would decide (ours).
+# Two scores this close count as a tie, which the more probable class wins and, of equally probable
+# ones, the lowest; otherwise rounding would decide, in symmetric lattices and where P is 1 (ours).
 TIE = 1e-9
 
 
@@ -56,21 +56,24 @@ def estimate_alignment(
         elif estimator == "viterbi":
             alignment = viterbi_alignment(emissions, labels, blank)
         elif estimator == "posterior":
-            alignment = _best_candidate(lattice.posterior, labels, blank)
+            alignment = _best_candidate(lattice.posterior, emissions, labels, blank)
         elif estimator == "likelihood":
             probs = emissions.exp()
             # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
             score = (lattice.posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
-            alignment = _best_candidate(score, labels, blank)
+            alignment = _best_candidate(score, emissions, labels, blank)
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
         return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)
 
 
-def _best_candidate(score: Tensor, labels: Labels, blank: int) -> Tensor:
-    """Return the class of the best score ``(t, n, s + 1)``; of tied classes the lowest."""
+def _best_candidate(score: Tensor, emissions: Tensor, labels: Labels, blank: int) -> Tensor:
+    """Return the class of the best score ``(t, n, s + 1)``, ties decided as :data:`TIE` says."""
     best = score.amax(2, keepdim=True)
-    tied = ~(score < best - TIE * best.abs())  # so NaN ties with all, and some class is found
+    # not less, so that NaN ties with all, and some class is found
+    tied = ~(score < best - TIE * best.abs().clamp_(min=1.0))
+    likely = emissions.masked_fill(~tied, -torch.inf)
+    tied &= ~(likely < likely.amax(2, keepdim=True) - TIE)
     # as floating point, exact to 2**53: torch's minimum of integers is many times slower
     classes = candidate_classes(labels, blank).double()
     return torch.where(tied, classes, torch.inf).amin(2).long()

@@ -100,13 +100,16 @@ def distil(
         options: Blank, margin and scale.
     """
     distill, at_z, elsewhere = _cross_entropy(chosen, options.scale * options.margin)
+    # NaN stays NaN
+    zero = torch.where(valid_frames(labels, len(alignment)), 0.0 * lattice.nll, 0.0)
+    mass = lattice.posterior.sum(2) + zero
+    # logits of -inf can make a label impossible
+    alignment = alignment.masked_fill(mass == 0.0, NO_CLASS)
     off = alignment == NO_CLASS
-    valid = valid_frames(labels, len(alignment))
     weights = FrameWeights(
         candidate_classes(labels, options.blank).expand(len(alignment), -1, -1),
         lattice.posterior,
-        # NaN stays NaN
-        lattice.posterior.sum(2) + torch.where(valid, 0.0 * lattice.nll, 0.0),
+        mass,
         alignment,
         chosen,
         at_z.masked_fill(off, 0.0),
@@ -140,10 +143,10 @@ class FusedTerms(torch.autograd.Function):
         distill, weights = distil(chosen, alignment, lattice, labels, options)
         ctx.save_for_backward(logits, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, options.scale
-        ctx.mark_non_differentiable(alignment)
+        ctx.mark_non_differentiable(weights.alignment)
         ctx.set_materialize_grads(False)
         dtype = compute_dtype(logits)
-        return lattice.nll.to(dtype), distill.to(dtype), alignment
+        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment
 
     @staticmethod
     def backward(  # noqa: D102  documented by torch

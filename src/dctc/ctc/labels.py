@@ -66,6 +66,8 @@ def pack_labels(
             f"logits: expected floating point (t, n, c), got {logits.dtype} {tuple(logits.shape)}"
         )
     t, n, c = logits.shape
+    if t == 0 or n == 0:
+        raise ValueError(f"logits: expected at least one frame and one sample, got {t} and {n}")
     if not 0 <= blank < c:
         raise ValueError(f"blank {blank}: not among the {c} classes of the logits")
     frames = _lengths(input_lengths, "input_lengths", n, t, "frames of the logits")

@@ -64,10 +64,10 @@ class LinearTerms(torch.autograd.Function):
         distill, weights = distil(chosen, alignment, lattice, labels, options)
         ctx.save_for_backward(features, weight, bias, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, options.scale
-        ctx.mark_non_differentiable(alignment)
+        ctx.mark_non_differentiable(weights.alignment)
         ctx.set_materialize_grads(False)
         dtype = compute_dtype(features)
-        return lattice.nll.to(dtype), distill.to(dtype), alignment
+        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment
 
     @staticmethod
     def backward(  # noqa: D102  documented by torch
