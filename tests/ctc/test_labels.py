@@ -96,3 +96,9 @@ GOOD = torch.tensor([[1, 2], [3, 0]])
 def test_what_does_not_fit_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         pack(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3), (2, 0, 3)])
+def test_no_frames_or_no_samples(shape):
+    with pytest.raises(ValueError, match="at least one frame and one sample"):
+        pack_labels(torch.zeros(shape), torch.zeros((shape[1], 1)).long(), [], [], 0)

@@ -209,6 +209,17 @@ def batches(draw):
 @settings(max_examples=200, deadline=None)
 @given(batches(), st.sampled_from(ESTIMATORS))
 def test_anything_that_fits_gives_a_finite_loss(batch, estimator):
+    check_finite(batch, estimator)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(batches(), st.sampled_from(ESTIMATORS))
+def test_ten_thousand_batches_give_a_finite_loss(batch, estimator):
+    check_finite(batch, estimator)
+
+
+def check_finite(batch, estimator):
     logits, labels, frames, blank = batch
     loss = DCTCLoss(0.1, estimator=estimator, blank=blank, reduction="none")
     targets = torch.tensor([k for label in labels for k in label], dtype=torch.int64)
