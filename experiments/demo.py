@@ -27,12 +27,11 @@ PANELS = (
     Panel("train/aacc_true", "aacc_true", "share of frames"),
 )
 
-# One batch: proves that everything is there.
+# One step and one batch: proves that everything is there.
 TINY = (
     "--data.init_args.epoch_size=4",
     "--data.init_args.val_size=4",
     "--data.init_args.test_size=4",
-    # last: jsonargparse turns an integer limit into a share (1 into 1.0) if overrides follow it
     "--config=experiments/configs/trainer/tiny.yaml",
 )
 

@@ -66,10 +66,9 @@ def one_step(*options):
             "--data.init_args.batch_size=4",
             "--data.init_args.eval_batch_size=4",
             "--data.init_args.num_workers=0",
-            # last: jsonargparse turns an integer limit into a share if overrides follow it
             "--trainer.val_check_interval=1",
             "--trainer.max_steps=1",
-            "--trainer.limit_val_batches=1",
+            "--trainer.limit_val_batches=2",
         ]
     )
     folder = Path(os.environ["DCTC_RUNS"]) / "run"
@@ -109,6 +108,14 @@ def test_a_complete_configuration_stands_alone(file, data):
 @named(COMPLETE)
 def test_a_complete_configuration_trains(file, data):
     one_step(f"--config={file}")
+
+
+def test_tiny_is_tiny_wherever_it_stands(data):
+    files = [f"--config={CONFIGS / name}" for name in ("demo.yaml", "trainer/tiny.yaml")]
+    for options in (files, [*files, "--trainer.log_every_n_steps=3", "--name=x"]):
+        trainer = RecognizerCLI([*options, "--log=off"], run=False).trainer
+        limits = (trainer.max_steps, trainer.limit_val_batches, trainer.limit_test_batches)
+        assert limits == (1, 2, 2)
 
 
 # Each fragment with the first of the other kinds, which stand for what is usual.

@@ -91,6 +91,3 @@ print(json.dumps([
         ]
         assert weights[0] == 0.0 < weights[1]
         assert one == other
-    assert tiny_ctc["trainer"]["limit_test_batches"] == 1
-    assert isinstance(tiny_ctc["trainer"]["limit_test_batches"], int)  # a batch, not a share
-    assert ctc["trainer"]["limit_test_batches"] is None
