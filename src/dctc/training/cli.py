@@ -271,6 +271,7 @@ _NOISE = re.compile(
     r"Tip:|weights_only|^Restoring states|^Loaded model|TPU available|was configured"
 )
 _NOISY_WARNINGS = (
+    "It is recommended to use `self.log\\(.*sync_dist=True",  # the metrics have summed already
     "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # Lightning on a new torch
     "LightningCLI's args parameter is intended",  # runs.py gives arguments on purpose
     "Experiment logs directory .* exists and is not empty",  # set_metrics_aside saw to it
