@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
+from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
-from dctc.data.english import DEFAULT_TEST, EnglishDataModule
+from dctc.data.english import EnglishDataModule
 from dctc.data.root import data_root
 from dctc.reporting.figures import Panel, draw_curves, draw_readings, read_metrics
 from dctc.reporting.readings import choose, with_images
@@ -37,10 +38,9 @@ TINY = (
 
 
 def real_benchmarks(config: dict[str, Any]) -> EnglishDataModule:
-    """Return the benchmarks that are there."""
+    """Return the benchmarks that are there; those that are not are named."""
     options = config["data"]["init_args"]
     return EnglishDataModule(
-        test=[name for name in DEFAULT_TEST if name in find_benchmarks(data_root())[0]],
         batch_size=options["batch_size"],
         eval_batch_size=256,
         charset=options["charset"],
@@ -117,4 +117,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors("demo"):
+        main()

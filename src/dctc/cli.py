@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TRAINING = ("fit", "validate", "test", "predict")
 
@@ -20,13 +22,23 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
 
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, and with DCTC_DEBUG set in a traceback."""
-    args = sys.argv[1:] if args is None else args
+    with one_line_errors("dctc"):
+        _run(sys.argv[1:] if args is None else args)
+
+
+@contextmanager
+def one_line_errors(program: str) -> Iterator[None]:
+    """End the program with one line where its input is bad, or with DCTC_DEBUG in a traceback.
+
+    Args:
+        program: What the line begins with.
+    """
     try:
-        _run(args)
+        yield
     except (ValueError, OSError) as error:
         if os.environ.get("DCTC_DEBUG"):
             raise
-        print(f"dctc: {error}\n(DCTC_DEBUG=1 shows where)", file=sys.stderr)
+        print(f"{program}: {error}\n(DCTC_DEBUG=1 shows where)", file=sys.stderr)
         raise SystemExit(1) from error
 
 

@@ -51,12 +51,12 @@ def test_corrupt_records_are_listed_and_warned_about():
     assert batch.corrupt == [bad]
 
 
-def test_a_batch_without_a_readable_record_is_an_error():
-    with (
-        pytest.warns(UserWarning, match="set/7"),
-        pytest.raises(ValueError, match=r"none of the 1 records .* set/7: image missing"),
-    ):
-        collate([Corrupt("set/7", "image missing")])
+def test_a_batch_without_a_readable_record_is_empty():
+    bad = Corrupt("set/7", "image missing")
+    with pytest.warns(UserWarning, match="set/7"):
+        batch = collate([bad])
+    assert (batch.label, batch.key, batch.corrupt) == ([], [], [bad])
+    assert len(batch.image) == len(batch.width) == 0
 
 
 def test_batches_travel_between_processes():

@@ -104,6 +104,18 @@ def test_a_missing_folder(tmp_path):
         open_set(tmp_path / "none")
 
 
+def test_a_file_that_is_cut_off(tmp_path, write_lmdb, encode_image):
+    path = tmp_path / "set"
+    write_lmdb(path, [(encode_image(seed=i), b"word") for i in range(40)])
+    file = path / "data.mdb"
+    whole = file.stat().st_size
+    with open(file, "r+b") as stream:  # two meta pages and one more are left
+        stream.truncate(3 * 4096)
+    with pytest.raises(ValueError, match=r"has 12,288 of [\d,]+ bytes; it is cut off"):
+        open_set(path)
+    assert whole > 3 * 4096
+
+
 def test_an_empty_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no data\.mdb"):
         open_set(tmp_path)

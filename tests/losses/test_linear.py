@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dctc import DCTCLoss, dctc_linear_loss
+from dctc import CTCLoss, DCTCLoss, dctc_linear_loss
 from dctc.ctc import ESTIMATORS, linear
 
 T, N, C, D = 9, 4, 11, 5
@@ -95,6 +95,38 @@ def test_features_need_not_be_contiguous():
     torch.testing.assert_close(found, expected)
 
 
+def test_given_alignment():
+    inputs = problem()
+    alignment = torch.randint(-1, C, (T, N), generator=torch.Generator().manual_seed(1))
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS, alignment=alignment), inputs)
+    logits = F.linear(*inputs)
+    reference, expected = gradients(DCTCLoss()(logits, *LABELS, alignment=alignment), inputs)
+    torch.testing.assert_close(value, reference, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+
+
+def test_without_distillation_it_is_ctc():
+    inputs = problem()
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS, distill_weight=0.0), inputs)
+    reference, expected = gradients(CTCLoss()(F.linear(*inputs), *LABELS), inputs)
+    torch.testing.assert_close(value, reference, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["backward inside", "backward outside"])
+def test_autocast(inside):
+    inputs = problem(torch.float32)
+    half = [x.detach().bfloat16().requires_grad_() for x in inputs]
+    expected = torch.autograd.grad(dctc_linear_loss(*half, *LABELS), half)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = dctc_linear_loss(*inputs, *LABELS)
+        if inside:
+            found = torch.autograd.grad(loss, inputs)
+    if not inside:
+        found = torch.autograd.grad(loss, inputs)
+    torch.testing.assert_close(found, tuple(g.float() for g in expected), rtol=0, atol=0)
+
+
 def test_second_derivatives_are_refused():
     inputs = problem()
     (gradient,) = torch.autograd.grad(
@@ -108,6 +140,7 @@ def test_second_derivatives_are_refused():
     ("change", "message"),
     [
         ({"weight": torch.zeros(C, D + 1)}, r"features and weight: expected .* \(11, 6\)"),
+        ({"weight": torch.zeros(C, D)}, "weight: torch.float32 on cpu, but the features are"),
         ({"bias": torch.zeros(C + 1)}, r"bias: expected \(11,\), got \(12,\)"),
         ({"targets": torch.full((N, 4), C)}, "sample 0, position 0 is class 11"),
         ({"reduction": "median"}, "reduction 'median'"),

@@ -7,6 +7,12 @@ import argparse
 SCALES = ("tiny", "smoke", "small", "paper")
 
 
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run one benchmark.
 
@@ -17,7 +23,11 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--what", choices=["loss", "linear"], default="loss", help="what to time")
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="how much to time")
     parser.add_argument(
-        "--threads", type=int, nargs="+", default=[1, 2], help="CPU threads (default: 1, then 2)"
+        "--threads",
+        type=_positive,
+        nargs="+",
+        default=[1, 2],
+        help="CPU threads (default: 1, then 2)",
     )
     options = parser.parse_args(args)
 

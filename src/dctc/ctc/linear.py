@@ -44,7 +44,7 @@ class LinearTerms(torch.autograd.Function):
             peaks.append(peak)
             rests.append(rest)
             candidates.append(logits.gather(2, columns[frames]))
-            if options.estimator == "greedy":
+            if options.estimator == "greedy" and options.alignment is None:
                 best.append(logits.argmax(2))
         normaliser = Normaliser(torch.cat(peaks), torch.cat(rests))
         emissions = normaliser.log_probs(torch.cat(candidates), options.scale)
@@ -54,8 +54,9 @@ class LinearTerms(torch.autograd.Function):
         elif best:
             valid = valid_frames(labels, len(features))
             alignment = torch.cat(best).masked_fill(~valid, NO_CLASS)
+        elif options.estimator is None:
+            alignment = torch.full_like(normaliser.peak, NO_CLASS, dtype=torch.int64)
         else:
-            assert options.estimator is not None
             alignment = estimate_alignment(
                 options.estimator, features, emissions, lattice, labels, options.blank
             )
@@ -74,7 +75,8 @@ class LinearTerms(torch.autograd.Function):
         ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, _: Any
     ) -> tuple[Tensor | None, ...]:
         features, weight, bias, peak, rest, *weights = ctx.saved_tensors
-        with torch.no_grad():
+        # autocast would compute other logits than the forward pass did
+        with torch.no_grad(), torch.autocast(features.device.type, enabled=False):
             arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
             grad_features = torch.empty_like(features, memory_format=torch.contiguous_format)
             # half precision is added up in float32

@@ -55,7 +55,7 @@ def ctc_terms(
         ValueError: If the alignment has another shape or holds a class that does not exist.
     """
     if alignment is not None:
-        alignment = _checked(alignment, logits, labels)
+        alignment = check_alignment(alignment, logits, labels)
     options = Options(blank, estimator, alignment, margin, scale)
     nll, distill, alignment = FusedTerms.apply(logits, labels, options)
     return CTCTerms(nll, distill, alignment, labels.feasible)
@@ -74,7 +74,12 @@ def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> T
     return nll
 
 
-def _checked(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor:
+def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor:
+    """Return a given alignment on the device of the logits, -1 where nothing takes part.
+
+    Raises:
+        ValueError: If it has another shape or holds a class that does not exist.
+    """
     t, n, c = logits.shape
     if alignment.shape != (t, n) or alignment.is_floating_point():
         raise ValueError(

@@ -66,18 +66,14 @@ class Batch(NamedTuple):
 def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
     """Stack samples into a :class:`Batch`; corrupt records are listed and warned about.
 
-    Raises:
-        ValueError: If no record of the batch could be read.
+    If no record of the batch can be read, the batch has no samples and an empty ``image``.
     """
     good = [s for s in samples if isinstance(s, Sample)]
     corrupt = [s for s in samples if isinstance(s, Corrupt)]
     for bad in corrupt:
         warnings.warn(f"{bad.key}: {bad.reason}; left out and counted", UserWarning, stacklevel=2)
     if not good:
-        raise ValueError(
-            f"none of the {len(samples)} records of a batch can be read; the first: "
-            f"{corrupt[0].key}: {corrupt[0].reason}"
-        )
+        return Batch(torch.empty(0), [], [], torch.empty(0, dtype=torch.int64), None, corrupt)
     pixels = torch.from_numpy(np.stack([s.image for s in good]))  # (n, h, w, ch) uint8
     # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
     image = pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)

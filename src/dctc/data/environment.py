@@ -41,6 +41,14 @@ def open_environment(folder: str | Path) -> Any:
             raise ValueError(
                 f"LMDB {folder}: data.mdb cannot be opened ({error}); fetch or convert it again"
             ) from error
+        used = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        size = (folder / "data.mdb").stat().st_size
+        if size < used:  # reading past the end would kill the process
+            environment.close()
+            raise ValueError(
+                f"LMDB {folder}: data.mdb has {size:,} of {used:,} bytes; it is cut off: fetch or "
+                f"convert it again"
+            )
         _environments[here, str(folder)] = environment
     return environment
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from dctc.ctc import Estimator, pack_labels
 from dctc.ctc.fused import Options
 from dctc.ctc.labels import Lengths
 from dctc.ctc.linear import LinearTerms
+from dctc.ctc.terms import check_alignment
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 
 
@@ -19,6 +21,7 @@ def dctc_linear_loss(
     input_lengths: Lengths,
     target_lengths: Lengths,
     *,
+    alignment: Tensor | None = None,
     distill_weight: float = 0.1,
     ctc_weight: float = 1.0,
     estimator: Estimator = "likelihood",
@@ -39,6 +42,7 @@ def dctc_linear_loss(
         targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
         input_lengths: ``(n,)`` valid frames.
         target_lengths: ``(n,)`` label lengths.
+        alignment: ``(t, n)`` classes to distil towards in place of z*; -1 leaves a frame out.
         distill_weight: alpha.
         ctc_weight: beta.
         estimator: How z* is estimated.
@@ -63,10 +67,32 @@ def dctc_linear_loss(
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"bias: expected ({len(weight)},), got {tuple(bias.shape)}")
+    device = features.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        features, weight = features.to(dtype), weight.to(dtype)
+        bias = None if bias is None else bias.to(dtype)
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and (tensor.dtype, tensor.device) != (
+            features.dtype,
+            features.device,
+        ):
+            raise ValueError(
+                f"{name}: {tensor.dtype} on {tensor.device}, but the features are "
+                f"{features.dtype} on {features.device}"
+            )
     # a view of the right shape and no memory, for the checks
     logits = features[:, :, :1].detach().expand(-1, -1, len(weight))
     labels = pack_labels(logits, targets, input_lengths, target_lengths, blank)
-    options = Options(blank, estimator, None, margin, scale)
-    nll, distill, _ = LinearTerms.apply(features, weight, bias, labels, options)
-    per_sample = ctc_weight * nll + distill_weight * distill
+    if alignment is not None:
+        alignment = check_alignment(alignment, logits, labels)
+    distils = distill_weight != 0
+    options = Options(
+        blank, estimator if distils else None, alignment if distils else None, margin, scale
+    )
+    with torch.autocast(device, enabled=False):  # the dtype is settled
+        nll, distill, _ = LinearTerms.apply(features, weight, bias, labels, options)
+    per_sample = ctc_weight * nll
+    if distils:
+        per_sample = per_sample + distill_weight * distill
     return reduce(per_sample, labels.lengths, reduction)

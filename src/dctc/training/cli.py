@@ -9,6 +9,7 @@ environment variable ``DCTC_RUNS``, or ``runs``.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -25,9 +26,12 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.reporting.registry import run_key, runs_folder
 from dctc.text import Charset
+from dctc.training.folder import claim
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
 from dctc.training.results import ResultsWriter
@@ -99,6 +103,11 @@ class RecognizerCLI(LightningCLI):
                 f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
                 f"weights under the name of the run"
             )
+        # a run that goes on from a checkpoint is the same run, whatever was changed
+        trains = self.subcommand in (None, "fit") and not self.resolved.get("ckpt_path")
+        looks = self.resolved["trainer"]["fast_dev_run"]
+        if trains and not looks:
+            rank_zero_only(claim)(self.folder, run_key(self.resolved))
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
@@ -121,7 +130,7 @@ class RecognizerCLI(LightningCLI):
         if options.get("enable_progress_bar") is not False:
             extra.append(_ProgressBar(leave=True))
         kwargs["default_root_dir"] = str(self.folder)
-        if not options.get("logger"):
+        if options.get("logger") in (None, True):
             # fast_dev_run is a look: it logs nothing
             kwargs["logger"] = [] if options.get("fast_dev_run") else self._loggers()
         return self._instantiate_trainer({**options, **kwargs}, extra)
@@ -130,18 +139,28 @@ class RecognizerCLI(LightningCLI):
         config = self.resolved
         return ResultsWriter(
             runs_folder(),
-            run=run_key(config),
+            run=run_key(config) + self._other_weights(),
             arm=config["arm"] or arm_of(config),
             seed=config["seed_everything"],
             protocol=config["model"]["protocol"],
             readings=self.folder / "readings",
         )
 
+    def _other_weights(self) -> str:
+        """Return what sets apart the results of weights that are not the end of this run."""
+        checkpoint = self.resolved.get("ckpt_path")
+        final = self.folder / "checkpoints" / FINAL
+        if self.subcommand not in SCORING or not checkpoint or not Path(checkpoint).is_file():
+            return ""
+        if final.is_file() and Path(checkpoint).samefile(final):
+            return ""
+        return f"+{hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:8]}"
+
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]
         # not beside those of training: Lightning counts their steps from 0 again
         part = self.subcommand if self.subcommand in SCORING else ""
-        set_metrics_aside(self.folder / part)
+        rank_zero_only(set_metrics_aside)(self.folder / part)
         parent = self.folder.parent
         loggers: list[Logger] = [CSVLogger(parent, name=self.folder.name, version=part)]
         if log != "off":
@@ -256,7 +275,10 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without the program's name; None takes that of the process.
     """
     quiet_lightning()
-    RecognizerCLI(None if args == sys.argv[1:] else args)
+    try:
+        RecognizerCLI(None if args == sys.argv[1:] else args)
+    except MisconfigurationException as error:  # Lightning's word for bad input
+        raise ValueError(str(error)) from error
 
 
 def quiet_lightning() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -105,7 +106,17 @@ class RecognizerModule(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
+        """Return the loss of a batch.
+
+        Raises:
+            ValueError: If no record of the batch could be read.
+        """
+        if not batch.label:
+            first = batch.corrupt[0]
+            raise ValueError(
+                f"none of the {len(batch.corrupt)} records of batch {batch_idx} can be read; the "
+                f"first: {first.key}: {first.reason}"
+            )
         targets, lengths = self.tokenizer.encode(batch.label)
         frames = self.net.frames(batch.width.cpu())
         loss = self._loss(self.net(batch.image), targets, frames, lengths)
@@ -140,6 +151,11 @@ class RecognizerModule(pl.LightningModule):
         """Return the optimizer and its schedule, which moves with every step."""
         optimizer = self.make_optimizer(self.parameters())
         total = self.trainer.estimated_stepping_batches
+        if not 0 < total < math.inf:
+            raise ValueError(
+                f"the training has {total} steps, so the learning rate has no schedule; set "
+                f"max_steps or max_epochs of the trainer to a positive number"
+            )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: self.schedule((step + 1) / total)
         )
@@ -190,6 +206,8 @@ class RecognizerModule(pl.LightningModule):
         self, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> dict[str, list[Outcome]]:
         """Score a batch, count its loss, and return its ``outcomes``."""
+        if not batch.label:
+            return {"outcomes": []}
         logits = self.net(batch.image)
         targets, lengths = self.tokenizer.encode(batch.label)
         loss = self._loss(logits, targets, self.net.frames(batch.width.cpu()), lengths)
@@ -199,8 +217,9 @@ class RecognizerModule(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score a batch and keep its outcomes."""
         name = self._set_names("test")[dataloader_idx]
-        outcomes = self._score(batch, self.net(batch.image), name)
-        self.outcomes.setdefault(name, []).extend(outcomes)
+        if batch.label:
+            outcomes = self._score(batch, self.net(batch.image), name)
+            self.outcomes.setdefault(name, []).extend(outcomes)
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
 
     def _score(self, batch: Batch, logits: Tensor, name: str) -> list[Outcome]:
@@ -237,7 +256,7 @@ class RecognizerModule(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
         """Read a batch."""
-        return self.read(batch, self.net(batch.image))
+        return self.read(batch, self.net(batch.image)) if batch.label else []
 
     # ---- checkpoints ----
 
@@ -247,6 +266,8 @@ class RecognizerModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another charset."""
+        if "charset" not in checkpoint:
+            raise ValueError("the checkpoint names no charset; it was not written by this project")
         stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
         if stored != ours:
             raise ValueError(

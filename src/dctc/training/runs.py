@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from dctc.reporting.registry import Record, Registry, run_key, runs_folder
+from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
 
 DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
@@ -71,22 +70,17 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
     quiet_lightning()
     folder = runs_folder() / run.name
     with _alone(folder):
-        cli = _RunCLI(["--name", run.name, "--log", log, *run.options], run=False)
+        cli = RecognizerCLI(["--name", run.name, "--log", log, *run.options], run=False)
         try:
+            tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
+            for data in tests:  # before the training, which would be in vain if this failed
+                data.setup("test")
             _fit(cli)
-            for data in (cli.datamodule, *(make(cli.resolved) for make in run.tests)):
+            for data in tests:
                 _test(cli, data)
         finally:
             _close_wandb(cli.trainer)
         return Finished(run, folder, cli.datamodule, _known(cli))
-
-
-class _RunCLI(RecognizerCLI):
-    """Claims the run's folder before anything is written there."""
-
-    def before_instantiate_classes(self) -> None:
-        super().before_instantiate_classes()
-        _claim(self.folder, run_key(self.resolved))
 
 
 def _fit(cli: RecognizerCLI) -> None:
@@ -100,7 +94,6 @@ def _fit(cli: RecognizerCLI) -> None:
 
 
 def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
-    data.setup("test")
     names: list[str] = data.test_names  # type: ignore[attr-defined]
     # a folder that was set aside took its readings with it
     read = all((cli.folder / "readings" / f"{name}.tsv").exists() for name in names)
@@ -119,27 +112,6 @@ def _close_wandb(trainer: pl.Trainer) -> None:
         run = getattr(sys.modules.get("wandb"), "run", None)
         if run is not None:  # the logger's own attribute would open one
             run.finish()
-
-
-def _claim(folder: Path, key: str) -> None:
-    """Mark a folder with the key of its run; set aside what belongs to another run."""
-    mark = folder / "run_key"
-    if folder.exists():
-        found = mark.read_text().strip() if mark.exists() else "unknown"
-        if found != key:
-            aside = _free_name(folder.with_name(f"{folder.name}.{found}"))
-            folder.rename(aside)
-            print(f"{folder} held a run of another configuration; that is now {aside}")
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(f"{key}\n")
-
-
-def _free_name(path: Path) -> Path:
-    numbers = itertools.count(2)
-    free = path
-    while free.exists():
-        free = path.with_name(f"{path.name}.{next(numbers)}")
-    return free
 
 
 def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
