@@ -202,6 +202,31 @@ def test_an_earlier_parts_metrics_are_kept_on_resume(rendered, runs):
     assert torch.load(final, weights_only=True)["global_step"] == 4
 
 
+def test_a_fit_never_writes_over_another_run(rendered, runs, capsys):
+    main(["fit", rendered, "--name=one", "--log=off"])
+    first = (runs / "one" / "metrics.csv").read_text()
+    key = parse(rendered, "--name=other").results.run
+    main(["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"])
+    assert (runs / f"one.{key}" / "metrics.csv").read_text() == first
+    assert f"one.{key}" in capsys.readouterr().out
+    assert (runs / "one" / "metrics.csv").read_text() != first
+    assert not list((runs / "one").glob("metrics.*.csv"))
+
+
+def test_results_of_other_weights_are_kept_apart(rendered, runs):
+    """Only the end of a run is the run's result: not its middle, and not another run."""
+    main(["fit", rendered, "--name=one", "--log=off"])
+    main(["fit", rendered, "--name=two", "--log=off", "--seed_everything=1"])
+    own, other = (runs / name / "checkpoints" / "final.ckpt" for name in ("one", "two"))
+    for checkpoint in (own, other):
+        main(["test", rendered, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
+    mine, others = Registry(runs).records()
+    assert mine.run == parse(rendered, "--name=x").results.run
+    assert others.run != mine.run and others.run.startswith(f"{mine.run}+")
+    assert set(Registry(runs).find(mine.run)) == {"rendered"}
+    assert Registry(runs).find(mine.run)["rendered"] == mine
+
+
 def test_fast_dev_run_leaves_nothing(rendered, runs):
     main(["fit", rendered, "--log=off", "--trainer.fast_dev_run=true"])
     assert not [path for path in runs.rglob("*") if path.is_file()]

@@ -61,7 +61,8 @@ def test_every_sample_is_tested_and_predicted_once(pixels, runs):
     one, two = Registry(runs).records()  # one record each: rank 0 alone writes
     assert (one.n, one.correct) == (43, 29)  # 30 are read right, one of them broken
     assert one.drops == {"image cannot be read": 2}
-    for name in ("run", "n", "correct", "edits", "characters", "drops", "hits"):
+    assert two.run.startswith(f"{one.run}+")  # another run's weights
+    for name in ("n", "correct", "edits", "characters", "drops", "hits"):
         assert getattr(two, name) == getattr(one, name), name
     assert two.similarity == pytest.approx(one.similarity, rel=1e-9)
     readings = [read_readings(runs / name / "readings" / "CUTE80.tsv") for name in ("one", "two")]

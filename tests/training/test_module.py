@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from dctc.data.batch import Corrupt, collate
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.models import TimmRecognizer
@@ -113,6 +114,18 @@ def test_infeasible_labels_are_counted_and_warned_about_and_training_goes_on(tmp
     assert not torch.equal(after["net.head.weight"], before["net.head.weight"])
 
 
+@pytest.mark.parametrize("zero_infinity", [True, False])
+def test_infeasible_labels_make_torchs_loss_infinite_unless_it_is_told_not_to(
+    tmp_path, zero_infinity
+):
+    module = make_module(loss=nn.CTCLoss(zero_infinity=zero_infinity))
+    trainer = make_trainer(tmp_path, max_steps=1)
+    effect = "add nothing" if zero_infinity else "set zero_infinity"
+    with pytest.warns(UserWarning, match=effect):
+        trainer.fit(module, datamodule=FixedData([noise_batch(["a" * 9, "b"])]))
+    assert trainer.callback_metrics["train/loss"].isfinite() == zero_infinity
+
+
 def test_a_label_that_just_fits_is_not_counted(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=1)
     with warnings.catch_warnings():
@@ -130,6 +143,39 @@ def test_corrupt_records_of_training_are_counted(tmp_path):
     trainer = make_trainer(tmp_path, max_epochs=1)
     trainer.fit(make_module(), datamodule=FixedData(batches))
     assert trainer.callback_metrics["train/corrupt"] == 3
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the two records
+    UNREADABLE = collate([Corrupt("set/1", "image missing"), Corrupt("set/2", "no image")])
+
+
+def test_a_batch_without_a_readable_record_ends_training_and_is_named(tmp_path):
+    data = FixedData([noise_batch(["ab"]), UNREADABLE])
+    with pytest.raises(ValueError, match=r"none of the 2 records of batch 1 .* set/1: image miss"):
+        make_trainer(tmp_path, max_epochs=1).fit(make_module(), datamodule=data)
+
+
+def test_a_batch_without_a_readable_record_is_counted_when_scoring(tmp_path):
+    batches = [text_batch([("a", "a")]), UNREADABLE, text_batch([("b", "")])]
+    module = make_module(PixelNet)
+    trainer = make_trainer(tmp_path)
+    trainer.validate(module, FixedData(val={"set": batches}), verbose=False)
+    assert trainer.callback_metrics["val/accuracy"] == 0.5
+    trainer.test(module, FixedData(test={"set": batches}), verbose=False)
+    assert trainer.callback_metrics["test/set/accuracy"] == 0.5
+    assert [len(module.outcomes["set"]), len(module.corrupt["set"])] == [2, 2]
+    data = FixedData(test={"set": batches})
+    data.predict_dataloader = data.test_dataloader
+    assert [len(outcomes) for outcomes in trainer.predict(module, datamodule=data)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("length", [{"max_steps": -1, "max_epochs": -1}, {"max_steps": 0}])
+def test_a_training_without_a_length_is_refused(tmp_path, length):
+    with pytest.raises(ValueError, match="max_steps or max_epochs"):
+        make_trainer(tmp_path, **length).fit(
+            make_module(), datamodule=FixedData([noise_batch(["ab"])])
+        )
 
 
 A = [("one", "one"), ("two", "tow"), ("abcd", "abc")]  # hits 1 of 3, edits 0 + 2 + 1 of 10

@@ -132,9 +132,11 @@ class RecognizerModule(pl.LightningModule):
     def _log_training(self, loss: Tensor, infeasible: int, corrupt: int, n: int) -> None:
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=n)
         if infeasible:
+            infinite = isinstance(self.loss, nn.CTCLoss) and not self.loss.zero_infinity
+            effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
             rank_zero_warn(
-                f"{infeasible} of {n} labels need more frames than their images give; they add "
-                f"nothing to the loss. Their number is logged as train/infeasible"
+                f"{infeasible} of {n} labels need more frames than their images give, and are "
+                f"logged as train/infeasible; in the loss they {effect}"
             )
         for name, count in (("train/infeasible", infeasible), ("train/corrupt", corrupt)):
             self.log(
