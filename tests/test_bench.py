@@ -39,10 +39,12 @@ def test_prints_a_table_and_writes_json(runs, capsys):
     assert {f"{value / peer:.2f}" for value in seconds.values()} <= set(cells)
 
 
-def test_threads_are_set(runs):
-    main(["--scale", "tiny", "--threads", "1"])
-    assert torch.get_num_threads() == 1
-    assert "1 threads" in json.loads((runs / "bench" / "loss.json").read_text())["hardware"]
+def test_threads_are_set_and_put_back(runs, capsys):
+    before = torch.get_num_threads()
+    main(["--scale", "tiny", "--threads", "1", "3"])
+    assert torch.get_num_threads() == before
+    rows = json.loads((runs / "bench" / "loss.json").read_text())["rows"]
+    assert [row["threads"] for row in rows] == [1, 3]
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "huge"], ["--what", "nothing"], ["--threads=a"]])
