@@ -6,7 +6,6 @@ Keys: ``image-%09d`` (an encoded image), ``label-%09d`` (UTF-8), both counted fr
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from array import array
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch.utils.data import Dataset
 
 from dctc.data.batch import Corrupt, Sample
 from dctc.data.environment import count_records, open_environment
+from dctc.data.image import decode_image
 from dctc.data.sampler import Draw
 from dctc.text import Charset, get_protocol
 
@@ -30,9 +29,6 @@ NOT_UTF8 = "label is not UTF-8"
 MISSING = "label missing"
 
 WARNED_PER_REASON = 10  # ours: records named one by one; the rest of a broken set is one number
-
-# What Pillow raises for images that are broken, of an unknown format or absurdly large.
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 class LmdbDataset(Dataset[Sample | Corrupt]):
@@ -153,11 +149,7 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         if encoded is None:
             return Corrupt(key, "image missing")
         try:
-            with Image.open(io.BytesIO(encoded)) as opened:
-                image = opened.convert("L" if self.grayscale else "RGB")
-                image = image.resize((self.width, self.height), Image.Resampling.BICUBIC)
-        except UNDECODABLE as error:
-            reason = " ".join(str(error).split()).partition(" <_io")[0]  # without memory addresses
-            return Corrupt(key, f"image cannot be decoded ({type(error).__name__}: {reason})")
-        pixels = np.array(image)  # (h, w) or (h, w, ch) uint8, a copy that may be written to
-        return Sample(pixels.reshape(self.height, self.width, -1), label, key)
+            pixels = decode_image(encoded, self.height, self.width, self.grayscale)
+        except ValueError as error:
+            return Corrupt(key, str(error))
+        return Sample(pixels, label, key)
