@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -36,9 +37,12 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
     valid = frames < input_lengths.to(best.device)[None, :]
     starts_run = torch.ones_like(valid)
     starts_run[1:] = best[1:] != best[:-1]
-    keep = (valid & starts_run & (best != blank)).T.cpu()
+    keep = (valid & starts_run & (best != blank)).T  # (n, t)
     confidence = log_probs.masked_fill(~valid, 0.0).sum(0).exp().tolist()
-    best = best.T.cpu()
+    # one list of all classes, cut up, which spares a tensor for each sample
+    classes = best.T[keep].tolist()
+    ends = list(accumulate(keep.sum(1).tolist()))
     return [
-        Reading(row[kept].tolist(), p) for row, kept, p in zip(best, keep, confidence, strict=True)
+        Reading(classes[begin:end], p)
+        for begin, end, p in zip([0, *ends], ends, confidence, strict=False)
     ]
