@@ -1,0 +1,124 @@
+"""The net of a configuration, with or without trained weights; no data, trainer or loss."""
+
+from __future__ import annotations
+
+import pickle
+from argparse import ArgumentError
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jsonargparse import ArgumentParser, get_loader
+from torch import nn
+from yaml import YAMLError
+
+from dctc.models import Recognizer
+from dctc.text import CTCTokenizer
+from dctc.training.module import RecognizerModule
+
+TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
+PROTOCOL = "english36"  # RecognizerModule's default
+HEIGHT, WIDTH = 32, 128  # the DataModules' defaults
+
+
+class Loaded(NamedTuple):
+    """A net and what is needed to use it.
+
+    Attributes:
+        net: On the CPU, in evaluation mode.
+        tokenizer: Maps its classes to characters.
+        protocol: Name of the protocol that its readings pass.
+        image: Channels, height and width of the images that the configuration trains on.
+    """
+
+    net: Recognizer
+    tokenizer: CTCTokenizer
+    protocol: str
+    image: tuple[int, int, int]
+
+
+def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
+    """Build the net of a configuration.
+
+    Args:
+        config: A fragment with a ``model.net``, a complete configuration, or the ``config.yaml``
+            of a run. Without ``model.tokenizer`` the charset is ``36``; without ``data`` the images
+            are 32x128.
+        checkpoint: Weights to load, as a run has written them; None leaves those of the start.
+
+    Raises:
+        ValueError: If the file names no net or one that cannot be built, or the checkpoint is of
+            another charset or another net, or is none at all.
+        OSError: If a file cannot be read.
+    """
+    settings = _read(config)
+    model = settings.get("model")
+    if not isinstance(model, dict) or "net" not in model:
+        raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
+    try:
+        tokenizer = _build(
+            "tokenizer", CTCTokenizer, _spelled_out(model.get("tokenizer") or TOKENIZER)
+        )
+        chosen = _spelled_out(model["net"])
+        chosen["init_args"]["num_classes"] = tokenizer.num_classes
+        if checkpoint is not None and "pretrained" in chosen["init_args"]:
+            chosen["init_args"]["pretrained"] = False  # the checkpoint brings all weights
+        net = _build("net", nn.Module, chosen)
+    except ArgumentError as error:
+        raise ValueError(f"{config}: {_one_line(error)}") from error
+    protocol = model.get("protocol") or PROTOCOL
+    # the module checks that the classes fit, the protocol exists, and a checkpoint's charset
+    module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
+    if checkpoint is not None:
+        _load(module, checkpoint)
+    data = (settings.get("data") or {}).get("init_args") or {}
+    channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
+    image = (channels, data.get("height", HEIGHT), data.get("width", WIDTH))
+    return Loaded(module.net.eval(), tokenizer, protocol, image)
+
+
+def _read(config: Path) -> dict[str, Any]:
+    load: Any = get_loader("yaml")  # the reading of numbers that LightningCLI uses
+    try:
+        settings = load(config.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, YAMLError) as error:
+        raise ValueError(f"{config}: not a YAML file ({_one_line(error)})") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{config}: not a configuration; it holds no sections")
+    return settings
+
+
+def _spelled_out(chosen: Any) -> dict[str, Any]:
+    """Return a chosen class as ``class_path`` and ``init_args``; it may be the path alone."""
+    if not isinstance(chosen, dict):
+        chosen = {"class_path": str(chosen)}
+    return {**chosen, "init_args": dict(chosen.get("init_args") or {})}
+
+
+def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument(f"--{key}", type=kind)
+    return parser.instantiate(parser.parse_object({key: chosen}))[key]
+
+
+def _load(module: RecognizerModule, checkpoint: Path) -> None:
+    try:
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{checkpoint}: no checkpoint that can be loaded safely") from error
+    if not isinstance(stored, dict) or "state_dict" not in stored:
+        raise ValueError(f"{checkpoint}: no checkpoint of a run; it holds no state_dict")
+    try:
+        module.on_load_checkpoint(stored)
+        weights = {
+            name.removeprefix("net."): value
+            for name, value in stored["state_dict"].items()
+            if name.startswith("net.")
+        }
+        module.net.load_state_dict(weights)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

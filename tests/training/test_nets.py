@@ -1,0 +1,135 @@
+"""Nets from configurations and checkpoints, without data, trainer or loss."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from dctc.training.nets import load_net
+from tiny import PixelNet, TinyNet, make_module, make_trainer, same_weights
+
+ROOT = Path(__file__).parents[2]
+FRAGMENTS = sorted((ROOT / "experiments/configs/model").glob("*.yaml"))
+TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(settings) -> Path:
+        file = tmp_path / "config.yaml"
+        file.write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings))
+        return file
+
+    return write
+
+
+def checkpoint_of(tmp_path, **options) -> tuple[Path, dict[str, torch.Tensor]]:
+    """Write a checkpoint as a run does, and return the weights of its net too."""
+    module = make_module(seed=3, **options)
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "final.ckpt", weights_only=True)
+    return tmp_path / "final.ckpt", module.net.state_dict()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda file: file.stem)
+def test_every_fragment_of_a_model_is_a_net(fragment):
+    net, tokenizer, _, image = load_net(fragment)
+    assert net.num_classes == tokenizer.num_classes
+    assert not net.training
+    with torch.no_grad():
+        assert net(torch.zeros(2, *image)).shape[1:] == (2, tokenizer.num_classes)
+
+
+def test_the_charset_sets_the_classes(write):
+    tokenizer = {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "94"}}
+    loaded = load_net(write({"model": {"net": TINY, "tokenizer": tokenizer}}))
+    assert isinstance(loaded.net, TinyNet)
+    assert loaded.net.num_classes == loaded.tokenizer.num_classes == 95
+    assert load_net(write({"model": {"net": TINY}})).net.num_classes == 37
+
+
+def test_protocol_and_image_are_those_of_the_run(write):
+    data = {"class_path": "x.Never", "init_args": {"height": 48, "width": 320, "grayscale": True}}
+    loaded = load_net(write({"model": {"net": TINY, "protocol": "verbatim"}, "data": data}))
+    assert loaded.protocol == "verbatim"
+    assert loaded.image == (1, 48, 320)
+    assert load_net(write({"model": {"net": TINY}})).image == (3, 32, 128)
+
+
+def test_a_checkpoint_brings_its_weights(write, tmp_path):
+    checkpoint, trained = checkpoint_of(tmp_path)
+    config = write({"model": {"net": TINY}})
+    torch.manual_seed(9)
+    assert not same_weights(load_net(config).net.state_dict(), trained)
+    assert same_weights(load_net(config, checkpoint).net.state_dict(), trained)
+
+
+def test_with_a_checkpoint_no_pretrained_weights_are_fetched(write, tmp_path):
+    """small_resnet has none, so that asking for them would be an error."""
+    net = {"class_path": "dctc.models.TimmRecognizer", "init_args": {"pretrained": True}}
+    config = write({"model": {"net": net}})
+    with pytest.raises(ValueError, match="no pretrained weights"):
+        load_net(config)
+    checkpoint, _ = checkpoint_of(tmp_path)
+    with pytest.raises(ValueError, match=r"final\.ckpt: Error.*loading state_dict for TimmRec"):
+        load_net(config, checkpoint)
+
+
+def test_a_checkpoint_of_another_charset(write, tmp_path):
+    tokenizer = {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "62"}}
+    config = write({"model": {"net": TINY, "tokenizer": tokenizer}})
+    checkpoint, _ = checkpoint_of(tmp_path)
+    with pytest.raises(ValueError, match=r"final\.ckpt: the checkpoint reads 36 .* tokenizer 62"):
+        load_net(config, checkpoint)
+
+
+class Unsafe:
+    """What a pickle could run."""
+
+    def __reduce__(self):
+        return (print, ("code of the checkpoint ran",))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", {"state_dict": Unsafe()}, 3])
+def test_what_is_no_checkpoint_is_refused_and_never_run(write, tmp_path, content, capsys):
+    file = tmp_path / "bad.ckpt"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(ValueError, match=r"bad\.ckpt: no checkpoint") as refused:
+        load_net(write({"model": {"net": TINY}}), file)
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_missing_files(write, tmp_path):
+    with pytest.raises(OSError, match=r"nowhere\.yaml"):
+        load_net(tmp_path / "nowhere.yaml")
+    with pytest.raises(OSError, match=r"nowhere\.ckpt"):
+        load_net(write({"model": {"net": TINY}}), tmp_path / "nowhere.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("a: [", "config.yaml: not a YAML file"),
+        ("3", "config.yaml: not a configuration"),
+        ("model: 3", "names no model.net"),
+        ({"model": {"loss": {"class_path": "dctc.losses.CTCLoss"}}}, "names no model.net"),
+        ({"model": {"net": "tiny.Nope"}}, "has no attribute 'Nope'"),
+        ({"model": {"net": {**TINY, "init_args": {"hight": 8}}}}, "'hight' is not accepted"),
+        ({"model": {"net": TINY, "protocol": "x"}}, "protocol 'x': not one of english36"),
+    ],
+)
+def test_a_configuration_without_a_net_is_refused_in_one_line(write, settings, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        load_net(write(settings))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_class_alone_is_a_choice_too(write):
+    assert isinstance(load_net(write({"model": {"net": "tiny.PixelNet"}})).net, PixelNet)
