@@ -31,6 +31,13 @@ def test_rows_columns_and_channels_keep_their_places():
     torch.testing.assert_close(image[0], expected)
 
 
+def test_a_narrow_image_says_how_wide_it_is():
+    batch = collate([sample(), sample()._replace(width=2)])
+    assert batch.width.tolist() == [6, 2]
+    assert batch.width.dtype == torch.int64
+    assert batch.image.shape == (2, 3, 4, 6)
+
+
 def test_extents_are_padded():
     one, two = np.array([[0, 2]], np.float32), np.array([[0, 2], [3, 5]], np.float32)
     batch = collate([sample(extents=one), sample(extents=two)])

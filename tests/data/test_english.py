@@ -50,6 +50,15 @@ def test_training_unites_all_lmdbs_of_all_folders(root):
     assert data.drops("train") == {}
 
 
+def test_batches_say_how_wide_their_images_are(root, write_lmdb, encode_image):
+    sizes = [(8, 8), (12, 8), (80, 8)]
+    write_lmdb(root / "val", [(encode_image(0, *size), b"a") for size in sizes])
+    for keep_ratio, widths in ((False, [16, 16, 16]), (True, [8, 12, 16])):
+        data = ready(root, "validate", val={"val": ["val"]}, keep_ratio=keep_ratio)
+        (batch,) = data.val_dataloader()[0]
+        assert batch.width.tolist() == widths and batch.image.shape == (3, 3, 8, 16)
+
+
 def test_validation_is_the_union_of_the_real_training_words(root):
     data = ready(root, "validate")
     assert data.val_names == ["real_train_words"]

@@ -40,6 +40,13 @@ def test_a_sample_is_protocolled_resized_and_keyed(words, encode_image):
     np.testing.assert_array_equal(image, expected)
 
 
+def test_the_ratio_of_an_image_is_kept_on_request(words):
+    whole, kept = open_set(words)[0], open_set(words, keep_ratio=True)[0]
+    assert (whole.width, whole.image.shape) == (128, (32, 128, 3))
+    assert (kept.width, kept.image.shape) == (80, (32, 128, 3))  # of 40 x 16
+    assert collate([whole, kept]).width.tolist() == [128, 80]
+
+
 def test_grayscale_has_one_channel(words):
     assert open_set(words, grayscale=True)[0].image.shape == (32, 128, 1)
 

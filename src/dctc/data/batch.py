@@ -22,12 +22,15 @@ class Sample(NamedTuple):
         key: Where it comes from: ``set/record`` or ``rendered/seed/number``.
         extents: ``(s, 2)`` float32, left and right limit of each character of the label in pixels
             of ``image``; None where unknown.
+        width: Valid pixels of the image's width, at least 1; the rest, on the right, is padding.
+            None if the whole width is valid.
     """
 
     image: np.ndarray
     label: str
     key: str
     extents: np.ndarray | None = None
+    width: int | None = None
 
 
 class Corrupt(NamedTuple):
@@ -77,7 +80,7 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
     pixels = torch.from_numpy(np.stack([s.image for s in good]))  # (n, h, w, ch) uint8
     # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
     image = pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-    width = torch.full((len(good),), image.shape[3], dtype=torch.int64)
+    width = torch.tensor([image.shape[3] if s.width is None else s.width for s in good])
     return Batch(
         image=image,
         label=[s.label for s in good],

@@ -160,7 +160,8 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
     Args:
         found: From :func:`find_benchmarks`.
         allow_size_mismatch: Take a set of another size all the same.
-        **options: protocol, charset, height, width and grayscale of :class:`LmdbDataset`.
+        **options: protocol, charset, height, width, grayscale and keep_ratio of
+            :class:`LmdbDataset`.
 
     Raises:
         ValueError: If the number of records is not that of the registry.

@@ -55,6 +55,8 @@ class EnglishDataModule(pl.LightningDataModule):
         seed: Seed of the order of training samples.
         num_workers: Worker processes of each loader.
         allow_size_mismatch: Score a benchmark even if it has not the published number of records.
+        keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
+            it.
 
     Raises:
         ValueError: At once, for a charset, protocol or benchmark that does not exist; in
@@ -79,6 +81,7 @@ class EnglishDataModule(pl.LightningDataModule):
         seed: int = 0,
         num_workers: int = 2,
         allow_size_mismatch: bool = False,
+        keep_ratio: bool = False,
     ) -> None:
         super().__init__()
         unknown = [name for name in test or () if name not in BENCHMARKS]
@@ -95,6 +98,7 @@ class EnglishDataModule(pl.LightningDataModule):
             "height": height,
             "width": width,
             "grayscale": grayscale,
+            "keep_ratio": keep_ratio,
         }
         self._train_set: UnionDataset | None = None
         self._val_sets: dict[str, UnionDataset] = {}

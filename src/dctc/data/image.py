@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dctc.data.resize import resize_image
+
 # What Pillow raises for images that are broken, of an unknown format or absurdly large.
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -16,8 +18,6 @@ def decode_image(
     source: bytes | Path, height: int = 32, width: int = 128, grayscale: bool = False
 ) -> np.ndarray:
     """Decode an image and resize it, without regard to its aspect ratio.
-
-    Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) uses it.
 
     Args:
         source: The encoded image, or its file.
@@ -31,14 +31,26 @@ def decode_image(
     Raises:
         ValueError: If it cannot be decoded; the message says why, in one line.
     """
+    return resize_image(load_image(source, grayscale), height, width)[0]
+
+
+def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
+    """Decode an image, of mode ``RGB`` or ``L``.
+
+    Args:
+        source: The encoded image, or its file.
+        grayscale: One channel instead of three.
+
+    Raises:
+        ValueError: If it cannot be decoded; the message says why, in one line.
+    """
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            image = opened.convert("L" if grayscale else "RGB")
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
+            # a copy even where the mode is the same, so that all is decoded before the file closes
+            return opened.convert("L" if grayscale else "RGB")
     except UNDECODABLE as error:
         # one line, without the memory address or the path that Pillow names
         reason = " ".join(str(error).split()).partition(" <_io")[0]
         if isinstance(source, Path):
             reason = reason.replace(repr(str(source)), "").strip(" :")
         raise ValueError(f"image cannot be decoded ({type(error).__name__}: {reason})") from error
-    return np.array(image).reshape(height, width, -1)  # a copy, since Pillow's may not be written

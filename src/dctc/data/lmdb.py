@@ -19,7 +19,8 @@ from torch.utils.data import Dataset
 
 from dctc.data.batch import Corrupt, Sample
 from dctc.data.environment import count_records, open_environment
-from dctc.data.image import decode_image
+from dctc.data.image import load_image
+from dctc.data.resize import resize_image
 from dctc.data.sampler import Draw
 from dctc.text import Charset, get_protocol
 
@@ -38,8 +39,9 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
     bytes a record), so a worker does not copy millions of strings. The environment is opened on
     first use in each process; the dataset may be forked and pickled.
 
-    Images are resized to (height, width) without regard to their aspect ratio, with Pillow's
-    bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
+    Images are resized to (height, width) without regard to their aspect ratio, as PARSeq (Bautista
+    & Atienza, ECCV 2022) does, or with ``keep_ratio`` to the height and padded on the right; see
+    :func:`dctc.data.resize.resize_image`.
 
     Args:
         path: Folder with ``data.mdb``.
@@ -52,6 +54,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         grayscale: One channel instead of three.
         keep: Predicate on the protocolled label. Records that it turns away do not belong to the
             set, so they are not counted as drops.
+        keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
+            it.
 
     Attributes:
         records: ``num-samples``, the records of the folder.
@@ -73,10 +77,12 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         width: int = 128,
         grayscale: bool = False,
         keep: Callable[[str], bool] | None = None,
+        keep_ratio: bool = False,
     ) -> None:
         self.path, self.name, self.charset, self.keep = Path(path), name, charset, keep
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.height, self.width, self.grayscale = height, width, grayscale
+        self.keep_ratio = keep_ratio
         self._environment: Any = None
         self._process = -1
         self.records = count_records(path)
@@ -149,7 +155,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         if encoded is None:
             return Corrupt(key, "image missing")
         try:
-            pixels = decode_image(encoded, self.height, self.width, self.grayscale)
+            image = load_image(encoded, self.grayscale)
         except ValueError as error:
             return Corrupt(key, str(error))
-        return Sample(pixels, label, key)
+        pixels, valid = resize_image(image, self.height, self.width, self.keep_ratio)
+        return Sample(pixels, label, key, width=valid)

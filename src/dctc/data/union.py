@@ -64,7 +64,8 @@ def open_union(
         folders: Absolute, or relative to ``root``.
         root: Data root.
         refuse_tests: Take no test set.
-        **options: protocol, charset, height, width and grayscale of :class:`LmdbDataset`.
+        **options: protocol, charset, height, width, grayscale and keep_ratio of
+            :class:`LmdbDataset`.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
