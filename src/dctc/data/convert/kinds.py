@@ -1,0 +1,130 @@
+"""The archives that can be converted, and the conversion itself."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, Benchmark
+from dctc.data.convert.icdar import words_of_ic13_1015, words_of_icdar
+from dctc.data.convert.iiit5k import words_of_iiit5k
+from dctc.data.convert.lists import words_of_image_list, words_of_mjsynth, words_of_table
+from dctc.data.convert.svt import words_of_svt
+from dctc.data.convert.synthtext import words_of_synthtext
+from dctc.data.convert.word import Word
+from dctc.data.image import UNDECODABLE
+from dctc.data.writer import Fault, Progress, Record, write_set
+
+
+class Kind(NamedTuple):
+    """One kind of archive.
+
+    Attributes:
+        words: Yields its words, given the annotation file and the folder of images.
+        source: What the annotation file is called or looks like.
+        benchmark: Registered set that it becomes; None for training data and tables of one's own.
+    """
+
+    words: Callable[[Path, Path], Iterator[Word]]
+    source: str
+    benchmark: Benchmark | None = None
+
+
+KINDS = {
+    "iiit5k-test": Kind(words_of_iiit5k, "testdata.mat", BENCHMARKS["IIIT5K"]),
+    "iiit5k-train": Kind(words_of_iiit5k, "traindata.mat", TRAIN_WORDS["IIIT5K_2000"]),
+    "svt-test": Kind(words_of_svt, "test.xml", BENCHMARKS["SVT"]),
+    "svt-train": Kind(words_of_svt, "train.xml", TRAIN_WORDS["SVT_257"]),
+    "ic13-test": Kind(words_of_ic13_1015, "gt.txt", BENCHMARKS["IC13_1015"]),
+    "ic13-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC13_848"]),
+    "ic15-test": Kind(words_of_icdar, "gt.txt", BENCHMARKS["IC15_2077"]),
+    "ic15-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC15_4468"]),
+    "svtp": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["SVTP"]),
+    "cute80": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["CUTE80"]),
+    "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt"),
+    "synthtext": Kind(words_of_synthtext, "gt.mat"),
+    "table": Kind(words_of_table, "any text file of lines: image, tab, label"),
+}
+
+
+def convert(
+    kind: str,
+    source: Path,
+    out: Path,
+    images: Path | None = None,
+    lenient: bool = False,
+    advance: Callable[[int], None] = lambda taken: None,
+) -> Progress:
+    """Convert an archive to an LMDB, or go on with a conversion that was cut off.
+
+    Args:
+        kind: Key of :data:`KINDS`.
+        source: The archive's annotation file.
+        out: Folder of the LMDB.
+        images: Folder that the image names are relative to; None is that of ``source``.
+        lenient: Leave out images that are missing or unreadable, warn about them and count them,
+            and take another number of words than the benchmark has.
+        advance: Told how many words have been read, now and then.
+
+    Returns:
+        The counts of the set.
+
+    Raises:
+        ValueError: If the annotation file is not of its form; unless ``lenient``, if an image
+            cannot be decoded or the number of words is wrong.
+        OSError: Unless ``lenient``, if an image is missing; if the disk is full.
+    """
+    words, _, benchmark = KINDS[kind]
+    if not source.is_file():
+        raise FileNotFoundError(
+            f"{source}: no such file; for {kind} give the path of {KINDS[kind].source}"
+        )
+    folder = images or source.parent
+
+    def items(taken: int) -> Iterator[Record | Fault]:
+        for word in islice(words(source, folder), taken, None):
+            item = read_word(word)
+            if isinstance(item, Fault) and not lenient:
+                raise ValueError(
+                    f"{folder}: {item}; mend the archive, or leave such words out with --lenient"
+                )
+            yield item
+
+    def check(progress: Progress) -> None:
+        if benchmark and progress.records != benchmark.size and not lenient:
+            raise ValueError(
+                f"{benchmark.name}: {progress.records:,} words where {benchmark.size:,} are "
+                f"expected, in {source}; get the complete archive, or take it with --lenient"
+            )
+
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    recipe = {"kind": kind, "source": source.name, "source_sha256": digest}
+    return write_set(out, recipe, items, check, advance)
+
+
+def read_word(word: Word) -> Record | Fault:
+    """Read and decode a word's image; return a fault if that fails."""
+    try:
+        encoded = word.read()
+    except FileNotFoundError:
+        return Fault(word.name, "image missing")
+    except UNDECODABLE as error:
+        return Fault(word.name, "image cannot be read", _line(error))
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+    except UNDECODABLE as error:
+        return Fault(word.name, "image cannot be decoded", _line(error))
+    return Record(encoded, word.label)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()).partition(" <_io")[0]  # without memory addresses
+    return f"{type(error).__name__}: {text}"
