@@ -18,7 +18,7 @@ def test_usage(arguments, capsys):
 
 def test_usage_names_every_command():
     listed = [line.split()[0] for line in cli.USAGE.splitlines() if line.startswith("  ")]
-    assert listed == [*cli.TRAINING, "bench"]
+    assert listed == [*cli.TRAINING, "score", "bench"]
 
 
 @pytest.mark.parametrize("command", ["fti", "", "--version", "-x"])
@@ -36,6 +36,13 @@ def test_bench_gets_its_arguments(monkeypatch):
     monkeypatch.setattr("dctc.bench.main", given.append)
     cli.main(["bench", "--scale", "tiny"])
     assert given == [["--scale", "tiny"]]
+
+
+def test_score_gets_its_arguments(monkeypatch):
+    given = []
+    monkeypatch.setattr("dctc.reporting.score.main", given.append)
+    cli.main(["score", "a.tsv", "--protocol", "english36"])
+    assert given == [["a.tsv", "--protocol", "english36"]]
 
 
 @pytest.mark.parametrize("command", cli.TRAINING)
@@ -60,3 +67,4 @@ def test_usage_and_bench_load_no_trainer():
     assert "dctc" in usage
     assert not usage & heavy
     assert not loaded_by("import dctc.bench.loss") & heavy
+    assert not loaded_by("import dctc.reporting.score") & heavy

@@ -17,6 +17,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   test       score a checkpoint on the test sets, into the registry
   predict    write the readings of the test sets to a file
 
+  score      accuracy, NED and CER of files of predictions
   bench      time and memory of the losses"""
 
 
@@ -51,6 +52,10 @@ def _run(args: list[str]) -> None:
         from dctc.training.cli import main as train
 
         train(args)
+    elif command == "score":
+        from dctc.reporting.score import main as score
+
+        score(args[1:])
     elif command == "bench":
         from dctc.bench import main as bench
 

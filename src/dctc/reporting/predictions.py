@@ -1,0 +1,114 @@
+"""Reading files of predictions: the Chinese benchmark's published form, and tables of our own."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+_OPENERS = {".xz": lzma.open, ".gz": gzip.open}
+_COLUMNS = ("key", "prediction", "label")
+_SEPARATOR = "] ["
+_PUBLISHED = re.compile(r"(\d+) \[(.*)\]", re.DOTALL)
+
+
+class Prediction(NamedTuple):
+    """One line of a file of predictions.
+
+    Attributes:
+        key: Which sample; unique in its file.
+        prediction: What was read.
+        label: What it says.
+    """
+
+    key: str
+    prediction: str
+    label: str
+
+
+def read_predictions(file: str | Path) -> Iterator[Prediction]:
+    """Read a file of predictions, plain or compressed (``.xz``, ``.gz``), UTF-8.
+
+    Its first line decides on the form: tab-separated with a head that has the columns key,
+    prediction and label, as ``readings/<set>.tsv`` of a run is; or lines ``index [prediction]
+    [label]``, as FudanVI publishes them. Those may hold brackets, but ``] [`` only once: more of
+    them can be taken apart in several ways.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If it is empty, cut off or not UTF-8; for a line that is malformed or bears the
+            key of an earlier one; the message names file and line.
+    """
+    file = Path(file)
+    seen: dict[str, int] = {}
+    try:
+        with _OPENERS.get(file.suffix, open)(
+            file, "rt", encoding="utf-8-sig", newline=""
+        ) as stream:
+            for number, prediction in _parse(stream, str(file)):
+                if prediction.key in seen:
+                    raise ValueError(
+                        f"{file}:{number}: key {prediction.key} stands in line "
+                        f"{seen[prediction.key]} too; keep one of them"
+                    )
+                seen[prediction.key] = number
+                yield prediction
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(f"{file}: cut off or damaged ({error}); fetch it again") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not UTF-8 ({error})") from error
+    if not seen:
+        raise ValueError(f"{file}: no predictions in it")
+
+
+def _parse(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
+    """Yield line numbers and predictions."""
+    head = stream.readline()
+    stream.seek(0)
+    if "\t" in head and not _PUBLISHED.match(head):
+        yield from _parse_table(stream, name)
+        return
+    # not splitlines(): a label may hold what that takes for a line break
+    for number, line in enumerate(stream, start=1):
+        yield number, _parse_published(line.rstrip("\r\n"), f"{name}:{number}")
+
+
+def _parse_published(line: str, where: str) -> Prediction:
+    matched = _PUBLISHED.fullmatch(line)
+    parts = matched[2].split(_SEPARATOR) if matched else []
+    if matched is None or len(parts) != 2:
+        several = f", and {_SEPARATOR!r} only once" if len(parts) > 2 else ""
+        raise ValueError(
+            f"{where}: {_shortened(line)} is not of the form 'index [prediction] [label]'{several}"
+        )
+    return Prediction(matched[1], *parts)
+
+
+def _parse_table(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
+    rows = csv.reader(stream, delimiter="\t", strict=True)
+    head = next(rows)
+    missing = [column for column in _COLUMNS if column not in head]
+    if missing:
+        raise ValueError(
+            f"{name}:1: no column {missing[0]!r} among {', '.join(head)}; a table of predictions "
+            f"has the columns {', '.join(_COLUMNS)}"
+        )
+    places = [head.index(column) for column in _COLUMNS]
+    try:
+        for row in rows:
+            if len(row) != len(head):
+                raise ValueError(
+                    f"{name}:{rows.line_num}: {len(row)} columns where the head has {len(head)}"
+                )
+            yield rows.line_num, Prediction(*(row[place] for place in places))
+    except csv.Error as error:
+        raise ValueError(f"{name}:{rows.line_num}: {error}; quote as csv.writer does") from error
+
+
+def _shortened(line: str) -> str:
+    return repr(line if len(line) <= 60 else f"{line[:57]}...")
