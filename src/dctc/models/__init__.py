@@ -1,6 +1,8 @@
 """Recognisers: nets from images to CTC logits."""
 
+from dctc.models.crnn import CRNN
 from dctc.models.recognizer import Recognizer
+from dctc.models.svtr import SVTR
 from dctc.models.timm_recognizer import TimmRecognizer
 
-__all__ = ["Recognizer", "TimmRecognizer"]
+__all__ = ["CRNN", "SVTR", "Recognizer", "TimmRecognizer"]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dctc.models.images import check_images
 from dctc.models.timm_encoder import FRAME_STRIDE, SMALL_RESNET, create_encoder
 
 
@@ -62,11 +63,7 @@ class TimmRecognizer(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Turn images ``(n, ch, h, w)`` into frame features ``(t, n, d)``, t = w/4."""
-        channels, width = images.shape[1], images.shape[3]
-        if channels != self.in_chans:
-            raise ValueError(f"images have {channels} channels, the net expects {self.in_chans}")
-        if width % FRAME_STRIDE:
-            raise ValueError(f"images are {width} wide, not a multiple of {FRAME_STRIDE}")
+        check_images(images, self.in_chans, width_multiple=FRAME_STRIDE)
         feature_map = self.encoder(images)  # (n, d, h', t)
         features = feature_map.mean(2).permute(2, 0, 1)  # (t, n, d)
         return features if self.neck is None else self.neck(features)[0]
