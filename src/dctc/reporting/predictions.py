@@ -9,9 +9,9 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-_OPENERS = {".xz": lzma.open, ".gz": gzip.open}
+_OPENERS: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open}
 _COLUMNS = ("key", "prediction", "label")
 _SEPARATOR = "] ["
 _PUBLISHED = re.compile(r"(\d+) \[(.*)\]", re.DOTALL)
