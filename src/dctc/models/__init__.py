@@ -1,8 +1,9 @@
-"""Recognisers: nets from images to CTC logits."""
+"""Recognisers: nets from images to CTC logits, and one that reads by attention."""
 
+from dctc.models.attention import AttentionRecognizer
 from dctc.models.crnn import CRNN
 from dctc.models.recognizer import Recognizer
 from dctc.models.svtr import SVTR
 from dctc.models.timm_recognizer import TimmRecognizer
 
-__all__ = ["CRNN", "SVTR", "Recognizer", "TimmRecognizer"]
+__all__ = ["CRNN", "SVTR", "AttentionRecognizer", "Recognizer", "TimmRecognizer"]
