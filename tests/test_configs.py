@@ -125,8 +125,13 @@ USUAL = {
     "loss": CONFIGS / "loss" / "dctc.yaml",
     "trainer": CONFIGS / "trainer" / "cpu.yaml",
 }
+# Nets that read by attention have a loss of their own.
+CROSS_ENTROPY = CONFIGS / "loss" / "character_cross_entropy.yaml"
 SELECTION = [
-    {**USUAL, kind: file} for kind, files in PARTS.items() for file in files if file != USUAL[kind]
+    {**USUAL, kind: file} | ({"loss": CROSS_ENTROPY} if file.stem.startswith("attention") else {})
+    for kind, files in PARTS.items()
+    for file in files
+    if file not in (USUAL[kind], CROSS_ENTROPY)
 ] + [USUAL]
 
 

@@ -93,7 +93,7 @@ def test_a_dctc_loss_stays_and_its_weight_is_scheduled(tmp_path):
 
 
 def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path):
-    with pytest.raises(TypeError, match="CrossEntropyLoss"):
+    with pytest.raises(ValueError, match="CrossEntropyLoss"):
         fit(tmp_path, DCTCCallback(), loss=nn.CrossEntropyLoss())
 
 

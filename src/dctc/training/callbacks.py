@@ -35,7 +35,7 @@ class DCTCCallback(pl.Callback):
         warmup_steps: Optimizer steps over which alpha rises from 0.
 
     Raises:
-        TypeError: If ``module.loss`` is some other loss.
+        ValueError: If ``module.loss`` is some other loss.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class DCTCCallback(pl.Callback):
                 reduction=loss.reduction,  # type: ignore[arg-type]
             )
         elif not isinstance(loss, DCTCLoss):
-            raise TypeError(
-                f"DCTCCallback: module.loss is a {type(loss).__name__}; it works on CTCLoss and "
-                f"DCTCLoss only"
+            raise ValueError(
+                f"DCTCCallback: module.loss is a {type(loss).__name__}, for the net "
+                f"{type(pl_module.net).__name__}; it works on CTCLoss and DCTCLoss only"
             )
 
     def weight(self, step: int) -> float:

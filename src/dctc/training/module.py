@@ -15,10 +15,10 @@ from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLR
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, MetricCollection
 
-from dctc.ctc import frames_needed
 from dctc.data.batch import Batch, Corrupt
 from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
-from dctc.text import CTCTokenizer, get_protocol, greedy_decode
+from dctc.text import CTCTokenizer, get_protocol
+from dctc.training.objective import objective_of
 from dctc.training.schedule import WarmupCosine
 
 
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
         key: Which sample.
         label: Its label under the protocol.
         prediction: The reading under the protocol.
-        confidence: Probability of the best path.
+        confidence: Probability of the best path, or of the characters and the end.
     """
 
     key: str
@@ -39,11 +39,12 @@ class Outcome(NamedTuple):
 
 
 class RecognizerModule(pl.LightningModule):
-    """Trains and scores a CTC text recogniser.
+    """Trains and scores a text recogniser.
 
     Args:
-        net: A :class:`~dctc.models.Recognizer`.
-        loss: Called as :class:`torch.nn.CTCLoss` is; takes logits.
+        net: A :class:`~dctc.models.Recognizer`, or an :class:`~dctc.models.AttentionRecognizer`.
+        loss: Called as :class:`torch.nn.CTCLoss` is; takes logits. With a net that reads by
+            attention, a :class:`~dctc.losses.cross_entropy.CharacterCrossEntropy`.
         tokenizer: Maps characters to classes.
         optimizer: Makes the optimizer from the parameters; its learning rate is for the global
             batch.
@@ -52,7 +53,8 @@ class RecognizerModule(pl.LightningModule):
         protocol: Name of the protocol that predictions pass before they are scored.
 
     Raises:
-        ValueError: If the net's classes are not those of the tokenizer.
+        ValueError: If the net's classes are not those of the tokenizer, or net and loss do not go
+            together.
 
     Attributes:
         outcomes: Readings of the last test, by set, of this process.
@@ -60,7 +62,7 @@ class RecognizerModule(pl.LightningModule):
     """
 
     # nn.Module's attributes are opaque to type checkers
-    net: Any  # a dctc.models.Recognizer
+    net: Any
     loss: Any
 
     def __init__(
@@ -78,6 +80,7 @@ class RecognizerModule(pl.LightningModule):
                 f"the net has {net.num_classes} classes, the charset and the blank need "
                 f"{tokenizer.num_classes}"
             )
+        self.objective = objective_of(net, loss)
         self.net = net
         self.loss = loss
         self.tokenizer = tokenizer
@@ -91,7 +94,7 @@ class RecognizerModule(pl.LightningModule):
         self.corrupt: dict[str, list[Corrupt]] = {}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn images ``(n, ch, h, w)`` into logits ``(t, n, c)``."""
+        """Turn images ``(n, ch, h, w)`` into the net's logits, ``(t, n, c)`` of a CTC net."""
         return self.net(images)
 
     # ---- training ----
@@ -117,37 +120,19 @@ class RecognizerModule(pl.LightningModule):
                 f"none of the {len(batch.corrupt)} records of batch {batch_idx} can be read; the "
                 f"first: {first.key}: {first.reason}"
             )
-        targets, lengths = self.tokenizer.encode(batch.label)
-        frames = self.net.frames(batch.width.cpu())
-        loss = self._loss(self.net(batch.image), targets, frames, lengths)
-        infeasible = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
-        self._log_training(loss, infeasible, len(batch.corrupt), len(batch.label))
+        outputs = self.objective.outputs(self, batch)
+        loss, unfit = self.objective.loss(self, batch, outputs)
+        self._log_training(loss, unfit, len(batch.corrupt), len(batch.label))
         return loss
 
-    def _loss(self, logits: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
-        if isinstance(self.loss, nn.CTCLoss):  # torch's own wants log probabilities
-            logits = logits.float().log_softmax(2)
-        return self.loss(logits, targets, frames, lengths)
-
-    def _log_training(self, loss: Tensor, infeasible: int, corrupt: int, n: int) -> None:
+    def _log_training(self, loss: Tensor, unfit: int, corrupt: int, n: int) -> None:
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=n)
-        if infeasible:
-            infinite = isinstance(self.loss, nn.CTCLoss) and not self.loss.zero_infinity
-            effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
-            rank_zero_warn(
-                f"{infeasible} of {n} labels need more frames than their images give, and are "
-                f"logged as train/infeasible; in the loss they {effect}"
-            )
-        for name, count in (("train/infeasible", infeasible), ("train/corrupt", corrupt)):
-            self.log(
-                name,
-                float(count),
-                on_step=False,
-                on_epoch=True,
-                reduce_fx="sum",
-                sync_dist=True,
-                batch_size=n,
-            )
+        if unfit:
+            rank_zero_warn(f"{unfit} of {n} labels {self.objective.explain(self)}")
+        counts = {f"train/{self.objective.unfit}": float(unfit), "train/corrupt": float(corrupt)}
+        self.log_dict(
+            counts, on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True, batch_size=n
+        )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""
@@ -210,30 +195,28 @@ class RecognizerModule(pl.LightningModule):
         """Score a batch, count its loss, and return its ``outcomes``."""
         if not batch.label:
             return {"outcomes": []}
-        logits = self.net(batch.image)
-        targets, lengths = self.tokenizer.encode(batch.label)
-        loss = self._loss(logits, targets, self.net.frames(batch.width.cpu()), lengths)
-        self.val_loss.update(loss, len(batch.label))
-        return {"outcomes": self._score(batch, logits, self._set_names("val")[dataloader_idx])}
+        outputs = self.objective.outputs(self, batch)
+        self.val_loss.update(self.objective.loss(self, batch, outputs).value, len(batch.label))
+        return {"outcomes": self._score(batch, outputs, self._set_names("val")[dataloader_idx])}
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score a batch and keep its outcomes."""
         name = self._set_names("test")[dataloader_idx]
         if batch.label:
-            outcomes = self._score(batch, self.net(batch.image), name)
+            outcomes = self._score(batch, self.objective.outputs(self, batch), name)
             self.outcomes.setdefault(name, []).extend(outcomes)
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
 
-    def _score(self, batch: Batch, logits: Tensor, name: str) -> list[Outcome]:
-        outcomes = self.read(batch, logits)
+    def _score(self, batch: Batch, outputs: Any, name: str) -> list[Outcome]:
+        outcomes = self.read(batch, outputs)
         predictions = [outcome.prediction for outcome in outcomes]
         self.scores[name].update(predictions, batch.label)
         self.scores["all"].update(predictions, batch.label)
         return outcomes
 
-    def read(self, batch: Batch, logits: Tensor) -> list[Outcome]:
-        """Decode the logits ``(t, n, c)`` of a batch."""
-        readings = greedy_decode(logits, self.net.frames(batch.width))
+    def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
+        """Decode a batch from the objective's outputs: the logits ``(t, n, c)`` of a CTC net."""
+        readings = self.objective.read(self, batch, outputs)
         return [
             Outcome(key, label, self.protocol(self.tokenizer.decode(r.classes)), r.confidence)
             for key, label, r in zip(batch.key, batch.label, readings, strict=True)
@@ -258,7 +241,7 @@ class RecognizerModule(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
         """Read a batch."""
-        return self.read(batch, self.net(batch.image)) if batch.label else []
+        return self.read(batch, self.objective.outputs(self, batch)) if batch.label else []
 
     # ---- checkpoints ----
 

@@ -1,0 +1,186 @@
+"""What RecognizerModule does differently for nets that emit frames and nets that read by attention.
+
+An objective turns a batch into ``outputs``, whatever both its loss and its reading start from, and
+these into the loss and into readings. It keeps nothing: net, loss and tokenizer are the module's,
+where callbacks may exchange them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from dctc.ctc import frames_needed
+from dctc.data.batch import Batch
+from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.text import Reading, greedy_decode
+
+if TYPE_CHECKING:
+    from dctc.training.module import RecognizerModule
+
+
+class Loss(NamedTuple):
+    """The loss of a batch.
+
+    Attributes:
+        value: As the module's loss reduces it.
+        unfit: Samples whose label the net cannot emit, whatever its weights.
+    """
+
+    value: Tensor
+    unfit: int
+
+
+class Objective(Protocol):
+    """How nets of one kind are trained and read.
+
+    Attributes:
+        unfit: Name of the count of labels that the net cannot emit, ``train/<unfit>``.
+    """
+
+    unfit: str
+
+    def outputs(self, module: RecognizerModule, batch: Batch) -> Any:
+        """Run the net, as far as its loss and its reading have it in common."""
+
+    def loss(self, module: RecognizerModule, batch: Batch, outputs: Any) -> Loss:
+        """Return the loss of a batch with its labels."""
+
+    def read(self, module: RecognizerModule, batch: Batch, outputs: Any) -> list[Reading]:
+        """Read a batch; the labels are not looked at."""
+
+    def explain(self, module: RecognizerModule) -> str:
+        """Say why the net cannot emit a label, and what the loss makes of that."""
+
+
+class CTCObjective:
+    """For nets that score each frame; see :class:`dctc.models.Recognizer`.
+
+    The net runs over padded images. Only frames before the limit ``net.frames(batch.width)`` count:
+    for the loss, for whether a label fits, and for the reading. For frames of w/t pixels that is
+    the authors' ceil(t * valid_ratio); an image narrower than a frame has one.
+    """
+
+    unfit = "infeasible"
+
+    def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
+        """Return the logits ``(t, n, c)``."""
+        return module.net(batch.image)
+
+    def loss(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> Loss:
+        """Call the module's loss as :class:`torch.nn.CTCLoss` is called."""
+        targets, lengths = module.tokenizer.encode(batch.label)
+        frames = valid_frames(module, batch).cpu()
+        if isinstance(module.loss, nn.CTCLoss):  # torch's own wants log probabilities
+            outputs = outputs.float().log_softmax(2)
+        value = module.loss(outputs, targets, frames, lengths)
+        unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
+        return Loss(value, unfit)
+
+    def read(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> list[Reading]:
+        """Take the best path of the valid frames."""
+        return greedy_decode(outputs, valid_frames(module, batch))
+
+    def explain(self, module: RecognizerModule) -> str:
+        """Say that frames are missing."""
+        infinite = isinstance(module.loss, nn.CTCLoss) and not module.loss.zero_infinity
+        effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
+        return (
+            f"need more frames than their images give, and are logged as train/{self.unfit}; in "
+            f"the loss they {effect}"
+        )
+
+
+@runtime_checkable
+class AttentionNet(Protocol):
+    """A net that reads by attention; see :class:`dctc.models.AttentionRecognizer`."""
+
+    max_length: int
+
+    def teach(self, features: Tensor, targets: Tensor, frames: Tensor | None) -> Tensor:
+        """Score the characters of labels."""
+
+    def decode(self, features: Tensor, frames: Tensor | None) -> Tensor:
+        """Score the characters of a reading."""
+
+
+class AttentionObjective:
+    """For nets that read character by character; see :class:`dctc.models.AttentionRecognizer`."""
+
+    unfit = "too_long"
+
+    def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
+        """Return the frame features ``(t, n, d)``."""
+        return module.net.features(batch.image)
+
+    def loss(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> Loss:
+        """Call the module's loss as :class:`CharacterCrossEntropy` is called."""
+        targets, lengths = module.tokenizer.encode(batch.label)
+        targets = targets[:, : module.net.max_length].to(outputs.device)
+        logits = module.net.teach(outputs, targets, valid_frames(module, batch))
+        unfit = int((lengths > module.net.max_length).sum())
+        return Loss(module.loss(logits, targets, lengths), unfit)
+
+    def read(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> list[Reading]:
+        """Take the characters before the end, at most as many as the net can read."""
+        logits = module.net.decode(outputs, valid_frames(module, batch))
+        return read_until_end(logits, module.net.max_length)
+
+    def explain(self, module: RecognizerModule) -> str:
+        """Say that positions are missing."""
+        return (
+            f"are longer than the {module.net.max_length} characters that the net can read, and "
+            f"are logged as train/{self.unfit}; in the loss they add nothing to it"
+        )
+
+
+def valid_frames(module: RecognizerModule, batch: Batch) -> Tensor:
+    """Return the valid frames of each image, ``(n,)``, at least one."""
+    return module.net.frames(batch.width).clamp(min=1)
+
+
+def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Reading]:
+    """Take the best class of each position before the first end.
+
+    Args:
+        logits: ``(s, n, c)``.
+        max_length: Characters of a reading at most.
+        end: Class of the end.
+
+    Returns:
+        n readings; the confidence is the product over their characters and the end.
+    """
+    log_probs, best = logits.float().log_softmax(2).max(2)  # both (s, n)
+    ends = (best == end).int().cumsum(0)
+    counts = ends - (best == end).int() == 0  # up to and with the first end
+    confidence = log_probs.where(counts, 0.0).sum(0).exp().tolist()
+    lengths = (ends == 0).sum(0).clamp(max=max_length).tolist()
+    return [
+        Reading(row[:length], p)
+        for row, length, p in zip(best.T.tolist(), lengths, confidence, strict=True)
+    ]
+
+
+def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
+    """Choose the objective of a net, and refuse a loss that is made for the other kind.
+
+    A loss with a ``blank`` is one for CTC.
+
+    Raises:
+        ValueError: If net and loss do not go together.
+    """
+    net_name, loss_name = type(net).__name__, type(loss).__name__
+    if isinstance(net, AttentionNet):
+        if hasattr(loss, "blank"):
+            raise ValueError(
+                f"net {net_name} reads by attention and loss {loss_name} is one for CTC; give the "
+                f"net dctc.losses.cross_entropy.CharacterCrossEntropy"
+            )
+        return AttentionObjective()
+    if isinstance(loss, CharacterCrossEntropy):
+        raise ValueError(
+            f"net {net_name} emits frames and loss {loss_name} is one for nets that read by "
+            f"attention; give the net a loss for CTC, such as dctc.losses.CTCLoss"
+        )
+    return CTCObjective()
