@@ -1,0 +1,81 @@
+"""ACE: aggregation cross-entropy, which compares how often each class occurs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import pack_labels
+from dctc.ctc.emissions import label_emissions
+from dctc.ctc.labels import Lengths
+from dctc.ctc.lattice import NEVER, valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+
+
+class ACELoss(nn.Module):
+    """L = -sum_k (N_k / T) log mean_t P_tk, N_k how often class k occurs in the label.
+
+    The blank takes the frames that are left, N_blank = T - s. Source: Xie, Huang, Zhu, Jin, Liu and
+    Xie, "Aggregation Cross-Entropy for Sequence Recognition", CVPR 2019 (arXiv 1904.08364),
+    eq. 7. There is no CTC in it and no order of the frames: it learns which characters occur and
+    how often, not where. Nothing collapses in it either, so that a character is expected to fill
+    one frame.
+
+    Nats per sample, at least the entropy of the counts. T are the sample's own valid frames, padded
+    ones do not count. A sample whose label does not fit its frames as CTC reads them is 0, as in
+    the other losses, and so is one where logits of -inf keep a class of the label from all frames.
+
+    Args:
+        blank: Class of the blank.
+        reduction: See :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If the reduction is unknown or an argument of a call does not fit.
+
+    Example:
+        >>> logits = torch.zeros(2, 1, 2)  # one of two frames is a "1", the other one blank
+        >>> round(ACELoss()(logits, torch.tensor([[1]]), [2], [1]).item(), 4)  # log 2
+        0.6931
+    """
+
+    def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        emissions = label_emissions(logits, labels, self.blank)
+        valid = valid_frames(labels, len(logits))[:, :, None]
+        frames = labels.frames.clamp(min=1)[:, None].double()
+        emissions = emissions.masked_fill(~valid | (emissions < NEVER), NEVER)
+        shares = emissions.logsumexp(0) - frames.log()  # (n, s + 1), log mean_t P
+        blanks = labels.frames - labels.lengths
+        column = torch.arange(shares.shape[1], device=shares.device)
+        counts = torch.where(
+            column == 0, blanks[:, None], (column <= labels.lengths[:, None]).long()
+        )
+        possible = ((counts == 0) | ~(shares < NEVER / 2)).all(1)
+        takes_part = (labels.feasible & possible)[:, None] & (counts > 0)
+        cross_entropy = -(counts / frames * shares).masked_fill(~takes_part, 0.0).sum(1)
+        return reduce(cross_entropy.to(compute_dtype(logits)), labels.lengths, self.reduction)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"blank={self.blank}, reduction={self.reduction!r}"

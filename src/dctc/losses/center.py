@@ -1,0 +1,149 @@
+"""Center loss: frames of a class gather around its centre (Wen et al., ECCV 2016)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.frames import frame_mean
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class CenterCTCLoss(nn.Module):
+    """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
+
+    Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
+    Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR, whose rules these are:
+    a frame's class is the greedy one, argmax_k of its logits; frames read as blank count like all
+    others; the weight is 0.05. (PaddleOCR takes the mean over all frames of the batch, padded ones
+    too, and leaves its centres where they were drawn.)
+
+    The centres follow the features by eq. 4 of Wen et al. whenever the loss is called in training
+    mode, after it was computed: for each class, centre += alpha sum (f - centre) / (1 + count).
+    They start at 0, are a buffer, stored with a checkpoint, and no optimizer or weight decay moves
+    them.
+    With several processes each moves its own; DistributedDataParallel then copies those of the
+    first to all before each forward pass.
+
+    The term is in squared units of the features, the mean over a sample's own valid frames; padded
+    frames do not count and move no centre. A sample whose label does not fit its frames is 0 in
+    both terms and moves none either. With ``weight=0`` this is CTC.
+
+    In training, features are required. Without them in evaluation the term is left out.
+
+    Args:
+        num_classes: c, the classes including the blank.
+        num_features: d, the size of a frame's features.
+        weight: w.
+        center_rate: alpha, from 0 to 1.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Attributes:
+        needs: ``{"features"}``.
+        centers: ``(c, d)`` the centres.
+    """
+
+    needs = frozenset({"features"})
+    centers: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        num_features: int,
+        weight: float = 0.05,  # PaddleOCR, ch_PP-OCRv2_rec_enhanced_ctc_loss.yml
+        center_rate: float = 0.5,  # Wen et al., section 4.1
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        if not 0 <= center_rate <= 1:
+            raise ValueError(f"center_rate {center_rate}: a number from 0 to 1 is expected")
+        self.weight = weight
+        self.center_rate = center_rate
+        self.blank = blank
+        self.reduction: Reduction = reduction
+        self.register_buffer("centers", torch.zeros(num_classes, num_features))
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats + w distance.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features are ``(t, n, d)``,
+        alignment is not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = self._terms(logits, labels, features)
+        if self.training:
+            self._move_centers(logits, labels, features)
+        per_sample = terms.nll + self.weight * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return CTC and the mean squared distance per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return self._terms(logits, labels, features)
+
+    def _terms(self, logits: Tensor, labels: Labels, features: Tensor | None) -> RegularizedTerms:
+        nll = ctc_nll(logits, labels, self.blank)
+        if features is None and not self.training:
+            return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
+        valid = valid_frames(labels, len(logits))
+        offset = self._offset(logits, features, valid)
+        distance = frame_mean(offset.square().sum(2), valid).to(nll.dtype)
+        return RegularizedTerms(nll, distance, labels.feasible)
+
+    def _offset(self, logits: Tensor, features: Tensor | None, valid: Tensor) -> Tensor:
+        """Return f_t - centre of z_t, ``(t, n, d)``; 0 on frames that take no part."""
+        expected = (*logits.shape[:2], self.centers.shape[1])
+        if features is None or features.shape != expected:
+            found = "none" if features is None else str(tuple(features.shape))
+            raise ValueError(f"features: expected {expected}, got {found}")
+        if logits.shape[2] != len(self.centers):
+            raise ValueError(f"logits: {logits.shape[2]} classes, but {len(self.centers)} centres")
+        features = features.to(compute_dtype(features))
+        offset = features - self.centers[logits.argmax(2)].to(features.dtype)
+        return offset.masked_fill(~valid[:, :, None], 0.0)
+
+    @torch.no_grad()
+    def _move_centers(self, logits: Tensor, labels: Labels, features: Tensor | None) -> None:
+        valid = valid_frames(labels, len(logits))
+        offset = self._offset(logits, features, valid).to(self.centers.dtype).flatten(0, 1)
+        classes = logits.argmax(2).flatten()
+        total = torch.zeros_like(self.centers).index_add_(0, classes, offset)
+        count = total.new_zeros(len(total)).index_add_(0, classes, valid.flatten().to(total.dtype))
+        self.centers += self.center_rate * total / (1 + count)[:, None]
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return (
+            f"weight={self.weight}, center_rate={self.center_rate}, blank={self.blank}, "
+            f"reduction={self.reduction!r}"
+        )

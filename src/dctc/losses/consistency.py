@@ -1,0 +1,113 @@
+"""CR-CTC: two views of an image are read alike, frame by frame (Yao et al., ICLR 2025)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.frames import divergence, frame_log_probs, frame_sum
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class ConsistencyCTCLoss(nn.Module):
+    """L = (CTC_a + CTC_b) / 2 + lambda R / 2, R = sum_t KL(sg B_t || A_t) + KL(sg A_t || B_t).
+
+    A and B are the probabilities of two augmented views of the same image, sg stops the gradient:
+    each view is drawn towards the other one as it stands, with gradient A - B and B - A. Source:
+    Yao, Kang, Yang, Kuang, Guo, Zhu, Jin, Li, Lin and Povey, "CR-CTC: Consistency Regularization on
+    CTC for Improved Speech Recognition", ICLR 2025 (arXiv 2410.05101). The views have to share
+    every geometric transform, or their frames do not correspond; label and lengths are those of
+    both.
+
+    Nats; R is summed over a sample's own valid frames, padded ones do not count. A sample whose
+    label does not fit its frames is 0 in both terms. With ``weight=0`` this is the mean CTC of the
+    views; with equal views it is CTC.
+
+    In training the second view is required. Without it in evaluation this is CTC.
+
+    Args:
+        weight: lambda.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Attributes:
+        needs: ``{"views"}``.
+    """
+
+    needs = frozenset({"views"})
+
+    def __init__(
+        self,
+        weight: float = 0.2,  # the paper's lambda
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.weight = weight
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+        second: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; second are the
+        logits ``(t, n, c)`` of the other view, features and alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = self._terms(logits, labels, second)
+        per_sample = terms.nll + self.weight * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+        second: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return the mean CTC of both views and R / 2 per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return self._terms(logits, labels, second)
+
+    def _terms(self, logits: Tensor, labels: Labels, second: Tensor | None) -> RegularizedTerms:
+        logits = logits.to(compute_dtype(logits))
+        nll = ctc_nll(logits, labels, self.blank)
+        if second is None and not self.training:
+            return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
+        if second is None or second.shape != logits.shape:
+            found = "none" if second is None else str(tuple(second.shape))
+            raise ValueError(f"second view: expected {tuple(logits.shape)}, got {found}")
+        second = second.to(logits.dtype)
+        nll = (nll + ctc_nll(second, labels, self.blank)) / 2
+        valid = valid_frames(labels, len(logits))
+        a, b = frame_log_probs(logits, valid), frame_log_probs(second, valid)
+        apart = frame_sum(divergence(b, a) + divergence(a, b), valid) / 2
+        return RegularizedTerms(nll, apart, labels.feasible)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"

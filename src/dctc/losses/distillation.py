@@ -1,0 +1,109 @@
+"""Frame distillation: each frame is drawn to what a teacher reads there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.frames import divergence, frame_log_probs, frame_sum
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class DistillationCTCLoss(nn.Module):
+    """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
+
+    The naive distillation that the DCTC paper (arXiv 2308.08806) argues against: where teacher and
+    student spike at different frames, the target of a frame is another character or the blank.
+    The teacher here is an exponential moving average of the model itself, which is the caller's to
+    keep; no gradient flows to it. That of the term with respect to the logits is P - Q.
+
+    Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
+    label does not fit its frames is 0 in both terms. With ``weight=0``, and with a teacher equal to
+    the model, this is CTC.
+
+    In training the teacher is required. Without it in evaluation this is CTC.
+
+    Args:
+        weight: w.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Attributes:
+        needs: ``{"teacher"}``.
+    """
+
+    needs = frozenset({"teacher"})
+
+    def __init__(
+        self,
+        weight: float = 0.1,  # ours: DCTC's default, which weighs a sum over frames too
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.weight = weight
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+        teacher: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; teacher are the
+        teacher's logits ``(t, n, c)``, features and alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = self._terms(logits, labels, teacher)
+        per_sample = terms.nll + self.weight * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+        teacher: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return CTC and the divergence from the teacher per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return self._terms(logits, labels, teacher)
+
+    def _terms(self, logits: Tensor, labels: Labels, teacher: Tensor | None) -> RegularizedTerms:
+        logits = logits.to(compute_dtype(logits))
+        nll = ctc_nll(logits, labels, self.blank)
+        if teacher is None and not self.training:
+            return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
+        if teacher is None or teacher.shape != logits.shape:
+            found = "none" if teacher is None else str(tuple(teacher.shape))
+            raise ValueError(f"teacher: expected logits {tuple(logits.shape)}, got {found}")
+        valid = valid_frames(labels, len(logits))
+        target = frame_log_probs(teacher.detach().to(logits.dtype), valid)
+        apart = frame_sum(divergence(target, frame_log_probs(logits, valid)), valid)
+        return RegularizedTerms(nll, apart, labels.feasible)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"

@@ -1,0 +1,126 @@
+"""EnCTC: CTC that keeps the entropy of its paths high (Liu, Jin and Zhang, NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, pack_labels
+from dctc.ctc.emissions import label_emissions
+from dctc.ctc.labels import Lengths
+from dctc.ctc.paths import path_sums
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class EnCTCLoss(nn.Module):
+    """L = (1 - h) CTC - h H(path | label, logits).
+
+    H is the entropy of the posterior over the paths that collapse to the label, in nats: large
+    where many alignments are plausible. It keeps CTC from settling on one of them early. Source:
+    Liu, Jin and Zhang, "Connectionist Temporal Classification with Maximum Entropy
+    Regularization", NeurIPS 2018; the convex combination and its weight are those of the authors'
+    code. Value and gradient come from one recursion in each direction, see :mod:`dctc.ctc.paths`.
+
+    Padded frames do not count. A sample whose label does not fit its frames is 0 in both terms.
+    With ``entropy_weight=0`` this is CTC. The loss may be negative.
+
+    Args:
+        entropy_weight: h, from 0 to 1.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Example:
+        >>> logits = torch.zeros(2, 1, 2)  # "1" has three paths of equal probability 1/4
+        >>> terms = EnCTCLoss().terms(logits, torch.tensor([[1]]), [2], [1])
+        >>> round(terms.nll.exp().item(), 4), round(terms.regularizer.exp().item(), 4)
+        (1.3333, 3.0)
+    """
+
+    def __init__(
+        self,
+        entropy_weight: float = 0.1,  # authors' code, h_rate
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_entropy_weight(entropy_weight)
+        self.entropy_weight = entropy_weight
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        h = self.entropy_weight
+        terms = path_terms(logits, labels, self.blank, entropy=h != 0)
+        per_sample = (1 - h) * terms.nll - h * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return CTC and the entropy of the paths per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return path_terms(logits, labels, self.blank)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return (
+            f"entropy_weight={self.entropy_weight}, blank={self.blank}, "
+            f"reduction={self.reduction!r}"
+        )
+
+
+def check_entropy_weight(entropy_weight: float) -> None:
+    """Raise a ValueError unless the weight is from 0 to 1."""
+    if not 0 <= entropy_weight <= 1:
+        raise ValueError(f"entropy_weight {entropy_weight}: a number from 0 to 1 is expected")
+
+
+def path_terms(
+    logits: Tensor,
+    labels: Labels,
+    blank: int,
+    longest: Tensor | None = None,
+    entropy: bool = True,
+) -> RegularizedTerms:
+    """Return -log of the summed path probabilities, and the entropy of the paths.
+
+    Args:
+        logits: ``(t, n, c)`` logits or log probabilities.
+        labels: The labels.
+        blank: Class of the blank.
+        longest: ``(n,)`` frames that a segment may take; None for all paths.
+        entropy: Whether to compute the entropy; 0 if not.
+    """
+    emissions = label_emissions(logits, labels, blank)
+    sums = path_sums(emissions, labels, longest, entropy)
+    dtype = compute_dtype(logits)
+    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), labels.feasible)

@@ -1,0 +1,42 @@
+"""Per-frame terms over all classes, on the frames that take part."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def frame_log_probs(logits: Tensor, valid: Tensor) -> Tensor:
+    """Return log probabilities of all classes; uniform, without gradient, on the other frames.
+
+    What stands in frames that take no part is not read, so that NaN there harms nothing.
+
+    Args:
+        logits: ``(t, n, c)`` of float32 or float64.
+        valid: ``(t, n)`` bool, the frames that take part.
+    """
+    return logits.masked_fill(~valid[:, :, None], 0.0).log_softmax(2)
+
+
+def divergence(log_target: Tensor, log_probs: Tensor) -> Tensor:
+    """Return KL(target || probs) of each frame, ``(t, n)`` nats.
+
+    Args:
+        log_target: ``(t, n, c)``; no gradient flows to it.
+        log_probs: ``(t, n, c)``.
+    """
+    log_target = log_target.detach()
+    target = log_target.exp()
+    # a class of probability 0 in the target adds nothing, whatever it is in the other
+    terms = torch.where(target > 0, target * (log_target - log_probs), 0.0)
+    return terms.sum(2)
+
+
+def frame_sum(per_frame: Tensor, valid: Tensor) -> Tensor:
+    """Return the sum over the frames that take part, ``(n,)``."""
+    return per_frame.masked_fill(~valid, 0.0).sum(0)
+
+
+def frame_mean(per_frame: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean over the frames that take part, ``(n,)``; 0 where there are none."""
+    return frame_sum(per_frame, valid) / valid.sum(0).clamp(min=1)

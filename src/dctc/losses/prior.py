@@ -1,0 +1,113 @@
+"""Label-prior CTC: path scores are divided by how common their classes are (Zeyer et al., 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import candidate_classes, forward_backward, pack_labels
+from dctc.ctc.emissions import label_emissions
+from dctc.ctc.labels import Labels, Lengths
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.frames import frame_log_probs
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+
+PRIOR_FLOOR = 1e-8  # ours: a class that is never read would be worth infinitely much
+
+
+class PriorCTCLoss(nn.Module):
+    """L = -log sum over the paths of the label of prod_t P_t(path_t) / prior(path_t)^a.
+
+    The lattice runs on the scores log P - a log prior, which are not normalised and do not pass
+    through a softmax again. With gamma the posterior of that lattice the gradient with respect to
+    the logits is P - gamma, as in CTC. Dividing by the prior takes from the blank what it gains by
+    being common, which makes CTC peaky. Source: Zeyer, Schlueter and Ney, "Why does CTC result in
+    peaky behavior?", arXiv 2105.14849.
+
+    The prior is the running mean of P over valid frames, without gradient: whenever the loss is
+    called in training mode, after it was computed, prior = m prior + (1 - m) mean P. It starts
+    uniform, and is a buffer, stored with a checkpoint. With several processes each averages its
+    own frames; DistributedDataParallel then copies that of the first to all before each forward
+    pass.
+
+    Nats, and negative where the ratio exceeds 1. Padded frames do not count, nor do they enter the
+    prior. A sample whose label does not fit its frames is 0 and does not enter it either. With
+    ``prior_scale=0`` this is CTC; with a uniform prior it is CTC - a T log c.
+
+    Args:
+        num_classes: c, the classes including the blank.
+        prior_scale: a.
+        momentum: m, from 0 to 1; 1 keeps the prior as it is.
+        blank: Class of the blank.
+        reduction: See :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Attributes:
+        prior: ``(c,)`` the prior.
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        prior_scale: float = 0.3,  # ours
+        momentum: float = 0.99,  # ours
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum {momentum}: a number from 0 to 1 is expected")
+        self.prior_scale = prior_scale
+        self.momentum = momentum
+        self.blank = blank
+        self.reduction: Reduction = reduction
+        self.register_buffer("prior", torch.full((num_classes,), 1.0 / num_classes))
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        if logits.shape[2] != len(self.prior):
+            raise ValueError(f"logits: {logits.shape[2]} classes, but a prior of {len(self.prior)}")
+        log_prior = self.prior.double().clamp(min=PRIOR_FLOOR).log()
+        emissions = label_emissions(logits, labels, self.blank)
+        scores = emissions - self.prior_scale * log_prior[candidate_classes(labels, self.blank)]
+        nll = forward_backward(scores, labels).nll
+        nll = nll * (1.0 + 0.0 * nll.detach())  # NaN has a NaN gradient
+        nll = nll.to(compute_dtype(logits))
+        if self.training:
+            self._update_prior(logits, labels)
+        return reduce(nll, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def _update_prior(self, logits: Tensor, labels: Labels) -> None:
+        valid = valid_frames(labels, len(logits))
+        if valid.any():
+            probs = frame_log_probs(logits.to(compute_dtype(logits)), valid).exp()
+            mean = probs.masked_fill_(~valid[:, :, None], 0.0).sum((0, 1)) / valid.sum()
+            self.prior.lerp_(mean.to(self.prior.dtype), 1 - self.momentum)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return (
+            f"prior_scale={self.prior_scale}, momentum={self.momentum}, blank={self.blank}, "
+            f"reduction={self.reduction!r}"
+        )

@@ -1,0 +1,182 @@
+"""Label smoothing and the confidence penalty: no frame may be too sure."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.frames import frame_log_probs, frame_mean, frame_sum
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class LabelSmoothingCTCLoss(nn.Module):
+    """L = (1 - e) CTC + e mean_t KL(u || P_t), u the uniform distribution over all classes.
+
+    The divergence is taken from u to P: KL(u || P) = -log c - mean_k log P_k, whose gradient with
+    respect to the logits is P - u. It is unbounded, and pulls every class that has become
+    improbable; the other direction, KL(P || u) = log c - H(P), is
+    :class:`ConfidencePenaltyCTCLoss` up to a constant. Source: Kim, Seltzer, Li and Zhao, "Improved
+    Training for Online End-to-End Speech Recognition Systems", Interspeech 2018 (arXiv 1711.02212).
+
+    Nats; the mean is over a sample's own valid frames, padded ones do not count. A sample whose
+    label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC.
+
+    Args:
+        weight: e, from 0 to 1.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.1,  # ours
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        if not 0 <= weight <= 1:
+            raise ValueError(f"weight {weight}: a number from 0 to 1 is expected")
+        self.weight = weight
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = self._terms(logits, labels)
+        per_sample = (1 - self.weight) * terms.nll + self.weight * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return CTC and the mean divergence of the frames per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return self._terms(logits, labels)
+
+    def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
+        logits = logits.to(compute_dtype(logits))
+        valid = valid_frames(labels, len(logits))
+        log_probs = frame_log_probs(logits, valid)
+        uniform = frame_mean(-math.log(logits.shape[2]) - log_probs.mean(2), valid)
+        return RegularizedTerms(ctc_nll(logits, labels, self.blank), uniform, labels.feasible)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"
+
+
+class ConfidencePenaltyCTCLoss(nn.Module):
+    """L = CTC - b sum_t H(P_t), H the entropy over all classes.
+
+    Source: Pereyra, Tucker, Chorowski, Kaiser and Hinton, "Regularizing Neural Networks by
+    Penalizing Confident Output Distributions", ICLR 2017 workshop (arXiv 1701.06548), eq. for
+    L(theta); b H(P) is subtracted for each prediction, here for each frame. The gradient of -H
+    with respect to the logits is P (log P + H). Up to the constant log c this is KL(P || u), see
+    :class:`LabelSmoothingCTCLoss` for the other direction.
+
+    Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
+    label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC. The loss may
+    be negative.
+
+    Args:
+        weight: b.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.1,  # ours
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        self.weight = weight
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = self._terms(logits, labels)
+        per_sample = terms.nll - self.weight * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return CTC and the summed entropy of the frames per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return self._terms(logits, labels)
+
+    def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
+        logits = logits.to(compute_dtype(logits))
+        valid = valid_frames(labels, len(logits))
+        log_probs = frame_log_probs(logits, valid)
+        # finite, so that a class of probability 0 adds 0 and not NaN
+        lowest = torch.finfo(log_probs.dtype).min
+        entropy = -(log_probs.exp() * log_probs.clamp(min=lowest)).sum(2)
+        nll = ctc_nll(logits, labels, self.blank)
+        return RegularizedTerms(nll, frame_sum(entropy, valid), labels.feasible)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"

@@ -1,0 +1,207 @@
+"""EsCTC and EnEsCTC: CTC over evenly spaced paths (Liu, Jin and Zhang, NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dctc.ctc import Labels, pack_labels
+from dctc.ctc.labels import Lengths
+from dctc.losses.entropy import check_entropy_weight, path_terms
+from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.terms import RegularizedTerms
+
+
+class EsCTCLoss(nn.Module):
+    """L = -log of the probability of all evenly spaced paths that collapse to the label.
+
+    A segment is the blanks before a character together with its run; the blanks after the last
+    character are one more. The label of s characters over T frames is summed over the paths none
+    of whose segments takes more than floor(tau (floor(T / s) + 1)) frames, T the sample's own valid
+    frames. An empty label is not constrained.
+
+    Source: Liu, Jin and Zhang, "Connectionist Temporal Classification with Maximum Entropy
+    Regularization", NeurIPS 2018. This is the paper's definition; the authors' code allows one
+    frame more to the first segment and to the segments of repeated characters, whose separating
+    blank it does not count.
+
+    Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
+    terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then
+    s segments of that length exceed T. With ``tau=float("inf")`` this is CTC.
+
+    Args:
+        tau: How much longer than even a segment may be; positive.
+        blank: Class of the blank.
+        reduction: See :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+
+    Example:
+        >>> logits = torch.zeros(6, 1, 2)  # "1-1": segments of at most 4 frames
+        >>> loss, arguments = EsCTCLoss(tau=1.0), (torch.tensor([[1, 1]]), [6], [2])
+        >>> round(loss(logits, *arguments).neg().exp().item() * 2**6)  # of 35 paths
+        31
+    """
+
+    def __init__(
+        self,
+        tau: float = 1.5,  # authors' code, uni_rate
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_tau(tau)
+        self.tau = tau
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        terms = spaced_terms(logits, labels, self.blank, self.tau, entropy=False)
+        return reduce(terms.nll, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return the loss, and the entropy of the paths, per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return spaced_terms(logits, labels, self.blank, self.tau)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return f"tau={self.tau}, blank={self.blank}, reduction={self.reduction!r}"
+
+
+class EnEsCTCLoss(nn.Module):
+    """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
+
+    See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination;
+    with ``entropy_weight=0`` it is the former, with ``tau=float("inf")`` the latter.
+
+    Args:
+        entropy_weight: h, from 0 to 1.
+        tau: How much longer than even a segment may be; positive.
+        blank: Class of the blank.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+
+    Raises:
+        ValueError: If an option is unknown or an argument of a call does not fit.
+    """
+
+    def __init__(
+        self,
+        entropy_weight: float = 0.2,  # authors' code, h_rate of the script for EnEsCTC
+        tau: float = 1.5,  # authors' code, uni_rate
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+    ) -> None:
+        super().__init__()
+        check_reduction(reduction)
+        check_entropy_weight(entropy_weight)
+        check_tau(tau)
+        self.entropy_weight = entropy_weight
+        self.tau = tau
+        self.blank = blank
+        self.reduction: Reduction = reduction
+
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+
+        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
+        alignment are not used.
+        """
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        h = self.entropy_weight
+        terms = spaced_terms(logits, labels, self.blank, self.tau, entropy=h != 0)
+        per_sample = (1 - h) * terms.nll - h * terms.regularizer
+        return reduce(per_sample, labels.lengths, self.reduction)
+
+    @torch.no_grad()
+    def terms(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: Lengths,
+        target_lengths: Lengths,
+        *,
+        features: Tensor | None = None,
+        alignment: Tensor | None = None,
+    ) -> RegularizedTerms:
+        """Return EsCTC and the entropy of its paths per sample, without gradient."""
+        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        return spaced_terms(logits, labels, self.blank, self.tau)
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        return (
+            f"entropy_weight={self.entropy_weight}, tau={self.tau}, blank={self.blank}, "
+            f"reduction={self.reduction!r}"
+        )
+
+
+def check_tau(tau: float) -> None:
+    """Raise a ValueError unless tau is positive."""
+    if not tau > 0:
+        raise ValueError(f"tau {tau}: a positive number is expected")
+
+
+def longest_segment(labels: Labels, tau: float) -> Tensor:
+    """Return how many frames a segment of each label may take, ``(n,)``, at most its frames."""
+    even = labels.frames // labels.lengths.clamp(min=1) + 1
+    longest = (even.double() * tau).floor().minimum(labels.frames.double()).long()
+    return torch.where(labels.lengths == 0, labels.frames, longest)
+
+
+def spaced_terms(
+    logits: Tensor, labels: Labels, blank: int, tau: float, entropy: bool = True
+) -> RegularizedTerms:
+    """Return -log of the summed probabilities of the evenly spaced paths, and their entropy.
+
+    Args:
+        logits: ``(t, n, c)`` logits or log probabilities.
+        labels: The labels.
+        blank: Class of the blank.
+        tau: How much longer than even a segment may be; infinite for no constraint.
+        entropy: Whether to compute the entropy; 0 if not.
+    """
+    if tau == float("inf"):
+        return path_terms(logits, labels, blank, entropy=entropy)
+    longest = longest_segment(labels, tau)
+    repeats = (labels.classes[:, 1:] == labels.classes[:, :-1]) & (labels.classes[:, 1:] != blank)
+    shortest = torch.where(repeats.any(1), 2, labels.lengths.clamp(max=1))
+    spelled = (shortest <= longest) & (labels.frames <= (labels.lengths + 1) * longest)
+    labels = labels._replace(feasible=labels.feasible & spelled)
+    return path_terms(logits, labels, blank, longest, entropy)

@@ -1,0 +1,70 @@
+"""ACE against its closed form."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.losses import ACELoss
+from oracle.enumeration import log_softmax
+from oracle.gradient import value_and_gradient
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+def test_value_and_gradient_are_the_closed_form(samples, blank):
+    logits, targets, frames, lengths = samples
+    targets = (targets + blank) % 5
+    loss = ACELoss(blank, "none")
+    value, gradient = value_and_gradient(loss, logits, targets, frames, lengths)
+    for i in (0, 1, 2, 4):
+        t, s = int(frames[i]), int(lengths[i])
+        count = Counter(targets[i, :s].tolist())
+        share = np.array([count[k] for k in range(5)]) / t
+        share[blank] = (t - s) / t
+        p = np.exp(log_softmax(logits[:t, i].numpy()))
+        mean = p.mean(0)
+        np.testing.assert_allclose(value[i], -(share * np.log(mean)).sum(), atol=1e-12)
+        pull = share / mean  # d L / d p = -pull / t
+        expected = p * ((p * pull).sum(1, keepdims=True) - pull) / t
+        np.testing.assert_allclose(gradient[:t, i], (i + 1) * expected, atol=1e-12)
+
+
+def test_it_knows_no_order_of_the_frames(samples):
+    logits, *rest = (part[:, :2] if part.ndim == 3 else part[:2] for part in samples)
+    value, gradient = value_and_gradient(ACELoss(), logits, *rest)
+    order = torch.cat(
+        (torch.randperm(8, generator=torch.Generator().manual_seed(0)), torch.tensor([8]))
+    )
+    found, found_gradient = value_and_gradient(ACELoss(), logits[order], *rest)
+    torch.testing.assert_close(found, value)
+    torch.testing.assert_close(found_gradient, gradient[order])
+
+
+def test_the_right_counts_in_any_place_are_best():
+    arguments = torch.tensor([[1, 2]]), [4], [2]
+    entropy = -(0.5 * np.log(0.5) + 2 * 0.25 * np.log(0.25))
+    for frames in ([0, 1, 0, 2], [2, 1, 0, 0]):
+        logits = 50.0 * torch.eye(3)[frames][:, None]
+        value, gradient = value_and_gradient(ACELoss(), logits, *arguments)
+        assert value.item() == pytest.approx(entropy, abs=1e-6)
+        assert gradient.abs().max() < 1e-6
+    wrong = 50.0 * torch.eye(3)[[0, 1, 1, 2]][:, None]
+    assert ACELoss()(wrong, *arguments) > entropy + 0.1
+
+
+def test_a_label_as_long_as_its_frames_wants_no_blank():
+    logits = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0)).double()
+    logits[:, :, 0] = -torch.inf
+    value, gradient = value_and_gradient(ACELoss(), logits, torch.tensor([[1, 2, 3]]), [3], [3])
+    mean = logits[:, 0, 1:].softmax(1).mean(0)
+    torch.testing.assert_close(value, -mean.log().mean())
+    assert gradient.isfinite().all()
+
+
+def test_a_label_that_cannot_be_read_is_zero(samples):
+    logits, *rest = samples
+    logits[:, 0, 2] = -torch.inf  # sample 0 is 1, 2, 3
+    value, gradient = value_and_gradient(ACELoss(reduction="none"), logits, *rest)
+    assert value[0] == 0 and gradient[:, 0].abs().sum() == 0
+    assert (value[[1, 2, 4]] > 0).all()

@@ -1,0 +1,124 @@
+"""Center loss against its closed form, and how its centres move."""
+
+import copy
+
+import pytest
+import torch
+
+from dctc.losses import CenterCTCLoss, CTCLoss
+from oracle.gradient import value_and_gradient
+
+
+@pytest.fixture
+def features():
+    return torch.randn(9, 7, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def make(weight=0.4, **options):
+    loss = CenterCTCLoss(5, 3, weight, reduction="none", **options).double()
+    loss.centers.copy_(torch.randn(5, 3, generator=torch.Generator().manual_seed(6)))
+    return loss
+
+
+def read(samples, i):
+    """The frames of a sample, and what each is read as."""
+    t = int(samples.input_lengths[i])
+    return slice(t), samples.logits[:t, i].argmax(1)
+
+
+def test_value_and_gradient_are_the_closed_form(samples, features):
+    loss = make().eval()
+    features.requires_grad_()
+    value = loss(*samples, features=features)
+    (gradient,) = torch.autograd.grad(value.sum(), features)
+    nll = CTCLoss(reduction="none")(*samples)
+    for i in (0, 1, 2, 4):
+        frames, z = read(samples, i)
+        offset = features[frames, i].detach() - loss.centers[z]
+        mean = offset.square().sum(1).mean()
+        torch.testing.assert_close(value[i], nll[i] + 0.4 * mean)
+        torch.testing.assert_close(gradient[frames, i], 0.8 * offset / len(z))
+    for i in (3, 5, 6):  # no feature of a sample that takes no part
+        assert value[i] == 0 and gradient[:, i].abs().sum() == 0
+    assert (gradient[samples.input_lengths[2] :, 2] == 0).all()
+
+
+def test_frames_read_as_blank_count_too(samples, features):
+    loss = make().eval()
+    logits = samples.logits.clone()
+    logits[:, 0, 0] = 100.0  # all of them
+    terms = loss.terms(logits, *samples[1:], features=features)
+    expected = (features[:, 0] - loss.centers[0]).square().sum(1).mean()
+    torch.testing.assert_close(terms.regularizer[0], expected)
+
+
+def test_centers_move_as_in_the_paper(samples, features):
+    loss = make(center_rate=0.25)
+    before = loss.centers.clone()
+    found = loss(*samples, features=features)
+    torch.testing.assert_close(found, make().eval()(*samples, features=features))
+    total, count = torch.zeros_like(before), torch.zeros(5)
+    for i in (0, 1, 2, 4):
+        frames, z = read(samples, i)
+        for feature, k in zip(features[frames, i], z, strict=True):
+            total[k] += before[k] - feature
+            count[k] += 1
+    expected = before - 0.25 * total / (1 + count)[:, None]  # eq. 4 and 5
+    torch.testing.assert_close(loss.centers, expected)
+    assert (loss.centers != before).any()
+
+
+def test_centers_rest_in_evaluation_and_in_terms(samples, features):
+    loss = make()
+    before = loss.centers.clone()
+    loss.terms(*samples, features=features)
+    loss.eval()(*samples, features=features)
+    assert torch.equal(loss.centers, before)
+
+
+def test_centers_find_the_mean_of_their_class():
+    generator = torch.Generator().manual_seed(0)
+    loss = CenterCTCLoss(2, 4, center_rate=0.1)
+    logits = torch.zeros(6, 8, 2)
+    logits[:, :, 1] = torch.where(torch.arange(8) % 2 == 0, 9.0, -9.0)
+    means = torch.randn(2, 4, generator=generator)
+    for _ in range(200):
+        noise = 0.1 * torch.randn(6, 8, 4, generator=generator)
+        features = means[logits.argmax(2)] + noise
+        loss(logits, torch.ones(8, 1).long(), [6] * 8, [1] * 8, features=features)
+    torch.testing.assert_close(loss.centers, means, rtol=0, atol=0.05)
+
+
+def test_a_training_goes_on_where_it_was(samples, features):
+    loss = make()
+    loss(*samples, features=features)
+    again = make()
+    again.load_state_dict(copy.deepcopy(loss.state_dict()))
+    for _ in range(2):
+        expected = loss(*samples, features=features)
+        assert torch.equal(again(*samples, features=features), expected)
+
+
+def test_without_weight_it_is_ctc(samples, features):
+    loss = make(0.0)
+    found = value_and_gradient(lambda *args: loss(*args, features=features), *samples)
+    expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=0.0)
+
+
+def test_half_precision_features_are_compared_in_float32(samples, features):
+    loss = make().float().eval()
+    logits, *rest = samples
+    half = features.half()
+    found = loss.terms(logits.half(), *rest, features=half).regularizer
+    expected = loss.terms(logits.half().float(), *rest, features=half.float()).regularizer
+    assert found.dtype == torch.float32 and torch.equal(found, expected)
+
+
+def test_what_does_not_fit_is_named(samples, features):
+    with pytest.raises(ValueError, match=r"features: expected \(9, 7, 3\), got \(9, 7, 2\)"):
+        make()(*samples, features=features[:, :, :2])
+    with pytest.raises(ValueError, match="5 classes, but 6 centres"):
+        CenterCTCLoss(6, 3)(*samples, features=features)
+    with pytest.raises(ValueError, match="center_rate"):
+        CenterCTCLoss(5, 3, center_rate=2.0)

@@ -1,0 +1,59 @@
+"""Focal CTC against the enumeration of all paths and its closed form."""
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.losses import CTCLoss, FocalCTCLoss
+from oracle.cases import FEASIBLE
+from oracle.enumeration import finite_differences, log_softmax, nll, posterior
+from oracle.gradient import value_and_gradient
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 3.5])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_value_and_gradient_equal_the_enumeration(case, gamma):
+    a = 0.7
+    logits = case.logits(n=4)
+    loss = FocalCTCLoss(a, gamma, case.blank, "none")
+    value, gradient = value_and_gradient(loss, logits, *case.arguments(4))
+    for i in range(4):
+        sample = logits[:, i].numpy()
+        ctc, p = nll(sample, case.label, case.blank), 0.0
+        p = np.exp(-ctc)
+        np.testing.assert_allclose(value[i], a * (1 - p) ** gamma * ctc, atol=1e-12)
+        slope = a * (1 - p) ** gamma + a * gamma * (1 - p) ** (gamma - 1) * p * ctc
+        by_ctc = np.exp(log_softmax(sample)) - posterior(sample, case.label, case.blank)
+        np.testing.assert_allclose(gradient[:, i], (i + 1) * slope * by_ctc, atol=1e-11)
+
+
+def test_gradient_is_that_of_finite_differences():
+    case = FEASIBLE[6]
+    logits = case.logits(n=1)
+    _, gradient = value_and_gradient(FocalCTCLoss(), logits, *case.arguments(1))
+
+    def focal(x):
+        ctc = nll(x, case.label)
+        return (1 - np.exp(-ctc)) ** 2 * ctc
+
+    expected = finite_differences(focal, logits[:, 0].numpy())
+    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
+
+
+def test_neutral_settings_are_ctc(samples):
+    found = value_and_gradient(FocalCTCLoss(gamma=0.0, reduction="none"), *samples)
+    expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=0.0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0])
+def test_a_sample_read_perfectly_has_no_loss_and_a_finite_gradient(gamma):
+    logits = torch.tensor([[[-1e3, 1e3]]])
+    arguments = torch.tensor([[1]]), [1], [1]
+    value, gradient = value_and_gradient(FocalCTCLoss(gamma=gamma), logits, *arguments)
+    assert value == 0 and gradient.abs().sum() == 0
+
+
+def test_gamma_is_not_negative():
+    with pytest.raises(ValueError, match="gamma -1"):
+        FocalCTCLoss(gamma=-1.0)

@@ -1,0 +1,108 @@
+"""Label-prior CTC against the enumeration of all paths, and its prior."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.losses import CTCLoss, PriorCTCLoss
+from oracle.cases import FEASIBLE, Case
+from oracle.enumeration import finite_differences, log_softmax, paths_of
+from oracle.gradient import value_and_gradient
+from oracle.paths import path_sums
+
+
+def make(c, scale, seed=1, **options):
+    loss = PriorCTCLoss(c, scale, reduction="none", **options).double()
+    drawn = torch.randn(c, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    loss.prior.copy_((2 * drawn).softmax(0))
+    return loss
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0])
+@pytest.mark.parametrize("case", FEASIBLE, ids=str)
+def test_value_and_gradient_equal_the_enumeration(case, scale):
+    logits = case.logits(n=4)
+    loss = make(case.c, scale, blank=case.blank).eval()
+    value, gradient = value_and_gradient(loss, logits, *case.arguments(4))
+    paths = paths_of(case.label, case.t, case.c, case.blank)
+    for i in range(4):
+        log_p = log_softmax(logits[:, i].numpy())
+        scores = log_p - scale * loss.prior.log().numpy()  # they do not sum to 1
+        nll, _, by_nll, _ = path_sums(scores, paths)
+        np.testing.assert_allclose(value[i], nll, atol=1e-11)
+        expected = np.exp(log_p) + by_nll  # P - gamma
+        np.testing.assert_allclose(gradient[:, i], (i + 1) * expected, atol=1e-11)
+
+
+def test_gradient_is_that_of_finite_differences():
+    case = Case((1, 1), 5, 3)
+    loss, logits = make(3, 1.0).eval(), case.logits(n=1)
+    _, gradient = value_and_gradient(loss, logits, *case.arguments(1))
+    paths, log_prior = paths_of(case.label, 5, 3, 0), loss.prior.log().numpy()
+    expected = finite_differences(
+        lambda x: path_sums(log_softmax(x) - log_prior, paths)[0], logits[:, 0].numpy()
+    )
+    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
+
+
+def test_without_scale_it_is_ctc(samples):
+    found = value_and_gradient(make(5, 0.0).eval(), *samples)
+    expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_uniform_prior_moves_the_value_alone(samples):
+    loss = PriorCTCLoss(5, 0.7, reduction="none").double().eval()
+    loss.prior.fill_(0.2)
+    value, gradient = value_and_gradient(loss, *samples)
+    nll, expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
+    shift = 0.7 * np.log(5) * samples.input_lengths.double()
+    shift[[3, 5, 6]] = 0.0
+    torch.testing.assert_close(value, nll - shift)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_the_prior_is_the_running_mean_over_valid_frames(samples):
+    loss = make(5, 0.5, momentum=0.75)
+    before = loss.prior.clone()
+    value = loss(*samples)
+    assert torch.equal(value, make(5, 0.5).eval()(*samples))  # scored with the prior before it
+    frames = [
+        samples.logits[: samples.input_lengths[i], i].softmax(1) for i in (0, 1, 2, 4)
+    ]  # neither padded ones nor those of infeasible samples
+    expected = 0.75 * before + 0.25 * torch.cat(frames).mean(0)
+    torch.testing.assert_close(loss.prior, expected)
+    assert loss.prior.sum().item() == pytest.approx(1.0)
+    assert not loss.prior.requires_grad
+
+
+def test_the_prior_rests_in_evaluation_and_where_no_frame_is_valid(samples):
+    loss = make(5, 0.5)
+    before = loss.prior.clone()
+    logits, *rest = (part[:, 5:] if part.ndim == 3 else part[5:] for part in samples)
+    loss(logits, *rest)
+    loss.eval()(*samples)
+    assert torch.equal(loss.prior, before)
+
+
+def test_a_class_that_never_occurs_has_a_finite_weight(samples):
+    loss = make(5, 1.0).eval()
+    loss.prior.copy_(torch.tensor([0.5, 0.5, 0.0, 0.0, 0.0]))
+    assert loss(*samples).isfinite().all()
+
+
+def test_a_training_goes_on_where_it_was(samples):
+    loss, again = make(5, 0.5), make(5, 0.5, seed=2)
+    loss(*samples)
+    again.load_state_dict(copy.deepcopy(loss.state_dict()))
+    for _ in range(2):
+        assert torch.equal(again(*samples), loss(*samples))
+
+
+def test_what_does_not_fit_is_named(samples):
+    with pytest.raises(ValueError, match="5 classes, but a prior of 6"):
+        PriorCTCLoss(6)(*samples)
+    with pytest.raises(ValueError, match="momentum"):
+        PriorCTCLoss(5, momentum=1.5)
