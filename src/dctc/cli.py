@@ -15,10 +15,13 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   fit        train a recogniser
   validate   score a checkpoint on the validation sets
   test       score a checkpoint on the test sets, into the registry
-  predict    write the readings of the test sets to a file
+  predict    write the readings of the test sets to a file, or those of any images:
+             dctc predict RUN --images FOLDER_OR_LMDB
 
+  data       render, convert, list, verify and look at sets of word images
   score      accuracy, NED and CER of files of predictions
-  bench      time and memory of the losses"""
+  describe   parameters, FLOPs, memory and speed of a net
+  bench      time and memory of losses and models"""
 
 
 def main(args: list[str] | None = None) -> None:
@@ -48,14 +51,26 @@ def _run(args: list[str]) -> None:
     command = args[0] if args else "--help"
     if command in ("-h", "--help"):
         print(USAGE)
+    elif command == "predict" and any(arg.split("=")[0] == "--images" for arg in args):
+        from dctc.training.predict import main as predict
+
+        predict(args[1:])
     elif command in TRAINING:
         from dctc.training.cli import main as train
 
         train(args)
+    elif command == "data":
+        from dctc.data.commands import main as data
+
+        data(args[1:])
     elif command == "score":
         from dctc.reporting.score import main as score
 
         score(args[1:])
+    elif command == "describe":
+        from dctc.bench.describe import main as describe
+
+        describe(args[1:])
     elif command == "bench":
         from dctc.bench import main as bench
 

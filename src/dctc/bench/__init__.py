@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from dctc.arguments import positive
+
+WHAT = ("loss", "linear", "models", "predict")
 SCALES = ("tiny", "smoke", "small", "paper")
-
-
-def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -20,14 +18,17 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without ``dctc bench``; None takes that of the process.
     """
     parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
-    parser.add_argument("--what", choices=["loss", "linear"], default="loss", help="what to time")
+    parser.add_argument("--what", choices=WHAT, default="loss", help="what to time")
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="how much to time")
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=positive,
         nargs="+",
         default=[1, 2],
-        help="CPU threads (default: 1, then 2)",
+        help="CPU threads (default: 1, then 2); models and predict take the first",
+    )
+    parser.add_argument(
+        "--images", type=Path, help="predict: folder or LMDB to read (default: images of noise)"
     )
     options = parser.parse_args(args)
 
@@ -35,6 +36,16 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.linear import bench_linear
 
         bench_linear(options.scale)
+        return
+    if options.what == "models":
+        from dctc.bench.models import bench_models
+
+        bench_models(options.scale, options.threads[0])
+        return
+    if options.what == "predict":
+        from dctc.bench.predict import bench_predict
+
+        bench_predict(options.scale, options.threads[0], options.images)
         return
     from dctc.bench.loss import bench_loss
 

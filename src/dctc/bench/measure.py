@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -39,15 +40,31 @@ def peak_memory(step: Callable[[], None], device: torch.device) -> int:
 
 
 def interleaved(
-    steps: dict[str, Callable[[], None]], repeats: int, device: torch.device
+    steps: dict[str, Callable[[], None]],
+    repeats: int,
+    device: torch.device,
+    limit_s: float = math.inf,
 ) -> dict[str, float]:
-    """Return the median seconds of each step; one of each is run in turn, after a warm-up."""
+    """Return the median seconds of each step; one of each is run in turn, after a warm-up.
+
+    Every other turn goes backwards, so that no step always finds the caches as the same one left
+    them.
+
+    Args:
+        steps: What to time.
+        repeats: How often.
+        device: Where the steps compute.
+        limit_s: Seconds after which no further turn begins; one is taken in any case.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
+    end = time.perf_counter() + limit_s
     for repeat in range(repeats + 1):
-        for name, step in steps.items():
+        if repeat > 1 and time.perf_counter() > end:
+            break
+        for name in reversed(steps) if repeat % 2 else steps:
             _synchronize(device)
             began = time.perf_counter()
-            step()
+            steps[name]()
             _synchronize(device)
             if repeat:
                 seconds[name].append(time.perf_counter() - began)

@@ -1,37 +1,14 @@
-"""Encoded images to pixels of the size that a recogniser reads."""
+"""Decoding images."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-
-from dctc.data.resize import resize_image
 
 # What Pillow raises for images that are broken, of an unknown format or absurdly large.
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
-def decode_image(
-    source: bytes | Path, height: int = 32, width: int = 128, grayscale: bool = False
-) -> np.ndarray:
-    """Decode an image and resize it, without regard to its aspect ratio.
-
-    Args:
-        source: The encoded image, or its file.
-        height: h, pixels.
-        width: w, pixels.
-        grayscale: One channel instead of three.
-
-    Returns:
-        ``(h, w, ch)`` uint8, writable.
-
-    Raises:
-        ValueError: If it cannot be decoded; the message says why, in one line.
-    """
-    return resize_image(load_image(source, grayscale), height, width)[0]
 
 
 def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:

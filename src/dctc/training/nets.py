@@ -29,12 +29,14 @@ class Loaded(NamedTuple):
         tokenizer: Maps its classes to characters.
         protocol: Name of the protocol that its readings pass.
         image: Channels, height and width of the images that the configuration trains on.
+        keep_ratio: Whether those images keep their aspect ratio and are padded.
     """
 
     net: Recognizer
     tokenizer: CTCTokenizer
     protocol: str
     image: tuple[int, int, int]
+    keep_ratio: bool
 
 
 def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
@@ -74,7 +76,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     data = (settings.get("data") or {}).get("init_args") or {}
     channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
     image = (channels, data.get("height", HEIGHT), data.get("width", WIDTH))
-    return Loaded(module.net.eval(), tokenizer, protocol, image)
+    keep_ratio = bool(data.get("keep_ratio"))
+    return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio)
 
 
 def _read(config: Path) -> dict[str, Any]:

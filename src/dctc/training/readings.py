@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
 
-from dctc.data.batch import Batch
+from dctc.data.batch import Batch, Corrupt
 from dctc.training.module import Outcome
+
+HEAD = ("key", "prediction", "confidence", "label")
+
+
+def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
+    """Return a line of a file of predictions for each reading and each unreadable record."""
+    for outcome in outcomes:
+        yield [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}", outcome.label]
+    for record in corrupt:
+        yield [record.key, "", f"not read: {record.reason}", ""]
 
 
 class PredictionWriter(pl.Callback):
-    """Writes the readings of ``dctc predict`` as tab-separated ``key prediction confidence``.
+    """Writes the readings of ``dctc predict`` as tab-separated text with the columns of HEAD.
 
     On several processes each writes a file of its own, ``<name>.<rank>``.
 
@@ -33,7 +44,7 @@ class PredictionWriter(pl.Callback):
         file.parent.mkdir(parents=True, exist_ok=True)
         self._stream = open(file, "w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._stream, delimiter="\t")
-        self._writer.writerow(["key", "prediction", "confidence"])
+        self._writer.writerow(HEAD)
 
     def on_predict_batch_end(
         self,
@@ -45,11 +56,7 @@ class PredictionWriter(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Write a batch, the unreadable records too."""
-        for outcome in outputs:
-            row = [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}"]
-            self._writer.writerow(row)
-        for corrupt in batch.corrupt:
-            self._writer.writerow([corrupt.key, "", f"not read: {corrupt.reason}"])
+        self._writer.writerows(prediction_rows(outputs, batch.corrupt))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the file."""

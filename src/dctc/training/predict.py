@@ -1,0 +1,138 @@
+"""``dctc predict RUN --images PATH``: read any images with a trained run."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from dctc.arguments import positive
+from dctc.data.batch import Batch
+from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
+from dctc.data.loaders import eval_loader
+from dctc.training.cli import FINAL, share_cores
+from dctc.training.module import RecognizerModule
+from dctc.training.nets import load_net
+from dctc.training.readings import HEAD, prediction_rows
+
+
+class Count(NamedTuple):
+    """What was read.
+
+    Attributes:
+        images: How many there were.
+        unread: How many of them could not be decoded.
+        seconds: From the first request for an image to the last line.
+    """
+
+    images: int
+    unread: int
+    seconds: float
+
+
+def read_images(
+    module: RecognizerModule,
+    images: ImageFiles | LmdbImages,
+    file: Path,
+    batch_size: int = 128,
+    num_workers: int = 1,
+) -> Count:
+    """Read images and write one line for each, in their order.
+
+    Workers decode and resize while the net computes. The file appears when all is written.
+
+    Args:
+        module: The recogniser, where it is to compute; put into evaluation mode.
+        images: What to read.
+        file: Tab-separated key, prediction, confidence and label; the label passes the protocol of
+            the predictions. An image that cannot be decoded has an empty prediction and, as its
+            confidence, ``not read`` with the reason.
+        batch_size: Images in a batch.
+        num_workers: Worker processes; 0 decodes in this one.
+    """
+    began = time.perf_counter()
+    done = unread = 0
+    module.eval()
+    with _written(file) as stream, torch.inference_mode():
+        writer = csv.writer(stream, delimiter="\t")
+        writer.writerow(HEAD)
+        for number, batch in enumerate(eval_loader(images, batch_size, num_workers)):
+            rows = {row[0]: row for row in _rows(module, batch, number)}
+            # in the order of the images; a key without a row would be an error, not a gap
+            writer.writerows(rows[images.key(done + i)] for i in range(len(rows)))
+            done += len(rows)
+            unread += len(batch.corrupt)
+    return Count(done, unread, time.perf_counter() - began)
+
+
+def _rows(module: RecognizerModule, batch: Batch, number: int) -> Iterator[list[str]]:
+    if batch.label:
+        batch = batch._replace(
+            image=batch.image.to(module.device, non_blocking=True),
+            label=[module.protocol(label) for label in batch.label],
+        )
+    return prediction_rows(module.predict_step(batch, number), batch.corrupt)
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[Any]:
+    """Open a text file that gets its name when it is complete."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    # names of files may hold bytes that are not UTF-8
+    with open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
+        yield stream
+    os.replace(part, file)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Read images with a run.
+
+    Args:
+        args: Command line without ``dctc predict``; None takes that of the process.
+
+    Raises:
+        ValueError: If configuration and checkpoint do not fit, or the LMDB is none of images.
+        OSError: If there is no such run, checkpoint or image.
+    """
+    parser = argparse.ArgumentParser(prog="dctc predict", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run, or its config.yaml")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
+    )
+    parser.add_argument("--out", type=Path, help="file to write (default: RUN/images.tsv)")
+    parser.add_argument(
+        "--ckpt_path", type=Path, help=f"weights (default: RUN/checkpoints/{FINAL})"
+    )
+    parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
+    parser.add_argument(
+        "--num_workers", type=int, default=1, help="processes that decode images (default: 1)"
+    )
+    options = parser.parse_args(args)
+
+    folder: Path = options.run if options.run.is_dir() else options.run.parent
+    config = folder / "config.yaml" if options.run.is_dir() else options.run
+    loaded = load_net(config, options.ckpt_path or folder / "checkpoints" / FINAL)
+    net: Any = loaded.net
+    module = RecognizerModule(net, nn.Identity(), loaded.tokenizer, protocol=loaded.protocol)
+    module.to("cuda" if torch.cuda.is_available() else "cpu")
+    share_cores(options.num_workers)
+    channels, height, width = loaded.image
+    size = ImageSize(height, width, grayscale=channels == 1, keep_ratio=loaded.keep_ratio)
+    images = open_images(options.images, size)
+    out = options.out or folder / "images.tsv"
+    count = read_images(module, images, out, options.batch_size, options.num_workers)
+    print(f"{count.images:,} images in {count.seconds:.1f} s, written to {out}")
+    if count.unread:
+        print(f"{count.unread:,} of them could not be read; {out} says why", file=sys.stderr)
+    if images.others:
+        print(f"{images.others:,} files of {options.images} are no images and were left out")
