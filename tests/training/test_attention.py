@@ -1,0 +1,224 @@
+"""A net that reads by attention, through the module, the Trainer and the command line."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from dctc.cli import main
+from dctc.data.rendered import RenderedDataModule
+from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.models import AttentionRecognizer
+from dctc.text import CTCTokenizer
+from dctc.training.module import RecognizerModule
+from dctc.training.results import read_readings
+from dctc.training.schedule import WarmupCosine
+from tiny import (
+    FixedData,
+    config,
+    make_trainer,
+    noise_batch,
+    same_weights,
+    weights,
+    with_corrupt,
+    write_config,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
+
+
+class TinyEncoder(nn.Module):
+    """One linear map of strips of 4 pixels."""
+
+    def __init__(self, num_classes: int, height: int = 8) -> None:
+        super().__init__()
+        self.strips = nn.Conv2d(3, 16, (height, 4), (height, 4))
+        self.head = nn.Linear(16, num_classes)
+
+    def features(self, images):
+        return self.strips(images).squeeze(2).permute(2, 0, 1)
+
+    def frames(self, width):
+        return (width + 3) // 4
+
+
+def make(parallel=False, seed=0, max_length=4):
+    torch.manual_seed(seed)
+    net = AttentionRecognizer(
+        37, TinyEncoder(1), size=16, heads=2, max_length=max_length, parallel=parallel
+    )
+    return RecognizerModule(
+        net,
+        CharacterCrossEntropy(),
+        CTCTokenizer("36"),
+        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        WarmupCosine(0.0),
+    )
+
+
+@pytest.mark.slow
+@MODES
+def test_learns_sixteen_words_by_heart(tmp_path, parallel):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    data = RenderedDataModule(batch_size=16, epoch_size=16, num_workers=0, seed=2)
+    data.setup()
+    batch = next(iter(data.train_dataloader()))
+    torch.manual_seed(0)
+    module = RecognizerModule(
+        AttentionRecognizer(37, parallel=parallel),
+        CharacterCrossEntropy(),
+        CTCTokenizer("36"),
+        lambda parameters: torch.optim.AdamW(parameters, lr=0.002),
+        WarmupCosine(0.1),
+    )
+    before = make_trainer(tmp_path).validate(module, FixedData(val={"words": [batch]}))
+    assert before[0]["val/accuracy"] == 0
+    steps = 150
+    trainer = make_trainer(tmp_path, max_steps=steps, gradient_clip_val=5.0)
+    trainer.fit(module, datamodule=FixedData([batch] * steps))
+    (after,) = make_trainer(tmp_path).validate(module, FixedData(val={"words": [batch]}))
+    torch.set_num_threads(threads)
+    assert after["val/accuracy"] == 1.0
+
+
+class Gradients(pl.Callback):
+    """Keeps which parameters got a gradient."""
+
+    def on_after_backward(self, trainer, pl_module):
+        grads = {name: p.grad for name, p in pl_module.named_parameters()}
+        self.missing = [name for name, grad in grads.items() if grad is None]
+        self.largest = max(grad.abs().max().item() for grad in grads.values() if grad is not None)
+
+
+@MODES
+@pytest.mark.parametrize("labels", [["ab", "c"], ["abcd", "abcde"], ["abcdef"], ["d"]])
+def test_every_parameter_gets_a_gradient(tmp_path, parallel, labels):
+    """Several processes would stall, or ask for find_unused_parameters."""
+    gradients = Gradients()
+    trainer = make_trainer(tmp_path, max_steps=1, callbacks=[gradients])
+    too_long = sum(len(label) > 4 for label in labels)
+    data = FixedData([noise_batch(labels)])
+    if too_long:
+        message = f"{too_long} of {len(labels)} labels are longer than the 4 characters"
+        with pytest.warns(UserWarning, match=message):
+            trainer.fit(make(parallel), datamodule=data)
+    else:
+        trainer.fit(make(parallel), datamodule=data)
+    assert gradients.missing == []
+    assert (gradients.largest > 0) == (too_long < len(labels))
+    assert trainer.callback_metrics["train/too_long"] == too_long
+    assert "train/infeasible" not in trainer.callback_metrics
+
+
+def test_the_training_loss_is_the_cross_entropy_of_the_label(tmp_path):
+    batch = noise_batch(["ab", "c"])
+    module = make()
+    module.net.dropout.p = 0.0
+    for part in module.net.decoder.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+        if isinstance(part, nn.MultiheadAttention):
+            part.dropout = 0.0
+    with torch.no_grad():
+        expected = 0.0
+        for i, label in enumerate([[11, 12], [13]]):
+            features = module.net.features(batch.image[i : i + 1])
+            for k, k_class in enumerate([*label, 0]):
+                known = torch.tensor([label[:k]], dtype=torch.int64)
+                scores = module.net.teach(features, known)[-1, 0]
+                expected -= scores.log_softmax(0)[k_class].item()
+    trainer = make_trainer(tmp_path, max_steps=1)
+    trainer.fit(module, datamodule=FixedData([batch]))
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(expected / 2, rel=1e-5)
+
+
+@MODES
+def test_validates_tests_and_predicts(tmp_path, parallel):
+    module = make(parallel)
+    batches = [with_corrupt(noise_batch(["ab", "c"]), "set/9"), noise_batch(["abcde"], 7)]
+    trainer = make_trainer(tmp_path)
+    trainer.validate(module, FixedData(val={"set": batches}), verbose=False)
+    assert trainer.callback_metrics["val/loss"] > 0
+    read = {}
+    for name in ("test", "predict"):
+        data = FixedData(test={"set": batches})
+        data.predict_dataloader = data.test_dataloader
+        if name == "test":
+            trainer.test(module, data, verbose=False)
+            read[name] = module.outcomes["set"]
+        else:
+            read[name] = [o for part in trainer.predict(module, datamodule=data) for o in part]
+    assert read["test"] == read["predict"] and len(read["test"]) == 3
+    assert [corrupt.key for corrupt in module.corrupt["set"]] == ["set/9"]
+    module.eval()
+    (alone,) = module.read(batches[1], module.net.features(batches[1].image))
+    assert alone.prediction == read["test"][2].prediction and len(alone.prediction) <= 4
+    assert alone.confidence == pytest.approx(read["test"][2].confidence, rel=1e-5)
+
+
+@MODES
+def test_a_checkpoint_restores_the_weights(tmp_path, parallel):
+    module = make(parallel)
+    trainer = make_trainer(tmp_path, max_steps=2)
+    trainer.fit(module, datamodule=FixedData([noise_batch(["ab", "c"])] * 2))
+    trainer.save_checkpoint(tmp_path / "two.ckpt")
+    assert torch.load(tmp_path / "two.ckpt", weights_only=True)["global_step"] == 2
+    other = make(parallel, seed=1)
+    assert not same_weights(weights(other), weights(module))
+    data = FixedData(test={"set": [noise_batch(["ab"])]})
+    make_trainer(tmp_path).test(
+        other, data, ckpt_path=tmp_path / "two.ckpt", weights_only=True, verbose=False
+    )
+    assert same_weights(weights(other), weights(module))
+
+
+@pytest.fixture
+def settings():
+    settings = config(max_length=3)
+    settings["model"]["net"] = {
+        "class_path": "dctc.models.AttentionRecognizer",
+        "init_args": {"size": 16, "heads": 2, "max_length": 3},
+    }
+    settings["model"]["loss"] = {
+        "class_path": "dctc.losses.cross_entropy.CharacterCrossEntropy",
+        "init_args": {"label_smoothing": 0.1},
+    }
+    return settings
+
+
+def test_a_run_on_the_command_line(tmp_path, runs, settings):
+    option = write_config(tmp_path / "attention.yaml", settings)
+    main(["fit", option, "--name=one", "--log=off"])
+    checkpoint = runs / "one" / "checkpoints" / "final.ckpt"
+    main(["test", option, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
+    outcomes = read_readings(runs / "one" / "readings" / "rendered.tsv")
+    assert len(outcomes) == 5 and max(len(o.prediction) for o in outcomes) <= 3
+
+
+def test_any_recogniser_can_be_the_encoder_on_the_command_line(tmp_path, runs, settings):
+    settings["model"]["net"]["init_args"]["encoder"] = {
+        "class_path": "dctc.models.TimmRecognizer",
+        "init_args": {"num_classes": 1, "neck_size": 8},
+    }
+    option = write_config(tmp_path / "attention.yaml", settings)
+    main(["fit", option, "--log=off", "--trainer.fast_dev_run=1"])
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--model.loss=dctc.losses.CTCLoss",
+        "--model.net=tiny.TinyNet",
+        "--trainer.callbacks+=dctc.training.callbacks.DCTCCallback",
+    ],
+)
+def test_what_does_not_go_together_is_told_in_one_line(tmp_path, settings, option, capsys):
+    file = write_config(tmp_path / "attention.yaml", settings)
+    with pytest.raises(SystemExit):
+        main(["fit", file, option, "--log=off"])
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "loss" in line.lower()]
+    net = "TinyNet" if "Tiny" in option else "AttentionRecognizer"
+    assert net in line and ("CTCLoss" in line or "CharacterCrossEntropy" in line)

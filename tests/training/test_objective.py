@@ -1,0 +1,189 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dctc.data.batch import Batch
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.models import AttentionRecognizer, TimmRecognizer
+from dctc.text import CTCTokenizer
+from dctc.training.callbacks import DCTCCallback
+from dctc.training.cli import RecognizerCLI
+from dctc.training.module import RecognizerModule
+from dctc.training.objective import AttentionObjective, CTCObjective, objective_of, read_until_end
+from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, write_config
+
+# ---- which objective ----
+
+
+@pytest.fixture(scope="module")
+def attention_net() -> AttentionRecognizer:
+    torch.manual_seed(0)
+    return AttentionRecognizer(37, size=16, heads=2, max_length=5)
+
+
+def test_the_net_decides(attention_net):
+    assert type(objective_of(attention_net, CharacterCrossEntropy())) is AttentionObjective
+    for loss in (CTCLoss(), nn.CTCLoss(), DCTCLoss()):
+        for net in (TinyNet(37), TimmRecognizer(37)):
+            assert type(objective_of(net, loss)) is CTCObjective
+
+
+@pytest.mark.parametrize("loss", [CTCLoss(), nn.CTCLoss(), DCTCLoss()], ids=repr)
+def test_a_loss_for_ctc_with_a_net_that_reads_by_attention_is_refused(attention_net, loss):
+    name = type(loss).__name__
+    with pytest.raises(ValueError, match=f"net AttentionRecognizer .* loss {name} ") as caught:
+        RecognizerModule(attention_net, loss, CTCTokenizer("36"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_loss_for_attention_with_a_net_that_emits_frames_is_refused():
+    with pytest.raises(ValueError, match=r"net TinyNet .* loss CharacterCrossEntropy ") as caught:
+        RecognizerModule(TinyNet(37), CharacterCrossEntropy(), CTCTokenizer("36"))
+    assert "\n" not in str(caught.value)
+
+
+def test_dctc_on_a_net_that_reads_by_attention_is_refused(attention_net, tmp_path):
+    module = RecognizerModule(attention_net, CharacterCrossEntropy(), CTCTokenizer("36"))
+    message = "DCTCCallback: .* CharacterCrossEntropy, for the net AttentionRecognizer; "
+    with pytest.raises(ValueError, match=message):
+        make_trainer(tmp_path, callbacks=[DCTCCallback()]).fit(module, datamodule=FixedData())
+
+
+# ---- reading character by character ----
+
+
+def test_a_reading_goes_up_to_the_first_end():
+    rows = [[2, 3, 0, 1, 0], [0, 1, 1, 1, 1], [1, 1, 2, 2, 3], [1, 2, 3, 2, 0]]
+    torch.manual_seed(0)
+    probabilities = torch.rand(5, 4, 4) * 0.1
+    for i, row in enumerate(rows):
+        for k, best in enumerate(row):
+            probabilities[k, i, best] = 1.0 + 0.1 * k
+    probabilities /= probabilities.sum(2, keepdim=True)
+    best = probabilities.amax(2).T  # (n, s)
+    readings = read_until_end(probabilities.log(), max_length=4)
+    assert [r.classes for r in readings] == [[2, 3], [], [1, 1, 2, 2], [1, 2, 3, 2]]
+    expected = [p.prod().item() for p in (best[0, :3], best[1, :1], best[2], best[3])]
+    assert [r.confidence for r in readings] == pytest.approx(expected, rel=1e-5)
+
+
+# ---- images of unequal width ----
+
+
+class Given(nn.Module):
+    """Gives the logits that it is given."""
+
+    num_classes = 37
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 1.0 * self.logits
+
+    def frames(self, width):
+        return width // 4  # below 4 pixels: none
+
+
+WIDTH = torch.tensor([64, 43, 12, 1, 9])
+FRAMES = [16, 10, 3, 1, 2]
+LABELS = ["word", "letter", "abc", "a", "aa"]  # the last needs 3 frames
+
+
+def narrow_batch() -> Batch:
+    return noise_batch(LABELS)._replace(width=WIDTH)
+
+
+def given(seed: int, padding: int) -> Tensor:
+    logits = 3 * torch.randn(16, 5, 37, generator=torch.Generator().manual_seed(seed))
+    other = 9 * torch.randn(16, 5, 37, generator=torch.Generator().manual_seed(padding))
+    for i, frames in enumerate(FRAMES):
+        logits[frames:, i] = other[frames:, i]
+    return logits
+
+
+LOSSES = [
+    CTCLoss(reduction="sum"),
+    nn.CTCLoss(reduction="sum", zero_infinity=True),
+    DCTCLoss(0.3, ctc_weight=0.0, reduction="sum"),  # the distillation term alone
+    DCTCLoss(0.3, estimator="greedy", reduction="sum"),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_what_stands_in_padding_is_neither_learnt_nor_read(loss):
+    batch = narrow_batch()
+    results = []
+    for padding in (1, 2):
+        module = make_module(lambda c, p=padding: Given(given(0, p)), loss=loss)
+        outputs = module.objective.outputs(module, batch)
+        value, unfit = module.objective.loss(module, batch, outputs)
+        value.backward()
+        readings = module.objective.read(module, batch, outputs)
+        results.append((value.item(), unfit, module.net.logits.grad, readings))
+    (first, unfit, gradient, readings), (second, _, other, again) = results
+    assert first == second and first > 0 and unfit == 1 and readings == again
+    assert torch.equal(gradient, other)
+    for i, frames in enumerate(FRAMES):
+        assert not gradient[frames:, i].any()
+        assert gradient[:frames, i].any() == (LABELS[i] != "aa")  # it does not fit: no gradient
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_a_narrow_image_is_trained_and_read_as_if_it_stood_alone(loss):
+    batch, logits = narrow_batch(), given(0, 1)
+    module = make_module(lambda c: Given(logits), loss=loss)
+    outputs = module.objective.outputs(module, batch)
+    together = module.objective.loss(module, batch, outputs).value.item()
+    readings = module.objective.read(module, batch, outputs)
+    alone = 0.0
+    for i, frames in enumerate(FRAMES):
+        one = noise_batch([LABELS[i]])._replace(width=torch.tensor([4 * frames]))
+        single = make_module(lambda c, i=i, f=frames: Given(logits[:f, i : i + 1]), loss=loss)
+        cropped = single.objective.outputs(single, one)
+        alone += single.objective.loss(single, one, cropped).value.item()
+        (reading,) = single.objective.read(single, one, cropped)
+        assert reading.classes == readings[i].classes
+        assert reading.confidence == pytest.approx(readings[i].confidence, rel=1e-5)
+    assert together == pytest.approx(alone, rel=1e-5)
+
+
+def test_labels_that_do_not_fit_into_narrow_images_are_counted(tmp_path):
+    trainer = make_trainer(tmp_path, max_steps=1)
+    with pytest.warns(UserWarning, match="1 of 5 labels need more frames"):
+        trainer.fit(make_module(), datamodule=FixedData([narrow_batch()]))
+    assert trainer.callback_metrics["train/infeasible"] == 1
+    trainer = make_trainer(tmp_path, max_steps=1)
+    whole = noise_batch(LABELS)
+    trainer.fit(make_module(), datamodule=FixedData([whole]))
+    assert trainer.callback_metrics["train/infeasible"] == 0
+
+
+def test_a_net_that_reads_by_attention_does_not_look_at_padding(attention_net):
+    module = RecognizerModule(attention_net.eval(), CharacterCrossEntropy(), CTCTokenizer("36"))
+    batch = narrow_batch()._replace(image=torch.rand(5, 3, 32, 64))
+    outputs = module.objective.outputs(module, batch).detach()
+    other = outputs.clone()
+    for i, frames in enumerate([16, 11, 3, 1, 3]):  # of 4 pixels, the last one in part
+        other[frames:, i] = 1e3
+    results = []
+    for features in (outputs.requires_grad_(), other.requires_grad_()):
+        value, unfit = module.objective.loss(module, batch, features)
+        (gradient,) = torch.autograd.grad(value, features)
+        results.append((value.item(), unfit, module.read(batch, features), gradient))
+    assert results[0][:3] == results[1][:3] and results[0][1] == 1
+    assert torch.equal(results[0][3], results[1][3])
+    assert not results[0][3][11:, 1].any() and results[0][3][:11, 2:].any()
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_images_that_keep_their_ratio_are_another_run(tmp_path):
+    without = write_config(tmp_path / "without.yaml", config("english", train=["train"]))
+    keys = [
+        RecognizerCLI([without, "--log=off", *option], run=False).results.run
+        for option in ([], *([f"--data.init_args.keep_ratio={v}"] for v in ("false", "true")))
+    ]
+    assert keys[0] == keys[1] != keys[2]
