@@ -1,11 +1,22 @@
-"""The paired difference by hand and against the bootstrap."""
+"""Paired comparisons: by hand, against scipy, and on data whose truth is known."""
 
 import math
+import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from dctc.reporting.statistics import Z95, paired_difference
+from dctc.reporting.power import detectable_over_samples, detectable_over_seeds
+from dctc.reporting.statistics import (
+    Z95,
+    bootstrap_interval,
+    compare,
+    holm,
+    mcnemar_p,
+    paired_difference,
+    paired_t,
+)
 
 
 def hits(both, only_a, only_b, neither):
@@ -67,3 +78,206 @@ def test_equal_readers():
 def test_samples_that_cannot_be_paired(n, m):
     with pytest.raises(ValueError, match=f"hits of {n} and of {m} samples cannot be paired"):
         paired_difference(np.zeros(n, bool), np.zeros(m, bool))
+
+
+def table(seeds, both, only_a, only_b, neither):
+    """Hits of equal seeds."""
+    a, b = hits(both, only_a, only_b, neither)
+    return np.tile(a, (seeds, 1)), np.tile(b, (seeds, 1))
+
+
+def simulate(rng, seeds=5, n=300, shift=0.0, seed_sd=0.1, gain_sd=0.0):
+    """Draw hits of two arms; samples are hard or easy for both, and the true difference is known.
+
+    A sample is hit if 0.5 + shift of the arm + hardness of the sample (sd 2) + what the arm makes
+    of the sample (gain_sd) + luck of the seed (seed_sd) + luck of the reading (sd 1) is positive.
+    """
+    hardness = rng.normal(0.0, 2.0, n)
+    arms = []
+    for mean in (0.5, 0.5 + shift):
+        score = mean + hardness + rng.normal(0.0, gain_sd, n) + rng.normal(0.0, seed_sd, (seeds, 1))
+        arms.append(score + rng.normal(0.0, 1.0, (seeds, n)) > 0.0)
+    sd = math.sqrt(2.0**2 + gain_sd**2 + seed_sd**2 + 1.0)
+    true = 100.0 * (stats.norm.cdf((0.5 + shift) / sd) - stats.norm.cdf(0.5 / sd))
+    return *arms, true
+
+
+TRIALS = 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "least", "most"),
+    [
+        # null: with one seed the level of the samples alone; its standard error over 200 is .016
+        ({"seeds": 1, "seed_sd": 0.0}, 0.89, 0.99),
+        ({}, 0.93, 1.0),
+        ({"shift": 0.4}, 0.93, 1.0),
+        # an arm gains on some samples in all seeds: samples drawn apart for each seed would miss it
+        ({"shift": 0.3, "gain_sd": 1.5, "seeds": 10}, 0.89, 0.99),
+        # seeds differ much more than samples: too narrow with few of them, as documented
+        ({"seed_sd": 0.5}, 0.80, 0.93),
+    ],
+)
+def test_coverage_of_the_bootstrap_interval(settings, least, most):
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(TRIALS):
+        a, b, true = simulate(rng, **settings)
+        low, high = bootstrap_interval(a, b, resamples=300, seed=trial)
+        covered += low <= true <= high
+    assert least <= covered / TRIALS <= most
+
+
+def test_false_positives_of_the_t_test_and_of_mcnemar_pooled_over_seeds():
+    """Why McNemar's test is offered per seed only. Every rejection here is false."""
+    rng = np.random.default_rng(0)
+    rejected = {"t": 0, "one seed": 0, "pooled": 0}
+    for _ in range(2 * TRIALS):
+        a, b, _ = simulate(rng, seed_sd=0.25)
+        rejected["t"] += paired_t(100 * (b.mean(1) - a.mean(1)))[0] < 0.05
+        rejected["pooled"] += mcnemar_p(a.ravel(), b.ravel()) < 0.05
+        a, b, _ = simulate(rng, seeds=1, seed_sd=0.0)
+        rejected["one seed"] += mcnemar_p(a[0], b[0]) < 0.05
+    rates = {name: count / (2 * TRIALS) for name, count in rejected.items()}
+    assert 0.02 <= rates["t"] <= 0.09
+    assert 0.01 <= rates["one seed"] <= 0.08  # the continuity correction makes it cautious
+    assert rates["pooled"] >= 0.25
+
+
+def test_one_seed_is_the_paired_bootstrap_of_scipy():
+    a, b = table(1, both=150, only_a=20, only_b=40, neither=90)
+    low, high = bootstrap_interval(a, b)
+    peer = stats.bootstrap(
+        (a[0].astype(float), b[0].astype(float)),
+        lambda x, y, axis: (y - x).mean(axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    # ends lie on multiples of 1 / 300; both sides draw at random
+    assert (low, high) == pytest.approx((100 * peer.low, 100 * peer.high), abs=0.4)
+
+
+def test_the_bootstrap_is_that_of_drawn_indices():
+    """The same draws, by indices instead of counts of kinds."""
+    rng = np.random.default_rng(3)
+    a, b, _ = simulate(rng, seeds=4, n=150, shift=0.5, seed_sd=0.3)
+    means = []
+    for _ in range(6000):
+        seeds, samples = rng.integers(0, 4, 4), rng.integers(0, 150, 150)
+        picked = np.ix_(seeds, samples)
+        means.append(100 * (b[picked].mean() - a[picked].mean()))
+    low, high = np.percentile(means, [2.5, 97.5])
+    assert bootstrap_interval(a, b) == pytest.approx((low, high), abs=0.05 * (high - low))
+
+
+def test_the_bootstrap_is_seeded_and_symmetric():
+    a, b, _ = simulate(np.random.default_rng(0), shift=0.3)
+    first = bootstrap_interval(a, b, 600, seed=1)
+    assert first == bootstrap_interval(a, b, 600, seed=1) != bootstrap_interval(a, b, 600, seed=2)
+    low, high = bootstrap_interval(b, a)
+    assert bootstrap_interval(a, b) == pytest.approx((-high, -low), rel=0.1, abs=0.2)
+
+
+def test_equal_seeds_have_the_variance_of_the_samples_alone():
+    """Copies of one seed are no evidence beyond it."""
+    counts = {"both": 150, "only_a": 20, "only_b": 40, "neither": 90}
+    one, five = (bootstrap_interval(*table(seeds, **counts)) for seeds in (1, 5))
+    assert five == pytest.approx(one, abs=0.4)
+
+
+def test_the_paired_t_test_is_that_of_scipy():
+    a, b, _ = simulate(np.random.default_rng(0), shift=0.2)
+    x, y = 100 * a.mean(1), 100 * b.mean(1)
+    peer = stats.ttest_rel(y, x)
+    low, high = peer.confidence_interval()
+    assert paired_t(y - x) == pytest.approx((peer.pvalue, low, high))
+
+
+def test_the_paired_t_test_by_hand():
+    # mean 2, sd 1, three seeds: t = 2 sqrt(3), 97.5 % quantile with 2 degrees of freedom 4.302653
+    p, low, high = paired_t(np.array([1.0, 2.0, 3.0]))
+    assert (low, high) == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5))
+    t = 2 * 3**0.5
+    assert p == pytest.approx(1 - t / math.sqrt(2 + t * t))  # closed form for 2 degrees of freedom
+
+
+@pytest.mark.parametrize(("value", "p"), [(0.0, 1.0), (0.5, 0.0)])
+def test_differences_without_spread(value, p):
+    assert paired_t(np.full(4, value)) == (p, value, value)
+
+
+def test_a_t_test_takes_two_seeds():
+    with pytest.raises(ValueError, match="1 seed; it takes two at least"):
+        paired_t(np.array([1.0]))
+
+
+def test_mcnemar_is_exact_where_few_samples_are_discordant():
+    binomial = stats.binomtest(4, 18).pvalue
+    assert mcnemar_p(*hits(5, 4, 14, 3)) == pytest.approx(binomial)
+    assert mcnemar_p(*hits(500, 4, 14, 300)) == pytest.approx(binomial)
+    assert mcnemar_p(*hits(7, 0, 0, 3)) == 1.0
+    corrected = stats.chi2.sf((abs(10 - 20) - 1) ** 2 / 30, 1)
+    assert mcnemar_p(*hits(5, 10, 20, 3)) == pytest.approx(corrected)
+    assert mcnemar_p(*hits(5, 12, 12, 0)) == pytest.approx(1.0)  # 24 are few
+    assert mcnemar_p(*hits(5, 13, 12, 0)) == pytest.approx(stats.chi2.sf(0.0, 1))  # 25 are not
+
+
+def test_holm_by_hand():
+    # in ascending order times 4, 3, 2, 1, never falling, at most 1
+    p = {"a": 0.03, "b": 0.005, "c": 0.9, "d": 0.02}
+    assert holm(p) == pytest.approx({"a": 0.06, "b": 0.02, "c": 0.9, "d": 0.06})
+    assert holm({"x": 0.04}) == {"x": 0.04}
+    assert holm({}) == {}
+
+
+def test_a_comparison_says_all_that_a_table_wants():
+    a, b, _ = simulate(np.random.default_rng(0), seeds=3, n=200, shift=0.4)
+    result = compare(a, b, resamples=500, seed=4)
+    differences = 100 * (b.mean(1) - a.mean(1))
+    assert result.points == pytest.approx(differences.mean())
+    assert (result.low, result.high) == bootstrap_interval(a, b, 500, 4)
+    assert result.low < result.points < result.high
+    assert (result.p, result.t_low, result.t_high) == pytest.approx(paired_t(differences))
+    assert result.mcnemar == tuple(mcnemar_p(a[i], b[i]) for i in range(3))
+    assert result.detectable == pytest.approx(detectable_over_seeds(differences))
+    assert (result.seeds, result.n, result.covers) == (3, 200, "seeds and samples")
+    assert all(type(p) is float for p in [result.points, result.p, *result.mcnemar])
+
+
+def test_one_seed_says_nothing_about_others():
+    a, b = table(1, both=150, only_a=20, only_b=40, neither=90)
+    result = compare(a, b)
+    assert (result.p, result.t_low, result.t_high) == (None, None, None)
+    assert result.covers == "samples only (one seed)"
+    assert result.points == pytest.approx(100 * 20 / 300)
+    assert result.detectable == detectable_over_samples(a[0], b[0])
+    # that interval is the normal one of the single run, as far as samples are many
+    normal = paired_difference(a[0], b[0])
+    assert result.high - result.low == pytest.approx(2 * normal.half_width, rel=0.1)
+
+
+def test_equal_arms():
+    a, _ = table(3, both=5, only_a=2, only_b=0, neither=3)
+    result = compare(a, a)
+    assert (result.points, result.low, result.high, result.p) == (0.0, 0.0, 0.0, 1.0)
+    assert result.mcnemar == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((2, 3), (3, 3)), ((2, 3), (2, 4)), ((3,), (3,)), ((0, 3), (0, 3)), ((2, 0),) * 2]
+)
+def test_hits_that_cannot_be_compared(a, b):
+    with pytest.raises(ValueError, match=r"two equal \(seeds, n\) are needed"):
+        compare(np.zeros(a, bool), np.zeros(b, bool))
+
+
+def test_a_large_set_takes_no_time():
+    rng = np.random.default_rng(0)
+    a = rng.random((5, 60_000)) < 0.8
+    b = a ^ (rng.random((5, 60_000)) < 0.05)
+    began = time.perf_counter()
+    low, high = bootstrap_interval(a, b)
+    assert time.perf_counter() - began < 10
+    assert low < 100 * (b.mean() - a.mean()) < high
