@@ -31,3 +31,15 @@ def test_the_difference_that_samples_detect_has_80_percent_power():
     # in percentage points, and by hand with z(.975) + z(.8) where differences are small
     assert points == pytest.approx(100 * 2.801586 * math.sqrt(q / n), rel=0.01)
     assert detectable_over_samples(a, a) == 0.0
+
+
+@pytest.mark.parametrize("n", [4, 5, 50, 4000])
+def test_the_root_solves_the_formula(n):
+    a, b = np.zeros(n, bool), np.arange(n) % 4 == 0
+    delta, q = detectable_over_samples(a, b) / 100, np.mean(b)
+    right = 1.959964 * math.sqrt(q) + 0.841621 * math.sqrt(q - delta**2)
+    assert delta * math.sqrt(n) == pytest.approx(right, rel=1e-6)
+
+
+def test_three_samples_find_nothing():
+    assert math.isnan(detectable_over_samples(np.zeros(3, bool), np.ones(3, bool)))

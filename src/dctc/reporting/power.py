@@ -31,7 +31,8 @@ def detectable_over_samples(a: np.ndarray, b: np.ndarray) -> float:
 
     With a probability of 80 % at the two-sided level of 5 %: the root d of Connor's formula
     (Biometrics 1987) ``d sqrt(n) = z(.975) sqrt(q) + z(.8) sqrt(q - d^2)``, q the share of samples
-    that one of the two alone read. 0 where there is none: then it says nothing.
+    that one of the two alone read. 0 where there is none: then it says nothing. Nan for three
+    samples and less, which find no difference whatever.
 
     Args:
         a: ``(n,)`` bool, hits of the first.
@@ -39,6 +40,8 @@ def detectable_over_samples(a: np.ndarray, b: np.ndarray) -> float:
     """
     z_alpha, z_power = NormalDist().inv_cdf(1.0 - ALPHA / 2.0), NormalDist().inv_cdf(POWER)
     n, q = len(a), float(np.mean(a != b))
-    half = z_alpha * np.sqrt(n * q)
-    root = np.sqrt(half**2 - (n + z_power**2) * (z_alpha**2 - z_power**2) * q)
-    return float(100.0 * (half + root) / (n + z_power**2))
+    spare = n - z_alpha**2 + z_power**2
+    if spare < 0.0:
+        return float("nan")
+    root = z_alpha * np.sqrt(n) + z_power * np.sqrt(spare)
+    return float(100.0 * np.sqrt(q) * root / (n + z_power**2))
