@@ -1,0 +1,104 @@
+"""``dctc data``: each verb from its command line."""
+
+import pytest
+from PIL import Image
+
+from dctc.cli import main as dctc
+from dctc.data.commands import VERBS
+
+
+@pytest.fixture
+def root(tmp_path, write_lmdb, encode_image, monkeypatch):
+    """A data root with one sound and one broken set."""
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "root"))
+    monkeypatch.setenv("COLUMNS", "100")
+    write_lmdb(tmp_path / "root" / "test" / "mine", [(encode_image(i), b"ab") for i in range(3)])
+    write_lmdb(tmp_path / "root" / "test" / "SVT", [(encode_image(9), b"ab"), (b"", b"x")])
+    return tmp_path / "root"
+
+
+def test_help_lists_every_verb(capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n  {verb} " in printed for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", verb, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: dctc data {verb} ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["lisst"], ["verify", "--workers", "0"]])
+def test_wrong_arguments_end_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", *arguments])
+    assert ended.value.code == 2
+    assert "usage: dctc data" in capsys.readouterr().err
+
+
+def test_list(root, capsys):
+    dctc(["data", "list"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "test/mine 3 - readable" in printed
+    assert "2 records where SVT has 647" in printed
+    assert "CUTE80 288" in printed  # missing, with where to get it
+    assert "University of Malaya" in printed
+
+
+def test_verify_ends_with_1_where_something_is_broken(root, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "verify", "--workers", "1"])
+    assert ended.value.code == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "BROKEN test/SVT: image cannot be decoded (UnidentifiedImageError): 1 records (2)"
+        in printed
+    )
+    dctc(["data", "verify", str(root / "test" / "mine"), "--workers", "1"])
+    assert "1 sets: 1 sound" in capsys.readouterr().out
+
+
+def test_a_folder_without_sets(root, capsys):
+    (root / "empty").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "verify", str(root / "empty")])
+    assert ended.value.code == 1
+    assert "no LMDB (data.mdb) in it or below it" in capsys.readouterr().err
+
+
+def test_stats(root, capsys):
+    dctc(["data", "stats", "--frames", "1", str(root / "test" / "mine")])
+    printed = capsys.readouterr().out
+    assert "test/mine" in printed
+    assert "0.00" in printed  # none of its labels fits into one frame
+
+
+def test_show(root, tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    dctc(["data", "show", str(root / "test" / "mine"), "--out", str(out), "--columns", "3"])
+    assert capsys.readouterr().out == f"written to {out}\n"
+    assert Image.open(out).width == 1008
+
+
+def test_fonts(capsys):
+    dctc(["data", "fonts"])
+    printed = capsys.readouterr().out
+    assert "DejaVuSans.ttf" in printed
+    assert "used" in printed
+
+
+def test_convert(root, tmp_path, encode_image, capsys):
+    (tmp_path / "a.png").write_bytes(encode_image())
+    (tmp_path / "labels.tsv").write_text("a.png\tword\nb.png\tnone\n")
+    arguments = ["data", "convert", "table", str(tmp_path / "labels.tsv")]
+    with pytest.raises(SystemExit):
+        dctc([*arguments, "--out", str(tmp_path / "out")])
+    assert "b.png: image missing" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="b.png: image missing; left out and counted"):
+        dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
+    assert f"{tmp_path / 'out'}: 1 records, 1 words left out" in capsys.readouterr().out
