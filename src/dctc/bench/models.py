@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
-from dctc.bench.describe import (
+from dctc.bench.cost import (
     FLOPS_NOTE,
     Description,
+    arm,
     count_parameters,
     describe,
     inference_step,
@@ -27,12 +27,14 @@ from dctc.bench.describe import (
     train_step,
 )
 from dctc.bench.measure import interleaved
+from dctc.data.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.reporting.environment import environment
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
+from dctc.training.objective import AttentionNet
 
 FRAGMENTS = Path("experiments/configs/model")
 # by scale: the largest batch, repeats at most, seconds of a model after which no repeat begins
@@ -83,13 +85,18 @@ def bench_models(scale: str, threads: int, fragments: Path = FRAGMENTS) -> list[
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     usual = torch.get_num_threads()
     torch.set_num_threads(threads)
-    measured = []
+    measured, left_out = [], []
     for file in files:
         loaded = load_net(file)
-        measured.append(_measure(file.stem, loaded, largest, repeats, limit_s, device))
+        if isinstance(loaded.net, AttentionNet):  # it has no CTC to be regularised
+            left_out.append(file.stem)
+        else:
+            measured.append(_measure(file.stem, loaded, largest, repeats, limit_s, device))
     tables = [_inference_table(measured), _training_table(measured)]
     for table in tables:
         table.print(Console())
+    if left_out:
+        print(f"without CTC, so left out: {', '.join(left_out)}; dctc describe measures them")
     _write_json(measured)
     torch.set_num_threads(usual)
     return tables
@@ -98,35 +105,26 @@ def bench_models(scale: str, threads: int, fragments: Path = FRAGMENTS) -> list[
 def _measure(
     model: str, loaded: Loaded, largest: int, repeats: int, limit_s: float, device: torch.device
 ) -> Measured:
-    arms = {
-        name: RecognizerModule(
-            copy.deepcopy(loaded.net),  # type: ignore[arg-type]  # each Recognizer is a module
-            loss(),
-            loaded.tokenizer,
-            protocol=loaded.protocol,
-        ).to(device)
-        for name, loss in LOSSES.items()
-    }
-    n = _batch_size(arms["CTC"].net, loaded.image, largest, limit_s, device)
-    images = noise(n, loaded.image, device)
-    inference, train = _variants(arms, images, device)
+    arms = {name: arm(loaded, loss()).to(device) for name, loss in LOSSES.items()}
+    n = _batch_size(arms["CTC"], loaded, largest, limit_s, device)
+    inference, train = _variants(arms, noise(n, loaded, device), device)
     # apart, since a step of training leaves other caches behind than an inference does
     inference_s = interleaved(inference, repeats, device, limit_s / 4)
     train_s = interleaved(train, repeats, device, 3 * limit_s / 4)
     return Measured(
         model,
-        {name: count_parameters(arm) for name, arm in arms.items()},
-        describe(arms["CTC"].net, loaded.image, n, limit_s / 10),
+        {name: count_parameters(module) for name, module in arms.items()},
+        describe(loaded, device, n, limit_s / 10),
         inference_s,
         train_s,
     )
 
 
 def _batch_size(
-    net: Any, image: tuple[int, int, int], largest: int, limit_s: float, device: torch.device
+    module: RecognizerModule, loaded: Loaded, largest: int, limit_s: float, device: torch.device
 ) -> int:
     """Return a power of two, at most ``largest``, of which ROUNDS rounds take about ``limit_s``."""
-    one = {"one": inference_step(net, noise(1, image, device))}
+    one = {"one": inference_step(module, noise(1, loaded, device).image)}
     n = limit_s / ROUNDS / (ROUND_COST * interleaved(one, 3, device)["one"])
     return max(1, min(largest, 2 ** int(max(n, 1)).bit_length() // 2))
 
@@ -135,23 +133,22 @@ Steps = dict[str, Callable[[], None]]
 
 
 def _variants(
-    arms: dict[str, RecognizerModule], images: Tensor, device: torch.device
+    arms: dict[str, RecognizerModule], batch: Batch, device: torch.device
 ) -> tuple[Steps, Steps]:
     """Return the steps of inference and of training by what they are called in the tables."""
     inference: Steps = {}
     train: Steps = {}
-    for name, arm in arms.items():
-        inference[name] = inference_step(arm, images)
-        train[name] = train_step(arm.net, arm.loss, images)
-    plain = arms["CTC"]
+    for name, module in arms.items():
+        inference[name] = inference_step(module, batch.image)
+        train[name] = train_step(module, batch)
     for name, memory in (
         ("contiguous", torch.contiguous_format),
         ("channels-last", torch.channels_last),
     ):
-        net = copy.deepcopy(plain.net).to(memory_format=memory)
-        given = images.contiguous(memory_format=memory)
-        inference[name] = inference_step(net, given)
-        train[name] = train_step(net, plain.loss, given)
+        module = copy.deepcopy(arms["CTC"]).to(memory_format=memory)
+        given = batch._replace(image=batch.image.contiguous(memory_format=memory))
+        inference[name] = inference_step(module, given.image)
+        train[name] = train_step(module, given)
 
     def autocast() -> AbstractContextManager[Any]:
         return torch.autocast(device.type, torch.bfloat16)

@@ -77,49 +77,59 @@ def _measure(images: ImageFiles | LmdbImages, file: Path, repeats: int) -> list[
     read = sum(map(len, batches))
     turns = []
     for repeat in range(repeats + 1):
-        seconds = _network_seconds(module, batches)
+        before = _network_seconds(module, batches)
+        cpu = time.process_time()
         whole = read_images(module, images, file, BATCH_SIZE, num_workers=1)
+        cpu = time.process_time() - cpu
         # the net again, behind it: a machine that grows slower favours neither
-        seconds = (seconds + _network_seconds(module, batches)) / 2
+        after = _network_seconds(module, batches)
+        wall_s, cpu_s = ((a + b) / 2 for a, b in zip(before, after, strict=True))
         if repeat:
-            turns.append({"network": read / seconds, "predict": whole.images / whole.seconds})
+            turns.append(
+                {
+                    "network": read / wall_s,
+                    "predict": whole.images / whole.seconds,
+                    "share": wall_s / whole.seconds,
+                    "CPU share": cpu_s / cpu,
+                }
+            )
     return turns
 
 
 @torch.inference_mode()
-def _network_seconds(module: RecognizerModule, batches: list[torch.Tensor]) -> float:
-    began = time.perf_counter()
+def _network_seconds(module: RecognizerModule, batches: list[torch.Tensor]) -> tuple[float, float]:
+    """Return the seconds on the clock, and those of CPU time in this process."""
+    began, cpu = time.perf_counter(), time.process_time()
     for batch in batches:
         # the logits on the CPU end the computing on a GPU
         module.net(batch.to(module.device)).cpu()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - cpu
 
 
-def _share(turns: list[Turn]) -> float:
-    return float(np.median([turn["predict"] / turn["network"] for turn in turns]))
+def _median(turns: list[Turn], name: str) -> float:
+    return float(np.median([turn[name] for turn in turns]))
 
 
 def _table(turns: list[Turn], threads: int) -> Table:
+    speeds, shares = ("network", "predict"), ("share", "CPU share")
     rows = [
-        [
-            str(i),
-            *(f"{turn[name]:.0f}" for name in turn),
-            f"{turn['predict'] / turn['network']:.3f}",
-        ]
-        for i, turn in enumerate(turns, 1)
+        [str(i), *(f"{t[name]:.0f}" for name in speeds), *(f"{t[name]:.3f}" for name in shares)]
+        for i, t in enumerate(turns, 1)
     ]
-    rows.append(["median", "", "", f"{_share(turns):.3f}"])
+    rows.append(["median", "", "", *(f"{_median(turns, name):.3f}" for name in shares)])
     note = (
         f"Images/s with small_resnet, batches of {BATCH_SIZE}: the network alone on batches in "
         f"memory, with {threads} CPU threads; predict from the first image asked for to the last "
-        f"line written, with one worker beside it. {environment()['hardware']}"
+        f"line written, with one worker beside it. Share: predict to network. CPU share: the "
+        f"network's CPU time to predict's, without the worker's; other work on the machine "
+        f"disturbs it less. {environment()['hardware']}"
     )
-    return Table("Predict: throughput", ["turn", "network", "predict", "share"], rows, [note])
+    return Table("Predict: throughput", ["turn", *speeds, *shares], rows, [note])
 
 
 def _write_json(turns: list[Turn], threads: int) -> None:
     file = runs_folder() / "bench" / "predict.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"threads": threads, "turns": turns, "share": _share(turns)}
+    found: dict[str, Any] = {"threads": threads, "turns": turns, "share": _median(turns, "share")}
     file.write_text(json.dumps({**environment(), **found}, indent=1) + "\n")
     print(f"written to {file}")

@@ -1,0 +1,119 @@
+"""Sizes and costs against numbers worked out by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from dctc.bench.cost import (
+    arm,
+    count_flops,
+    count_parameters,
+    describe,
+    inference_step,
+    noise,
+    train_step,
+)
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.models import AttentionRecognizer, TimmRecognizer
+from dctc.text import CTCTokenizer
+from dctc.training.nets import Loaded
+from tiny import HEIGHT, WIDTH, TinyNet
+
+CPU = torch.device("cpu")
+
+
+class FeatureNet(TinyNet):
+    """TinyNet with the features that a Recognizer has."""
+
+    def features(self, images):
+        return torch.tanh(self.patches(images).squeeze(2).permute(2, 0, 1))
+
+
+@pytest.fixture
+def loaded():
+    torch.manual_seed(0)
+    return Loaded(FeatureNet(37), CTCTokenizer("36"), "english36", (3, HEIGHT, WIDTH), False)
+
+
+# a kernel of 8x8 over 3 channels into 16, 17 positions (padding 2, stride 4); 16 to 37 classes
+PARAMETERS = 16 * 3 * 8 * 8 + 16 + 16 * 37 + 37
+FLOPS = 2 * 16 * (16 * 3 * 8 * 8 + 16 * 37)
+
+
+def test_parameters_and_flops_of_a_conv_and_a_linear_layer(loaded):
+    assert count_parameters(loaded.net) == PARAMETERS
+    assert count_flops(loaded.net, loaded.image) == FLOPS
+
+
+def test_shared_parameters_count_once():
+    layer = nn.Linear(3, 2)
+    assert count_parameters(nn.ModuleList([layer, layer])) == 8
+
+
+def test_flops_count_the_lstm():
+    size, hidden, frames = 5, 7, 4
+    lstm = nn.LSTM(size, hidden, bidirectional=True)
+    net = nn.Sequential(nn.Flatten(0, 2), lstm)  # (t, w) of an image (1, 1, t, w)
+    # per frame and direction: 4 gates from the input and from the state
+    assert count_flops(net, (1, frames, size)) == 2 * frames * 2 * 4 * hidden * (size + hidden)
+
+
+def test_flops_count_attention():
+    n, d = 6, 8
+    net = nn.Sequential(nn.Flatten(0, 1), _Attention())
+    # q k^T and the weighted sum of v
+    assert count_flops(net, (1, n, d)) == 2 * 2 * n * n * d
+
+
+class _Attention(nn.Module):
+    def forward(self, x):
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_the_net_is_left_where_and_as_it_was(loaded):
+    before = {name: value.clone() for name, value in loaded.net.state_dict().items()}
+    loaded.net.train()
+    describe(loaded, CPU, batch_size=1, limit_s=0.0)
+    assert loaded.net.training
+    assert all(value.device.type == "cpu" for value in loaded.net.parameters())
+    assert all(torch.equal(value, before[n]) for n, value in loaded.net.state_dict().items())
+
+
+def test_description(loaded):
+    d = describe(loaded, CPU, batch_size=3, limit_s=0.0)
+    assert (d.parameters, d.flops) == (PARAMETERS, FLOPS)
+    assert (d.frames, d.stride, d.features, d.classes) == (16, 4.0, 16, 37)
+    assert (d.image, d.batch_size) == ((3, HEIGHT, WIDTH), 3)
+    assert d.train_peak_bytes >= 4 * PARAMETERS  # the gradients alone
+    assert d.inference_images_per_s > 0 < d.train_images_per_s
+
+
+def test_a_net_that_reads_by_attention_is_described_too():
+    torch.manual_seed(0)
+    net = AttentionRecognizer(37, size=8, heads=2)
+    loaded = Loaded(net, CTCTokenizer("36"), "english36", (3, 32, 32), False)
+    d = describe(loaded, CPU, batch_size=2, limit_s=0.0)
+    assert (d.frames, d.features) == (8, 8)
+    assert d.flops > count_flops(TimmRecognizer(1), (3, 32, 32))
+
+
+@pytest.mark.parametrize("loss", [CTCLoss, DCTCLoss])
+def test_a_step_trains_every_weight_and_leaves_no_gradient(loaded, loss):
+    module = arm(loaded, loss())
+    assert module.net is not loaded.net
+    seen = []
+    for parameter in module.parameters():
+        parameter.register_hook(lambda gradient: seen.append(gradient.abs().sum().item()))
+    train_step(module, noise(2, loaded, CPU))()
+    assert len(seen) == 4 and all(seen)
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_inference_is_in_evaluation_mode_without_gradient(loaded):
+    module = arm(loaded, CTCLoss()).train()
+    found = []
+    module.net.register_forward_hook(
+        lambda net, _, logits: found.append((net.training, logits.requires_grad, logits.shape))
+    )
+    inference_step(module, noise(2, loaded, CPU).image)()
+    assert found == [(False, False, (16, 2, 37))]
