@@ -3,8 +3,10 @@ import string
 import numpy as np
 import pytest
 
+from dctc.data.colours import LUMINANCE
 from dctc.data.fonts import Font, find_fonts
-from dctc.data.render import LUMINANCE, MIN_CONTRAST, WordRenderer
+from dctc.data.presets import EASY
+from dctc.data.render import WordRenderer
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_words_stand_out_from_the_ground(fonts):
     for seed in range(100):
         image, _ = renderer.render("contrast", np.random.default_rng(seed))
         gray = image.astype(np.float32) @ LUMINANCE
-        assert np.ptp(np.percentile(gray, [2, 98])) > MIN_CONTRAST / 2
+        assert np.ptp(np.percentile(gray, [2, 98])) > EASY.contrast / 2
 
 
 def test_only_fonts_with_all_characters_are_used(fonts):

@@ -8,7 +8,8 @@ import torch
 from dctc.data.batch import Batch, collate
 from dctc.data.fonts import Font, find_fonts
 from dctc.data.render import WordRenderer
-from dctc.data.rendered import RenderedDataModule, RenderedWords, label_extents
+from dctc.data.rendered import RenderedDataModule
+from dctc.data.rendered_words import RenderedWords, label_extents
 from dctc.data.sampler import Draw, StepBatchSampler, StepDataLoader
 from dctc.data.words import is_held_out
 from dctc.text.protocol import english36, english94

@@ -1,20 +1,23 @@
-"""Fonts to draw words with: which files, and which characters each of them really draws."""
+"""Fonts to draw words with: where they are, which are used, and why the others are not."""
 
 from __future__ import annotations
 
-import re
-import string
-import struct
+import os
+import shutil
+import subprocess
+import sys
 import warnings
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dctc.data.likeness import matplotlib_folder
+from dctc.data.typeface import Typeface, examine
+
 SUFFIXES = (".ttf", ".otf", ".ttc")
-_PLAIN = string.ascii_letters + string.digits  # a text font draws each of these as itself
-# Glyph names that say nothing about the glyph: CID-keyed and generated fonts name by number.
-_NUMBERED = re.compile(r"[A-Za-z]{0,6}_?\d+")
-# What fontTools and FreeType raise on damaged files, besides TTLibError
-_UNREADABLE = (OSError, EOFError, AssertionError, LookupError, ValueError, TypeError, struct.error)
+SYSTEM = "system"
+HELD_OUT = 10  # one family in ten is held out
 
 
 @dataclass(frozen=True)
@@ -24,26 +27,28 @@ class Font:
     Attributes:
         path: The file; of a collection (``.ttc``) its first face.
         characters: The characters that it draws as themselves. No other is to be drawn with it.
+        family: Name that regular, bold and all other styles of a typeface share.
     """
 
     path: str
     characters: frozenset[str]
+    family: str = ""
 
     def covers(self, text: str) -> bool:
         """Say whether the font draws every character of ``text``."""
         return self.characters.issuperset(text)
 
 
-def find_fonts(folder: str | None = None) -> list[Font]:
-    """Find the text fonts of a folder, in the order of their paths.
+def find_fonts(fonts: str | None = None) -> list[Font]:
+    """Find the text fonts of a folder or of the machine, in the order of their paths.
 
-    A font of symbols is left out silently: one without the ASCII letters and digits, or whose
-    glyphs for them have other names (``turnstileright`` for ``a``), are shared, blank or alike. A
-    file that cannot be read is left out with a warning.
+    A font that is not for text is left out silently (:func:`font_report` says why), a file that
+    cannot be read with a warning.
 
     Args:
-        folder: Searched with all its subfolders for .ttf, .otf and .ttc files; None takes the
-            fonts that come with matplotlib.
+        fonts: A folder, searched with all its subfolders for .ttf, .otf and .ttc files; ``system``
+            for the fonts that fontconfig knows or, without its program ``fc-list``, those in the
+            system's usual folders; None for the fonts that come with matplotlib.
 
     Returns:
         At least one font.
@@ -51,73 +56,88 @@ def find_fonts(folder: str | None = None) -> list[Font]:
     Raises:
         ValueError: If there is no such folder or no text font in it.
     """
-    root = Path(folder) if folder is not None else _matplotlib_folder()
-    if not root.is_dir():
-        raise ValueError(f"fonts {str(root)!r}: no such folder; give a folder of font files")
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    fonts: list[Font] = []
-    for file in files:
-        try:
-            font = _read(file)
-        except _UNREADABLE as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            warnings.warn(f"font {file}: cannot be read ({reason}); left out", stacklevel=2)
-            continue
-        if font is not None:
-            fonts.append(font)
-    if not fonts:
+    where, files = _files(fonts)
+    found: list[Font] = []
+    for file, face in files:
+        if face.damaged:
+            warnings.warn(f"font {file}: {face.reason}; left out", stacklevel=2)
+        elif not face.reason:
+            found.append(Font(str(file), face.characters, face.family))
+    if not found:
         raise ValueError(
-            f"fonts {str(root)!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "
+            f"fonts {where!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "
             f"font; give a folder with one, or none to use the fonts of matplotlib"
         )
-    return fonts
+    return found
 
 
-def _matplotlib_folder() -> Path:
-    import matplotlib  # here, because it is slow to load and not needed with a folder
+def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
+    """Return every font file with what it holds, and why it is not used where it is not.
 
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    Args:
+        fonts: As for :func:`find_fonts`.
 
-
-def _read(path: Path) -> Font | None:
-    """Return the font of a file, or None if it is one of symbols."""
-    from fontTools.ttLib import TTFont, TTLibError
-
-    try:
-        with TTFont(path, lazy=True, fontNumber=0) as file:
-            glyph_of: dict[int, str] = file.getBestCmap() or {}
-    except TTLibError as error:
-        raise ValueError(error) from error
-    named_right = {c for c in _PLAIN if _names(glyph_of.get(ord(c)), c)}
-    if len(named_right) < len(_PLAIN) or len({glyph_of[ord(c)] for c in _PLAIN}) < len(_PLAIN):
-        return None
-    if not _draws_letters(str(path)):
-        return None
-    printable = [c for c in map(chr, glyph_of) if c.isprintable() and not c.isspace()]
-    right = {c for c in printable if c.isascii() and _names(glyph_of[ord(c)], c)}
-    if all(c in right for c in printable if c.isascii()):
-        return Font(str(path), frozenset(printable))
-    # TeX's encodings put other glyphs where ASCII has <, > or {; there only the names are certain,
-    # but for the dollar: in Computer Modern Italic it is a pound sign by that name.
-    return Font(str(path), frozenset(right - {"$"}))
+    Raises:
+        ValueError: If there is no such folder.
+    """
+    return _files(fonts)[1]
 
 
-def _names(glyph: str | None, character: str) -> bool:
-    """Say whether a glyph of that name may be ``character``, after Adobe's Glyph List."""
-    from fontTools import agl
+def split_fonts(fonts: Sequence[Font], held_out: bool) -> list[Font]:
+    """Return the fonts of the held-out families, or those of all others.
 
-    if glyph is None:
-        return False
-    named = agl.toUnicode(glyph.split(".")[0])  # "a.alt" is an "a"
-    return named == character or (not named and bool(_NUMBERED.fullmatch(glyph)))
+    A family is held out, one in ten, by a hash of its name, so the split is the same on all
+    machines.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    kept = [f for f in fonts if (zlib.crc32(f.family.encode()) % HELD_OUT == 0) == held_out]
+    if not kept:
+        raise ValueError(
+            f"fonts: {'none' if held_out else 'each'} of the {len({f.family for f in fonts})} "
+            f"families is held out; give more fonts, or use all of them in every set"
+        )
+    return kept
 
 
-def _draws_letters(path: str) -> bool:
-    """Say whether five letters come out as five different drawings."""
-    from PIL import ImageFont
+def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
+    """Return where fonts were looked for, and each font file there with what it holds."""
+    if fonts == SYSTEM:
+        where, files = SYSTEM, _system_files()
+    else:
+        root = Path(fonts) if fonts is not None else matplotlib_folder()
+        if not root.is_dir():
+            raise ValueError(
+                f"fonts {str(root)!r}: no such folder; give a folder of font files, or "
+                f"{SYSTEM!r} for those of the machine"
+            )
+        where, files = str(root), _below(root)
+    return where, [(file, examine(file)) for file in files]
 
-    face = ImageFont.truetype(path, 24, layout_engine=ImageFont.Layout.BASIC)
-    masks = [face.getmask(letter) for letter in "ABCab"]
-    return len({(m.size, bytes(m)) for m in masks}) == len(masks) and all(
-        m.getbbox() is not None for m in masks
+
+def _below(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _system_files() -> list[Path]:
+    """Return the font files of the machine, those that FreeType and fontTools both read."""
+    program = shutil.which("fc-list")
+    if program is None:
+        return sorted(
+            {file for root in _system_folders() if root.is_dir() for file in _below(root)}
+        )
+    listed = subprocess.run(
+        [program, "--format=%{file}\n"], capture_output=True, text=True, check=True
     )
+    paths = {Path(line) for line in listed.stdout.splitlines()}
+    return sorted(p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _system_folders() -> list[Path]:
+    home = Path.home()
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    if sys.platform == "win32":
+        return [Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"]
+    return [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".local/share/fonts"]

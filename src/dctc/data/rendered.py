@@ -1,115 +1,21 @@
-"""Rendered words as a data set: the training data that needs no download."""
+"""Rendered words as a data module: the training data that needs no download."""
 
 from __future__ import annotations
 
 import os
-import string
 from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from dctc.data.batch import Batch, Sample
-from dctc.data.fonts import find_fonts
+from dctc.data.batch import Batch
+from dctc.data.fonts import find_fonts, split_fonts
 from dctc.data.loaders import eval_loader, train_loader
-from dctc.data.render import LUMINANCE, WordRenderer
-from dctc.data.sampler import Draw, StepDataLoader
-from dctc.data.words import WordSource
-from dctc.text.charset import Charset
-from dctc.text.protocol import Protocol, get_protocol
-
-Stage = Literal["train", "val", "test"]
+from dctc.data.render import WordRenderer
+from dctc.data.rendered_words import RenderedWords, Stage
+from dctc.data.sampler import StepDataLoader
 
 NAME = "rendered"  # of the validation set and of the test set
-STREAM: dict[Stage, int] = {"train": 0, "val": 1, "test": 2}  # keeps the sets' generators apart
-STRIDE = 4  # pixels per frame of the recognisers of scene text; labels fit into width / STRIDE
-
-
-class RenderedWords(Dataset[Sample]):
-    """Words drawn on demand; sample ``number`` is a pure function of (seed, split, number).
-
-    Args:
-        split: ``train`` draws from the training words, ``val`` and ``test`` from the held-out ones.
-        size: Length of the set; numbers beyond it can be drawn too.
-        renderer: Draws the words.
-        charset: Name or file, see :meth:`Charset.load`. Words are drawn with those characters that
-            the protocol maps to one of the charset's; white space is not drawn.
-        protocol: Name of the protocol that makes the drawn text the label.
-        seed: Seed of everything.
-        max_length: Characters of a text at most.
-        grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
-
-    Raises:
-        ValueError: If an argument is unknown, or no font has all the characters to draw.
-    """
-
-    def __init__(
-        self,
-        split: Stage,
-        size: int,
-        renderer: WordRenderer,
-        charset: str = "36",
-        protocol: str = "english36",
-        seed: int = 0,
-        max_length: int = 12,
-        grayscale: bool = False,
-    ) -> None:
-        if split not in STREAM:
-            raise ValueError(f"split={split!r}: it is one of {', '.join(STREAM)}")
-        self.split, self.size, self.renderer, self.seed = split, size, renderer, seed
-        self.protocol, self.grayscale = get_protocol(protocol), grayscale
-        characters = _drawable(Charset.load(charset), self.protocol)
-        if not characters:
-            raise ValueError(
-                f"charset {charset!r}: protocol {protocol!r} maps no character to one of its; "
-                f"choose a charset and a protocol that go together"
-            )
-        renderer.fonts_for(characters)  # so that no text fails in the middle of a run
-        self.words = WordSource(
-            "train" if split == "train" else "heldout",
-            characters,
-            max_length,
-            max_frames=renderer.width // STRIDE,
-        )
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __getitem__(self, draw: Draw) -> Sample:
-        rng = np.random.default_rng([self.seed, STREAM[self.split], draw.number])
-        text = self.words.draw(rng)
-        image, extents = self.renderer.render(text, rng)
-        if self.grayscale:
-            image = np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
-        label, kept = label_extents(text, extents, self.protocol)
-        return Sample(image, label, f"rendered/{self.seed}/{self.split}/{draw.number}", kept)
-
-
-def label_extents(
-    text: str, extents: np.ndarray, protocol: Protocol
-) -> tuple[str, np.ndarray | None]:
-    """Return the label of a drawn text, and the extents of the label's characters.
-
-    Args:
-        text: s characters, as drawn.
-        extents: ``(s, 2)`` limits of these.
-        protocol: Makes the label.
-
-    Returns:
-        The label, and the extents of the characters that the protocol keeps; None in their place
-        where the protocol does not work character by character.
-    """
-    label, pieces = protocol(text), [protocol(c) for c in text]
-    if "".join(pieces) != label or any(len(piece) > 1 for piece in pieces):
-        return label, None
-    return label, extents[[bool(piece) for piece in pieces]]
-
-
-def _drawable(charset: Charset, protocol: Protocol) -> str:
-    """Return the characters that the protocol maps to one character of the charset each."""
-    candidates = sorted({*string.printable, *charset.characters})
-    return "".join(c for c in candidates if not c.isspace() and protocol(c) in charset)
 
 
 class RenderedDataModule(pl.LightningDataModule):
@@ -129,11 +35,18 @@ class RenderedDataModule(pl.LightningDataModule):
         width: Pixels of the images.
         charset: Name or file, see :meth:`Charset.load`.
         protocol: Name of the protocol that makes a drawn text the label.
-        fonts: Folder of fonts; None takes those that come with matplotlib.
+        fonts: Folder of fonts; ``system`` takes those that the machine has, None those that come
+            with matplotlib.
         seed: Seed of all three sets.
         num_workers: Worker processes of each loader; None takes 2, or 1 on a machine with one core.
         max_length: Characters of a text at most.
         grayscale: Images of one channel instead of three.
+        preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.presets`.
+        language: ``en``, or ``zh`` for Chinese lines of a charset file's characters.
+        words: ``python`` for the words of Python's documentation, ``wordfreq`` for those of that
+            package, or a file, see :func:`dctc.data.corpora.word_counts`.
+        top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
+        hold_out_fonts: Draw validation and test with families of fonts that training does not use.
 
     Attributes:
         val_names: Names of the validation sets, in the order of the loaders.
@@ -159,18 +72,27 @@ class RenderedDataModule(pl.LightningDataModule):
         num_workers: int | None = None,
         max_length: int = 12,
         grayscale: bool = False,
+        preset: Literal["easy", "scene", "document"] = "easy",
+        language: Literal["en", "zh"] = "en",
+        words: str = "python",
+        top_k: int | None = None,
+        hold_out_fonts: bool = False,
     ) -> None:
         super().__init__()
         self.val_names, self.test_names = [NAME], [NAME]
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
         self.image_size, self.fonts, self.seed = (height, width), fonts, seed
+        self.preset, self.hold_out_fonts = preset, hold_out_fonts
         self.num_workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
         self.text: dict[str, Any] = {
             "charset": charset,
             "protocol": protocol,
             "max_length": max_length,
             "grayscale": grayscale,
+            "language": language,
+            "words": words,
+            "top_k": top_k,
         }
         self.sets: dict[Stage, RenderedWords] = {}
 
@@ -190,9 +112,21 @@ class RenderedDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Find the fonts and make the three sets, once."""
         if not self.sets:
-            renderer = WordRenderer(find_fonts(self.fonts), *self.image_size)
+            fonts = find_fonts(self.fonts)
+            train, rest = WordRenderer(fonts, *self.image_size, self.preset), None
+            if self.hold_out_fonts:
+                train, rest = (
+                    WordRenderer(split_fonts(fonts, held_out), *self.image_size, self.preset)
+                    for held_out in (False, True)
+                )
             self.sets = {
-                split: RenderedWords(split, size, renderer, seed=self.seed, **self.text)
+                split: RenderedWords(
+                    split,
+                    size,
+                    train if split == "train" or rest is None else rest,
+                    seed=self.seed,
+                    **self.text,
+                )
                 for split, size in self.sizes.items()
             }
 

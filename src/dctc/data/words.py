@@ -7,6 +7,7 @@ import string
 import sysconfig
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -79,6 +80,7 @@ class WordSource:
             is left, all texts are random.
         max_length: Characters of a text at most.
         max_frames: Frames for CTC: length plus adjacent repeats stays within it.
+        counts: Words with their frequencies; None takes :func:`english_words`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -90,6 +92,7 @@ class WordSource:
         characters: str = string.digits + string.ascii_letters,
         max_length: int = 12,
         max_frames: int = 32,
+        counts: Mapping[str, float] | None = None,
     ) -> None:
         if split not in ("train", "heldout"):
             raise ValueError(f"split={split!r}: it is either 'train' or 'heldout'")
@@ -99,6 +102,7 @@ class WordSource:
                 f"max_frames={max_frames}; each has to be at least 1"
             )
         self.split, self.max_length, self.max_frames = split, max_length, max_frames
+        self.counts = dict(english_words() if counts is None else counts)
         self.characters = sorted(set(characters))
         self.digits = [c for c in string.digits if c in self.characters]
         drawable = set(characters)
@@ -107,7 +111,7 @@ class WordSource:
         self.styles = [(style, p) for style, p in STYLES if usable[style]]
         kept = {
             word: count**TEMPER
-            for word, count in (english_words() if self.styles else {}).items()
+            for word, count in (self.counts if self.styles else {}).items()
             if self._fits(word) and all(drawable.issuperset(s(word)) for s, _ in self.styles)
         }
         self.words = list(kept)

@@ -1,0 +1,78 @@
+"""Chinese lines: words, characters by their frequency, and all characters alike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from dctc.data.corpora import is_chinese
+from dctc.data.texts import Chances, Limits, number, random_string
+from dctc.data.words import TEMPER
+
+# Shares of the kinds of lines, ours: words as they are common, characters by frequency, all
+# characters alike (so that the rare ones come up), numbers, and Latin letters.
+_KINDS = ("words", "frequent", "any", "number", "latin")
+_SHARES = (0.4, 0.25, 0.2, 0.08, 0.07)
+_RAREST = 0.3  # of the median frequency, for characters of which none is known
+
+
+class ChineseLines:
+    """Draws lines of 1 to ``limits.max_length`` characters, mostly short ones.
+
+    Args:
+        characters: The characters to draw with.
+        counts: Words with their frequencies, perhaps none; p ~ frequency ** TEMPER.
+        frequencies: Of characters, perhaps none: all are then alike.
+        limits: Which lines may be drawn.
+
+    Raises:
+        ValueError: If none of the characters is Chinese.
+    """
+
+    def __init__(
+        self,
+        characters: Sequence[str],
+        counts: dict[str, float],
+        frequencies: dict[str, float],
+        limits: Limits,
+    ) -> None:
+        self.limits, self.alphabet = limits, [c for c in characters if is_chinese(c)]
+        if not self.alphabet:
+            raise ValueError(
+                f"texts: none of the {len(characters)} characters that the charset and the fonts "
+                f"share is Chinese; give a charset file and fonts that have some"
+            )
+        self.latin = [c for c in characters if c.isascii() and c.isalnum()] or self.alphabet
+        known = set(self.alphabet)
+        self.counts = {word: count for word, count in counts.items() if known.issuperset(word)}
+        self.words = Chances(list(self.counts), [c**TEMPER for c in self.counts.values()])
+        floor = _RAREST * float(np.median(list(frequencies.values()))) if frequencies else 1.0
+        weights = [frequencies.get(c, floor) ** TEMPER for c in self.alphabet]
+        self.frequent = Chances(self.alphabet, weights)
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """Draw one line.
+
+        Raises:
+            ValueError: If the characters leave no line for this split.
+        """
+        return self.limits.first_fit(self._any, rng)
+
+    def _any(self, dice: random.Random) -> str:
+        (kind,) = dice.choices(_KINDS, _SHARES)
+        # Mean 5, as of the lines of signs
+        length = min(self.limits.max_length, 1 + int(dice.gammavariate(2, 2.25)))
+        if kind == "number":
+            return number(dice)
+        if kind == "latin":
+            return random_string(dice, self.latin, length)
+        if kind == "words" and self.counts:
+            line = ""
+            while len(line) < length:
+                line += self.words.draw(dice)
+            return line[: self.limits.max_length]
+        if kind == "any":
+            return "".join(dice.choices(self.alphabet, k=length))
+        return "".join(self.frequent.draw(dice) for _ in range(length))

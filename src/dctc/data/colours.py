@@ -1,0 +1,61 @@
+"""Colours of ink and ground, and the patterns that vary them."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from PIL import Image
+
+from dctc.data.presets import Preset
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+def colour_pair(dice: random.Random, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+    """Return ground and ink, ``(3,)`` float32 in [0, 255], ``preset.contrast`` levels apart."""
+    while True:
+        spread = preset.chroma[dice.choice((0, 0, 1, 1, 2))]
+        ground = _colour(dice, dice.uniform(*preset.ground), spread)
+        ink = _colour(dice, dice.uniform(*preset.ink), spread)
+        if abs(float(LUMINANCE @ (ink - ground))) >= preset.contrast:
+            return ground, ink
+
+
+def colour_apart(dice: random.Random, preset: Preset, ink: np.ndarray) -> np.ndarray:
+    """Return a colour, ``(3,)``, ``preset.contrast`` levels away from the ink's."""
+    brightness = float(LUMINANCE @ ink)
+    while True:
+        level = dice.choice((10.0, 245.0, dice.uniform(0, 255)))
+        colour = _colour(dice, level, dice.choice(preset.chroma))
+        if abs(float(LUMINANCE @ colour) - brightness) >= preset.contrast:
+            return colour
+
+
+def pattern(dice: random.Random, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Return a random pattern ``(h, w)`` float32 in [-1, 1]: a gradient, an edge or a texture."""
+    kind = dice.random()
+    if kind < 0.35:
+        return gradient(dice, height, width)
+    if kind < 0.5:  # the border of a sign, or of something in front of it
+        slope = gradient(dice, height, width)
+        return np.where(slope > dice.uniform(-0.3, 0.3), np.float32(1), np.float32(-1))
+    # Clouds, stripes of cloth and wood, plaster: blotches of any size and shape
+    rows = max(2, round(height * dice.choice((0.06, 0.12, 0.25, 0.6))))
+    columns = max(2, round(width * dice.choice((0.03, 0.08, 0.2, 0.6))))
+    blotches = rng.standard_normal((rows, columns), np.float32) / 2
+    smooth = Image.fromarray(blotches).resize((width, height), Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(smooth), -1, 1)
+
+
+def gradient(dice: random.Random, height: int, width: int) -> np.ndarray:
+    """Return a linear ramp ``(h, w)`` float32 in [-1, 1], of a random direction."""
+    across = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(dice.uniform(-1, 1))
+    down = np.linspace(-1, 1, height, dtype=np.float32) * np.float32(dice.uniform(-1, 1))
+    return (across[None, :] + down[:, None]) / 2
+
+
+def _colour(dice: random.Random, luminance: float, spread: float) -> np.ndarray:
+    """Return a colour of about that luminance; clipping may change it."""
+    chroma = np.array([dice.gauss(0, spread) for _ in range(3)], np.float32)
+    return np.clip(chroma - LUMINANCE @ chroma + np.float32(luminance), 0, 255)

@@ -1,0 +1,130 @@
+"""Characters drawn by FreeType, one by one, and lines of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from PIL import ImageFont
+
+
+class Glyph(NamedTuple):
+    """One drawn character.
+
+    Attributes:
+        mask: ``(h, w)`` uint8, cut to the ink.
+        left: Of the mask, from the pen, in pixels.
+        top: Of the mask, from the baseline; negative above it.
+    """
+
+    mask: np.ndarray
+    left: int
+    top: int
+
+
+@lru_cache(maxsize=1024)
+def face(path: str, size: int) -> ImageFont.FreeTypeFont:
+    """Return a font file at a size in pixels per em."""
+    # BASIC: the layout then does not depend on whether Pillow was built with Raqm
+    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=1 << 15)
+def glyph(path: str, size: int, character: str, stroke: int) -> Glyph:
+    """Draw a character, widened by ``stroke`` pixels on all sides."""
+    core, (left, top) = face(path, size).getmask2(
+        character, mode="L", anchor="ls", stroke_width=stroke
+    )
+    width, height = core.size
+    # A blank one, of an empty glyph, has no pixels
+    return Glyph(np.frombuffer(bytes(core), np.uint8).reshape(height, width), left, top)
+
+
+@lru_cache(maxsize=1 << 16)
+def advance(path: str, size: int, character: str, following: str) -> float:
+    """Return by how much the pen moves over a character, kerning included."""
+    font = face(path, size)
+    return font.getlength(character + following) - font.getlength(following)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word on a straight baseline; its first character's pen stands at the origin.
+
+    Attributes:
+        path: The font.
+        size: Pixels per em.
+        text: s characters.
+        pens: Where each character is drawn, s whole pixels.
+        limits: ``(s + 1,)``, where each character begins and the last one ends, in pixels. Letter
+            spacing is shared by the characters on its two sides.
+    """
+
+    path: str
+    size: int
+    text: str
+    pens: tuple[int, ...]
+    limits: np.ndarray
+
+    def glyphs(self, stroke: int) -> list[Glyph]:
+        """Return the drawn characters."""
+        return [glyph(self.path, self.size, c, stroke) for c in self.text]
+
+    def boxes(self, stroke: int) -> np.ndarray:
+        """Return ``(k, 4)`` left, top, right and bottom of the ink of the k that have some."""
+        return np.array(
+            [
+                (pen + g.left, g.top, pen + g.left + g.mask.shape[1], g.top + g.mask.shape[0])
+                for pen, g in zip(self.pens, self.glyphs(stroke), strict=True)
+                if g.mask.size
+            ],
+            dtype=float,
+        ).reshape(-1, 4)
+
+
+def lay_out(text: str, path: str, size: int, spacing: float = 0.0) -> Word:
+    """Set a word; ``spacing`` pixels are added between its characters."""
+    pens, limits, pen = [], [0.0], 0.0
+    for character, following in zip(text, [*text[1:], ""], strict=True):
+        pens.append(round(pen))
+        pen += advance(path, size, character, following) + spacing
+        limits.append(pen - spacing / 2)
+    limits[-1] -= spacing / 2
+    return Word(path, size, text, tuple(pens), np.array(limits))
+
+
+def paste(
+    words: Sequence[tuple[Word, int, int]],
+    rules: Sequence[tuple[int, int, int, int]] = (),
+    stroke: int = 0,
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Draw words and rules into one mask.
+
+    Args:
+        words: Words with the position of each one's origin.
+        rules: Filled boxes: left, top, right, bottom.
+        stroke: By how many pixels letters are widened.
+
+    Returns:
+        Mask ``(h, w)`` uint8, one blank pixel larger than the ink on each side (interpolation
+        needs it), and the position of its left upper corner.
+    """
+    placed = [
+        (g.mask, x + pen + g.left, y + g.top)
+        for word, x, y in words
+        for pen, g in zip(word.pens, word.glyphs(stroke), strict=True)
+    ]
+    for left, top, right, bottom in rules:
+        placed.append((np.full((bottom - top, right - left), 255, np.uint8), left, top))
+    placed = [p for p in placed if p[0].size] or [(np.zeros((1, 1), np.uint8), 0, 0)]
+    left, top = min(x for _, x, _ in placed) - 1, min(y for _, _, y in placed) - 1
+    right = max(x + mask.shape[1] for mask, x, _ in placed) + 1
+    bottom = max(y + mask.shape[0] for mask, _, y in placed) + 1
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    for mask, x, y in placed:
+        part = canvas[y - top : y - top + mask.shape[0], x - left : x - left + mask.shape[1]]
+        np.maximum(part, mask, out=part)
+    return canvas, (left, top)

@@ -1,0 +1,137 @@
+"""Where everything of a drawn word lies: letters, neighbours, rules, crop."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from dctc.data.fonts import Font
+from dctc.data.geometry import Geometry, random_geometry
+from dctc.data.glyphs import Word, lay_out, paste
+from dctc.data.presets import Preset
+
+Box = tuple[float, float, float, float]
+
+_EM = 1.2  # of the image's height: the font's size at which capitals are about as high as the image
+_SIZES = (1, 1.4, 2)  # times as large short words are drawn, being stretched to the width
+_ADVANCE = 0.55  # em, a usual character's width
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All of a drawn word but its colours.
+
+    Attributes:
+        word: The word itself.
+        around: Other words and their positions.
+        rules: Lines, as filled boxes.
+        stroke: By how many pixels letters are widened.
+        geometry: From the plane of the text to the image plane.
+        box: What of the image plane becomes the image.
+    """
+
+    word: Word
+    around: tuple[tuple[Word, int, int], ...]
+    rules: tuple[tuple[int, int, int, int], ...]
+    stroke: int
+    geometry: Geometry
+    box: Box
+
+    def masks(self, size: tuple[int, int], *strokes: int) -> list[Image.Image]:
+        """Draw the ink, of letters widened by further pixels, in an image of a size (w, h)."""
+        words = [(self.word, 0, 0), *self.around]
+        return [
+            self.geometry.warp(*paste(words, self.rules, self.stroke + more), self.box, size)
+            for more in strokes
+        ]
+
+    def extents(self, width: int) -> np.ndarray:
+        """Return ``(s, 2)`` float32, the limits of the characters in an image of that width."""
+        limits = self.word.limits
+        middle = np.full_like(limits, -self.word.size / 4)  # half the height of a small letter
+        x = self.geometry.forward(np.stack([limits, middle]))[0]
+        x = np.clip((x - self.box[0]) * (width / (self.box[2] - self.box[0])), 0, width)
+        x = np.maximum.accumulate(x)
+        return np.stack([x[:-1], x[1:]], 1).astype(np.float32)
+
+
+def lay_out_scene(
+    text: str, font: Font, preset: Preset, height: int, width: int, dice: random.Random
+) -> Layout:
+    """Decide where everything of an image ``(height, width)`` is."""
+    natural = width / (_ADVANCE * len(text))  # pixels per em that would fill the width
+    # Few sizes, so that drawn characters are found again
+    size = round(_EM * height * max(s for s in _SIZES if s == 1 or s * _EM * height <= natural))
+    stroke = 0
+    if dice.random() < preset.bold:
+        stroke = dice.choice((1, 1, 2)) if size > 1.5 * height else 1
+    spacing = 0.0
+    if dice.random() < preset.spacing:
+        spacing = size * preset.max_spacing * dice.choice((dice.random(), dice.uniform(-0.15, 0.1)))
+    word = lay_out(text, font.path, size, spacing + stroke)
+    boxes = word.boxes(stroke)
+    # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
+    line = np.array([[word.limits[0], -size / 2, word.limits[-1], 0.0]])
+    ink = np.concatenate([boxes, line])
+    whole = (*ink[:, :2].min(0), *ink[:, 2:].max(0))
+    geometry = random_geometry(dice, preset, whole)
+    corners = np.stack([ink[:, [0, 2, 2, 0]].ravel(), ink[:, [1, 1, 3, 3]].ravel()])
+    x, y = geometry.forward(corners)
+    left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
+    tall = bottom - top
+    # A lone "i" is not stretched to the whole width.
+    wanting = max(0.0, 0.7 * tall - (right - left)) / 2
+    low, high = preset.margin
+    # Small margins are commoner; below and above less than beside
+    margins = [low + (high - low) * dice.random() ** 2 for _ in range(4)]
+    around, rules = _surroundings(word, whole, preset, dice, margins)
+    box = (
+        left - wanting - tall * margins[0],
+        top - 0.8 * tall * margins[1],
+        right + wanting + tall * margins[2],
+        bottom + 0.8 * tall * margins[3],
+    )
+    return Layout(word, around, rules, stroke, geometry, box)
+
+
+def _surroundings(
+    word: Word, ink: Box, preset: Preset, dice: random.Random, margins: list[float]
+) -> tuple[tuple[tuple[Word, int, int], ...], tuple[tuple[int, int, int, int], ...]]:
+    """Put words and rules around a word, and widen the margins that they reach into."""
+    around, rules = [], []
+    left, top, right, bottom = ink
+    tall = bottom - top
+    if dice.random() < preset.neighbours:
+        side = dice.randrange(4)
+        # Of letters that the font is sure to have: those of the word
+        letters = "".join(dice.choice(word.text) for _ in range(2 if side in (0, 2) else 9))
+        other = lay_out(letters, word.path, word.size)
+        boxes = other.boxes(0)
+        if len(boxes):
+            gap = tall * dice.uniform(0.2, 0.35)
+            if side == 0:
+                around.append((other, round(left - gap - boxes[:, 2].max()), 0))
+            elif side == 2:
+                around.append((other, round(right + gap - boxes[:, 0].min()), 0))
+            else:
+                gap = tall * dice.uniform(0.08, 0.25)
+                x = round(left - word.size * dice.uniform(0, 2))
+                y = top - gap - boxes[:, 3].max() if side == 1 else bottom + gap - boxes[:, 1].min()
+                around.append((other, x, round(y)))
+            shown = gap / tall + dice.uniform(0, 0.15)
+            margins[side] = max(margins[side], shown if side in (0, 2) else shown / 0.8)
+    if dice.random() < preset.rules:
+        thick = max(1, round(word.size * dice.uniform(0.02, 0.07)))
+        far = round(3 * tall)
+        if dice.random() < 0.8:
+            y = round(bottom + tall * dice.uniform(0.05, 0.2))
+            rules.append((round(left) - far, y, round(right) + far, y + thick))
+            margins[3] = max(margins[3], dice.uniform(0.0, 0.4))
+        else:  # of a box of a form
+            x = round(left - tall * dice.uniform(0.15, 0.3)) - thick
+            rules.append((x, round(top) - far, x + thick, round(bottom) + far))
+            margins[0] = max(margins[0], dice.uniform(0.1, 0.4))
+    return tuple(around), tuple(rules)

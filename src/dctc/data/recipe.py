@@ -1,0 +1,65 @@
+"""What a set of rendered words was made with, so that it can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from PIL import features
+
+import dctc
+from dctc.data.rendered import RenderedWords
+
+RENDERER_VERSION = 1  # raised by hand when the same seed would give other images
+
+
+def recipe(dataset: RenderedWords) -> dict[str, Any]:
+    """Return all that decides what a set holds, ready for JSON.
+
+    Args:
+        dataset: The set.
+
+    Returns:
+        Versions, the split, its size and seed, charset and protocol, the preset's values, the
+        fonts, and a hash of the words. Hashes are the first 16 digits of SHA-256.
+    """
+    renderer, counts = dataset.renderer, dataset.words.counts
+    corpus = "".join(f"{word}\t{count!r}\n" for word, count in counts.items())
+    return {
+        "renderer": RENDERER_VERSION,
+        "versions": {
+            "dctc": dctc.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "freetype": features.version("freetype2"),
+            "jpeg": features.version("jpg"),
+        },
+        "split": dataset.split,
+        "size": dataset.size,
+        "seed": dataset.seed,
+        "height": renderer.height,
+        "width": renderer.width,
+        **dataset.options,
+        "charset": {"characters": len(dataset.charset), "sha256": _hash(dataset.charset)},
+        "corpus": {"words": len(counts), "sha256": _hash(corpus)},
+        "preset": asdict(renderer.preset),
+        "fonts": [
+            {
+                "file": Path(font.path).name,
+                "family": font.family,
+                "sha256": _hash(Path(font.path).read_bytes()),
+            }
+            for font in renderer.fonts
+        ],
+    }
+
+
+def _hash(content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:16]
