@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.losses import CTCLoss, EnCTCLoss
+from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss
 from oracle.cases import FEASIBLE, Case
 from oracle.enumeration import finite_differences, log_softmax, paths_of
 from oracle.gradient import value_and_gradient
@@ -55,18 +55,19 @@ def test_without_weight_it_is_ctc(samples):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_more_samples_than_are_taken_at_a_time():
+@pytest.mark.parametrize("make", [EnCTCLoss, EnEsCTCLoss])
+def test_more_samples_than_are_taken_at_a_time(make):
     generator = torch.Generator().manual_seed(0)
-    n, t = 150, 12
+    n, t = 300, 12
     logits = torch.randn(t, n, 6, generator=generator, dtype=torch.float64)
     lengths = torch.randint(0, 7, (n,), generator=generator)
     targets = torch.randint(1, 6, (n, 7), generator=generator)
     frames = torch.randint(0, t + 1, (n,), generator=generator)
     arguments = targets, frames, lengths
-    value, gradient = value_and_gradient(EnCTCLoss(0.4, reduction="none"), logits, *arguments)
-    for i in range(0, n, 7):
+    value, gradient = value_and_gradient(make(0.4, reduction="none"), logits, *arguments)
+    for i in range(0, n, 19):
         alone = targets[i : i + 1, : lengths[i]], frames[i : i + 1], lengths[i : i + 1]
-        loss = EnCTCLoss(0.4, reduction="none")
+        loss = make(0.4, reduction="none")
         found, by_logits = value_and_gradient(loss, logits[:, i : i + 1], *alone)
         torch.testing.assert_close(found, value[i : i + 1])
         torch.testing.assert_close((i + 1) * by_logits, gradient[:, i : i + 1])

@@ -26,7 +26,10 @@ from torch import Tensor
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import NEVER, refuse_second_derivative, valid_frames
 
-SAMPLES = 64  # taken at a time, of similar label length, which keeps the lattices small
+SAMPLES = 256  # taken at a time
+# The limit on segments is short where labels are long, so samples of similar label length have the
+# smallest lattice together. A GPU would rather have few steps than small ones.
+SAMPLES_LIMITED = 32
 
 
 class PathSums(NamedTuple):
@@ -64,7 +67,8 @@ class _PathSums(torch.autograd.Function):
         nll, value = emissions.new_zeros((2, len(order)))
         by_nll = torch.zeros_like(emissions)
         by_entropy = torch.zeros_like(emissions) if entropy else None
-        for rows in order.split(SAMPLES):
+        small = longest is not None and emissions.device.type == "cpu"
+        for rows in order.split(SAMPLES_LIMITED if small else SAMPLES):
             some = Labels(*(part[rows] for part in labels))
             columns = int(some.lengths.max()) + 1
             some = some._replace(classes=some.classes[:, : columns - 1])
