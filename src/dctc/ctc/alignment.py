@@ -61,6 +61,7 @@ def estimate_alignment(
             probs = emissions.exp()
             # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
             score = (lattice.posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
+            del probs  # as large as the emissions
             alignment = _best_candidate(score, emissions, labels, blank)
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")

@@ -25,6 +25,7 @@ from dctc.ctc.lattice import (
     Lattice,
     candidate_classes,
     refuse_second_derivative,
+    samples_last,
     valid_frames,
 )
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
@@ -128,7 +129,7 @@ class FusedTerms(torch.autograd.Function):
         kernels = choose_kernels(logits)
         normaliser = kernels.normalise(logits, options.scale)
         columns = candidate_classes(labels, options.blank).expand(len(logits), -1, -1)
-        emissions = normaliser.log_probs(logits.gather(2, columns), options.scale)
+        emissions = samples_last(normaliser.log_probs(logits.gather(2, columns), options.scale))
         lattice = kernels.forward_backward(emissions, labels)
         if options.alignment is not None:
             alignment = options.alignment

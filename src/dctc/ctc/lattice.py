@@ -16,9 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
+from dctc.ctc.recursion import NEVER, in_logarithms, scaled
 
-NEVER = -1e30  # log probability of what cannot be; finite, so that differences of two are 0
-LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
 SAMPLES = 128  # taken at a time on a CPU, to keep the working memory below that of the logits
 
 
@@ -41,6 +40,14 @@ class Lattice(NamedTuple):
 def candidate_classes(labels: Labels, blank: int) -> Tensor:
     """Return the class of each compact column, ``(n, s + 1)``; padding columns are the blank's."""
     return F.pad(labels.classes, (1, 0), value=blank)
+
+
+def samples_last(emissions: Tensor) -> Tensor:
+    """Lay out ``(t, n, s + 1)`` with samples as neighbours in memory, as the lattice has them.
+
+    Reductions over the few classes are then several times as fast.
+    """
+    return emissions.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def valid_frames(labels: Labels, t: int) -> Tensor:
@@ -105,88 +112,28 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
         for i in range(0, n, step)
     ]
     if len(parts) == 1:
-        return parts[0]
-    nll, posterior = zip(*parts, strict=True) if parts else ((emissions[0, :, 0],), (emissions,))
-    return torch.cat(nll), torch.cat(posterior, 1)
+        nll, posterior = parts[0]
+    else:
+        nll, posterior = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+    return nll, posterior.transpose(1, 2)
 
 
 def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-    joint = _joint(emissions, labels)
-    # An empty label over no frames has probability 1.
-    nothing = (labels.frames == 0) | ~labels.feasible
-    nll = -joint[:1].logsumexp(2).sum(0).masked_fill(nothing, 0.0)
-    nothing = nothing | (nll > -NEVER / 2)  # logits of -inf can make any label impossible
-    nll = nll.masked_fill(nothing, 0.0)
-    # (t, n, 2s + 1), of each state
-    occupancy = joint.add_(nll[:, None]).clamp_(min=LOWEST).exp_()
+    """Return nll ``(n,)`` and posterior ``(t, s + 1, n)``."""
+    total, states, sure = scaled(emissions, labels)
+    lost = ~sure & labels.feasible
+    if lost.any():
+        again = lost.nonzero()[:, 0]
+        exact = in_logarithms(emissions[:, again], Labels(*(part[again] for part in labels)))
+        total[again], states[:, :, again] = exact.total, exact.states
+    # An empty label over no frames has probability 1; logits of -inf can make any label impossible.
+    nothing = (labels.frames == 0) | ~labels.feasible | (total < NEVER / 2)
     # a character that repeats counts where it first stands
     same = labels.classes[:, :, None] == labels.classes[:, None, :]  # (n, s, s)
-    first = (same.int().argmax(2) + 1).expand(len(emissions), -1, -1)  # (t, n, s)
-    posterior = torch.zeros_like(emissions).scatter_add_(2, first, occupancy[:, :, 1::2])
-    torch.sum(occupancy[:, :, 0::2], 2, out=posterior[:, :, 0])
+    first = same.int().argmax(2).T.expand(len(emissions), -1, -1)  # (t, s, n)
+    posterior = states.new_zeros((len(emissions), emissions.shape[2], len(first[0, 0])))
+    torch.sum(states[:, 0::2], 1, out=posterior[:, 0])
+    posterior[:, 1:].scatter_add_(1, first, states[:, 1::2])
     takes_part = valid_frames(labels, len(emissions)) & ~nothing  # (t, n)
-    posterior.masked_fill_(~takes_part[:, :, None], 0.0)
-    return nll, posterior.nan_to_num_(0.0).clamp_(max=1.0)
-
-
-def _joint(emissions: Tensor, labels: Labels) -> Tensor:
-    """Return log p(path goes through a state at a frame, label) of all states.
-
-    States are the blanks (even) and characters (odd) of the extended label. The recursion over
-    what precedes a frame and the one over what follows it are the same on a lattice turned round,
-    and run side by side: alpha and beta of Graves et al., ICML 2006, eq. 6 and 10.
-
-    Returns:
-        ``(t, n, 2s + 1)`` float64.
-    """
-    t, n, columns = emissions.shape
-    states = 2 * columns - 1
-    emissions = emissions.clamp(min=NEVER)
-    turned = emissions.flip(0, 2)
-    jump = _jump(labels.classes, emissions)  # (2n, states)
-    # Row i + 1 holds the emissions of step i until the recursion comes by and adds to them.
-    path = emissions.new_full((t + 1, 2 * n, states + 2), NEVER)
-    path[1:, :n, 2::2] = emissions[:, :, :1]
-    path[1:, :n, 3::2] = emissions[:, :, 1:]
-    path[1:, n:, 2::2] = turned[:, :, -1:]
-    path[1:, n:, 3::2] = turned[:, :, :-1]
-    path[0, :n, 2] = 0.0  # before the first frame: as if in the first blank
-    sample = torch.arange(n, device=emissions.device)
-    path[0, n + sample, 2 + states - 1 - 2 * labels.lengths] = 0.0  # after the last: the final one
-    ragged = bool((labels.frames < t).any())
-    ways = emissions.new_empty((3, 2 * n, states))  # to stay, to step, to jump
-    stayed, stepped, jumped = ways
-    best = torch.empty_like(jump)
-    rows = list(zip(*(path[:, :, k : k + states].unbind(0) for k in (2, 1, 0)), strict=True))
-    for i, (stay, step, two_before) in enumerate(rows[:-1]):
-        torch.add(two_before, jump, out=jumped)
-        torch.maximum(torch.maximum(stay, step, out=best), jumped, out=best)
-        torch.sub(stay, best, out=stayed)
-        torch.sub(step, best, out=stepped)
-        jumped.sub_(best)
-        ways.clamp_(min=LOWEST).exp_()
-        stayed.add_(stepped).add_(jumped).log_().add_(best)
-        now = rows[i + 1][0].add_(stayed)
-        if ragged:  # what follows begins at each sample's own last frame
-            begun = (t - 1 - i < labels.frames)[:, None]
-            now[n:] = torch.where(begun, now[n:], stay[n:])
-    joint = path[1:, :n, 2:].add_(path[1:, n:, 2:].flip(0, 2))
-    joint[:, :, 0::2] -= emissions[:, :, :1]  # which both sides counted
-    joint[:, :, 1::2] -= emissions[:, :, 1:]
-    return joint
-
-
-def _jump(classes: Tensor, emissions: Tensor) -> Tensor:
-    """Return 0 for states that the state two before may jump to, NEVER for all others.
-
-    A character may follow another one directly unless they are equal.
-
-    Returns:
-        ``(2n, 2s + 1)``: of the lattices, then of the lattices turned round.
-    """
-    n, s = classes.shape
-    jump = emissions.new_full((n, 2 * s + 1), NEVER)
-    jump[:, 3::2].masked_fill_(classes[:, 1:] != classes[:, :-1], 0.0)
-    turned = torch.full_like(jump, NEVER)
-    turned[:, 2:] = jump[:, 2:].flip(1)
-    return torch.cat((jump, turned))
+    posterior.masked_fill_(~takes_part[:, None], 0.0).nan_to_num_(0.0).clamp_(max=1.0)
+    return -total.masked_fill(nothing, 0.0), posterior

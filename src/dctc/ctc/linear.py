@@ -17,7 +17,12 @@ from torch import Tensor
 from dctc.ctc.alignment import NO_CLASS, estimate_alignment
 from dctc.ctc.fused import FrameWeights, Options, choose_kernels, distil
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import candidate_classes, refuse_second_derivative, valid_frames
+from dctc.ctc.lattice import (
+    candidate_classes,
+    refuse_second_derivative,
+    samples_last,
+    valid_frames,
+)
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
 CHUNK = 2**23  # logits held at a time: 32 MiB of float32
@@ -47,7 +52,7 @@ class LinearTerms(torch.autograd.Function):
             if options.estimator == "greedy" and options.alignment is None:
                 best.append(logits.argmax(2))
         normaliser = Normaliser(torch.cat(peaks), torch.cat(rests))
-        emissions = normaliser.log_probs(torch.cat(candidates), options.scale)
+        emissions = samples_last(normaliser.log_probs(torch.cat(candidates), options.scale))
         lattice = kernels.forward_backward(emissions, labels)
         if options.alignment is not None:
             alignment = options.alignment

@@ -1,0 +1,160 @@
+"""The recursions of forward-backward: probabilities scaled per frame, or their logarithms.
+
+Both run the recursion over what precedes a frame and the one over what follows it side by side: the
+latter is the former on a lattice turned round (alpha and beta of Graves et al., ICML 2006, eq. 6
+and 10). States are the blanks (even) and characters (odd) of the extended label; they come before
+the samples in memory, so that a step from state to state is one run through it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dctc.ctc.labels import Labels
+
+NEVER = -1e30  # log probability of what cannot be; finite, so that differences of two are 0
+LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
+SCALE_EVERY = 4  # frames; rarer is quicker, and no path is lost by it that would not be otherwise
+TURNED = 8  # frames turned round at a time, since that takes a copy
+LEAST = 1e-250  # mass of a frame beside which what was lost is nothing
+
+
+class Occupancy(NamedTuple):
+    """What a recursion finds.
+
+    Attributes:
+        total: ``(n,)`` float64, log p(label).
+        states: ``(t, 2s + 1, n)`` float64, p(path goes through a state at a frame | label), up to a
+            factor for each frame and sample that makes it sum to 1 over the states.
+        sure: ``(n,)`` bool, whether both are right.
+    """
+
+    total: Tensor
+    states: Tensor
+    sure: Tensor
+
+
+def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
+    """Run the recursion on probabilities, scaled at each frame (Rabiner, 1989, section V.A).
+
+    No exponential or logarithm is taken on the way, which makes it several times as fast as
+    :func:`in_logarithms`. What falls below 1e-308 on the way is lost. At the frame where that
+    happens, all that passes through it is less than about 1e-300 in the same scale in which all
+    that is left adds up to the mass of that frame; so nothing that counts was lost where the mass
+    exceeds :data:`LEAST` at every frame, and where it does not, the sample is unsure.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` float64 log probabilities of the blank and the characters.
+        labels: The labels.
+    """
+    t, n, _ = emissions.shape
+    log_probs = emissions.transpose(1, 2).contiguous()  # (t, s + 1, n)
+    peak = log_probs.amax(1)  # (t, n)
+    jump = _jump(labels.classes).to(emissions.dtype)  # (2s + 1, 2n)
+    path = _rows(torch.sub(log_probs, peak[:, None]).exp_(), labels, never=0.0, start=1.0)
+    norms = emissions.new_ones((t + 1, 2 * n))
+    ragged = bool((labels.frames < t).any())
+    before = torch.empty_like(jump)
+    rows = _shifted_rows(path)
+    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+        torch.add(stay, step, out=before).addcmul_(two_before, jump)
+        now = rows[i + 1][0].mul_(before)
+        if ragged:  # what follows begins at each sample's own last frame
+            begun = t - 1 - i < labels.frames
+            now[:, n:] = torch.where(begun, now[:, n:], stay[:, n:])
+        if i % SCALE_EVERY == 0:
+            now.div_(torch.amax(now, 0, out=norms[i + 1]))
+    states = path[:-1, 2:, :n] + path[:-1, 1:-1, :n]
+    states.addcmul_(path[:-1, :-2, :n], jump[:, :n])
+    for i in range(0, t, TURNED):
+        after = path[max(t - i - TURNED, 0) + 1 : t - i + 1, 2:, n:]
+        states[i : i + TURNED].mul_(after.flip(0, 1))
+    mass = states.sum(1)  # (t, n)
+    states.div_(mass[:, None])
+    valid = torch.arange(t, device=emissions.device)[:, None] < labels.frames
+    sure = (mass.masked_fill_(~valid, 1.0) > LEAST).all(0)
+    total = mass[0].log() + norms[:, n:].log_().sum(0) + peak.masked_fill(~valid, 0.0).sum(0)
+    return Occupancy(total, states, sure)
+
+
+def in_logarithms(emissions: Tensor, labels: Labels) -> Occupancy:
+    """Run the recursion on logarithms, which loses no path; arguments as of :func:`scaled`."""
+    t, n, columns = emissions.shape
+    log_probs = emissions.clamp(min=NEVER).transpose(1, 2)  # (t, s + 1, n)
+    jump = torch.where(_jump(labels.classes), 0.0, NEVER).to(emissions.dtype)
+    path = _rows(log_probs, labels, never=NEVER, start=0.0)
+    ragged = bool((labels.frames < t).any())
+    ways = emissions.new_empty((3, 2 * columns - 1, 2 * n))  # to stay, to step, to jump
+    stayed, stepped, jumped = ways
+    best = torch.empty_like(jump)
+    rows = _shifted_rows(path)
+    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+        torch.add(two_before, jump, out=jumped)
+        torch.maximum(torch.maximum(stay, step, out=best), jumped, out=best)
+        torch.sub(stay, best, out=stayed)
+        torch.sub(step, best, out=stepped)
+        jumped.sub_(best)
+        ways.clamp_(min=LOWEST).exp_()
+        stayed.add_(stepped).add_(jumped).log_().add_(best)
+        now = rows[i + 1][0].add_(stayed)
+        if ragged:
+            begun = t - 1 - i < labels.frames
+            now[:, n:] = torch.where(begun, now[:, n:], stay[:, n:])
+    states = path[1:, 2:, :n].add_(path[1:, 2:, n:].flip(0, 1))
+    states[:, 0::2] -= log_probs[:, :1]  # which both sides counted
+    states[:, 1::2] -= log_probs[:, 1:]
+    total = states[0].logsumexp(0)
+    states = states.sub_(total).clamp_(min=LOWEST).exp_()
+    return Occupancy(total, states, torch.ones_like(labels.feasible))
+
+
+def _rows(emitted: Tensor, labels: Labels, never: float, start: float) -> Tensor:
+    """Return the recursion's working memory.
+
+    Row 0 holds where paths start, before the first frame: as if in the first blank; turned round:
+    in the last one. Row i + 1 holds what the states emit at step i until the recursion comes by.
+
+    Args:
+        emitted: ``(t, s + 1, n)`` by blank and characters.
+        labels: The labels.
+        never: Stands for probability 0.
+        start: Stands for probability 1.
+
+    Returns:
+        ``(t + 1, 2 + 2s + 1, 2n)``: two states that are never reached, so that a step can be taken
+        from two states before the first; the lattices, then the lattices turned round.
+    """
+    t, columns, n = emitted.shape
+    turned = emitted.flip(0, 1)
+    path = emitted.new_empty((t + 1, 2 * columns + 1, 2 * n))
+    path[0] = never
+    path[:, :2] = never
+    path[1:, 2::2, :n] = emitted[:, :1]
+    path[1:, 3::2, :n] = emitted[:, 1:]
+    path[1:, 2::2, n:] = turned[:, -1:]
+    path[1:, 3::2, n:] = turned[:, :-1]
+    path[0, 2, :n] = start
+    sample = torch.arange(n, device=emitted.device)
+    path[0, 2 * columns - 2 * labels.lengths, n + sample] = start
+    return path
+
+
+def _shifted_rows(path: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return each row as it is, by one and by two states before."""
+    states = path.shape[1] - 2
+    return list(zip(*(path[:, k : k + states].unbind(0) for k in (2, 1, 0)), strict=True))
+
+
+def _jump(classes: Tensor) -> Tensor:
+    """Return the states that the state two before may jump to, ``(2s + 1, 2n)`` bool.
+
+    A character may follow another one directly unless they are equal.
+    """
+    n, s = classes.shape
+    jump = torch.zeros((2 * s + 1, 2 * n), dtype=torch.bool, device=classes.device)
+    jump[3::2, :n] = (classes[:, 1:] != classes[:, :-1]).T
+    jump[2:, n:] = jump[2:, :n].flip(0)
+    return jump
