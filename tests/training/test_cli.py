@@ -258,7 +258,7 @@ def test_a_checkpoint_is_validated_tested_and_used_to_predict(pixels, runs):
 
     with open(folder / "predictions.tsv", newline="", encoding="utf-8") as stream:
         head, *rows = csv.reader(stream, delimiter="\t")
-    assert head == ["key", "prediction", "confidence"] and len(rows) == 5
+    assert head == ["key", "prediction", "confidence", "label"] and len(rows) == 5
     read = {row[0]: row[1] for row in rows}
     assert read == {
         "CUTE80/1": "one",

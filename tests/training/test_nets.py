@@ -36,7 +36,7 @@ def checkpoint_of(tmp_path, **options) -> tuple[Path, dict[str, torch.Tensor]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda file: file.stem)
 def test_every_fragment_of_a_model_is_a_net(fragment):
-    net, tokenizer, _, image = load_net(fragment)
+    net, tokenizer, _, image, _ = load_net(fragment)
     assert net.num_classes == tokenizer.num_classes
     assert not net.training
     with torch.no_grad():
@@ -57,6 +57,12 @@ def test_protocol_and_image_are_those_of_the_run(write):
     assert loaded.protocol == "verbatim"
     assert loaded.image == (1, 48, 320)
     assert load_net(write({"model": {"net": TINY}})).image == (3, 32, 128)
+
+
+@pytest.mark.parametrize("keep_ratio", [None, False, True])
+def test_whether_images_keep_their_ratio(write, keep_ratio):
+    data = {} if keep_ratio is None else {"init_args": {"keep_ratio": keep_ratio}}
+    assert load_net(write({"model": {"net": TINY}, "data": data})).keep_ratio is bool(keep_ratio)
 
 
 def test_a_checkpoint_brings_its_weights(write, tmp_path):

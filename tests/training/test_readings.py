@@ -43,7 +43,8 @@ def test_a_file_of_predictions_has_a_row_for_every_record(tmp_path):
     trainer.predict(make_module(PixelNet), datamodule=data)
     with open(writer.file, newline="") as stream:
         head, *rows = csv.reader(stream, delimiter="\t")
-    assert head == ["key", "prediction", "confidence"]
+    assert head == ["key", "prediction", "confidence", "label"]
+    assert [row[3] for row in rows] == ["one", "two", "", "four"]
     assert [row[:2] for row in rows] == [["a/1", "one"], ["a/2", "tow"], ["a/3", ""], ["b/1", ""]]
     assert rows[2][2] == "not read: image missing"
     # 16 frames, each with probability e^10 / (e^10 + 36) of its class

@@ -135,4 +135,4 @@ def main(args: list[str] | None = None) -> None:
     if count.unread:
         print(f"{count.unread:,} of them could not be read; {out} says why", file=sys.stderr)
     if images.others:
-        print(f"{images.others:,} files of {options.images} are no images and were left out")
+        print(f"left out of {options.images}, for they are no images: {images.others:,}")

@@ -1,0 +1,85 @@
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dctc.data.batch import Corrupt, Sample
+from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
+from dctc.data.sampler import Draw
+
+SIZE = ImageSize(height=8, width=16)
+
+
+@pytest.fixture
+def folder(tmp_path, encode_image):
+    """Images of several kinds, and files that are none."""
+    for name, format in (("b/2.JPG", "JPEG"), ("a.png", "PNG"), ("b/1.bmp", "BMP")):
+        file = tmp_path / "images" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode_image(1, 40, 16, format))
+    (tmp_path / "images" / "c.png").write_bytes(b"no image")
+    (tmp_path / "images" / "readme.txt").write_text("no image either")
+    return tmp_path / "images"
+
+
+def test_a_folder_is_read_in_the_order_of_its_paths(folder):
+    images = open_images(folder, SIZE)
+    assert isinstance(images, ImageFiles) and images.others == 1
+    keys = ["a.png", "b/1.bmp", "b/2.JPG", "c.png"]
+    assert [images.key(i) for i in range(len(images))] == keys
+    found = [images[i] for i in range(len(images))]
+    assert [item.key for item in found] == keys
+    assert [type(item) for item in found] == [Sample, Sample, Sample, Corrupt]
+    assert found[0].image.shape == (8, 16, 3) and found[0].label == ""
+    np.testing.assert_array_equal(images[Draw(1, 7)].image, found[1].image)
+
+
+def test_an_unreadable_file_says_why_without_its_path(folder):
+    reason = open_images(folder, SIZE)[3].reason
+    assert "UnidentifiedImageError" in reason and str(folder) not in reason
+
+
+def test_one_image(folder):
+    images = open_images(folder / "b" / "2.JPG", SIZE)
+    assert [images[0].key] == ["2.JPG"] and len(images) == 1
+
+
+def test_pixels_are_those_of_pillow(folder):
+    with Image.open(folder / "a.png") as image:
+        expected = np.array(image.convert("L").resize((16, 8), Image.Resampling.BICUBIC))
+    sample = open_images(folder, ImageSize(8, 16, grayscale=True))[0]
+    np.testing.assert_array_equal(sample.image[..., 0], expected)
+
+
+def test_the_aspect_ratio_is_kept_on_demand(folder):
+    sample = open_images(folder, ImageSize(8, 64, keep_ratio=True))[0]
+    assert sample.image.shape == (8, 64, 3) and sample.width == 20  # 40 x 16 at height 8
+
+
+@pytest.mark.parametrize("make, says", [(False, "neither a folder nor a file"), (True, "no image")])
+def test_nothing_to_read(tmp_path, make, says):
+    if make:
+        (tmp_path / "x").mkdir()
+    with pytest.raises(FileNotFoundError, match=says):
+        open_images(tmp_path / "x", SIZE)
+
+
+def test_every_record_of_an_lmdb_is_read_whatever_its_label(tmp_path, write_lmdb, encode_image):
+    image = encode_image()
+    labels = [b"It's", b"", None, b"\xff", "名".encode()]
+    records = [*((image, label) for label in labels), (None, b"x"), (b"no image", b"y")]
+    images = open_images(write_lmdb(tmp_path / "set", records), SIZE)
+    assert isinstance(images, LmdbImages) and len(images) == 7
+    found = [images[i] for i in range(7)]
+    assert [item.key for item in found] == [f"set/{i}" for i in range(1, 8)]
+    assert [item.label for item in found[:5]] == ["It's", "", "", "�", "名"]
+    assert found[5] == Corrupt("set/6", "image missing")
+    assert found[6].reason.startswith("image cannot be decoded")
+
+
+def test_an_lmdb_in_use_can_be_sent_to_another_process(tmp_path, write_lmdb, encode_image):
+    images = open_images(write_lmdb(tmp_path / "set", [(encode_image(), b"a")]), SIZE)
+    first = images[0]
+    again = pickle.loads(pickle.dumps(images))[0]
+    np.testing.assert_array_equal(again.image, first.image)
