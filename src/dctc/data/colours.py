@@ -13,12 +13,15 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def colour_pair(dice: random.Random, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
-    """Return ground and ink, ``(3,)`` float32 in [0, 255], ``preset.contrast`` levels apart."""
+    """Return ground and ink, ``(3,)`` float32, at least ``preset.contrast`` levels apart."""
+    least = preset.contrast
+    if dice.random() < 0.6:  # most signs are made to be seen
+        least = max(least, dice.uniform(least, 130))
     while True:
         spread = preset.chroma[dice.choice((0, 0, 1, 1, 2))]
         ground = _colour(dice, dice.uniform(*preset.ground), spread)
         ink = _colour(dice, dice.uniform(*preset.ink), spread)
-        if abs(float(LUMINANCE @ (ink - ground))) >= preset.contrast:
+        if abs(float(LUMINANCE @ (ink - ground))) >= least:
             return ground, ink
 
 

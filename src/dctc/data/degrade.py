@@ -23,7 +23,7 @@ def degrade(
     preset: Preset,
     dice: random.Random,
     rng: np.random.Generator,
-    stroke: float,
+    strokes: tuple[float, float],
     pitch: float,
     stretch: float,
 ) -> np.ndarray:
@@ -34,7 +34,8 @@ def degrade(
         preset: How often what happens, and how strongly.
         dice: Gives single numbers.
         rng: Gives noise.
-        stroke: Width of the letters' strokes in pixels; blur hides thinner ones sooner.
+        strokes: Width of the letters' strokes in pixels, along rows and along columns; blur hides
+            thinner ones sooner.
         pitch: Pixels per character, which bounds how far the width may be reduced.
         stretch: By how much more the word was stretched in width than in height; so were the
             pixels of the photograph, and with them its blur.
@@ -47,17 +48,22 @@ def degrade(
     unit = height / 32
     if dice.random() < preset.blur:
         # Beyond about half of a stroke's width a Gaussian fills the gaps between strokes.
-        sigma = dice.uniform(0.2, 1) * min(preset.max_blur * unit, 0.45 * stroke + 0.25 * unit)
-        across = min(sigma * stretch, 0.12 * pitch)
+        sigma = dice.uniform(0.2, 1) * preset.max_blur * unit
+        across, sigma = (
+            min(spread, 0.4 * stroke + 0.2 * unit)
+            for spread, stroke in zip((sigma * stretch, sigma), strokes, strict=True)
+        )
         picture = picture.filter(ImageFilter.GaussianBlur((across, sigma)))
-    if dice.random() < preset.motion and stroke > 1.5 * unit:
+    if dice.random() < preset.motion and min(strokes) > 1.8 * unit:
         picture = _moved(picture, *dice.choice(_MOTIONS))
     if dice.random() < preset.low_resolution:
         lines = dice.uniform(*preset.lines) / 32
-        lines = max(lines, min(1.0, 0.9 / stroke))
+        lines = max(lines, min(1.0, 1.0 / strokes[1]))
         rows = round(height * lines)
         # At least 5 pixels per character: fewer do not tell m from n
-        columns = round(min(width, max(width * lines / stretch, 5 * width / pitch)))
+        columns = round(
+            min(width, max(width * lines / stretch, 5 * width / pitch, width / strokes[0]))
+        )
         down = dice.choice((Image.Resampling.BILINEAR, Image.Resampling.BOX))
         picture = picture.resize((columns, rows), down)
         if dice.random() < preset.noise / 2:  # the sensor's noise, enlarged with the picture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dctc.data.fonts import Font
 from dctc.data.geometry import Geometry, random_geometry
-from dctc.data.glyphs import Word, lay_out, paste
+from dctc.data.glyphs import Word, lay_out, paste, widen
 from dctc.data.presets import Preset
 
 Box = tuple[float, float, float, float]
@@ -43,8 +43,9 @@ class Layout:
     def masks(self, size: tuple[int, int], *strokes: int) -> list[Image.Image]:
         """Draw the ink, of letters widened by further pixels, in an image of a size (w, h)."""
         words = [(self.word, 0, 0), *self.around]
+        drawn, corner = paste(words, self.rules, border=1 + self.stroke + max(strokes))
         return [
-            self.geometry.warp(*paste(words, self.rules, self.stroke + more), self.box, size)
+            self.geometry.warp(widen(drawn, self.stroke + more), corner, self.box, size)
             for more in strokes
         ]
 
@@ -72,7 +73,7 @@ def lay_out_scene(
     if dice.random() < preset.spacing:
         spacing = size * preset.max_spacing * dice.choice((dice.random(), dice.uniform(-0.15, 0.1)))
     word = lay_out(text, font.path, size, spacing + stroke)
-    boxes = word.boxes(stroke)
+    boxes = word.boxes() + np.array([-stroke, -stroke, stroke, stroke])
     # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
     line = np.array([[word.limits[0], -size / 2, word.limits[-1], 0.0]])
     ink = np.concatenate([boxes, line])
@@ -109,7 +110,7 @@ def _surroundings(
         # Of letters that the font is sure to have: those of the word
         letters = "".join(dice.choice(word.text) for _ in range(2 if side in (0, 2) else 9))
         other = lay_out(letters, word.path, word.size)
-        boxes = other.boxes(0)
+        boxes = other.boxes()
         if len(boxes):
             gap = tall * dice.uniform(0.2, 0.35)
             if side == 0:
@@ -117,7 +118,7 @@ def _surroundings(
             elif side == 2:
                 around.append((other, round(right + gap - boxes[:, 0].min()), 0))
             else:
-                gap = tall * dice.uniform(0.08, 0.25)
+                gap = tall * dice.uniform(0.12, 0.28)
                 x = round(left - word.size * dice.uniform(0, 2))
                 y = top - gap - boxes[:, 3].max() if side == 1 else bottom + gap - boxes[:, 1].min()
                 around.append((other, x, round(y)))

@@ -43,7 +43,7 @@ class ScenePainter:
         left, top, right, bottom = layout.box
         stretch = self.width / (right - left) * (bottom - top) / self.height
         pitch = float(extents[-1, 1] - extents[0, 0]) / len(text)
-        pixels = degrade(image, self.preset, dice, rng, stroke_width(alphas[0]), pitch, stretch)
+        pixels = degrade(image, self.preset, dice, rng, stroke_widths(alphas[0]), pitch, stretch)
         return pixels, extents
 
     def _coloured(
@@ -107,9 +107,9 @@ class ScenePainter:
         return np.exp(-distance)
 
 
-def stroke_width(alpha: np.ndarray) -> float:
-    """Return the mean width of strokes in pixels: twice their area by the length of their edges."""
-    area = float(alpha.sum())
-    edges = float(np.abs(np.diff(alpha, axis=0)).sum() + np.abs(np.diff(alpha, axis=1)).sum())
-    # A slanted edge counts for its rows and its columns: 4 / pi times its length on average
-    return 2 * area / max(1.0, edges * np.pi / 4)
+def stroke_widths(alpha: np.ndarray) -> tuple[float, float]:
+    """Return the mean length of runs of ink along rows and along columns, in pixels."""
+    area = 2 * float(alpha.sum())
+    across = float(np.abs(alpha[:, 1:] - alpha[:, :-1]).sum())
+    down = float(np.abs(alpha[1:] - alpha[:-1]).sum())
+    return area / max(1.0, across), area / max(1.0, down)
