@@ -232,6 +232,11 @@ def test_weights_come_from_a_local_file(name, tmp_path):
     assert create_encoder(name, 3, True, options)(torch.zeros(1, 3, 32, 64)).shape[3] == 16
 
 
+def test_weights_by_a_name_that_does_not_exist():
+    with pytest.raises(ValueError, match=r"'resnet18.none': Invalid pretrained tag \(none\)"):
+        create_encoder("resnet18.none", 3, pretrained=True, options={})
+
+
 def test_a_missing_file_of_weights(tmp_path):
     file = str(tmp_path / "nowhere.pth")
     for pretrained, options in (

@@ -33,7 +33,10 @@ def check_weights(name: str, pretrained: bool, options: dict[str, Any]) -> None:
             raise FileNotFoundError(f"encoder {name!r}: no file {file}")
     if not pretrained or overlay.get("file"):
         return
-    found = timm.models.get_pretrained_cfg(name)
+    try:
+        found = timm.models.get_pretrained_cfg(name)
+    except RuntimeError as error:  # a tag that does not exist
+        raise ValueError(f"encoder {name!r}: {error}") from error
     weights = {**(found.to_dict() if found else {}), **overlay}
     repository = weights.get("hf_hub_id")
     if not repository and not weights.get("url"):
