@@ -19,8 +19,9 @@ class DistillationCTCLoss(nn.Module):
 
     The naive distillation that the DCTC paper (arXiv 2308.08806) argues against: where teacher and
     student spike at different frames, the target of a frame is another character or the blank.
-    The teacher here is an exponential moving average of the model itself, which is the caller's to
-    keep; no gradient flows to it. That of the term with respect to the logits is P - Q.
+    The teacher here is an exponential moving average of the model itself, kept by
+    :class:`dctc.training.teacher.Teacher` or the caller; no gradient flows to it. That of the term
+    with respect to the logits is P - Q.
 
     Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
     label does not fit its frames is 0 in both terms. With ``weight=0``, and with a teacher equal to
@@ -30,6 +31,7 @@ class DistillationCTCLoss(nn.Module):
 
     Args:
         weight: w.
+        teacher_decay: How slowly the teacher follows, read by who keeps it.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
 
@@ -45,12 +47,14 @@ class DistillationCTCLoss(nn.Module):
     def __init__(
         self,
         weight: float = 0.1,  # ours: DCTC's default, which weighs a sum over frames too
+        teacher_decay: float = 0.999,  # Tarvainen and Valpola, NeurIPS 2017
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__()
         check_reduction(reduction)
         self.weight = weight
+        self.teacher_decay = teacher_decay
         self.blank = blank
         self.reduction: Reduction = reduction
 
@@ -106,4 +110,7 @@ class DistillationCTCLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""
-        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"
+        return (
+            f"weight={self.weight}, teacher_decay={self.teacher_decay}, blank={self.blank}, "
+            f"reduction={self.reduction!r}"
+        )

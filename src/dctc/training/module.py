@@ -18,8 +18,9 @@ from torchmetrics import MeanMetric, MetricCollection
 from dctc.data.batch import Batch, Corrupt
 from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
 from dctc.text import CTCTokenizer, get_protocol
-from dctc.training.objective import objective_of
+from dctc.training.objective import needs, objective_of
 from dctc.training.schedule import WarmupCosine
+from dctc.training.teacher import Teacher
 
 
 class Outcome(NamedTuple):
@@ -64,6 +65,7 @@ class RecognizerModule(pl.LightningModule):
     # nn.Module's attributes are opaque to type checkers
     net: Any
     loss: Any
+    teacher: Any  # a Teacher where the loss needs one
 
     def __init__(
         self,
@@ -83,6 +85,8 @@ class RecognizerModule(pl.LightningModule):
         self.objective = objective_of(net, loss)
         self.net = net
         self.loss = loss
+        # stored in checkpoints with the net; the loss says how slowly it follows
+        self.teacher = Teacher(net, self.loss.teacher_decay) if "teacher" in needs(loss) else None
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
         self.schedule = schedule or WarmupCosine()
@@ -134,9 +138,15 @@ class RecognizerModule(pl.LightningModule):
             counts, on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True, batch_size=n
         )
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, and let the teacher follow."""
+        super().optimizer_step(*args, **kwargs)
+        if self.teacher is not None:
+            self.teacher.follow(self.net, self.global_step + 1)  # not counted yet
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""
-        optimizer = self.make_optimizer(self.parameters())
+        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
         total = self.trainer.estimated_stepping_batches
         if not 0 < total < math.inf:
             raise ValueError(

@@ -60,27 +60,39 @@ class CTCObjective:
     The net runs over padded images. Only frames before the limit ``net.frames(batch.width)`` count:
     for the loss, for whether a label fits, and for the reading. For frames of w/t pixels that is
     the authors' ceil(t * valid_ratio); an image narrower than a frame has one.
+
+    What a loss ``needs`` (see :mod:`dctc.losses`) is given to it here.
     """
 
     unfit = "infeasible"
 
     def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
-        """Return the logits ``(t, n, c)``."""
+        """Return the logits ``(t, n, c)``; the features they are made of if the loss needs them."""
+        if "features" in needs(module.loss):
+            return module.net.features(batch.image)
         return module.net(batch.image)
+
+    def _logits(self, module: RecognizerModule, outputs: Tensor) -> Tensor:
+        return module.net.head(outputs) if "features" in needs(module.loss) else outputs
 
     def loss(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> Loss:
         """Call the module's loss as :class:`torch.nn.CTCLoss` is called."""
         targets, lengths = module.tokenizer.encode(batch.label)
         frames = valid_frames(module, batch).cpu()
+        logits, extras = self._logits(module, outputs), {}
         if isinstance(module.loss, nn.CTCLoss):  # torch's own wants log probabilities
-            outputs = outputs.float().log_softmax(2)
-        value = module.loss(outputs, targets, frames, lengths)
+            logits = logits.float().log_softmax(2)
+        if "features" in needs(module.loss):
+            extras["features"] = outputs
+        if "teacher" in needs(module.loss) and module.training:
+            extras["teacher"] = module.teacher(batch.image)
+        value = module.loss(logits, targets, frames, lengths, **extras)
         unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
         return Loss(value, unfit)
 
     def read(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> list[Reading]:
         """Take the best path of the valid frames."""
-        return greedy_decode(outputs, valid_frames(module, batch))
+        return greedy_decode(self._logits(module, outputs), valid_frames(module, batch))
 
     def explain(self, module: RecognizerModule) -> str:
         """Say that frames are missing."""
@@ -135,6 +147,11 @@ class AttentionObjective:
         )
 
 
+def needs(loss: nn.Module) -> frozenset[str]:
+    """Return what a loss needs besides logits and labels; see :mod:`dctc.losses`."""
+    return getattr(loss, "needs", frozenset())
+
+
 def valid_frames(module: RecognizerModule, batch: Batch) -> Tensor:
     """Return the valid frames of each image, ``(n,)``, at least one."""
     return module.net.frames(batch.width).clamp(min=1)
@@ -182,5 +199,14 @@ def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
         raise ValueError(
             f"net {net_name} emits frames and loss {loss_name} is one for nets that read by "
             f"attention; give the net a loss for CTC, such as dctc.losses.CTCLoss"
+        )
+    if "views" in needs(loss):
+        raise ValueError(
+            f"loss {loss_name} needs two views of each image, and the data modules give one"
+        )
+    if "features" in needs(loss) and not hasattr(net, "head"):
+        raise ValueError(
+            f"loss {loss_name} needs the features of frames, and net {net_name} has none apart "
+            f"from its logits; give it a net with features and a head, see dctc.models.Recognizer"
         )
     return CTCObjective()

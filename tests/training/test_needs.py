@@ -1,0 +1,155 @@
+"""Losses that need more than logits and labels: frame features, and a teacher."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DistillationCTCLoss
+from dctc.models import TimmRecognizer
+from dctc.training.teacher import Teacher
+from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
+
+WORDS = ["ab", "cde", "f", "word"]
+BATCHES = [noise_batch(WORDS, seed=10 * i) for i in range(4)]
+
+
+class SplitNet(TinyNet):
+    """TinyNet with the features of its frames apart from the head, and batch statistics."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.norm = nn.BatchNorm1d(16)
+
+    def features(self, images: Tensor) -> Tensor:
+        patches = self.patches(images).squeeze(2)  # (n, 16, t)
+        return torch.tanh(self.norm(patches)).permute(2, 0, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+def center():
+    return CenterCTCLoss(37, 16, 0.2)
+
+
+def distillation():
+    return DistillationCTCLoss(0.5, teacher_decay=0.6)
+
+
+def fit(folder, module, *, batches=BATCHES, **options):
+    trainer = make_trainer(folder, **{"max_epochs": 1, **options})
+    trainer.fit(module, datamodule=FixedData(batches))
+    return trainer
+
+
+def test_features_are_those_that_the_head_makes_logits_of():
+    module = make_module(SplitNet, loss=center())
+    batch = BATCHES[0]
+    features = module.objective.outputs(module, batch)
+    assert features.shape == (16, 4, 16)
+    logits = module.net.head(features)
+    value = module.objective.loss(module, batch, features).value
+    targets, lengths = module.tokenizer.encode(batch.label)
+    expected = center()(logits, targets, [16] * 4, lengths, features=features)
+    assert value.item() == pytest.approx(expected.item())
+    assert value > CTCLoss()(logits, targets, [16] * 4, lengths)
+    plain = make_module(lambda c: module.eval().net)
+    found = module.read(batch, module.objective.outputs(module, batch))
+    assert found == plain.read(batch, plain.objective.outputs(plain, batch))
+
+
+def test_the_teacher_is_the_moving_average_of_the_net(tmp_path):
+    module = make_module(SplitNet, loss=distillation())
+    mean = {name: p.detach().clone() for name, p in module.net.named_parameters()}
+    assert same_weights(weights(module.teacher.net), weights(module.net))
+    for batch in BATCHES:
+        trainer = fit(tmp_path, module, batches=[batch], max_steps=1)
+        a = 0.5  # each of these trainings is at its first step: 1 - 1 / 2
+        for name, p in module.net.named_parameters():
+            mean[name] = a * mean[name] + (1 - a) * p.detach()
+            torch.testing.assert_close(module.teacher.net.state_dict()[name], mean[name])
+        assert trainer.global_step == 1
+    for found, own in zip(module.teacher.net.buffers(), module.net.buffers(), strict=True):
+        assert torch.equal(found, own)
+
+
+def test_the_average_forgets_the_start_quickly_and_then_as_slowly_as_it_is_told():
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(net.weight)
+    teacher, mean = Teacher(net, 0.75), 0.0
+    for step, a in enumerate([1 / 2, 2 / 3, 3 / 4, 3 / 4, 3 / 4], 1):
+        nn.init.constant_(net.weight, step)
+        teacher.follow(net, step)
+        mean = a * mean + (1 - a) * step
+        assert teacher.net.weight.item() == pytest.approx(mean)
+
+
+def test_the_teacher_follows_optimizer_steps_not_batches(tmp_path, monkeypatch):
+    followed = []
+    monkeypatch.setattr(Teacher, "follow", lambda self, net, step: followed.append(step))
+    fit(tmp_path, make_module(SplitNet, loss=distillation()), accumulate_grad_batches=2)
+    assert followed == [1, 2]
+
+
+def test_the_teacher_is_not_trained_and_reads_in_evaluation_mode(tmp_path):
+    module = make_module(SplitNet, loss=distillation())
+    trainer = fit(tmp_path, module)
+    trained = sum(len(group["params"]) for group in trainer.optimizers[0].param_groups)
+    assert trained == len(list(module.net.parameters()))
+    assert all(p.grad is None and not p.requires_grad for p in module.teacher.parameters())
+    before = weights(module.teacher)
+    module.train()
+    logits = module.teacher(BATCHES[0].image)
+    assert not logits.requires_grad and same_weights(weights(module.teacher), before)
+    assert torch.equal(logits, module.teacher.net.eval()(BATCHES[0].image))
+
+
+@pytest.mark.parametrize("loss", [center, distillation])
+def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, loss):
+    constant = {"loss": loss(), "schedule": lambda share: 1.0}
+    whole, half = make_module(SplitNet, **constant), make_module(SplitNet, **constant)
+    half.loss = loss()
+    fit(tmp_path, whole, batches=BATCHES[:2], max_epochs=2)
+    checkpoint = tmp_path / "half.ckpt"
+    fit(tmp_path, half, batches=BATCHES[:2]).save_checkpoint(checkpoint)
+    again = make_module(SplitNet, seed=1, **{**constant, "loss": loss()})
+    data = FixedData(BATCHES[:2])
+    trainer = make_trainer(tmp_path, max_epochs=2)
+    trainer.fit(again, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    assert trainer.global_step == 4
+    assert same_weights(weights(again), weights(whole))
+    assert any(name.startswith(("teacher.", "loss.")) for name in weights(whole))
+
+
+def test_the_loss_of_validation_is_ctc_where_the_teacher_is_missing(tmp_path):
+    module = make_module(SplitNet, loss=distillation()).eval()
+    batch = BATCHES[0]
+    outputs = module.objective.outputs(module, batch)
+    found = module.objective.loss(module, batch, outputs).value
+    targets, lengths = module.tokenizer.encode(batch.label)
+    torch.testing.assert_close(found, CTCLoss()(outputs, targets, [16] * 4, lengths))
+
+
+def test_what_cannot_be_given_is_refused():
+    with pytest.raises(ValueError, match="ConsistencyCTCLoss needs two views"):
+        make_module(SplitNet, loss=ConsistencyCTCLoss())
+    with pytest.raises(ValueError, match=r"CenterCTCLoss needs the features .* TinyNet"):
+        make_module(nn_without_features, loss=center())
+
+
+def nn_without_features(num_classes):
+    net = TinyNet(num_classes)
+    net.scores = net.head
+    del net.head
+    return net
+
+
+def test_the_features_of_the_projects_nets(tmp_path):
+    net = TimmRecognizer(37)
+    loss = CenterCTCLoss(37, net.head.in_features)
+    module = make_module(lambda c: net, loss=loss)
+    batch = noise_batch(WORDS)._replace(image=torch.rand(4, 3, 32, 64))
+    outputs = module.objective.outputs(module, batch)
+    module.objective.loss(module, batch, outputs).value.backward()
+    assert net.head.weight.grad.abs().sum() > 0
+    assert loss.centers.abs().sum() > 0
