@@ -1,7 +1,9 @@
 """Labelled word images in an LMDB folder, in the scheme that the field publishes its sets in.
 
 Keys: ``image-%09d`` (an encoded image), ``label-%09d`` (UTF-8), both counted from 1, and
-``num-samples`` (clovaai/deep-text-recognition-benchmark, ``create_lmdb_dataset.py``).
+``num-samples`` (clovaai/deep-text-recognition-benchmark, ``create_lmdb_dataset.py``). Sets of drawn
+words may have ``extents-%09d`` too (ours): the limits of each character of the label as stored,
+``(s, 2)`` float32 in the byte order of this machine, in pixels of the image as stored.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from torch.utils.data import Dataset
 
 from dctc.data.batch import Corrupt, Sample
 from dctc.data.environment import count_records, open_environment
+from dctc.data.extents import label_extents
 from dctc.data.image import load_image
 from dctc.data.resize import resize_image
 from dctc.data.sampler import Draw
@@ -151,7 +154,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         key = f"{self.name}/{record}"
         with self._open().begin() as transaction:
             encoded = transaction.get(b"image-%09d" % record)
-            label = self.protocol(transaction.get(b"label-%09d" % record).decode())
+            text = transaction.get(b"label-%09d" % record).decode()
+            limits = transaction.get(b"extents-%09d" % record)
         if encoded is None:
             return Corrupt(key, "image missing")
         try:
@@ -159,4 +163,10 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         except ValueError as error:
             return Corrupt(key, str(error))
         pixels, valid = resize_image(image, self.height, self.width, self.keep_ratio)
-        return Sample(pixels, label, key, width=valid)
+        if limits is None:
+            return Sample(pixels, self.protocol(text), key, width=valid)
+        stored = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), pixels of the image
+        label, extents = label_extents(
+            text, stored * np.float32(valid / image.width), self.protocol
+        )
+        return Sample(pixels, label, key, extents, valid)

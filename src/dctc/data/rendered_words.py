@@ -13,6 +13,7 @@ from dctc.data.batch import Sample
 from dctc.data.chinese_lines import ChineseLines
 from dctc.data.colours import LUMINANCE
 from dctc.data.corpora import character_frequencies, is_chinese, word_counts
+from dctc.data.extents import label_extents
 from dctc.data.presets import Easy
 from dctc.data.render import WordRenderer
 from dctc.data.sampler import Draw
@@ -141,26 +142,6 @@ class RenderedWords(Dataset[Sample]):
             characters = "".join(c for c in characters if c not in set(missing))
         limits = self._limits(characters, part, length, frames)
         return ChineseLines(characters, word_counts(words, "zh"), frequencies, limits)
-
-
-def label_extents(
-    text: str, extents: np.ndarray, protocol: Protocol
-) -> tuple[str, np.ndarray | None]:
-    """Return the label of a drawn text, and the extents of the label's characters.
-
-    Args:
-        text: s characters, as drawn.
-        extents: ``(s, 2)`` limits of these.
-        protocol: Makes the label.
-
-    Returns:
-        The label, and the extents of the characters that the protocol keeps; None in their place
-        where the protocol does not work character by character.
-    """
-    label, pieces = protocol(text), [protocol(c) for c in text]
-    if "".join(pieces) != label or any(len(piece) > 1 for piece in pieces):
-        return label, None
-    return label, extents[[bool(piece) for piece in pieces]]
 
 
 def _drawable(charset: str, protocol: Protocol) -> str:

@@ -1,0 +1,75 @@
+"""Rendered words written to an LMDB: drawn by several processes, resumable."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from dctc.data.recipe import recipe
+from dctc.data.rendered_words import RenderedWords
+from dctc.data.sampler import Draw
+from dctc.data.writer import Progress, Record, write_set
+from dctc.text.protocol import verbatim
+
+CHUNK = 25  # words that a process draws before it hands them over
+
+
+def render_set(
+    dataset: RenderedWords,
+    folder: Path,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda taken: None,
+) -> Progress:
+    """Write all words of a rendered set, or go on where an earlier call was cut off.
+
+    Record i + 1 is the word that ``dataset`` draws under number i: the same pixels, stored as PNG,
+    the text as it was drawn, and the limits of its characters. Any number of workers writes the
+    same records.
+
+    Args:
+        dataset: The words.
+        folder: Folder of the LMDB.
+        workers: Processes that draw.
+        advance: Told how many words have been written, now and then.
+
+    Raises:
+        ValueError: If the folder holds a set of another recipe.
+        OSError: If the disk is full.
+    """
+    chunks = _Chunks(dataset)
+
+    def records(taken: int) -> Iterator[Record]:
+        # torch's workers end by themselves where the process that they work for was killed
+        loader: DataLoader[Any] = DataLoader(
+            chunks,
+            batch_size=None,
+            sampler=range(taken, len(dataset), CHUNK),
+            num_workers=workers if workers > 1 else 0,
+        )
+        for chunk in loader:
+            yield from chunk
+
+    return write_set(folder, recipe(dataset), records, advance=advance)
+
+
+class _Chunks(Dataset[list[Record]]):
+    """The words from a number on, encoded."""
+
+    def __init__(self, words: RenderedWords) -> None:
+        self.words = copy.copy(words)
+        self.words.protocol = verbatim  # labels are stored raw; what is drawn stays the same
+
+    def __getitem__(self, first: int) -> list[Record]:
+        return [self._draw(i) for i in range(first, min(first + CHUNK, len(self.words)))]
+
+    def _draw(self, number: int) -> Record:
+        sample = self.words[Draw(number, number)]
+        buffer = io.BytesIO()
+        Image.fromarray(sample.image.squeeze()).save(buffer, "PNG")
+        return Record(buffer.getvalue(), sample.label, sample.extents)
