@@ -52,10 +52,12 @@ class RecognizerModule(pl.LightningModule):
         schedule: Factor on the learning rate as a function of the share of training done; None is
             :class:`~dctc.training.schedule.WarmupCosine`.
         protocol: Name of the protocol that predictions pass before they are scored.
+        compile: Compile the net with torch.compile, at its first batch; that takes a while and, on
+            a CPU, a C++ compiler. Results are rounded otherwise; checkpoints fit either way.
 
     Raises:
-        ValueError: If the net's classes are not those of the tokenizer, or net and loss do not go
-            together.
+        ValueError: If the net's classes are not those of the tokenizer, net and loss do not go
+            together, or ``compile`` would have nothing to compile.
 
     Attributes:
         outcomes: Readings of the last test, by set, of this process.
@@ -75,6 +77,7 @@ class RecognizerModule(pl.LightningModule):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Callable[[float], float] | None = None,
         protocol: str = "english36",
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if net.num_classes != tokenizer.num_classes:
@@ -83,6 +86,15 @@ class RecognizerModule(pl.LightningModule):
                 f"{tokenizer.num_classes}"
             )
         self.objective = objective_of(net, loss)
+        if compile:
+            if isinstance(self.objective, AttentionObjective) or "features" in getattr(
+                loss, "needs", ()
+            ):
+                raise ValueError(
+                    f"compile: net {type(net).__name__} is not run as a whole with loss "
+                    f"{type(loss).__name__}, so nothing would be compiled; leave it off"
+                )
+            net.compile()  # in place, so that the names in a checkpoint stay what they are
         self.net = net
         self.loss = loss
         # stored in checkpoints with the net; the loss says how slowly it follows
