@@ -18,7 +18,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from dctc.data.batch import Batch, Corrupt
 from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
 from dctc.text import CTCTokenizer, get_protocol
-from dctc.training.objective import needs, objective_of
+from dctc.training.objective import AttentionObjective, needs, objective_of
 from dctc.training.schedule import WarmupCosine
 from dctc.training.teacher import Teacher
 
@@ -87,9 +87,7 @@ class RecognizerModule(pl.LightningModule):
             )
         self.objective = objective_of(net, loss)
         if compile:
-            if isinstance(self.objective, AttentionObjective) or "features" in getattr(
-                loss, "needs", ()
-            ):
+            if isinstance(self.objective, AttentionObjective) or "features" in needs(loss):
                 raise ValueError(
                     f"compile: net {type(net).__name__} is not run as a whole with loss "
                     f"{type(loss).__name__}, so nothing would be compiled; leave it off"
