@@ -39,7 +39,7 @@ class Rectifier(nn.Module):
         for inputs, outputs in zip((in_chans, *CHANNELS[:-1]), CHANNELS, strict=True):
             layers += [ConvNormAct(inputs, outputs, 3), nn.MaxPool2d(2)]
         self.encoder = nn.Sequential(*layers[:-1])  # the last map, 1 x 2, is not pooled
-        hidden = nn.Linear(2 * CHANNELS[-1], HIDDEN)
+        hidden = nn.Linear(2 * CHANNELS[-1], HIDDEN, bias=False)
         self.hidden = nn.Sequential(
             nn.Flatten(), hidden, nn.BatchNorm1d(HIDDEN), nn.ReLU(inplace=True)
         )
@@ -47,10 +47,9 @@ class Rectifier(nn.Module):
         targets = _control_points()
         self.register_buffer("grid", _spline(targets, height, width).float(), persistent=False)
         for module in self.encoder.modules():
-            if isinstance(module, nn.Conv2d):  # this and the next two lines: ASTER's code
+            if isinstance(module, nn.Conv2d):  # this and the next: ASTER's code
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(hidden.weight, std=0.001)
-        nn.init.zeros_(hidden.bias)
         nn.init.zeros_(self.points.weight)
         with torch.no_grad():
             self.points.bias.copy_(targets.flatten())
