@@ -43,7 +43,8 @@ class EnglishDataModule(pl.LightningDataModule):
             set, ``real_train_words``: the official training words of IIIT5K, IC13, IC15 and SVT,
             as far as they are there.
         test: Names of benchmarks (:data:`dctc.data.benchmarks.BENCHMARKS`). None is all but
-            IC13_1015. A benchmark that is not there is named and left out.
+            IC13_1015. A benchmark that is not there is named and left out. ``real_train_words``
+            can be named too, to put figures of validation data into the registry.
         batch_size: Samples in a batch over all processes.
         eval_batch_size: The same for validation and test; None is ``batch_size``.
         height: Height of the images in pixels (h).
@@ -84,9 +85,10 @@ class EnglishDataModule(pl.LightningDataModule):
         keep_ratio: bool = False,
     ) -> None:
         super().__init__()
-        unknown = [name for name in test or () if name not in BENCHMARKS]
+        known = (*BENCHMARKS, REAL_TRAIN_WORDS)
+        unknown = [name for name in test or () if name not in known]
         if unknown:
-            raise ValueError(f"test: {unknown[0]!r} is not one of {', '.join(BENCHMARKS)}")
+            raise ValueError(f"test: {unknown[0]!r} is not one of {', '.join(known)}")
         self.train, self.val = list(train or []), val
         self.test = list(DEFAULT_TEST if test is None else test)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
@@ -102,7 +104,7 @@ class EnglishDataModule(pl.LightningDataModule):
         }
         self._train_set: UnionDataset | None = None
         self._val_sets: dict[str, UnionDataset] = {}
-        self._test_sets: dict[str, LmdbDataset] = {}
+        self._test_sets: dict[str, UnionDataset | LmdbDataset] = {}
 
     @property
     def val_names(self) -> list[str]:
@@ -146,7 +148,7 @@ class EnglishDataModule(pl.LightningDataModule):
     def _setup_test(self, root: Path) -> None:
         present, _ = find_benchmarks(root)
         for name in self.test:
-            if name not in present:
+            if name not in present and name != REAL_TRAIN_WORDS:
                 _report(
                     f"{name}: not found below {root}, so it is not tested; get it: "
                     f"{BENCHMARKS[name].how_to_get}"
@@ -156,18 +158,22 @@ class EnglishDataModule(pl.LightningDataModule):
             for name in self.test
             if name in present
         }
+        if REAL_TRAIN_WORDS in self.test:
+            for name, folders in self._real_train_words(root).items():
+                self._test_sets[name] = open_union(name, folders, root, **self.options)
         if not self._test_sets:
             raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
 
     def _val_folders(self, root: Path) -> Mapping[str, Sequence[str]]:
-        if self.val is not None:
-            return self.val
+        return self._real_train_words(root) if self.val is None else self.val
+
+    def _real_train_words(self, root: Path) -> Mapping[str, Sequence[str]]:
         lmdbs = find_lmdbs(root)
         found = [p for p in (match(words, lmdbs) for words in TRAIN_WORDS.values()) if p]
         if not found:
             _report(
                 f"{REAL_TRAIN_WORDS}: none of {', '.join(TRAIN_WORDS)} found below {root}, so "
-                f"nothing is validated; name validation sets in val"
+                f"they read nothing; other validation sets can be named in val"
             )
             return {}
         return {REAL_TRAIN_WORDS: [str(path) for path in found]}
