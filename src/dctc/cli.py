@@ -21,6 +21,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   data       render, convert, list, verify and look at sets of word images
   score      accuracy, NED and CER of files of predictions
   describe   parameters, FLOPs, memory and speed of a net
+  export     a trained net as ONNX or torch's exported program
   bench      time and memory of losses and models"""
 
 
@@ -71,6 +72,10 @@ def _run(args: list[str]) -> None:
         from dctc.bench.describe import main as describe
 
         describe(args[1:])
+    elif command == "export":
+        from dctc.training.export import main as export
+
+        export(args[1:])
     elif command == "bench":
         from dctc.bench import main as bench
 

@@ -1,0 +1,189 @@
+"""Nets written as ONNX or as torch's exported program, and compared with the original."""
+
+from __future__ import annotations
+
+import json
+import logging
+import textwrap
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
+
+TOLERANCE = 1e-4  # absolute, on logits
+METADATA = "dctc.json"  # the file inside a .pt2 that holds the metadata; ONNX has a place for it
+FORMATS = ("onnx", "pt2")
+
+_BATCHES = (1, 2, 5)
+_LONGEST = 4096  # batch and columns; the exporter wants a bound
+_DYNAMIC = (("batch", "width"), ("batch",), ())
+# What the exporters raise on a net that fixes a dimension.
+_UNEXPORTABLE = (RuntimeError, ValueError, TypeError, AssertionError, ConstraintViolationError)
+
+Run = Callable[[Tensor], Tensor]
+
+
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        dynamic: Those of ``batch`` and ``width`` that are free.
+        difference: Largest absolute difference of a logit from the net's own.
+        shapes: Shapes of the images on which they were compared.
+        reason: Why a dimension is fixed; empty if none is.
+    """
+
+    dynamic: tuple[str, ...]
+    difference: float
+    shapes: list[tuple[int, ...]]
+    reason: str
+
+
+def export(
+    net: Any,
+    file: Path,
+    to: Literal["onnx", "pt2"],
+    image: tuple[int, int, int],
+    metadata: dict[str, str],
+) -> Exported:
+    """Write a net with as many free dimensions as it allows, and check the file.
+
+    The file appears under its name once it computes the logits of the net, to 1e-4, at several
+    batch sizes and widths; until then it does not.
+
+    Args:
+        net: A recogniser in evaluation mode, on the CPU.
+        file: What to write. An older one is replaced.
+        to: ``onnx`` or ``pt2``.
+        image: Channels, height and width of images.
+        metadata: Goes into the file.
+
+    Raises:
+        ValueError: If the net cannot be exported, the file computes something else, or a package
+            for it is missing.
+        OSError: If the file cannot be written.
+    """
+    write = _write_onnx if to == "onnx" else _write_pt2
+    if to == "onnx":
+        _need_packages()
+    part = file.with_name(f".{file.name}.part")
+    reason = last = ""
+    try:
+        for dynamic in _DYNAMIC:
+            try:
+                named = {**metadata, "dynamic": ",".join(dynamic)}
+                run = _quietly(write, _trace(net, image, dynamic), part, named)
+                difference, shapes = _compare(net, run, image, dynamic)
+            except _UNEXPORTABLE as error:
+                last = _first_line(error)
+                reason = reason or last
+                continue
+            part.replace(file)
+            return Exported(dynamic, difference, shapes, reason)
+    finally:
+        part.unlink(missing_ok=True)
+    raise ValueError(f"{file}: not written, the export failed: {last}")
+
+
+def _trace(net: nn.Module, image: tuple[int, int, int], dynamic: tuple[str, ...]) -> Any:
+    step = getattr(net, "frame_stride", 4)
+    free: dict[int, Any] = {}
+    if "batch" in dynamic:
+        free[0] = Dim("batch", min=1, max=_LONGEST)
+    if "width" in dynamic:
+        free[3] = step * Dim("columns", min=1, max=_LONGEST)
+    return _quietly(torch.export.export, net, (torch.zeros(2, *image),), dynamic_shapes=(free,))
+
+
+def _write_pt2(program: ExportedProgram, part: Path, metadata: dict[str, str]) -> Run:
+    part_pt2 = part.with_name(f"{part.name}.pt2")  # torch insists on the suffix
+    try:
+        torch.export.save(program, part_pt2, extra_files={METADATA: json.dumps(metadata)})
+        part_pt2.replace(part)
+    finally:
+        part_pt2.unlink(missing_ok=True)
+    with part.open("rb") as stream:
+        loaded: Run = torch.export.load(stream).module()
+    return loaded
+
+
+def _write_onnx(program: ExportedProgram, part: Path, metadata: dict[str, str]) -> Run:
+    import onnxruntime
+
+    written: Any = torch.onnx.export(
+        program, dynamo=True, verbose=False, input_names=["images"], output_names=["logits"]
+    )
+    written.model.metadata_props.update(metadata)
+    written.save(part, external_data=False)
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4  # what fails is raised too
+    session = onnxruntime.InferenceSession(
+        part.read_bytes(), settings, providers=["CPUExecutionProvider"]
+    )
+
+    def run(images: Tensor) -> Tensor:
+        try:
+            return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+        except Exception as error:  # onnxruntime's errors share no other class
+            raise RuntimeError(f"onnxruntime: {_first_line(error)}") from error
+
+    return run
+
+
+def _need_packages() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            f"ONNX needs the package {error.name}: pip install 'dctc[export]', or export to pt2"
+        ) from error
+
+
+@torch.no_grad()
+def _compare(
+    net: Any, run: Run, image: tuple[int, int, int], dynamic: tuple[str, ...]
+) -> tuple[float, list[tuple[int, ...]]]:
+    channels, height, width = image
+    step = getattr(net, "frame_stride", 4)
+    widths = [width]
+    if "width" in dynamic:
+        widths += [max(2, width // step // 2) * step, (width // step + 3) * step]
+    batches = _BATCHES if "batch" in dynamic else (2,)
+    shapes: list[tuple[int, ...]] = [(n, channels, height, w) for n in batches for w in widths]
+    random = np.random.default_rng(0)
+    largest = 0.0
+    for shape in shapes:
+        images = torch.from_numpy(random.uniform(-1, 1, shape).astype(np.float32))
+        expected, got = net(images), run(images)
+        if expected.shape != got.shape:
+            raise ValueError(f"images {shape} give logits {tuple(got.shape)} in the file")
+        difference = (expected - got).abs().max().item()
+        if not difference <= TOLERANCE:
+            raise ValueError(f"on images {shape} a logit in the file is off by {difference:.2g}")
+        largest = max(largest, difference)
+    return largest, shapes
+
+
+def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call an exporter without its warnings and progress, which nobody can act on."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **options)
+    finally:
+        logging.disable(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return textwrap.shorten(lines[0], 160, placeholder=" ...") if lines else type(error).__name__

@@ -1,0 +1,73 @@
+"""``dctc export``: a run's net as ONNX or as torch's exported program."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dctc.models import Recognizer
+from dctc.models.export import FORMATS, export
+from dctc.text.tokenizer import BLANK
+from dctc.training.cli import FINAL
+from dctc.training.nets import Loaded, load_net
+
+
+def main(args: list[str] | None = None) -> None:
+    """Export the net of a run.
+
+    Args:
+        args: Command line without ``dctc export``; None takes that of the process.
+
+    Raises:
+        ValueError: If the net cannot be exported, or the file computes something else.
+        OSError: If there is no such run.
+    """
+    parser = argparse.ArgumentParser(prog="dctc export", description=__doc__)
+    parser.add_argument("run", type=Path, nargs="?", help="folder of a trained run")
+    parser.add_argument("--config", type=Path, help="in place of a run: its configuration")
+    parser.add_argument("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
+    parser.add_argument("--to", choices=FORMATS, required=True)
+    parser.add_argument("--out", type=Path, help="default: net.onnx or net.pt2 beside the config")
+    options = parser.parse_args(args)
+
+    given = (options.config is not None, options.ckpt_path is not None)
+    if given != (options.run is None,) * 2:
+        parser.error("give the folder of a run, or both --config and --ckpt_path")
+    config: Path = options.config or options.run / "config.yaml"
+    checkpoint: Path = options.ckpt_path or options.run / "checkpoints" / FINAL
+    loaded = load_net(config, checkpoint)
+    if not isinstance(loaded.net, Recognizer):
+        raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
+    file: Path = options.out or config.with_name(f"net.{options.to}")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"{file}: there is no folder {file.parent}")
+    done = export(loaded.net, file, options.to, loaded.image, metadata(loaded))
+
+    fixed = [name for name in ("batch", "width") if name not in done.dynamic]
+    sizes = {"batch": 2, "width": loaded.image[2]}
+    print(f"{file}: written")
+    print(f"dynamic: {', '.join(done.dynamic) or 'nothing'}")
+    if fixed:
+        print(f"fixed:   {', '.join(f'{name} {sizes[name]}' for name in fixed)} ({done.reason})")
+    shapes = ", ".join("x".join(map(str, shape)) for shape in done.shapes)
+    print(f"checked: logits within {done.difference:.1e} of the net's, on images {shapes}")
+
+
+def metadata(loaded: Loaded) -> dict[str, str]:
+    """Return what a consumer needs to feed a net and to decode its logits."""
+    channels, height, width = loaded.image
+    frames = loaded.net.frames
+    return {
+        "charset": loaded.tokenizer.charset.characters,  # class i + 1 is character i
+        "blank": str(BLANK),
+        "protocol": loaded.protocol,
+        "input": "images (batch, channels, height, width), RGB or gray",
+        "input_range": "[-1, 1]",
+        "channels": str(channels),
+        "height": str(height),
+        "width": str(width),
+        "keep_ratio": str(loaded.keep_ratio).lower(),
+        "output": "logits (frames, batch, classes)",
+        "frame_stride": f"{256 / (frames(512) - frames(256)):g}",
+        "frames": str(frames(width)),
+    }

@@ -1,0 +1,58 @@
+"""``dctc export`` from a run's folder to a file that can be decoded without dctc."""
+
+import onnx
+import pytest
+import torch
+import yaml
+
+from dctc.cli import main
+from dctc.models import TimmRecognizer
+from tiny import make_module, make_trainer
+
+NET = {"class_path": "dctc.models.TimmRecognizer"}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder as training leaves it."""
+    module = make_module(TimmRecognizer)
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "run" / "checkpoints" / "final.ckpt", weights_only=True)
+    data = {"class_path": "x.Never", "init_args": {"width": 64}}
+    settings = {"model": {"net": NET, "protocol": "english36"}, "data": data}
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(settings))
+    return tmp_path / "run"
+
+
+def test_a_run_as_onnx(run, capsys):
+    main(["export", str(run), "--to", "onnx"])
+    said = capsys.readouterr().out
+    assert f"{run / 'net.onnx'}: written\ndynamic: batch, width\nchecked: logits within" in said
+    found = {e.key: e.value for e in onnx.load(run / "net.onnx").metadata_props}
+    assert found["charset"] == "0123456789abcdefghijklmnopqrstuvwxyz"
+    expected = {"blank": "0", "protocol": "english36", "frame_stride": "4", "height": "32"}
+    assert found.items() >= {**expected, "input_range": "[-1, 1]", "frames": "16"}.items()
+
+
+def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
+    checkpoint = run / "checkpoints" / "final.ckpt"
+    options = ["--config", str(run / "config.yaml"), "--ckpt_path", str(checkpoint)]
+    main(["export", *options, "--to", "pt2", "--out", str(tmp_path / "a.pt2")])
+    assert "a.pt2: written" in capsys.readouterr().out
+    torch.export.load(tmp_path / "a.pt2")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nowhere", "--to", "onnx"], "nowhere"),
+        (["--config", "a.yaml", "--to", "onnx"], "both --config and --ckpt_path"),
+        (["--to", "pt2"], "the folder of a run"),
+    ],
+)
+def test_what_is_missing_is_named(options, message, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", *options])
+    assert message in capsys.readouterr().err
