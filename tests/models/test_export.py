@@ -89,6 +89,7 @@ def test_pt2_with_its_metadata(tmp_path):
     torch.testing.assert_close(loaded(images), net(images))
 
 
+@pytest.mark.slow
 def test_onnx_with_its_metadata(tmp_path):
     net = Pooled().eval()
     export(net, tmp_path / "net.onnx", "onnx", IMAGE, {"charset": 'a"é\\x', "blank": "0"})
@@ -98,6 +99,7 @@ def test_onnx_with_its_metadata(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["net.onnx"]  # no weights in files beside it
 
 
+@pytest.mark.slow
 def test_a_width_that_is_fixed_is_reported(tmp_path):
     done = export(FixedWidth().eval(), tmp_path / "net.onnx", "onnx", IMAGE, {})
     assert done.dynamic == ("batch",)
@@ -106,6 +108,7 @@ def test_a_width_that_is_fixed_is_reported(tmp_path):
     assert {shape[3] for shape in done.shapes} == {64}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["onnx", "pt2"])
 def test_a_file_that_computes_something_else_is_removed(to, tmp_path):
     file = tmp_path / f"net.{to}"
