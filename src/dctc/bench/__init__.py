@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.arguments import positive
 
-WHAT = ("loss", "linear", "models", "predict")
+WHAT = ("loss", "linear", "models", "predict", "data")
 SCALES = ("tiny", "smoke", "small", "paper")
 
 
@@ -46,6 +46,11 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.predict import bench_predict
 
         bench_predict(options.scale, options.threads[0], options.images)
+        return
+    if options.what == "data":
+        from dctc.bench.data import bench_data
+
+        bench_data(options.scale)
         return
     from dctc.bench.loss import bench_loss
 
