@@ -71,11 +71,12 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     Raises:
         ValueError: If it is not UTF-8 (a byte order mark is taken off).
     """
+    number = 0
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig", newline="\n") as stream:
+            for number, line in enumerate(stream, start=1):
+                line = line.removesuffix("\n").removesuffix("\r")
+                if line.strip():
+                    yield number, line
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: is not UTF-8 ({error.reason} at byte {error.start})") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.removesuffix("\r")
-        if line.strip():
-            yield number, line
+        raise ValueError(f"{file}: is not UTF-8 after line {number} ({error.reason})") from error
