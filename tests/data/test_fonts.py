@@ -1,3 +1,4 @@
+import copy
 import shutil
 import string
 import subprocess
@@ -5,9 +6,14 @@ import sys
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph
 
-from dctc.data.fonts import Font, find_fonts
+from dctc.data import fonts as fonts_module
+from dctc.data.fonts import Font, find_fonts, font_report, split_fonts
+from dctc.data.likeness import LEAST_LIKENESS, drawings, likeness
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -69,3 +75,73 @@ def test_import_is_light():
     code = "import sys, dctc.data.fonts; print({'matplotlib', 'fontTools'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_report_says_why_a_font_is_not_used(tmp_path):
+    shutil.copy(SHIPPED / "cmr10.ttf", tmp_path)
+    shutil.copy(SHIPPED / "cmsy10.ttf", tmp_path)
+    (tmp_path / "bad.otf").write_bytes(b"not a font")
+    report = {path.name: face for path, face in font_report(str(tmp_path))}
+    assert list(report) == ["bad.otf", "cmr10.ttf", "cmsy10.ttf"]
+    assert report["cmr10.ttf"].reason == "" and report["cmr10.ttf"].family == "cmr10"
+    assert len(report["cmr10.ttf"].characters) > 80
+    assert "in the place of 0" in report["cmsy10.ttf"].reason
+    assert report["bad.otf"].damaged and "cannot be read" in report["bad.otf"].reason
+
+
+def test_styles_of_one_typeface_share_its_family(fonts):
+    assert fonts["DejaVuSans"].family == fonts["DejaVuSans-BoldOblique"].family == "DejaVu Sans"
+    assert fonts["DejaVuSerif"].family != fonts["DejaVuSans"].family
+
+
+def test_letters_without_ink_and_small_capitals_are_noticed(tmp_path):
+    def variant(name: str, glyphs: dict[str, str | None]) -> None:
+        with TTFont(SHIPPED / "cmss10.ttf") as file:
+            for to, source in glyphs.items():
+                outline = copy.deepcopy(file["glyf"][source]) if source else Glyph()
+                file["glyf"][to] = outline
+                file["hmtx"][to] = file["hmtx"][source or to]
+            file.save(tmp_path / name)
+
+    variant("blank.ttf", {"Q": None})
+    variant("capitals.ttf", {c: c.upper() for c in string.ascii_lowercase})
+    report = {path.name: face for path, face in font_report(str(tmp_path))}
+    assert report["blank.ttf"].reason == "blank glyph for Q"
+    (font,) = find_fonts(str(tmp_path))
+    assert font.covers(string.ascii_uppercase + string.digits)
+    assert not font.characters & set(string.ascii_lowercase)
+
+
+def test_shapes_that_are_no_letters_are_told_from_letters(fonts):
+    rng = np.random.default_rng(0)
+    noise = {c: ((20, 24), rng.bytes(480)) for c in string.ascii_uppercase + string.digits}
+    assert likeness(noise) < LEAST_LIKENESS
+    frame = {c: ((20, 24), bytes([255] * 480)) for c in noise}
+    assert likeness(frame) < LEAST_LIKENESS
+    assert likeness(drawings(fonts["cmtt10"].path)) > 0.5
+    assert likeness(drawings(fonts["cmti10"].path)) > 0.4
+
+
+def test_the_fonts_of_the_machine_come_from_fontconfig_or_the_usual_folders(tmp_path, monkeypatch):
+    (tmp_path / "share").mkdir()
+    for name in ("cmr10.ttf", "cmss10.ttf"):
+        shutil.copy(SHIPPED / name, tmp_path / "share")
+    program = tmp_path / "fc-list"
+    program.write_text(f"#!/bin/sh\necho {tmp_path}/share/cmss10.ttf\necho {tmp_path}/gone.ttf\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(fonts_module.shutil, "which", lambda name: str(program))
+    assert [Path(f.path).name for f in find_fonts("system")] == ["cmss10.ttf"]
+    monkeypatch.setattr(fonts_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(
+        fonts_module, "_system_folders", lambda: [tmp_path / "share", tmp_path / "absent"]
+    )
+    assert [Path(f.path).name for f in find_fonts("system")] == ["cmr10.ttf", "cmss10.ttf"]
+
+
+def test_held_out_families_are_a_tenth_and_stay_together():
+    many = [Font(f"{i}-{j}.ttf", frozenset("a"), f"family {i}") for i in range(300) for j in "ab"]
+    used, held_out = split_fonts(many, False), split_fonts(many, True)
+    assert len(used) + len(held_out) == 600 and 30 < len(held_out) < 100
+    assert not {f.family for f in used} & {f.family for f in held_out}
+    with pytest.raises(ValueError, match=r"none of the 1 families is held out; give more fonts"):
+        split_fonts([f for f in used if f.family == used[0].family], True)

@@ -1,5 +1,8 @@
+import os
 import pickle
 import string
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -89,6 +92,12 @@ def test_extents_of_removed_characters_are_dropped():
 def test_errors_come_before_the_first_sample(renderer, tmp_path):
     with pytest.raises(ValueError, match="split='heldout'"):
         RenderedWords("heldout", 10, renderer)
+    with pytest.raises(ValueError, match="language='fr': it is one of en, zh"):
+        RenderedWords("train", 10, renderer, language="fr")
+    with pytest.raises(ValueError, match="top_k=0"):
+        RenderedWords("train", 10, renderer, top_k=0)
+    with pytest.raises(ValueError, match="preset 'hard'"):
+        module(preset="hard")
     (tmp_path / "upper.txt").write_text(string.ascii_uppercase)
     with pytest.raises(ValueError, match="maps no character to one of its"):
         RenderedWords("train", 10, renderer, charset=str(tmp_path / "upper.txt"))
@@ -97,6 +106,44 @@ def test_errors_come_before_the_first_sample(renderer, tmp_path):
         RenderedWords("train", 10, halves)
     with pytest.raises(ValueError, match="do not fill one batch"):
         module(epoch_size=4).train_dataloader()
+
+
+def test_presets_draw_what_the_protocol_drops(renderer):
+    words = RenderedWords("train", 10, WordRenderer(renderer.fonts, preset="scene"))
+    labels = [words[Draw(0, i)].label for i in range(200)]
+    assert all(label and set(label) <= set(words.charset) for label in labels)
+    texts = [words.words.draw(np.random.default_rng(i)) for i in range(300)]
+    assert any(set(text) & set(string.punctuation) for text in texts)
+
+
+def test_words_of_a_file_are_drawn(renderer, tmp_path):
+    (tmp_path / "words.txt").write_text("\n".join(f"{a}street" for a in string.ascii_lowercase))
+    words = RenderedWords("train", 10, renderer, words=str(tmp_path / "words.txt"))
+    labels = [words[Draw(0, i)].label for i in range(100)]
+    assert 0.6 < np.mean([label.endswith("street") for label in labels]) < 0.9
+
+
+def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, tmp_path):
+    (tmp_path / "alphabet.txt").write_text("0123456789abc汉字")
+    options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "language": "zh"}
+    with pytest.warns(UserWarning, match=r"2 of 15 characters are in no font: '字汉'; tried .*ttf"):
+        words = RenderedWords("train", 10, renderer, **options)
+    assert set("".join(words[Draw(0, i)].label for i in range(40))) <= set("0123456789abc")
+    drawn = {*string.ascii_letters, *string.digits, "汉", "字"}
+    chinese = WordRenderer([Font(renderer.fonts[0].path, frozenset(drawn))], preset="scene")
+    words = RenderedWords("train", 10, chinese, **options)
+    samples = [words[Draw(0, i)] for i in range(60)]
+    assert {"汉", "字"} <= set("".join(s.label for s in samples))
+    assert all(len(s.extents) == len(s.label) for s in samples)
+    with pytest.raises(ValueError, match="none of its 36 characters is Chinese"):
+        RenderedWords("train", 10, renderer, language="zh")
+
+
+def test_validation_may_use_fonts_unseen_in_training():
+    data = module(hold_out_fonts=True)
+    train, val, test = (data.sets[split].renderer.fonts for split in ("train", "val", "test"))
+    assert not {f.family for f in train} & {f.family for f in val} and val == test
+    assert {f.path for f in train + val} == {f.path for f in find_fonts()}
 
 
 def test_training_goes_on_and_evaluation_repeats():
@@ -141,3 +188,31 @@ def test_spawned_workers_change_nothing(renderer):
         collate_fn=collate,
     )
     assert all(equal(a, b) for a, b in zip(alone, spawned, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["easy", "scene", "document"])
+def test_another_process_draws_the_same(preset):
+    code = f"""
+import hashlib
+from dctc.data.rendered import RenderedDataModule
+from dctc.data.sampler import Draw
+data = RenderedDataModule(preset={preset!r})
+data.setup()
+state = hashlib.sha256()
+for i in range(30):
+    sample = data.sets["train"][Draw(0, i)]
+    state.update(sample.image.tobytes() + sample.extents.tobytes() + sample.label.encode())
+print(state.hexdigest())
+"""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": salt},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert len(digests) == 1

@@ -28,7 +28,7 @@ class ChineseLines:
         limits: Which lines may be drawn.
 
     Raises:
-        ValueError: If none of the characters is Chinese.
+        ValueError: If there is no character.
     """
 
     def __init__(
@@ -38,12 +38,11 @@ class ChineseLines:
         frequencies: dict[str, float],
         limits: Limits,
     ) -> None:
-        self.limits, self.alphabet = limits, [c for c in characters if is_chinese(c)]
-        if not self.alphabet:
-            raise ValueError(
-                f"texts: none of the {len(characters)} characters that the charset and the fonts "
-                f"share is Chinese; give a charset file and fonts that have some"
-            )
+        if not characters:
+            raise ValueError("texts: the fonts draw no character of the charset; give other fonts")
+        self.limits = limits
+        # Fonts without a Chinese character draw what else there is
+        self.alphabet = [c for c in characters if is_chinese(c)] or list(characters)
         self.latin = [c for c in characters if c.isascii() and c.isalnum()] or self.alphabet
         known = set(self.alphabet)
         self.counts = {word: count for word, count in counts.items() if known.issuperset(word)}

@@ -15,7 +15,7 @@ class Glyph(NamedTuple):
     """One drawn character.
 
     Attributes:
-        mask: ``(h, w)`` uint8, cut to the ink.
+        mask: ``(h, w)`` uint8; above and below cut to the ink, at the sides not within the advance.
         left: Of the mask, from the pen, in pixels.
         top: Of the mask, from the baseline; negative above it.
     """
@@ -72,7 +72,7 @@ class Word:
         return [glyph(self.path, self.size, c) for c in self.text]
 
     def boxes(self) -> np.ndarray:
-        """Return ``(k, 4)`` left, top, right and bottom of the ink of the k that have some."""
+        """Return ``(k, 4)`` left, top, right and bottom of the masks of the k that have ink."""
         return np.array(
             [
                 (pen + g.left, g.top, pen + g.left + g.mask.shape[1], g.top + g.mask.shape[0])
@@ -104,7 +104,7 @@ def paste(
     Args:
         words: Words with the position of each one's origin.
         rules: Filled boxes: left, top, right, bottom.
-        border: Blank pixels around the ink; interpolation needs one.
+        border: Blank pixels around it all; interpolation needs one.
 
     Returns:
         Mask ``(h, w)`` uint8 and the position of its left upper corner.

@@ -16,6 +16,8 @@ from dctc.data.scene import ScenePainter
 # The fonts of each family, and the running sum of the families' weights
 _Families = tuple[list[list[Font]], list[float]]
 
+_LISTED = 5  # fonts in a message
+
 
 class WordRenderer:
     """Draws words as images of one size.
@@ -65,6 +67,12 @@ class WordRenderer:
     def covers(self, text: str) -> bool:
         """Say whether a font draws all characters of ``text``."""
         return self._fitting_bits(text) != 0
+
+    def tried(self) -> str:
+        """Return the paths of the fonts, of many only the first ones."""
+        paths = [font.path for font in self.fonts]
+        more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+        return ", ".join(paths[:_LISTED]) + more
 
     def render(self, text: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw ``text``.
@@ -122,7 +130,4 @@ class WordRenderer:
             if nowhere
             else f"no single font has all characters of {text!r}"
         )
-        return (
-            f"{what}; tried {', '.join(font.path for font in self.fonts)}; "
-            f"give a folder with a font that has them"
-        )
+        return f"{what}; tried {self.tried()}; give a folder with a font that has them"

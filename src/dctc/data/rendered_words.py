@@ -126,6 +126,11 @@ class RenderedWords(Dataset[Sample]):
     def _chinese(
         self, characters: str, part: Split, length: int, frames: int, words: str, top_k: int | None
     ) -> ChineseLines:
+        if not any(map(is_chinese, characters)):
+            raise ValueError(
+                f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
+                f"a Chinese alphabet, or language 'en'"
+            )
         by_frequency = words == "wordfreq" or top_k is not None
         frequencies = character_frequencies() if by_frequency else {}
         if top_k is not None:
@@ -135,8 +140,8 @@ class RenderedWords(Dataset[Sample]):
         if missing:
             warnings.warn(
                 f"rendered: {len(missing)} of {len(characters)} characters are in no font: "
-                f"{missing[:20]!r}...; tried {', '.join(f.path for f in self.renderer.fonts)}; "
-                f"left out; give a folder with a font that has them",
+                f"{missing[:20]!r}; tried {self.renderer.tried()}; left out; "
+                f"give a folder with a font that has them",
                 stacklevel=3,
             )
             characters = "".join(c for c in characters if c not in set(missing))

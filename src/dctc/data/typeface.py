@@ -58,7 +58,8 @@ def _examine(path: Path, changed: int, size: int) -> Typeface:
 def _read(path: Path) -> Typeface:
     from fontTools.ttLib import TTFont
 
-    with TTFont(path, lazy=True, fontNumber=0) as file:
+    # Opened here, since fontTools leaves a file open that is no font
+    with path.open("rb") as stream, TTFont(stream, lazy=True, fontNumber=0) as file:
         glyph_of: dict[int, str] = file.getBestCmap() or {}
         family = file["name"].getBestFamilyName() or path.stem
 

@@ -1,0 +1,124 @@
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dctc.data.colours import LUMINANCE, colour_apart, colour_pair
+from dctc.data.fonts import Font, find_fonts
+from dctc.data.layout import lay_out_scene
+from dctc.data.presets import DOCUMENT, SCENE, Preset, get_preset
+from dctc.data.render import WordRenderer
+from dctc.data.scene import stroke_widths
+
+PRESETS = (SCENE, DOCUMENT)
+
+
+@pytest.fixture(scope="module")
+def fonts() -> list[Font]:
+    return find_fonts()
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.name)
+@pytest.mark.parametrize("height, width", [(32, 128), (48, 320)])
+def test_images_and_extents_have_their_shapes(fonts, preset, height, width):
+    renderer = WordRenderer(fonts, height, width, preset.name)
+    for seed in range(60):
+        text = "Quick-0.5j!"[: 1 + seed % 11]
+        image, extents = renderer.render(text, np.random.default_rng(seed))
+        assert image.shape == (height, width, 3) and image.dtype == np.uint8
+        assert image.flags.c_contiguous and image.flags.writeable
+        assert extents.shape == (len(text), 2) and extents.dtype == np.float32
+        assert np.isfinite(extents).all() and (extents >= 0).all() and (extents <= width).all()
+        assert np.array_equal(extents[1:, 0], extents[:-1, 1])
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.name)
+def test_an_image_depends_on_the_generator_only(fonts, preset):
+    renderer = WordRenderer(fonts, preset=preset.name)
+    first = renderer.render("Pure", np.random.default_rng(7))
+    renderer.render("other", np.random.default_rng(8))
+    again = WordRenderer(fonts, preset=preset.name).render("Pure", np.random.default_rng(7))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], renderer.render("Pure", np.random.default_rng(9))[0])
+
+
+def test_each_character_alone_lies_within_its_extents(fonts):
+    """Through arcs, perspective, rotation and spacing; measured at half a small letter's height."""
+    upright = next(f for f in fonts if f.path.endswith("DejaVuSans.ttf"))
+    busy = replace(SCENE, curve=0.5, perspective=0.8, spacing=0.5)
+    width, height, arcs, seen = 256, 64, 0, 0
+    for seed in range(60):
+        layout = lay_out_scene("HaM1ndx", upright, busy, height, width, random.Random(seed))
+        extents, box = layout.extents(width), layout.box
+        arcs += layout.geometry.radius != 0
+        word = layout.word
+        for i, (left, right) in enumerate(extents):
+            alone = replace(word, text=word.text[i], pens=(word.pens[i],))
+            only = replace(layout, word=alone, around=(), rules=())
+            (mask,) = only.masks((width, height), 0)
+            ink = np.asarray(mask) > 100
+            # The pixels of the image that lie on the line at which the limits are taken
+            rows, columns = np.nonzero(ink)
+            scale = np.array([(box[2] - box[0]) / width, (box[3] - box[1]) / height])
+            points = (np.stack([columns, rows]) + 0.5) * scale[:, None]
+            _, y = layout.geometry.backward(points + np.array(box[:2])[:, None])
+            x = columns[np.abs(y + word.size / 4) < 2] + 0.5
+            seen += len(x) > 0
+            assert (x > left - 1.5).all() and (x < right + 1.5).all()
+    assert arcs > 15 and seen > 0.95 * 60 * 7
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.name)
+def test_ink_and_ground_keep_their_contrast(preset: Preset):
+    for seed in range(300):
+        dice = random.Random(seed)
+        ground, ink = colour_pair(dice, preset)
+        assert abs(float(LUMINANCE @ (ground - ink))) >= preset.contrast
+        assert min(ground.min(), ink.min()) >= 0 and max(ground.max(), ink.max()) <= 255
+        rim = colour_apart(dice, preset, ink)
+        assert abs(float(LUMINANCE @ (rim - ink))) >= preset.contrast
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.name)
+def test_words_stand_out_from_the_ground(fonts, preset):
+    renderer = WordRenderer(fonts, preset=preset.name)
+    ranges = []
+    for seed in range(200):
+        image, _ = renderer.render("contrast", np.random.default_rng(seed))
+        ranges.append(np.ptp(np.percentile(image @ LUMINANCE, [2, 98])))
+    assert np.mean(np.array(ranges) < preset.contrast / 2) < 0.02
+
+
+def test_scenes_are_dark_on_light_and_light_on_dark_pages_are_not():
+    def dark(preset: Preset) -> float:
+        pairs = [colour_pair(random.Random(seed), preset) for seed in range(400)]
+        return float(np.mean([LUMINANCE @ ink < LUMINANCE @ ground for ground, ink in pairs]))
+
+    assert 0.35 < dark(SCENE) < 0.65
+    assert dark(DOCUMENT) == 1
+
+
+def test_widths_of_strokes():
+    bars = np.zeros((40, 60), np.float32)
+    bars[5:35, 10:13] = bars[5:35, 30:33] = 1
+    assert stroke_widths(bars) == pytest.approx((3, 30))
+
+
+def test_a_family_of_many_files_does_not_rule(fonts):
+    nine = [replace(fonts[0], family="nine") for _ in range(9)]
+    renderer = WordRenderer([*nine, replace(fonts[1], family="one")], preset="scene")
+    chosen = []
+    renderer.painter.paint = lambda text, font, dice, rng: chosen.append(font.family)
+    for seed in range(400):
+        renderer.render("a", np.random.default_rng(seed))
+    assert 0.18 < chosen.count("one") / 400 < 0.32  # 1 / (1 + sqrt(9))
+
+
+def test_errors(fonts):
+    with pytest.raises(ValueError, match="preset 'hard': it is one of easy, scene, document"):
+        get_preset("hard")
+    with pytest.raises(ValueError, match="only easy is drawn with distort=False"):
+        WordRenderer(fonts, preset="scene", distort=False)
+    with pytest.raises(ValueError, match=r"in no font; tried .*\.ttf and \d+ more; give"):
+        WordRenderer(fonts, preset="scene").render("汉", np.random.default_rng(0))
