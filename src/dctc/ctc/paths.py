@@ -25,6 +25,7 @@ from torch import Tensor
 
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import NEVER, refuse_second_derivative, valid_frames
+from dctc.ctc.semiring import Sum
 
 SAMPLES = 256  # taken at a time
 # The limit on segments is short where labels are long, so samples of similar label length have the
@@ -92,49 +93,6 @@ class _PathSums(torch.autograd.Function):
         return refuse_second_derivative(gradient, emissions), None, None, None
 
 
-class _Sum(NamedTuple):
-    """Sums over partial paths: log of the total, and the mean score (None if not needed)."""
-
-    log: Tensor
-    mean: Tensor | None
-
-    def through(self, emission: Tensor) -> _Sum:
-        """Add the score of a frame to all paths."""
-        return _Sum(self.log + emission, None if self.mean is None else self.mean + emission)
-
-    def only(self, allowed: Tensor) -> _Sum:
-        """Keep the paths that are allowed."""
-        return _Sum(self.log.masked_fill(~allowed, NEVER), self.mean)
-
-    def where(self, here: Tensor, other: _Sum) -> _Sum:
-        """Take these sums here and the others elsewhere."""
-        log = torch.where(here, self.log, other.log)
-        if self.mean is None or other.mean is None:
-            return _Sum(log, None)
-        return _Sum(log, torch.where(here, self.mean, other.mean))
-
-    def plus(self, other: _Sum) -> _Sum:
-        """Add the paths of another sum."""
-        log = torch.logaddexp(self.log, other.log)
-        if self.mean is None or other.mean is None:
-            return _Sum(log, None)
-        weight = (self.log - log).exp()
-        return _Sum(log, weight * self.mean + (1.0 - weight) * other.mean)
-
-    def over(self, dim: int) -> _Sum:
-        """Add up along a dimension."""
-        if self.log.shape[dim] == 1:
-            return self.map(lambda x, _: x.squeeze(dim))
-        log = self.log.logsumexp(dim)
-        mean = None if self.mean is None else (self.log.softmax(dim) * self.mean).sum(dim)
-        return _Sum(log, mean)
-
-    def map(self, function: Any) -> _Sum:
-        """Apply ``function(tensor, what no path is)`` to both parts."""
-        mean = None if self.mean is None else function(self.mean, 0.0)
-        return _Sum(function(self.log, NEVER), mean)
-
-
 class _Segments:
     """The lattice of a few samples; sums are ``(n, segments, d)``, d the frames of the segment."""
 
@@ -161,10 +119,10 @@ class _Segments:
         self.final_blank = none._replace(log=none.log.masked_fill(segment == last, 0.0))
         self.final_run = none._replace(log=none.log.masked_fill(segment == last - 1, 0.0))
 
-    def _none(self, shape: tuple[int, ...], like: Tensor) -> _Sum:
-        return _Sum(like.new_full(shape, NEVER), like.new_zeros(shape) if self.entropy else None)
+    def _none(self, shape: tuple[int, ...], like: Tensor) -> Sum:
+        return Sum(like.new_full(shape, NEVER), like.new_zeros(shape) if self.entropy else None)
 
-    def _advance(self, inside: _Sum, enter: _Sum) -> _Sum:
+    def _advance(self, inside: Sum, enter: Sum) -> Sum:
         """Go on by a frame inside segments, or enter them, ``(n, segments)``."""
         enter = enter.map(lambda x, _: x[..., None])
         if self.within is None:
@@ -173,7 +131,7 @@ class _Segments:
         first = torch.arange(self.within.shape[2], device=moved.log.device) == 0
         return enter.where(first, moved).only(self.within)
 
-    def _ahead(self, inside: _Sum) -> _Sum:
+    def _ahead(self, inside: Sum) -> Sum:
         """Return what lies one frame on in the same segment."""
         if self.within is None:
             return inside
@@ -195,7 +153,7 @@ class _Segments:
             covariance.masked_fill(~takes_part, 0.0),
         )
 
-    def _backward(self) -> tuple[list[tuple[_Sum, _Sum]], _Sum]:
+    def _backward(self) -> tuple[list[tuple[Sum, Sum]], Sum]:
         """Return the sums of what follows each state, frame by frame, and the sum of all."""
         after = [(self.final_blank, self.final_run)]
         for frame in reversed(range(len(self.at_run))):
@@ -210,7 +168,7 @@ class _Segments:
             after.append((self.final_blank.where(over, blank), self.final_run.where(over, run)))
         return after[-2::-1], start.map(lambda x, _: x[:, 0])
 
-    def _forward(self, after: list[tuple[_Sum, _Sum]], total: _Sum) -> tuple[Tensor, Tensor]:
+    def _forward(self, after: list[tuple[Sum, Sum]], total: Sum) -> tuple[Tensor, Tensor]:
         """Sum what ends in each state, frame by frame, and join it with what follows."""
         blank = run = self._none(self.final_blank.log.shape, self.at_blank)
         enter = self._none(blank.log.shape[:2], self.at_blank)
@@ -228,7 +186,7 @@ class _Segments:
         return torch.stack(posterior), torch.stack(covariance)
 
 
-def _join(before: _Sum, after: _Sum, total: _Sum) -> tuple[Tensor, Tensor]:
+def _join(before: Sum, after: Sum, total: Sum) -> tuple[Tensor, Tensor]:
     """Return posterior and covariance of the states at a frame, ``(n, segments)`` each."""
     gamma = (before.log + after.log - total.log[:, None, None]).exp()
     if before.mean is None or after.mean is None or total.mean is None:

@@ -60,7 +60,7 @@ class CenterCTCLoss(nn.Module):
         num_classes: int,
         num_features: int,
         weight: float = 0.05,  # PaddleOCR, ch_PP-OCRv2_rec_enhanced_ctc_loss.yml
-        center_rate: float = 0.5,  # Wen et al., section 4.1
+        center_rate: float = 0.5,  # Wen et al., where they vary lambda
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
