@@ -12,7 +12,8 @@ import pytest
 from dctc.data import writer
 from dctc.data.environment import count_records, open_environment
 from dctc.data.lmdb import LmdbDataset
-from dctc.data.writer import Fault, Progress, Record, write_set
+from dctc.data.record import Fault, Progress, Record
+from dctc.data.writer import write_set
 from dctc.text import Charset
 
 RECIPE = {"seed": 1, "words": ["a", "ä"]}
@@ -51,7 +52,7 @@ def small_transactions(monkeypatch):
 
 
 def test_a_set_is_read_back(tmp_path, encode_image):
-    extents = np.array([[0, 5], [5, 9]], np.float32)
+    extents = np.array([[0, 5], [5, 6], [6, 9]], np.float32)
     items = [Record(encode_image(0), "Ab"), Record(encode_image(1), "c d", extents)]
     progress = write_set(tmp_path / "a" / "set", RECIPE, lambda taken: items[taken:])
     assert progress == Progress(2, 2)
@@ -161,6 +162,22 @@ def test_a_wrong_count_leaves_no_complete_set(tmp_path, encode_image):
     assert not (tmp_path / "set").exists()
     with pytest.raises(ValueError, match="no num-samples"):
         count_records(tmp_path / "set.partial")
+
+
+def test_extents_for_another_number_of_characters(tmp_path, encode_image):
+    items = [Record(encode_image(0), "abc", np.zeros((2, 2), np.float32))]
+    with pytest.raises(ValueError, match=r"record 1: extents \(2, 2\) for the 3 characters"):
+        write_set(tmp_path / "set", RECIPE, lambda taken: items)
+
+
+def test_stored_extents_that_do_not_fit_are_corrupt(tmp_path, write_lmdb, encode_image):
+    path = write_lmdb(tmp_path / "set", [(encode_image(), b"abc")])
+    environment = lmdb.open(str(path), map_size=2**24)
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"extents-000000001", np.zeros((2, 2), np.float32).tobytes())
+    environment.close()
+    (corrupt,) = list(LmdbDataset(path, "x", "english36", Charset.load("36")))
+    assert corrupt.reason == "extents of 2 characters for a text of 3"
 
 
 def test_nothing_to_write_is_an_error(tmp_path):

@@ -166,6 +166,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         if limits is None:
             return Sample(pixels, self.protocol(text), key, width=valid)
         stored = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), pixels of the image
+        if len(stored) != len(text):
+            return Corrupt(key, f"extents of {len(stored)} characters for a text of {len(text)}")
         label, extents = label_extents(
             text, stored * np.float32(valid / image.width), self.protocol
         )

@@ -12,9 +12,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from dctc.data.recipe import recipe
+from dctc.data.record import Progress, Record
 from dctc.data.rendered_words import RenderedWords
 from dctc.data.sampler import Draw
-from dctc.data.writer import Progress, Record, write_set
+from dctc.data.writer import write_set
 from dctc.text.protocol import verbatim
 
 CHUNK = 25  # words that a process draws before it hands them over

@@ -13,76 +13,20 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lmdb
 import numpy as np
+
+from dctc.data.record import Fault, Progress, Record
 
 RECIPE = "recipe.json"  # beside data.mdb; what was written, and "result" once it is complete
 PROGRESS = b"progress"  # its key while the set is incomplete
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
 NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
-
-
-class Record(NamedTuple):
-    """One record to write.
-
-    Attributes:
-        image: Encoded image.
-        label: Text, as the source has it.
-        extents: ``(s, 2)`` float32, left and right limit of each character of the label in pixels
-            of the image; None where unknown.
-    """
-
-    image: bytes
-    label: str
-    extents: np.ndarray | None = None
-
-
-class Fault(NamedTuple):
-    """An item of the source that cannot be written.
-
-    Attributes:
-        name: Which one.
-        reason: Why, in a few words; faults are counted by it.
-        detail: What was seen.
-    """
-
-    name: str
-    reason: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
-
-
-@dataclass
-class Progress:
-    """How far a set has been written.
-
-    Attributes:
-        taken: Items of the source read, faults included.
-        records: Records written.
-        faults: Items left out, by reason.
-    """
-
-    taken: int = 0
-    records: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-
-    def encode(self) -> bytes:
-        """Return the progress as JSON."""
-        return json.dumps(vars(self)).encode()
-
-    @classmethod
-    def decode(cls, raw: bytes) -> Progress:
-        """Return what :meth:`encode` wrote."""
-        values = json.loads(raw)
-        return cls(values["taken"], values["records"], Counter(values["faults"]))
 
 
 def write_set(
@@ -239,6 +183,11 @@ def _putter(batch: list[Record | Fault], before: Progress) -> Callable[[Any], Pr
             transaction.put(b"label-%09d" % progress.records, item.label.encode())
             if item.extents is not None:
                 extents = np.ascontiguousarray(item.extents, np.float32)
+                if extents.shape != (len(item.label), 2):
+                    raise ValueError(
+                        f"record {progress.records}: extents {extents.shape} for the "
+                        f"{len(item.label)} characters of {item.label!r}"
+                    )
                 transaction.put(b"extents-%09d" % progress.records, extents.tobytes())
         transaction.put(PROGRESS, progress.encode())
         return progress

@@ -19,7 +19,8 @@ from dctc.data.convert.svt import words_of_svt
 from dctc.data.convert.synthtext import words_of_synthtext
 from dctc.data.convert.word import Word
 from dctc.data.image import UNDECODABLE
-from dctc.data.writer import Fault, Progress, Record, write_set
+from dctc.data.record import Fault, Progress, Record
+from dctc.data.writer import write_set
 
 
 class Kind(NamedTuple):
