@@ -52,7 +52,7 @@ def data(tmp_path, monkeypatch, write_lmdb, encode_image):
     records = [(encode_image(i, 40, 16), f"word{i}".encode()) for i in range(8)]
     for folder in ("train/MJ", "train/ST", "train/SVT_257"):
         write_lmdb(tmp_path / "data" / "english" / folder, records)
-    for folder in ("document_train", "document_val"):
+    for folder in ("document_train", "document_val", "scene_train", "scene_val"):
         write_lmdb(tmp_path / "data" / "chinese" / folder, records)
     (tmp_path / "data" / "chinese" / "alphabet.txt").write_text("dorw01234567")
     return tmp_path / "data"
@@ -179,4 +179,4 @@ SELECTION = [
     ],
 )
 def test_fragments_go_together(parts, data):
-    one_step(*(f"--config={file}" for file in parts.values()))
+    one_step(*(f"--config={file}" for file in parts.values()), *stand_ins(parts["data"], data))

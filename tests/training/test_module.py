@@ -245,6 +245,16 @@ def test_predictions_pass_the_protocol_before_they_are_scored():
     assert outcome.prediction == "its5"
 
 
+def test_labels_pass_the_protocol_once_when_they_are_scored(tmp_path):
+    """A label that training keeps as the image shows it is compared as the protocol has it."""
+    batch = text_batch([("abc", "abc")])._replace(label=["A-b c"])
+    module = make_module(PixelNet)
+    make_trainer(tmp_path).test(module, FixedData(test={"set": [batch]}), verbose=False)
+    (outcome,) = module.outcomes["set"]
+    assert (outcome.label, outcome.prediction) == ("abc", "abc")
+    assert module.scores["set"]["accuracy"].compute() == 1.0
+
+
 def test_parameters_of_a_loss_are_trained(tmp_path):
     class Learnt(CTCLoss):
         def __init__(self) -> None:

@@ -76,7 +76,7 @@ def characters_lacking(
         shown: Protocol that its training labels have passed.
 
     Returns:
-        The characters of the compared labels that the charset lacks, in the order of their code
+        The characters of the labels as shown that the charset lacks, in the order of their code
         points; and how many labels no reading can equal: neither do they show characters of the
         charset only, nor does ``compared`` make them, one by one, out of such characters.
     """
@@ -85,7 +85,7 @@ def characters_lacking(
     lacking: set[str] = set()
     missed = 0
     for label in read_labels(folder):
-        wanted = set(compared(label))
-        lacking |= wanted - ours
-        missed += not (within_reach >= wanted or ours.issuperset(shown(label)))
+        seen = set(shown(label))
+        lacking |= seen - ours
+        missed += not (within_reach >= set(compared(label)) or ours >= seen)
     return "".join(sorted(lacking)), missed

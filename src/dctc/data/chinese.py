@@ -31,9 +31,8 @@ _report = rank_zero_only(logging.getLogger(__name__).warning)
 class ChineseDataModule(pl.LightningDataModule):
     """Lines of Chinese text: Scene, Web, Document and Handwriting.
 
-    Labels are compared under ``protocol``, which turns traditional characters into simplified
-    ones; training labels keep what the image shows (``chinese_fold``), as in the benchmark's own
-    code. A test label that the charset cannot write stays in the set and counts as a miss, so that
+    Labels keep what the image shows (``chinese_fold``), as in the benchmark's own code. The module
+    compares them under ``protocol``, which turns traditional characters into simplified ones. A test label that the charset cannot write stays in the set and counts as a miss, so that
     accuracies are shares of the published number of records; how many there are is said. From
     training and validation such records are dropped and counted.
 
@@ -98,7 +97,7 @@ class ChineseDataModule(pl.LightningDataModule):
         self.root, self.seed, self.num_workers = data_root, seed, num_workers
         self.allow_size_mismatch = allow_size_mismatch
         self.charset, self.protocol = Charset.load(charset), get_protocol(protocol)
-        self.train_protocol = get_protocol("chinese_fold" if protocol == "chinese" else protocol)
+        self.shown = get_protocol("chinese_fold" if protocol == "chinese" else protocol)
         self.options: dict[str, Any] = {
             "height": height,
             "width": width,
@@ -168,7 +167,7 @@ class ChineseDataModule(pl.LightningDataModule):
             training_folders(self.train, root, self.allow_size_mismatch),
             root,
             refuse_tests=True,
-            protocol=self.train_protocol,
+            protocol=self.shown,
             charset=self.charset,
             **self.options,
         )
@@ -181,14 +180,14 @@ class ChineseDataModule(pl.LightningDataModule):
         return open_benchmark(
             found,
             self.allow_size_mismatch,
-            protocol=self.protocol,
+            protocol=self.shown,
             charset=charset,
             **self.options,
         )
 
     def _open_test(self, found: Found) -> LmdbDataset:
         lacking, missed = characters_lacking(
-            found.path, self.charset, self.protocol, self.train_protocol
+            found.path, self.charset, self.protocol, self.shown
         )
         if missed:
             _report(

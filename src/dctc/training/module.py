@@ -51,7 +51,7 @@ class RecognizerModule(pl.LightningModule):
             batch.
         schedule: Factor on the learning rate as a function of the share of training done; None is
             :class:`~dctc.training.schedule.WarmupCosine`.
-        protocol: Name of the protocol that predictions pass before they are scored.
+        protocol: Name of the protocol that labels and predictions pass before they are compared.
         compile: Compile the net with torch.compile, at its first batch; that takes a while and, on
             a CPU, a C++ compiler. Results are rounded otherwise; checkpoints fit either way.
 
@@ -230,15 +230,21 @@ class RecognizerModule(pl.LightningModule):
     def _score(self, batch: Batch, outputs: Any, name: str) -> list[Outcome]:
         outcomes = self.read(batch, outputs)
         predictions = [outcome.prediction for outcome in outcomes]
-        self.scores[name].update(predictions, batch.label)
-        self.scores["all"].update(predictions, batch.label)
+        labels = [outcome.label for outcome in outcomes]
+        self.scores[name].update(predictions, labels)
+        self.scores["all"].update(predictions, labels)
         return outcomes
 
     def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
         """Decode a batch from the objective's outputs: the logits ``(t, n, c)`` of a CTC net."""
         readings = self.objective.read(self, batch, outputs)
         return [
-            Outcome(key, label, self.protocol(self.tokenizer.decode(r.classes)), r.confidence)
+            Outcome(
+                key,
+                self.protocol(label),
+                self.protocol(self.tokenizer.decode(r.classes)),
+                r.confidence,
+            )
             for key, label, r in zip(batch.key, batch.label, readings, strict=True)
         ]
 
