@@ -63,6 +63,11 @@ def test_only_what_a_font_covers_is_drawn():
     assert not set("".join(draw(limits, 300))) & set("$eE")
 
 
+def test_letters_are_never_left_out_of_the_label():
+    assert PLAIN.fits("it's") == PLAIN.fits("its") is True
+    assert not PLAIN.fits("München") and not PLAIN.fits("caf\u00e9s")
+
+
 def test_numbers_are_of_many_kinds():
     dice = random.Random(0)
     numbers = [number(dice) for _ in range(3000)]

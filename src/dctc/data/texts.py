@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,7 +52,8 @@ class Limits:
         split: A text is either for training or held out, by a hash of its lower-case label, so
             nothing that a held-out source draws has been trained on.
         characters: The characters of labels.
-        protocol: Makes the label of a text; what it leaves out may be drawn all the same.
+        protocol: Makes the label of a text; punctuation that it leaves out may be drawn all the
+            same.
         covers: Says whether a font draws a text.
         max_length: Characters of a label at most.
         max_frames: Frames for CTC: length plus adjacent repeats stays within it.
@@ -70,6 +72,9 @@ class Limits:
             return False
         label = self.protocol(text)
         if not 1 <= len(label) <= self.max_length or not self.characters.issuperset(label):
+            return False
+        # Punctuation may go unlabelled, but not letters: a label without its umlauts is wrong.
+        if not all(c in string.punctuation or self.protocol(c) for c in text):
             return False
         repeats = sum(a == b for a, b in pairwise(label))
         return (
