@@ -9,6 +9,8 @@ TARGETS="
 setup  tiny,smoke,small,paper  make the environment, and no more
 demo   tiny,smoke              train CTC and DCTC on rendered words and compare them
 test   tiny,smoke              lint, types and tests (tiny: a handful of quick tests)
+data   tiny,smoke,small,paper  draw training words into an LMDB (options: those of dctc data render)
+renderer  tiny,small           train readers on rendered words alone and score them on real ones
 bench  tiny,smoke,small,paper  time the losses (options: those of dctc bench)
 "
 VENV=${DCTC_VENV:-.venv}
@@ -121,6 +123,9 @@ run_target() { # run_target TARGET OPTION...
   case $target-$scale in
     setup-*) echo "the environment is in $VENV" ;;
     demo-*) run "$VENV/bin/python" experiments/demo.py --scale "$scale" "$@" ;;
+    data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
+    data-*) run "$VENV/bin/dctc" data render "$@" ;;
+    renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;
     test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;
     test-*)

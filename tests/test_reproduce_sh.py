@@ -13,6 +13,8 @@ TARGETS = {
     "setup": "tiny smoke small paper",
     "demo": "tiny smoke",
     "test": "tiny smoke",
+    "data": "tiny smoke small paper",
+    "renderer": "tiny small",
     "bench": "tiny smoke small paper",
 }
 
@@ -103,6 +105,8 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "setup": "",
         "demo": "+ .venv/bin/python experiments/demo.py --scale tiny\n",
         "test": "+ .venv/bin/python -m pytest -q tests/test_packaging.py",
+        "data": "+ .venv/bin/dctc data render --count 4\n",
+        "renderer": "+ .venv/bin/python experiments/renderer.py --scale tiny\n",
         "bench": "+ .venv/bin/dctc bench --scale tiny\n",
     }
     assert command[target] in result.stdout

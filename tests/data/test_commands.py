@@ -1,10 +1,14 @@
 """``dctc data``: each verb from its command line."""
 
+import string
+
 import pytest
 from PIL import Image
 
 from dctc.cli import main as dctc
 from dctc.data.commands import VERBS
+from dctc.data.lmdb import LmdbDataset
+from dctc.text import Charset
 
 
 @pytest.fixture
@@ -102,3 +106,36 @@ def test_convert(root, tmp_path, encode_image, capsys):
     with pytest.warns(UserWarning, match="b.png: image missing; left out and counted"):
         dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
     assert f"{tmp_path / 'out'}: 1 records, 1 words left out" in capsys.readouterr().out
+
+
+def test_alphabet(root, tmp_path, capsys):
+    dctc(
+        ["data", "alphabet", "--labels", str(root / "test" / "mine"), "--out", str(tmp_path / "a")]
+    )
+    assert capsys.readouterr().out == f"{tmp_path / 'a'}: 2 characters\n"
+    pytest.importorskip("wordfreq")
+    dctc(["data", "alphabet", "--top-k", "2", "--out", str(tmp_path / "b")])
+    written = (tmp_path / "b").read_text(encoding="utf-8")
+    assert written[:36] == string.digits + string.ascii_lowercase
+    assert len(written) == 38 and written[36] == "的"
+
+
+def test_render_goes_below_the_data_root(root, capsys):
+    dctc(["data", "render", "--count", "3", "--workers", "1", "--width", "64"])
+    folder = root / "train" / "rendered_en"
+    assert capsys.readouterr().out.endswith(f"{folder}: 3 records\n")
+    words = LmdbDataset(folder, "rendered", "english36", Charset.load("36"), width=64)
+    assert words[0].image.shape == (32, 64, 3) and words[0].extents is not None
+
+
+@pytest.mark.filterwarnings("ignore:rendered. 2 of .* characters are in no font")
+def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, capsys):
+    pytest.importorskip("wordfreq")
+    command = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
+    dctc([*command, "--top-k", "2"])
+    file = root / "train" / "rendered_zh.charset.txt"
+    assert len(file.read_text(encoding="utf-8")) == 38
+    with pytest.raises(SystemExit):
+        dctc([*command, "--top-k", "3"])
+    assert "was begun with top_k 2, not 3" in capsys.readouterr().err
+    assert len(file.read_text(encoding="utf-8")) == 38

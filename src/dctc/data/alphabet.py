@@ -1,11 +1,13 @@
-"""The characters of labels: a charset from training data, and what a charset lacks."""
+"""Charsets from training data or by frequency, and what a charset lacks."""
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dctc.data.corpora import character_frequencies
 from dctc.data.environment import count_records, open_environment
 from dctc.data.root import find_lmdbs
 from dctc.text import Charset, get_protocol
@@ -55,8 +57,25 @@ def write_alphabet(
             for label in read_labels(path):
                 counts.update(rule(label))
     ordered = sorted(counts.keys() - {"\r", "\n"}, key=lambda c: (-counts[c], c))
-    charset = Charset("".join(ordered))
-    file = Path(file)
+    return _write(file, "".join(ordered))
+
+
+def write_common_characters(file: str | Path, top_k: int) -> Charset:
+    """Write digits, small letters and the most frequent Chinese characters, after wordfreq.
+
+    Args:
+        file: Where to; its folder is created.
+        top_k: Number of Chinese characters.
+
+    Raises:
+        ValueError: If wordfreq is not installed.
+    """
+    plain = string.digits + string.ascii_lowercase
+    return _write(file, plain + "".join(list(character_frequencies())[:top_k]))
+
+
+def _write(file: str | Path, characters: str) -> Charset:
+    charset, file = Charset(characters), Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")
     partial.write_text(charset.characters, encoding="utf-8", newline="")

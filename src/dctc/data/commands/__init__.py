@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 
 from dctc.data.commands.read import fonts, list_, show, stats, verify
-from dctc.data.commands.write import convert, render
+from dctc.data.commands.write import alphabet, convert, render
 
 # Each adds its arguments to a parser of its own, parses them and runs; it loads what it needs then.
 VERBS: dict[str, Callable[[argparse.ArgumentParser, list[str]], None]] = {
     "render": render,
     "convert": convert,
+    "alphabet": alphabet,
     "list": list_,
     "verify": verify,
     "stats": stats,

@@ -1,12 +1,13 @@
-"""The verbs of ``dctc data`` that write an LMDB: convert, render."""
+"""The verbs of ``dctc data`` that write an LMDB or a charset: convert, render, alphabet."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from dctc.arguments import positive
-from dctc.data.commands.arguments import add_fonts, add_workers, progress_bar
+from dctc.data.commands.arguments import add_fonts, add_root, add_workers, progress_bar
 
 
 def convert(parser: ArgumentParser, args: list[str]) -> None:
@@ -33,6 +34,34 @@ def convert(parser: ArgumentParser, args: list[str]) -> None:
     print(f"{options.out}: {done.records:,} records, {done.faults.total():,} words left out")
 
 
+def alphabet(parser: ArgumentParser, args: list[str]) -> None:
+    """Write a charset file: the characters of LMDBs' labels, or the commonest Chinese ones."""
+    parser.add_argument("--out", type=Path, required=True, help="the file")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--labels", nargs="+", metavar="PATH", help="LMDBs, as labels have them")
+    source.add_argument(
+        "--top-k", type=positive, help="so many Chinese characters, and digits and small letters"
+    )
+    parser.add_argument("--protocol", default="chinese_fold", help="of the labels (%(default)s)")
+    options = parser.parse_args(args)
+    from dctc.data.alphabet import write_alphabet, write_common_characters
+
+    if options.labels:
+        charset = write_alphabet(options.out, options.labels, options.protocol)
+    else:
+        charset = write_common_characters(options.out, options.top_k)
+    print(f"{options.out}: {len(charset):,} characters")
+
+
+# What is drawn in each language unless options say otherwise: labels as the recognisers' tests have
+# them, lines of up to 15 characters on 32x256 for Chinese (the benchmark's size).
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "en": {"charset": "36", "protocol": "english36", "words": "python", "width": 128, "length": 12},
+    "zh": {"protocol": "chinese_fold", "words": "wordfreq", "width": 256, "length": 15},
+}
+COMMON = 3500  # characters of level one of the Table of General Standard Chinese Characters (2013)
+
+
 def render(parser: ArgumentParser, args: list[str]) -> None:
     """Draw words into an LMDB; a rendering that was cut off goes on.
 
@@ -40,45 +69,63 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     rendering began. Images are stored as PNG, so they are those that training on words drawn on
     the fly sees.
     """
-    parser.add_argument("--out", type=Path, required=True, help="folder of the LMDB")
+    out = "folder of the LMDB (default: train/rendered_LANGUAGE in the data root)"
+    parser.add_argument("--out", type=Path, help=out)
     parser.add_argument("--count", type=positive, required=True, help="words to draw")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="(%(default)s)")
+    parser.add_argument("--language", choices=DEFAULTS, default="en", help="(%(default)s)")
     parser.add_argument(
-        "--preset", choices=("easy", "scene", "document"), default="easy", help="(%(default)s)"
+        "--preset", choices=("easy", "scene", "document"), default="scene", help="(%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    parser.add_argument("--charset", default="36", help="name or file (%(default)s)")
-    parser.add_argument(
-        "--protocol",
-        default="english36",
-        help="decides with the charset what is drawn; labels "
-        "are stored as they were drawn (%(default)s)",
+    charset = (
+        "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt)"
     )
-    parser.add_argument("--words", default="python", help="python, wordfreq or file (%(default)s)")
-    parser.add_argument("--max-length", type=positive, default=12, help="(%(default)s)")
+    parser.add_argument("--charset", help=charset)
+    parser.add_argument(
+        "--top-k", type=positive, help=f"zh: commonest characters only ({COMMON:,} without charset)"
+    )
+    protocol = (
+        "decides with the charset what is drawn; labels are stored as they were drawn "
+        "(english36, chinese_fold)"
+    )
+    parser.add_argument("--protocol", help=protocol)
+    parser.add_argument("--words", help="python, wordfreq or file (en: python, zh: wordfreq)")
+    parser.add_argument("--max-length", type=positive, help="characters (en: 12, zh: 15)")
     parser.add_argument("--height", type=positive, default=32, help="pixels (%(default)s)")
-    parser.add_argument("--width", type=positive, default=128, help="pixels (%(default)s)")
+    parser.add_argument("--width", type=positive, help="pixels (en: 128, zh: 256)")
     add_fonts(parser)
+    add_root(parser)
     add_workers(parser)
     options = parser.parse_args(args)
+    from dctc.data.alphabet import write_common_characters
     from dctc.data.fonts import find_fonts
     from dctc.data.prerender import render_set
     from dctc.data.render import WordRenderer
     from dctc.data.rendered_words import RenderedWords
+    from dctc.data.root import data_root
 
+    usual = DEFAULTS[options.language]
+    out = options.out or data_root(options.root) / "train" / f"rendered_{options.language}"
+    charset = options.charset or usual.get("charset")
+    if charset is None:
+        file = out.with_name(f"{out.name}.charset.txt")
+        if not file.exists():  # one that is there belongs to the set that may be there too
+            write_common_characters(file, options.top_k or COMMON)
+        charset = str(file)
     fonts = find_fonts(options.fonts)
-    renderer = WordRenderer(fonts, options.height, options.width, options.preset)
+    size = options.height, options.width or usual["width"]
     words = RenderedWords(
         "train",
         options.count,
-        renderer,
-        charset=options.charset,
-        protocol=options.protocol,
+        WordRenderer(fonts, *size, options.preset),
+        charset=charset,
+        protocol=options.protocol or usual["protocol"],
         seed=options.seed,
-        max_length=options.max_length,
+        max_length=options.max_length or usual["length"],
         language=options.language,
-        words=options.words,
+        words=options.words or usual["words"],
+        top_k=options.top_k,
     )
     with progress_bar("words", options.count) as show:
-        done = render_set(words, options.out, options.workers, show)
-    print(f"{options.out}: {done.records:,} records")
+        done = render_set(words, out, options.workers, show)
+    print(f"{out}: {done.records:,} records")
