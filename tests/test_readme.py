@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dctc.cli import TRAINING, USAGE
+from dctc.data.commands import VERBS
 from dctc.training.cli import RecognizerCLI
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +19,9 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
     if shlex.split(line, comments=True)
 ]
+SCRIPT = (ROOT / "reproduce.sh").read_text()
+LISTED = re.search(r'TARGETS="\n(.*?)"', SCRIPT, re.DOTALL)[1].splitlines()
+TARGETS = [line.split()[0] for line in LISTED if line.strip()]
 
 
 def test_nothing_is_left_to_fill_in():
@@ -34,11 +39,9 @@ def test_paths_exist():
         assert list((ROOT / "experiments/configs" / folder).glob("*.yaml"))
 
 
-def test_every_target_of_reproduce_sh_is_described():
-    script = (ROOT / "reproduce.sh").read_text()
-    targets = re.search(r'TARGETS="\n(.*?)"', script, re.DOTALL)[1].split("\n")
-    for target in [line.split()[0] for line in targets if line.strip()]:
-        assert f"| `{target}` |" in README, target
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_of_reproduce_sh_is_described(target):
+    assert f"| `{target}` |" in README
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -46,9 +49,15 @@ def test_commands_are_ones_that_exist(command, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
     if command[0] == "./reproduce.sh":
-        assert command[1] in ("TARGET...", "demo", "test", "setup", "bench")
+        assert command[1] in ("TARGET...", *TARGETS)
         return
     assert command[0] == "dctc"
+    if command[1] == "data":
+        assert command[2] in VERBS
+        return
+    if command[1] not in TRAINING or not any("config" in word for word in command):
+        assert re.search(rf"^  {command[1]} ", USAGE, re.MULTILINE)
+        return
     configs = [word for word in command if word.startswith("experiments/")]
     if not configs:  # on the configuration of a run that the reader has made
         configs = ["experiments/configs/demo.yaml"]
