@@ -24,6 +24,8 @@ class Sample(NamedTuple):
             of ``image``; None where unknown.
         width: Valid pixels of the image's width, at least 1; the rest, on the right, is padding.
             None if the whole width is valid.
+        second: A second view, of the shape of ``image``: the same geometry, other pixels. None
+            where there is one view only.
     """
 
     image: np.ndarray
@@ -31,6 +33,7 @@ class Sample(NamedTuple):
     key: str
     extents: np.ndarray | None = None
     width: int | None = None
+    second: np.ndarray | None = None
 
 
 class Corrupt(NamedTuple):
@@ -56,6 +59,7 @@ class Batch(NamedTuple):
         extents: ``(n, s, 2)`` float32 character limits in pixels, padded with
             :data:`NO_EXTENT`; None unless every sample has them.
         corrupt: Records of this batch that could not be read; they are in no other field.
+        second: ``(n, ch, h, w)``, a second view of each image; None unless every sample has one.
     """
 
     image: Tensor
@@ -64,6 +68,7 @@ class Batch(NamedTuple):
     width: Tensor
     extents: Tensor | None
     corrupt: list[Corrupt]
+    second: Tensor | None = None
 
 
 def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
@@ -77,9 +82,8 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
         warnings.warn(f"{bad.key}: {bad.reason}; left out and counted", UserWarning, stacklevel=2)
     if not good:
         return Batch(torch.empty(0), [], [], torch.empty(0, dtype=torch.int64), None, corrupt)
-    pixels = torch.from_numpy(np.stack([s.image for s in good]))  # (n, h, w, ch) uint8
-    # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
-    image = pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    image = _stack([s.image for s in good])
+    second = [s.second for s in good if s.second is not None]
     width = torch.tensor([image.shape[3] if s.width is None else s.width for s in good])
     return Batch(
         image=image,
@@ -88,7 +92,14 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
         width=width,
         extents=_pad_extents([s.extents for s in good]),
         corrupt=corrupt,
+        second=_stack(second) if len(second) == len(good) else None,
     )
+
+
+def _stack(images: Sequence[np.ndarray]) -> Tensor:
+    pixels = torch.from_numpy(np.stack(images))  # (n, h, w, ch) uint8
+    # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
+    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
 def _pad_extents(extents: Sequence[np.ndarray | None]) -> Tensor | None:

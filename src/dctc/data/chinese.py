@@ -12,6 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from dctc.data.alphabet import characters_lacking
+from dctc.data.augment import Augmentation
 from dctc.data.batch import Batch
 from dctc.data.benchmarks import Benchmark, Found, open_benchmark
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets, training_folders
@@ -32,7 +33,8 @@ class ChineseDataModule(pl.LightningDataModule):
     """Lines of Chinese text: Scene, Web, Document and Handwriting.
 
     Labels keep what the image shows (``chinese_fold``), as in the benchmark's own code. The module
-    compares them under ``protocol``, which turns traditional characters into simplified ones. A test label that the charset cannot write stays in the set and counts as a miss, so that
+    compares them under ``protocol``, which turns traditional characters into simplified ones. A
+    test label that the charset cannot write stays in the set and counts as a miss, so that
     accuracies are shares of the published number of records; how many there are is said. From
     training and validation such records are dropped and counted.
 
@@ -54,16 +56,19 @@ class ChineseDataModule(pl.LightningDataModule):
             :func:`dctc.data.alphabet.write_alphabet` derived from the training labels.
         protocol: Rule that labels and predictions are compared under.
         data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
-        seed: Seed of the order of training samples.
+        seed: Seed of the order of training samples and of their augmentation.
         num_workers: Worker processes of each loader.
         allow_size_mismatch: Take a set even if it has not the published number of records.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
+        augment: Strength of the augmentation of training images, see
+            :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
+        views: Views of each training image; 2 for losses that need two.
 
     Raises:
-        ValueError: At once, for a charset, protocol or set that does not exist; in :meth:`setup`,
-            for a test set among the training data, a set listed twice, a set of the wrong size, or
-            no test set at all.
+        ValueError: At once, for a charset, protocol or set that does not exist, or an augmentation
+            out of range; in :meth:`setup`, for a test set among the training data, a set listed
+            twice, a set of the wrong size, or no test set at all.
         FileNotFoundError: In :meth:`setup`, for training data that is not there.
     """
 
@@ -84,6 +89,8 @@ class ChineseDataModule(pl.LightningDataModule):
         num_workers: int = 2,
         allow_size_mismatch: bool = False,
         keep_ratio: bool = False,
+        augment: float = 0.0,
+        views: int = 1,
     ) -> None:
         super().__init__()
         for what, names, registry in (("val", val, VAL_SETS), ("test", test, TEST_SETS)):
@@ -96,6 +103,7 @@ class ChineseDataModule(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.root, self.seed, self.num_workers = data_root, seed, num_workers
         self.allow_size_mismatch = allow_size_mismatch
+        self.augmentation = Augmentation(augment, views)
         self.charset, self.protocol = Charset.load(charset), get_protocol(protocol)
         self.shown = get_protocol("chinese_fold" if protocol == "chinese" else protocol)
         self.options: dict[str, Any] = {
@@ -186,9 +194,7 @@ class ChineseDataModule(pl.LightningDataModule):
         )
 
     def _open_test(self, found: Found) -> LmdbDataset:
-        lacking, missed = characters_lacking(
-            found.path, self.charset, self.protocol, self.shown
-        )
+        lacking, missed = characters_lacking(found.path, self.charset, self.protocol, self.shown)
         if missed:
             _report(
                 f"{found.benchmark.name}: labels with characters that the charset cannot write: "
@@ -201,7 +207,12 @@ class ChineseDataModule(pl.LightningDataModule):
         if self._train_set is None:
             raise ValueError(f"train: no training data; name settings ({', '.join(SETTINGS)})")
         return train_loader(
-            self._train_set, self.batch_size, self.seed, self.num_workers, self.trainer
+            self._train_set,
+            self.batch_size,
+            self.seed,
+            self.num_workers,
+            self.trainer,
+            self.augmentation,
         )
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
+from dctc.data.augment import Augmentation
 from dctc.data.batch import Batch
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, match, open_benchmark
 from dctc.data.lmdb import LmdbDataset
@@ -53,16 +54,19 @@ class EnglishDataModule(pl.LightningDataModule):
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
         protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
         data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
-        seed: Seed of the order of training samples.
+        seed: Seed of the order of training samples and of their augmentation.
         num_workers: Worker processes of each loader.
         allow_size_mismatch: Score a benchmark even if it has not the published number of records.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
+        augment: Strength of the augmentation of training images, see
+            :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
+        views: Views of each training image; 2 for losses that need two.
 
     Raises:
-        ValueError: At once, for a charset, protocol or benchmark that does not exist; in
-            :meth:`setup`, for a test set among the training data, a set listed twice, a benchmark
-            of the wrong size, or no benchmark at all.
+        ValueError: At once, for a charset, protocol or benchmark that does not exist, or an
+            augmentation out of range; in :meth:`setup`, for a test set among the training data, a
+            set listed twice, a benchmark of the wrong size, or no benchmark at all.
         FileNotFoundError: In :meth:`setup`, for folders that do not exist or hold no LMDB.
     """
 
@@ -83,6 +87,8 @@ class EnglishDataModule(pl.LightningDataModule):
         num_workers: int = 2,
         allow_size_mismatch: bool = False,
         keep_ratio: bool = False,
+        augment: float = 0.0,
+        views: int = 1,
     ) -> None:
         super().__init__()
         known = (*BENCHMARKS, REAL_TRAIN_WORDS)
@@ -94,6 +100,7 @@ class EnglishDataModule(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.root, self.seed, self.num_workers = data_root, seed, num_workers
         self.allow_size_mismatch = allow_size_mismatch
+        self.augmentation = Augmentation(augment, views)
         self.options: dict[str, Any] = {
             "protocol": get_protocol(protocol),
             "charset": Charset.load(charset),
@@ -187,7 +194,12 @@ class EnglishDataModule(pl.LightningDataModule):
         if self._train_set is None:
             raise ValueError("train: no training data; name LMDB folders")
         return train_loader(
-            self._train_set, self.batch_size, self.seed, self.num_workers, self.trainer
+            self._train_set,
+            self.batch_size,
+            self.seed,
+            self.num_workers,
+            self.trainer,
+            self.augmentation,
         )
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
+from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.batch import Batch, collate
 from dctc.data.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
 
@@ -39,16 +40,22 @@ def _options(num_workers: int) -> dict[str, Any]:
 
 
 def train_loader(
-    dataset: Any, batch_size: int, seed: int, num_workers: int = 0, trainer: Trainer | None = None
+    dataset: Any,
+    batch_size: int,
+    seed: int,
+    num_workers: int = 0,
+    trainer: Trainer | None = None,
+    augmentation: Augmentation | None = None,
 ) -> StepDataLoader:
     """Return the shuffled training batches of a run; batch k is a function of (seed, k).
 
     Args:
         dataset: Takes a :class:`~dctc.data.sampler.Draw`.
         batch_size: Samples in a batch over all processes.
-        seed: Seed of the order.
+        seed: Seed of the order and of the augmentation.
         num_workers: Worker processes; the batches are the same for any number.
         trainer: Says which process this is.
+        augmentation: What is done to each sample.
 
     Raises:
         ValueError: If the batch does not divide by the number of processes, the data does not
@@ -56,6 +63,8 @@ def train_loader(
     """
     rank, world_size = rank_and_world_size(trainer)
     steps = StepBatchSampler(len(dataset), batch_size, seed, rank=rank, world_size=world_size)
+    if augmentation is not None and augmentation.strength:
+        dataset = AugmentedDataset(dataset, augmentation, seed)
     return StepDataLoader(
         dataset, batch_sampler=steps, persistent_workers=num_workers > 0, **_options(num_workers)
     )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from dctc.data.augment import Augmentation
 from dctc.data.batch import Batch
 from dctc.data.fonts import find_fonts, split_fonts
 from dctc.data.loaders import eval_loader, train_loader
@@ -47,13 +48,17 @@ class RenderedDataModule(pl.LightningDataModule):
             package, or a file, see :func:`dctc.data.corpora.word_counts`.
         top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
         hold_out_fonts: Draw validation and test with families of fonts that training does not use.
+        augment: Strength of the augmentation of training images, on top of what the preset does;
+            see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
+        views: Views of each training image; 2 for losses that need two.
 
     Attributes:
         val_names: Names of the validation sets, in the order of the loaders.
         test_names: Names of the test sets, in the order of the loaders.
 
     Raises:
-        ValueError: From :meth:`setup`, if an argument does not fit the others.
+        ValueError: At once, for an augmentation out of range; from :meth:`setup`, if an argument
+            does not fit the others.
     """
 
     def __init__(
@@ -77,6 +82,8 @@ class RenderedDataModule(pl.LightningDataModule):
         words: str = "python",
         top_k: int | None = None,
         hold_out_fonts: bool = False,
+        augment: float = 0.0,
+        views: int = 1,
     ) -> None:
         super().__init__()
         self.val_names, self.test_names = [NAME], [NAME]
@@ -84,6 +91,7 @@ class RenderedDataModule(pl.LightningDataModule):
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
         self.image_size, self.fonts, self.seed = (height, width), fonts, seed
         self.preset, self.hold_out_fonts = preset, hold_out_fonts
+        self.augmentation = Augmentation(augment, views)
         self.num_workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
         self.text: dict[str, Any] = {
             "charset": charset,
@@ -137,7 +145,12 @@ class RenderedDataModule(pl.LightningDataModule):
             ValueError: As :func:`train_loader` does.
         """
         return train_loader(
-            self.sets["train"], self.batch_size, self.seed, self.num_workers, self.trainer
+            self.sets["train"],
+            self.batch_size,
+            self.seed,
+            self.num_workers,
+            self.trainer,
+            self.augmentation,
         )
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:

@@ -30,9 +30,15 @@ def resize_image(
         valid = min(max(round(image.width * height / image.height), 1), width)
     pixels = np.array(image.resize((valid, height), Image.Resampling.BICUBIC))
     pixels = pixels.reshape(height, valid, -1)  # (h, valid, ch), also of a grey image
+    return pad_right(pixels, width), valid
+
+
+def pad_right(pixels: np.ndarray, width: int) -> np.ndarray:
+    """Fill ``(h, valid, ch)`` uint8 up to a width with its mean colour; the same array if full."""
+    height, valid, channels = pixels.shape
     if valid == width:
-        return pixels, width
-    padded = np.empty((height, width, pixels.shape[2]), dtype=np.uint8)
+        return pixels
+    padded = np.empty((height, width, channels), dtype=np.uint8)
     padded[:, :valid] = pixels
     padded[:, valid:] = np.rint(pixels.mean((0, 1)))
-    return padded, valid
+    return padded
