@@ -131,10 +131,52 @@ def test_the_loss_of_validation_is_ctc_where_the_teacher_is_missing(tmp_path):
 
 
 def test_what_cannot_be_given_is_refused():
-    with pytest.raises(ValueError, match="ConsistencyCTCLoss needs two views"):
-        make_module(SplitNet, loss=ConsistencyCTCLoss())
     with pytest.raises(ValueError, match=r"CenterCTCLoss needs the features .* TinyNet"):
         make_module(nn_without_features, loss=center())
+
+
+def with_second_view(batch):
+    return batch._replace(second=batch.image.flip(2))
+
+
+def test_two_views_are_read_in_one_pass_and_compared():
+    loss = ConsistencyCTCLoss(0.5)
+    module = make_module(SplitNet, loss=loss).train()
+    batch = with_second_view(BATCHES[0])
+    outputs = module.objective.outputs(module, batch)
+    assert outputs.shape == (16, 8, 37)
+    value = module.objective.loss(module, batch, outputs).value
+    # the statistics of the batch norm are those of both views together
+    both = make_module(SplitNet).train().net(torch.cat([batch.image, batch.image.flip(2)]))
+    targets, lengths = module.tokenizer.encode(batch.label)
+    expected = loss(both[:, :4], targets, [16] * 4, lengths, second=both[:, 4:])
+    assert value.item() == expected.item()
+    assert value > CTCLoss()(both, targets.repeat(2, 1), [16] * 8, lengths.repeat(2))
+
+
+def test_consistency_trains_on_two_views_and_validates_on_one(tmp_path):
+    module = make_module(SplitNet, loss=ConsistencyCTCLoss())
+    before = weights(module)
+    data = FixedData([with_second_view(batch) for batch in BATCHES], val={"val": BATCHES[:1]})
+    trainer = make_trainer(tmp_path, max_steps=1, val_check_interval=1)
+    trainer.fit(module, datamodule=data)
+    assert trainer.global_step == 1 and not same_weights(before, weights(module))
+    assert trainer.callback_metrics["val/loss"].isfinite()
+
+
+def test_views_that_are_missing_or_to_spare_are_an_error_that_names_loss_and_data(tmp_path):
+    pairs = [
+        (
+            BATCHES,
+            ConsistencyCTCLoss(),
+            "ConsistencyCTCLoss needs .* FixedData gives one",
+        ),
+        (map(with_second_view, BATCHES), CTCLoss(), "FixedData gives two views .* CTCLoss needs"),
+    ]
+    for batches, loss, message in pairs:
+        with pytest.raises(ValueError, match=message) as caught:
+            fit(tmp_path, make_module(SplitNet, loss=loss), batches=list(batches))
+        assert "\n" not in str(caught.value)
 
 
 def nn_without_features(num_classes):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from dctc.ctc import frames_needed
@@ -61,16 +62,21 @@ class CTCObjective:
     for the loss, for whether a label fits, and for the reading. For frames of w/t pixels that is
     the authors' ceil(t * valid_ratio); an image narrower than a frame has one.
 
-    What a loss ``needs`` (see :mod:`dctc.losses`) is given to it here.
+    What a loss ``needs`` (see :mod:`dctc.losses`) is given to it here. The net runs over both views
+    at once, so that batch statistics are those of both.
     """
 
     unfit = "infeasible"
 
     def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
-        """Return the logits ``(t, n, c)``; the features they are made of if the loss needs them."""
+        """Return the logits ``(t, n, c)``; the features they are made of if the loss needs them.
+
+        Where the batch has two views, those of the second follow those of the first: 2 n in all.
+        """
+        images = batch.image if batch.second is None else torch.cat([batch.image, batch.second])
         if "features" in needs(module.loss):
-            return module.net.features(batch.image)
-        return module.net(batch.image)
+            return module.net.features(images)
+        return module.net(images)
 
     def _logits(self, module: RecognizerModule, outputs: Tensor) -> Tensor:
         return module.net.head(outputs) if "features" in needs(module.loss) else outputs
@@ -82,6 +88,8 @@ class CTCObjective:
         logits, extras = self._logits(module, outputs), {}
         if isinstance(module.loss, nn.CTCLoss):  # torch's own wants log probabilities
             logits = logits.float().log_softmax(2)
+        if batch.second is not None:
+            logits, extras["second"] = logits.chunk(2, 1)
         if "features" in needs(module.loss):
             extras["features"] = outputs
         if "teacher" in needs(module.loss) and module.training:
@@ -152,6 +160,29 @@ def needs(loss: nn.Module) -> frozenset[str]:
     return getattr(loss, "needs", frozenset())
 
 
+def check_views(loss: nn.Module, batch: Batch, data: str) -> None:
+    """Refuse a training batch whose images have not as many views as the loss needs.
+
+    Args:
+        loss: The loss.
+        batch: The batch.
+        data: Name of the data, for the message.
+
+    Raises:
+        ValueError: If a view is missing, or would go to waste.
+    """
+    name, given = type(loss).__name__, batch.second is not None
+    if "views" in needs(loss) and not given:
+        raise ValueError(
+            f"loss {name} needs two views of each image, and {data} gives one; set its views to 2 "
+            f"and augment above 0"
+        )
+    if given and "views" not in needs(loss):
+        raise ValueError(
+            f"{data} gives two views of each image, and loss {name} needs one; set views to 1"
+        )
+
+
 def valid_frames(module: RecognizerModule, batch: Batch) -> Tensor:
     """Return the valid frames of each image, ``(n,)``, at least one."""
     return module.net.frames(batch.width).clamp(min=1)
@@ -199,10 +230,6 @@ def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
         raise ValueError(
             f"net {net_name} emits frames and loss {loss_name} is one for nets that read by "
             f"attention; give the net a loss for CTC, such as dctc.losses.CTCLoss"
-        )
-    if "views" in needs(loss):
-        raise ValueError(
-            f"loss {loss_name} needs two views of each image, and the data modules give one"
         )
     if "features" in needs(loss) and not hasattr(net, "head"):
         raise ValueError(
