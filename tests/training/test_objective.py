@@ -180,10 +180,18 @@ def test_a_net_that_reads_by_attention_does_not_look_at_padding(attention_net):
 
 @pytest.mark.usefixtures("runs")
 @pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-def test_images_that_keep_their_ratio_are_another_run(tmp_path):
+def test_other_images_are_another_run(tmp_path):
     without = write_config(tmp_path / "without.yaml", config("english", train=["train"]))
-    keys = [
-        RecognizerCLI([without, "--log=off", *option], run=False).results.run
-        for option in ([], *([f"--data.init_args.keep_ratio={v}"] for v in ("false", "true")))
+
+    def key(**images):
+        options = [f"--data.init_args.{name}={value}" for name, value in images.items()]
+        return RecognizerCLI([without, "--log=off", *options], run=False).results.run
+
+    assert key() == key(keep_ratio="false") == key(augment=0.0, views=1)
+    others = [
+        {"keep_ratio": "true"},
+        {"augment": 0.5},
+        {"augment": 1.0},
+        {"augment": 1, "views": 2},
     ]
-    assert keys[0] == keys[1] != keys[2]
+    assert len({key(), *(key(**images) for images in others)}) == 5
