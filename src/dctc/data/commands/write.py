@@ -69,18 +69,16 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     rendering began. Images are stored as PNG, so they are those that training on words drawn on
     the fly sees.
     """
-    out = "folder of the LMDB (default: train/rendered_LANGUAGE in the data root)"
-    parser.add_argument("--out", type=Path, help=out)
+    where = "folder of the LMDB (default: train/rendered_LANGUAGE in the data root)"
+    parser.add_argument("--out", type=Path, help=where)
     parser.add_argument("--count", type=positive, required=True, help="words to draw")
     parser.add_argument("--language", choices=DEFAULTS, default="en", help="(%(default)s)")
     parser.add_argument(
         "--preset", choices=("easy", "scene", "document"), default="scene", help="(%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    charset = (
-        "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt)"
-    )
-    parser.add_argument("--charset", help=charset)
+    what = "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt)"
+    parser.add_argument("--charset", help=what)
     parser.add_argument(
         "--top-k", type=positive, help=f"zh: commonest characters only ({COMMON:,} without charset)"
     )
@@ -105,8 +103,8 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     from dctc.data.root import data_root
 
     usual = DEFAULTS[options.language]
-    out = options.out or data_root(options.root) / "train" / f"rendered_{options.language}"
-    charset = options.charset or usual.get("charset")
+    out: Path = options.out or data_root(options.root) / "train" / f"rendered_{options.language}"
+    charset: str | None = options.charset or usual.get("charset")
     if charset is None:
         file = out.with_name(f"{out.name}.charset.txt")
         if not file.exists():  # one that is there belongs to the set that may be there too
