@@ -59,6 +59,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
             set, so they are not counted as drops.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
+        only: Record numbers, counted from 1, of the part of the folder that is the set; None is all
+            of it. Records outside of it are not counted as drops either.
 
     Attributes:
         records: ``num-samples``, the records of the folder.
@@ -81,11 +83,13 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         grayscale: bool = False,
         keep: Callable[[str], bool] | None = None,
         keep_ratio: bool = False,
+        only: range | None = None,
     ) -> None:
         self.path, self.name, self.charset, self.keep = Path(path), name, charset, keep
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.height, self.width, self.grayscale = height, width, grayscale
         self.keep_ratio = keep_ratio
+        self.only = only
         self._environment: Any = None
         self._process = -1
         self.records = count_records(path)
@@ -101,7 +105,7 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
     def _index(self) -> np.ndarray:
         numbers, characters = array("i"), set(self.charset.characters)
         with self._open().begin() as transaction:
-            for record in range(1, self.records + 1):
+            for record in range(1, self.records + 1) if self.only is None else self.only:
                 reason = None
                 raw = transaction.get(b"label-%09d" % record)
                 try:

@@ -54,6 +54,10 @@ class Finished:
     records: dict[str, Record]
 
 
+class Busy(RuntimeError):
+    """Another process is at the same run."""
+
+
 def execute(run: Run, log: LogMode = "offline") -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
@@ -65,7 +69,7 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
         log: W&B mode.
 
     Raises:
-        RuntimeError: If another process is at the same run.
+        Busy: If another process is at the same run.
     """
     quiet_lightning()
     folder = runs_folder() / run.name
@@ -115,7 +119,12 @@ def _close_wandb(trainer: pl.Trainer) -> None:
 
 
 def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
-    """Parse what every experiment script takes: ``--scale`` and ``--log``.
+    """Parse what every experiment script takes; see :func:`options_parser`."""
+    return options_parser(description, scales).parse_args()
+
+
+def options_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser of what every experiment script takes: ``--scale`` and ``--log``.
 
     Args:
         description: What the script does.
@@ -126,7 +135,7 @@ def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace
     parser.add_argument(
         "--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)"
     )
-    return parser.parse_args()
+    return parser
 
 
 @contextmanager
@@ -141,5 +150,5 @@ def _alone(folder: Path) -> Iterator[None]:
             # not flock: loading workers would inherit it, and they outlive a killed run for a while
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            raise RuntimeError(f"{folder}: another process is at this run") from error
+            raise Busy(f"{folder}: another process is at this run") from error
         yield

@@ -1,0 +1,137 @@
+"""Many runs, several at a time, each in a process of its own; one that fails stops no other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+from dctc.reporting.registry import Record, runs_folder
+from dctc.training.cli import LogMode
+from dctc.training.runs import Busy, Run, execute
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
+
+
+class Outcome(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        records: Its records by set; empty if it did not come to its end.
+        problem: Why it did not, in one line.
+        busy: Whether another process is at it, which is no failure.
+    """
+
+    records: dict[str, Record]
+    problem: str = ""
+    busy: bool = False
+
+
+def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dict[str, Outcome]:
+    """Execute runs in their order, and return what became of each, by name.
+
+    With several at a time each computes with one thread, loads its data itself, and writes what it
+    says to ``<runs>/<name>.log``. Runs that are finished are not done again, and those that were
+    killed go on: see :func:`dctc.training.runs.execute`.
+
+    Args:
+        runs: What to do.
+        jobs: How many at a time.
+        log: W&B mode.
+    """
+    waiting, outcomes = list(runs), dict[str, Outcome]()
+    if jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
+    workers: dict[Any, _Worker] = {}
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < jobs:
+                worker = _Worker(waiting.pop(0), jobs > 1, log)
+                workers[worker.connection] = worker
+            for connection in wait(list(workers)):
+                worker = workers.pop(connection)
+                outcomes[worker.run.name] = outcome = worker.receive()
+                _say(worker, outcome, len(outcomes), len(runs))
+                if waiting and worker.process.is_alive():
+                    worker.start(waiting.pop(0))
+                    workers[worker.connection] = worker
+                else:
+                    worker.stop()
+    finally:
+        for worker in workers.values():  # runs go on from their checkpoints
+            worker.process.kill()
+    return outcomes
+
+
+class _Worker:
+    """A process that executes one run after the other."""
+
+    def __init__(self, run: Run, quiet: bool, log: LogMode) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        # not a daemon, which may not have loading workers
+        self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log))
+        self.process.start()
+        theirs.close()
+        self.start(run)
+
+    def start(self, run: Run) -> None:
+        self.run, self.began = run, time.monotonic()
+        self.connection.send(run)
+
+    def receive(self) -> Outcome:
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            return Outcome({}, f"its process ended with code {self.process.exitcode}")
+
+    def stop(self) -> None:
+        self.connection.close()  # which ends the process too
+        self.process.join()
+
+
+def _work(connection: Connection, quiet: bool, log: LogMode) -> None:
+    while True:
+        try:
+            run: Run = connection.recv()
+        except EOFError:
+            return
+        connection.send(_outcome(run, quiet, log))
+
+
+def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
+    if not quiet:
+        return _try(run, log)
+    file = runs_folder() / f"{run.name}.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    options = (
+        *run.options,
+        "--trainer.enable_progress_bar=false",
+        "--data.init_args.num_workers=0",
+    )
+    with open(file, "a") as stream, redirect_stdout(stream), redirect_stderr(stream):
+        return _try(Run(run.name, options, run.tests), log)
+
+
+def _try(run: Run, log: LogMode) -> Outcome:
+    try:
+        return Outcome(execute(run, log).records)
+    except Busy as error:
+        return Outcome({}, str(error), busy=True)
+    except (Exception, SystemExit) as error:  # whatever it is, the other runs go on
+        traceback.print_exc()
+        return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _say(worker: _Worker, outcome: Outcome, done: int, of: int) -> None:
+    scored = ", ".join(
+        f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
+    )
+    seconds = time.monotonic() - worker.began
+    text = outcome.problem or scored
+    print(f"[{done}/{of}] {worker.run.name}: {text} ({seconds:.0f} s)", flush=True)
