@@ -311,3 +311,14 @@ def test_a_checkpoint_of_another_charset_is_refused_in_one_line(tmp_path, checkp
     assert "\n" not in message
     assert "0123456789ab" in message and "zyxwvutsrqpo" in message
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_charsets_that_begin_alike_are_told_apart_where_they_part(tmp_path):
+    ours = CTCTokenizer("36").charset.characters
+    other = tmp_path / "other.txt"
+    other.write_text(ours[:-2] + "zy")
+    stored: dict = {}
+    make_module().on_save_checkpoint(stored)
+    message = "reads 36 characters, .* 36; from character 35 on they are 'yz' and 'zy'"
+    with pytest.raises(ValueError, match=message):
+        make_module(tokenizer=CTCTokenizer(str(other))).on_load_checkpoint(stored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -283,7 +284,11 @@ class RecognizerModule(pl.LightningModule):
             raise ValueError("the checkpoint names no charset; it was not written by this project")
         stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
         if stored != ours:
+            # long alphabets may begin alike, so their beginnings say nothing
+            pairs = zip(stored, ours, strict=False)
+            at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             raise ValueError(
-                f"the checkpoint reads {len(stored)} characters ({stored[:12]}...), the "
-                f"tokenizer {len(ours)} ({ours[:12]}...); give it the same charset"
+                f"the checkpoint reads {len(stored)} characters, the tokenizer {len(ours)}; from "
+                f"character {at + 1} on they are {stored[at : at + 12]!r} and "
+                f"{ours[at : at + 12]!r}; give it the same charset"
             )
