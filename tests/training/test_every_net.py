@@ -1,0 +1,79 @@
+"""What holds for the net of every shipped fragment when it is trained and when it is misused."""
+
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from dctc.data.batch import Sample, collate
+from dctc.losses import CTCLoss
+from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.text import CTCTokenizer
+from dctc.training.module import RecognizerModule
+from dctc.training.nets import load_net
+from tiny import FixedData, make_trainer
+
+FRAGMENTS = Path(__file__).parents[2] / "experiments/configs/model"
+NAMES = sorted(file.stem for file in FRAGMENTS.glob("*.yaml"))
+LARGE = ("svtr_base", "svtr_large")  # a second or more to build
+EVERY = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in NAMES]
+)
+
+
+def module_of(name: str) -> RecognizerModule:
+    torch.manual_seed(0)
+    net = load_net(FRAGMENTS / f"{name}.yaml").net.train()
+    loss = CharacterCrossEntropy() if hasattr(net, "teach") else CTCLoss()
+    optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.1)  # noqa: E731
+    return RecognizerModule(net, loss, CTCTokenizer("36"), optimizer, lambda share: 1.0)
+
+
+class Gradients(pl.Callback):
+    """Keeps what is wrong with the gradients."""
+
+    def on_after_backward(self, trainer, pl_module):
+        grads = {name: p.grad for name, p in pl_module.named_parameters()}
+        self.missing = [name for name, grad in grads.items() if grad is None]
+        self.infinite = [
+            name for name, g in grads.items() if g is not None and not g.isfinite().all()
+        ]
+
+
+@EVERY
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precision):
+    """A parameter without one would stall several processes, or ask for find_unused_parameters."""
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (2, 32, 32, 3), dtype=torch.uint8, generator=random).numpy()
+    batch = collate([Sample(pixels[0], "ab", "1"), Sample(pixels[1], "c", "2")])
+    module, gradients = module_of(name), Gradients()
+    before = module.net.head.weight.clone()
+    trainer = make_trainer(tmp_path, max_steps=1, precision=precision, callbacks=[gradients])
+    trainer.fit(module, datamodule=FixedData([batch]))
+    assert gradients.missing == []
+    assert gradients.infinite == []
+    assert trainer.callback_metrics["train/loss"].isfinite()
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert not torch.equal(module.net.head.weight, before)
+
+
+FIXED_HEIGHT = ("crnn", "svtr")  # the others average what rows there are
+
+
+@EVERY
+def test_images_that_do_not_fit_are_refused_in_one_line(name):
+    net = load_net(FRAGMENTS / f"{name}.yaml").net
+    bad = {
+        (2, 1, 32, 64): "images have 1 channels, the net expects 3",
+        (2, 3, 32, 66): "images are 66 wide, not a multiple of 4",
+        (3, 32, 64): r"images are of shape \(3, 32, 64\), the net expects \(n, ch, h, w\)",
+    }
+    if name.startswith(FIXED_HEIGHT):
+        bad[(2, 3, 48, 64)] = "images are 48 high, the net expects 32"
+    if name == "vit_tiny":
+        bad[(2, 3, 36, 64)] = "images are 36 high, not a multiple of the patches' 8"
+    for shape, message in bad.items():
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            net(torch.zeros(shape))
