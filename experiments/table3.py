@@ -268,6 +268,7 @@ class Plan:
                 f"--seed_everything={seed}",
                 f"--arm={name}",
             ),
+            diagnosed=True,
         )
 
 

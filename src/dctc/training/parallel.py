@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
         "--data.init_args.num_workers=0",
     )
     with open(file, "a") as stream, redirect_stdout(stream), redirect_stderr(stream):
-        return _try(Run(run.name, options, run.tests), log)
+        return _try(replace(run, options=options), log)
 
 
 def _try(run: Run, log: LogMode) -> Outcome:

@@ -7,16 +7,18 @@ import fcntl
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
+from dctc.training.diagnosis import diagnose
 
 DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
 
@@ -30,11 +32,14 @@ class Run:
         options: Command line of ``dctc fit``: configurations and overrides.
         tests: Further test data, built from the resolved configuration; the run's own data is
             tested in any case.
+        diagnosed: Describe the alignment of the trained net too, on those sets of its own data that
+            are validation sets; into ``about["alignment"]`` of their records.
     """
 
     name: str
     options: tuple[str, ...]
     tests: tuple[DataFactory, ...] = ()
+    diagnosed: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
             _fit(cli)
             for data in tests:
                 _test(cli, data)
+            if run.diagnosed:
+                _diagnose(cli)
         finally:
             _close_wandb(cli.trainer)
         return Finished(run, folder, cli.datamodule, _known(cli))
@@ -105,6 +112,19 @@ def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
         return
     final = str(cli.folder / "checkpoints" / FINAL)
     cli.trainer.test(cli.model, datamodule=data, ckpt_path=final, weights_only=True, verbose=False)
+
+
+def _diagnose(cli: RecognizerCLI) -> None:
+    data: Any = cli.datamodule
+    records = _known(cli)
+    final = cli.folder / "checkpoints" / FINAL
+    for name, loader in zip(data.test_names, data.test_dataloader(), strict=True):
+        if name in data.val_names and "alignment" not in records[name].about:
+            weights = torch.load(final, map_location="cpu", weights_only=True)["state_dict"]
+            cli.model.load_state_dict(weights)
+            about = {**records[name].about, "alignment": diagnose(cli.model, loader)}
+            # the latest record of a run and set counts
+            Registry(runs_folder()).append(replace(records[name], about=about))
 
 
 def _known(cli: RecognizerCLI) -> dict[str, Record]:

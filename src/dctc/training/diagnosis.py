@@ -1,0 +1,67 @@
+"""How a trained net aligns labels with frames, measured in the same way whatever it learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from dctc.ctc import candidate_classes, pack_labels, viterbi_alignment
+from dctc.data.batch import Batch
+from dctc.losses import DCTCLoss
+from dctc.metrics import compare_alignment
+from dctc.text.tokenizer import BLANK
+from dctc.training.module import RecognizerModule
+from dctc.training.objective import valid_frames
+
+
+@torch.no_grad()
+def diagnose(module: RecognizerModule, batches: Iterable[Batch]) -> dict[str, float]:
+    """Describe the frames of a CTC net; z* is the ``likelihood`` estimate for every net (ours).
+
+    Infeasible samples take no part. See :mod:`dctc.metrics.alignment`.
+
+    Args:
+        module: The trained net; it is put into evaluation mode.
+        batches: Labelled images.
+
+    Returns:
+        ``aacc_label`` (share of samples), ``viterbi_agreement`` and ``blank_share`` (shares of
+        frames, of z*), ``greedy_blank_share`` (share of frames that the net reads as blank) and
+        ``frame_entropy`` (mean over frames of the entropy over all classes, nats).
+
+    Raises:
+        ValueError: If no label fits its frames.
+    """
+    module.eval()
+    loss = DCTCLoss(estimator="likelihood", blank=BLANK)
+    label = viterbi = blanks = samples = frames = greedy = 0
+    entropy = 0.0
+    for batch in batches:
+        if not batch.label:
+            continue
+        logits = module.net(batch.image.to(module.device)).float()
+        targets, lengths = module.tokenizer.encode(batch.label)
+        limits = valid_frames(module, batch).cpu()
+        alignment = loss.terms(logits, targets, limits, lengths).alignment
+        labels = pack_labels(logits, targets, limits, lengths, BLANK)
+        log_probs = logits.log_softmax(2)
+        columns = candidate_classes(labels, BLANK).expand(*logits.shape[:2], -1)
+        best_path = viterbi_alignment(log_probs.gather(2, columns).double(), labels, BLANK)
+        counts = compare_alignment(alignment, labels, best_path, BLANK)
+        label, viterbi = label + counts.label, viterbi + counts.viterbi
+        blanks, samples = blanks + counts.blank, samples + counts.samples
+        frames += counts.frames
+        takes_part = alignment >= 0
+        greedy += int(((logits.argmax(2) == BLANK) & takes_part).sum())
+        entropies = -(log_probs.exp() * log_probs).sum(2)  # (t, n)
+        entropy += float(entropies.double()[takes_part].sum())
+    if not frames:
+        raise ValueError("diagnosis: no label fits its frames, or there is none")
+    return {
+        "aacc_label": label / samples,
+        "viterbi_agreement": viterbi / frames,
+        "blank_share": blanks / frames,
+        "greedy_blank_share": greedy / frames,
+        "frame_entropy": entropy / frames,
+    }
