@@ -78,6 +78,21 @@ def test_nets_whose_width_is_fixed(make, tmp_path):
     assert done.difference <= 1e-4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make", [lambda: CRNN(37), lambda: SVTR(37, width=64)], ids=["crnn", "svtr"]
+)
+@torch.no_grad()
+def test_nets_of_the_paper_as_onnx(make, tmp_path):
+    torch.manual_seed(0)
+    net = make().eval()
+    done = export(net, tmp_path / "net.onnx", "onnx", IMAGE, {})
+    assert "batch" in done.dynamic
+    images = torch.rand(7, *IMAGE) * 2 - 1
+    got = run_onnx(tmp_path / "net.onnx", images)
+    torch.testing.assert_close(got, net(images), atol=1e-4, rtol=0)
+
+
 def test_pt2_with_its_metadata(tmp_path):
     net = Pooled().eval()
     done = export(net, tmp_path / "net.pt2", "pt2", IMAGE, {"blank": "0"})

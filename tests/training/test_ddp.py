@@ -2,9 +2,11 @@
 
 import csv
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from dctc.cli import main
 from dctc.reporting.registry import Registry
@@ -19,6 +21,7 @@ pytestmark = [
 
 
 TWO = ("--trainer.strategy=ddp", "--trainer.devices=2", "--log=off")
+MODELS = Path(__file__).parents[2] / "experiments/configs/model"
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 
 
@@ -131,6 +134,20 @@ def test_batch_statistics_and_validation_shares_of_unequal_length(tmp_path, runs
         ((step, value),) = values(runs / "two" / "metrics.csv", name)
         ((_, expected),) = values(runs / "one" / "validate" / "metrics.csv", name)
         assert step == "1" and value == pytest.approx(expected, rel=1e-5), name
+
+
+@pytest.mark.parametrize("name", ["crnn", "svtr_tiny"])
+def test_nets_of_the_paper_step_without_looking_for_unused_parameters(tmp_path, runs, name):
+    """A parameter without a gradient ends the second step."""
+    settings = config(epoch_size=8, val_size=2)
+    fragment = yaml.safe_load((MODELS / f"{name}.yaml").read_text())
+    settings["model"]["net"] = fragment["model"]["net"]
+    options = write_config(tmp_path / "paper.yaml", settings)
+    two_processes("fit", options, "--name=two")
+    stored = torch.load(runs / "two" / "checkpoints" / "final.ckpt", weights_only=True)
+    assert stored["global_step"] == 2
+    assert all(value.isfinite().all() for value in stored["state_dict"].values())
+    assert len(values(runs / "two" / "metrics.csv", "train/loss")) == 2
 
 
 def test_an_experiment_runs_on_two_processes(pixels, runs):
