@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.arguments import positive
 
-WHAT = ("loss", "linear", "models", "predict", "data")
+WHAT = ("loss", "losses", "linear", "models", "predict", "data")
 SCALES = ("tiny", "smoke", "small", "paper")
 
 
@@ -25,13 +25,18 @@ def main(args: list[str] | None = None) -> None:
         type=positive,
         nargs="+",
         default=[1, 2],
-        help="CPU threads (default: 1, then 2); models and predict take the first",
+        help="CPU threads (default: 1, then 2); losses, models and predict take the first",
     )
     parser.add_argument(
         "--images", type=Path, help="predict: folder or LMDB to read (default: images of noise)"
     )
     options = parser.parse_args(args)
 
+    if options.what == "losses":
+        from dctc.bench.losses import bench_losses
+
+        bench_losses(options.scale, options.threads[0])
+        return
     if options.what == "linear":
         from dctc.bench.linear import bench_linear
 
