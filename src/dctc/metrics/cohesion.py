@@ -1,0 +1,60 @@
+"""How well classes hold together in a space of features, and apart from one another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+NEIGHBOURS = 10  # ours; fewer where there are fewer points
+
+
+class Cohesion(NamedTuple):
+    """Three measures of the classes of some points, under the Euclidean distance.
+
+    Attributes:
+        silhouette: Mean silhouette (Rousseeuw, 1987), in [-1, 1]; the higher the better.
+        purity: Share of the nearest neighbours of a point that are of its class, mean over points;
+            the higher the better.
+        within_between: Mean distance of a point to the mean of its class, over the mean distance of
+            the means of two classes; the lower the better.
+    """
+
+    silhouette: float
+    purity: float
+    within_between: float
+
+
+def cohesion(features: np.ndarray, classes: np.ndarray, neighbours: int = NEIGHBOURS) -> Cohesion:
+    """Measure classes in the space that they lie in.
+
+    Args:
+        features: ``(m, d)`` points.
+        classes: ``(m,)`` their classes; as many points of each, or purity favours the larger ones.
+        neighbours: Nearest neighbours looked at, without the point itself.
+
+    Raises:
+        ValueError: If there are fewer than two classes, or a class has one point only.
+    """
+    from sklearn.metrics import silhouette_score
+    from sklearn.neighbors import NearestNeighbors
+
+    names, counts = np.unique(classes, return_counts=True)
+    if len(names) < 2 or counts.min() < 2:
+        found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        raise ValueError(
+            f"cohesion: points by class are {found}; at least two classes of two points each are "
+            f"needed"
+        )
+    features = features.astype(np.float64)
+    k = min(neighbours, len(features) - 1)
+    nearest = NearestNeighbors(n_neighbors=k).fit(features).kneighbors(return_distance=False)
+    means = np.stack([features[classes == name].mean(0) for name in names])
+    within = np.linalg.norm(features - means[np.searchsorted(names, classes)], axis=1).mean()
+    apart = np.linalg.norm(means[:, None] - means, axis=2)
+    between = apart[np.triu_indices(len(names), 1)].mean()
+    return Cohesion(
+        silhouette=float(silhouette_score(features, classes)),
+        purity=float((classes[nearest] == classes[:, None]).mean()),
+        within_between=float(within / between) if between else float("inf"),
+    )

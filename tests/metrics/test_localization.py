@@ -1,0 +1,80 @@
+"""Where characters are read, against the enumeration of all paths and by hand."""
+
+import itertools
+
+import pytest
+import torch
+
+from dctc.metrics.localization import (
+    NOWHERE,
+    Disagreement,
+    best_frames,
+    character_posterior,
+    disagreement,
+)
+
+
+def occurrence_at(path):
+    """Return for each frame which character of the collapsed path it belongs to, None for blank."""
+    found, before, place = [], 0, -1
+    for k in path:
+        place += k not in (0, before)
+        found.append(place if k else None)
+        before = k
+    return found
+
+
+def enumerated(logits, label):
+    """Return ``(s, t)`` by going through all paths."""
+    t, c = logits.shape
+    log_probs = logits.log_softmax(1)
+    weight = torch.zeros(len(label), t, dtype=torch.float64)
+    total = 0.0
+    for path in itertools.product(range(c), repeat=t):
+        read = [k for k, _ in itertools.groupby(path) if k]
+        if read != label:
+            continue
+        p = log_probs[torch.arange(t), torch.tensor(path)].sum().exp()
+        total = total + p
+        for frame, place in enumerate(occurrence_at(path)):
+            if place is not None:
+                weight[place, frame] += p
+    return weight / total
+
+
+@pytest.mark.parametrize("label", [[1], [1, 2], [1, 1], [2, 1, 2], [1, 1, 2]])
+def test_posterior_of_each_occurrence(label):
+    generator = torch.Generator().manual_seed(len(label))
+    logits = 2 * torch.randn(5, 1, 3, generator=generator, dtype=torch.float64)
+    found = character_posterior(logits, torch.tensor([label]), [5], [len(label)])
+    torch.testing.assert_close(found[0], enumerated(logits[:, 0], label))
+
+
+def test_padding_and_what_does_not_fit_is_zero():
+    logits = torch.randn(4, 3, 3, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([[1, 2], [1, 0], [1, 1]])
+    found = character_posterior(logits, targets, [3, 4, 2], [2, 1, 2])
+    assert found.shape == (3, 2, 4)
+    assert found[0, :, 3].eq(0).all() and found[1, 1].eq(0).all() and found[2].eq(0).all()
+    alone = character_posterior(logits[:3, :1], targets[:1], [3], [2])
+    torch.testing.assert_close(found[:1, :, :3], alone)
+    frames = best_frames(found, torch.tensor([2, 1, 2]))
+    assert frames[2].tolist() == [NOWHERE, NOWHERE] and frames[1, 1] == NOWHERE
+    assert (frames[0] >= 0).all()
+
+
+def test_a_net_that_spikes_is_found_at_its_spikes():
+    logits = torch.zeros(8, 1, 3)
+    logits[:, :, 0] = 9.0
+    logits[2, 0, 1] = logits[5, 0, 2] = logits[7, 0, 1] = 30.0
+    weights = character_posterior(logits, torch.tensor([[1, 2, 1]]), [8], [3])
+    assert best_frames(weights, torch.tensor([3])).tolist() == [[2, 5, 7]]
+
+
+def test_one_frame_apart_is_no_disagreement():
+    first = [torch.tensor([[3, 5, 9, NOWHERE]]), torch.tensor([[NOWHERE, 4, 4, 4]])]
+    second = [torch.tensor([[2, 7, 9, 8]]), torch.tensor([[1, 6, 5, 1]])]
+    assert disagreement(first, second) == Disagreement(apart=3, n=6)
+    assert disagreement(first, first) == Disagreement(apart=0, n=6)
+    with pytest.raises(ValueError, match="shorter"):
+        disagreement(first, second[:1])
