@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from dctc.arguments import positive
+from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
-from dctc.reporting.registry import Record, runs_folder
+from dctc.reporting.comparison import (
+    Row,
+    alignment_table,
+    comparison_table,
+    find_arms,
+)
+from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.reporting.search import choose_weight, strongest
 from dctc.reporting.tables import Table, percent
 from dctc.training.parallel import Outcome, execute_all
@@ -21,6 +29,10 @@ from dctc.training.runs import Run, options_parser
 
 CONFIG = "experiments/configs/funsd.yaml"
 LOSSES = "experiments/configs/loss"
+
+
+Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
+Scored = Mapping[str, Mapping[str, Record]]  # by arm and weight
 
 
 @dataclass(frozen=True)
@@ -168,7 +180,7 @@ ARMS = (
     Arm("ace", "ACE (no order)", options=fragment("ace"), seeds=1),
 )
 BY_KEY = {arm.key: arm for arm in ARMS}
-REFERENCE = "ctc"
+REFERENCE, AUGMENTED_REFERENCE = "ctc", "ctc_augmented"
 SEARCH_SEED = 100  # none of the final seeds
 STRONGEST, SEEDS_OF_STRONGEST, SEEDS_OF_REST = 4, 3, 1
 
@@ -234,7 +246,13 @@ class Plan:
         name = SOURCES["funsd"].name
         return (f"{name}_val", name) if self.real else ("rendered", "rendered")
 
-    def arms(self, only: Sequence[str]) -> list[Arm]:
+    @property
+    def notes(self) -> list[str]:
+        """What has to stand below every table."""
+        trial = "Rendered words, chosen and tested on the same ones: a trial, no result."
+        return [] if self.real else [trial]
+
+    def arms(self, only: Sequence[str] = ()) -> list[Arm]:
         """Return the arms of this scale among those asked for; none means all."""
         return [BY_KEY[key] for key in SCALES[self.scale].arms if not only or key in only]
 
@@ -242,9 +260,13 @@ class Plan:
         """Return the weights that are searched; one empty one where there is nothing to choose."""
         return arm.weights[: SCALES[self.scale].weights] or ("",)
 
+    def short_name(self, arm: Arm, weight: str) -> str:
+        """Return the name of an arm at a weight."""
+        return arm.key + (f"-{weight}" if weight else "")
+
     def arm_name(self, arm: Arm, weight: str) -> str:
-        """Return the name of an arm at a weight in the registry."""
-        return f"{self.name}/{arm.key}" + (f"-{weight}" if weight else "")
+        """Return the same as it stands in the registry."""
+        return f"{self.name}/{self.short_name(arm, weight)}"
 
     def run(self, arm: Arm, weight: str, seed: int) -> Run:
         """Return the training of an arm; a search is scored on validation words only."""
@@ -272,45 +294,54 @@ class Plan:
         )
 
 
-def search(plan: Plan, arms: Sequence[Arm], jobs: int, log: str) -> tuple[dict, dict]:
-    """Train every weight of every arm with the seed of the search.
+def search_runs(plan: Plan, arms: Sequence[Arm]) -> list[Run]:
+    """Return the training of every weight of every arm with the seed of the search."""
+    return [plan.run(arm, weight, SEARCH_SEED) for arm in arms for weight in plan.weights(arm)]
 
-    Returns:
-        The validation records by arm and weight, and the outcomes by run.
-    """
-    runs = {(arm.key, w): plan.run(arm, w, SEARCH_SEED) for arm in arms for w in plan.weights(arm)}
-    outcomes = execute_all(list(runs.values()), jobs, log)  # type: ignore[arg-type]
+
+def read_search(plan: Plan, found: Found) -> dict[str, dict[str, Record]]:
+    """Return the validation records of the search, by arm and weight."""
     scored: dict[str, dict[str, Record]] = {}
-    for (key, weight), run in runs.items():
-        records = outcomes[run.name].records
-        if records:
-            scored.setdefault(key, {})[weight] = records[plan.sets[0]]
-    return scored, outcomes
+    for arm in plan.arms():
+        for weight in plan.weights(arm):
+            of_set = found.get(plan.short_name(arm, weight), {}).get(plan.sets[0], {})
+            if SEARCH_SEED in of_set:
+                scored.setdefault(arm.key, {})[weight] = of_set[SEARCH_SEED]
+    return scored
 
 
-def choices(plan: Plan, arms: Sequence[Arm], scored: dict) -> dict[str, str]:
+def choices(plan: Plan, scored: Scored) -> dict[str, str]:
     """Return the chosen weight of each arm whose search is complete."""
-    complete = [arm for arm in arms if len(scored.get(arm.key, ())) == len(plan.weights(arm))]
+    complete = [
+        arm for arm in plan.arms() if len(scored.get(arm.key, ())) == len(plan.weights(arm))
+    ]
     return {arm.key: choose_weight(scored[arm.key]) for arm in complete}
 
 
-def final_seeds(plan: Plan, arms: Sequence[Arm], scored: dict, chosen: dict) -> dict[str, int]:
+def final_seeds(plan: Plan, scored: Scored, chosen: Mapping[str, str]) -> dict[str, int]:
     """Return how many final seeds each arm with a chosen weight has."""
-    rivals = {
-        arm.key: scored[arm.key][chosen[arm.key]]
-        for arm in arms
-        if arm.seeds is None and arm.key in chosen
-    }
+    arms = [arm for arm in plan.arms() if arm.key in chosen]
+    rivals = {arm.key: scored[arm.key][chosen[arm.key]] for arm in arms if arm.seeds is None}
     strong = strongest(rivals, STRONGEST) if rivals else []
-    seeds = {
+    counts = {
         arm.key: arm.seeds or (SEEDS_OF_STRONGEST if arm.key in strong else SEEDS_OF_REST)
         for arm in arms
-        if arm.key in chosen
     }
-    return {key: min(count, SCALES[plan.scale].seeds) for key, count in seeds.items()}
+    return {key: min(count, SCALES[plan.scale].seeds) for key, count in counts.items()}
 
 
-def search_table(plan: Plan, scored: dict, chosen: dict) -> Table:
+def final_runs(plan: Plan, chosen: Mapping[str, str], seeds: Mapping[str, list[int]]) -> list[Run]:
+    """Return the final runs: of each seed all arms, so that a sitting cut short compares."""
+    order = sorted({seed for of_arm in seeds.values() for seed in of_arm})
+    return [
+        plan.run(BY_KEY[key], chosen[key], seed)
+        for seed in order
+        for key in seeds
+        if seed in seeds[key]
+    ]
+
+
+def search_table(plan: Plan, scored: Scored, chosen: Mapping[str, str]) -> Table:
     """Return what the search found."""
     rows = [
         [
@@ -319,17 +350,53 @@ def search_table(plan: Plan, scored: dict, chosen: dict) -> Table:
             f"{record.n:,}",
             percent(record.correct, record.n),
             percent(record.similarity, record.n),
-            "chosen" if chosen.get(key) == weight else "",
+            "chosen" if weight and chosen.get(key) == weight else "",
             BY_KEY[key].source,
         ]
         for key, weights in scored.items()
         for weight, record in weights.items()
     ]
-    columns = ["loss", "weight", "n", "accuracy", "NED", "", "weights from"]
+    columns = ["loss", "weight", "n", "accuracy", "NED", "choice", "weights from"]
     notes = [f"Percent of {plan.sets[0]}, validation words, after training; seed {SEARCH_SEED}."]
-    if not plan.real:
-        notes.append("Rendered words, on which the final runs are tested too: a trial, no result.")
-    return Table("Search for the weights of the losses", columns, rows, notes)
+    return Table("Search for the weights of the losses", columns, rows, [*notes, *plan.notes])
+
+
+def table_rows(plan: Plan, found: Found, chosen: Mapping[str, str]) -> list[Row]:
+    """Return the rows of the table: the final runs of each arm's chosen weight."""
+    validation, test = plan.sets
+    rows = []
+    for arm in plan.arms():
+        if arm.key in chosen:
+            of_set = found.get(plan.short_name(arm, chosen[arm.key]), {})
+            tested, validated = (
+                {seed: r for seed, r in sorted(of_set.get(name, {}).items()) if seed != SEARCH_SEED}
+                for name in (test, validation)
+            )
+            reference = AUGMENTED_REFERENCE if arm.key == "cr_ctc" else REFERENCE
+            reference = "" if arm.key == REFERENCE else reference
+            rows.append(Row(arm.key, arm.title, chosen[arm.key], tested, validated, reference))
+    return rows
+
+
+def draw(plan: Plan, registry: Registry, console: Console) -> None:
+    """Print the tables of what a registry holds, and write them as Markdown and CSV."""
+    found = find_arms(registry, f"{plan.name}/")
+    scored = read_search(plan, found)
+    chosen = choices(plan, scored)
+    rows = table_rows(plan, found, chosen)
+    costs = read_costs()
+    if costs:
+        costs[AUGMENTED_REFERENCE] = costs[REFERENCE]
+    title = f"Losses on {plan.sets[1]}"
+    tables = {"search": search_table(plan, scored, chosen)}
+    if any(row.tested for row in rows):
+        tables["table3"] = comparison_table(title, registry, rows, costs, plan.notes)
+        tables["alignment"] = alignment_table("Alignment of the trained nets", rows, plan.notes)
+    out = runs_folder() / plan.name
+    for name, table in tables.items():
+        table.print(console)
+        table.write(out, name)
+    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
 
 
 def report_problems(outcomes: dict[str, Outcome]) -> int:
@@ -340,18 +407,25 @@ def report_problems(outcomes: dict[str, Outcome]) -> int:
     return sum(bool(o.problem) and not o.busy for o in outcomes.values())
 
 
-def main() -> None:
-    """Search, train the chosen weights over seeds, and compare."""
+def parse() -> argparse.Namespace:
+    """Parse the command line.
+
+    Raises:
+        ValueError: If an arm does not exist, or a final seed is that of the search.
+    """
     parser = options_parser(__doc__ or "", scales=tuple(SCALES))
     parser.set_defaults(log="off")
     parser.add_argument("--jobs", type=positive, default=1, help="trainings at a time")
     parser.add_argument(
-        "--only", type=lambda text: text.split(","), default=[], help="these arms: ARM[,ARM]"
+        "--only", type=lambda text: text.split(","), default=[], help="train these: ARM[,ARM]"
     )
     parser.add_argument(
         "--seeds",
         type=lambda text: [int(seed) for seed in text.split(",")],
-        help="these final seeds for every arm: SEED[,SEED]",
+        help="these final seeds for each of them: SEED[,SEED]",
+    )
+    parser.add_argument(
+        "--from", dest="source", help="train nothing; draw the tables of this folder of results"
     )
     options = parser.parse_args()
     unknown = [key for key in options.only if key not in BY_KEY]
@@ -359,40 +433,58 @@ def main() -> None:
         raise ValueError(f"--only {unknown[0]}: there are {', '.join(BY_KEY)}")
     if SEARCH_SEED in (options.seeds or ()):
         raise ValueError(f"--seeds {SEARCH_SEED}: that is the seed of the search; take others")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
+    return options
 
-    console = Console()
-    plan = Plan(options.scale, real=True)
+
+def choose_plan(scale: str, console: Console) -> Plan:
+    """Return the plan on FUNSD, or where it is not there on rendered words.
+
+    Raises:
+        FileNotFoundError: If it is not there and the scale is more than a trial.
+    """
     try:
         find_documents(SOURCES["funsd"])
     except FileNotFoundError as error:
-        if options.scale == "small":
+        if scale == "small":
             raise
         console.print(f"{error}; rendered words stand in", highlight=False)
-        plan = Plan(options.scale, real=False)
+        return Plan(scale, real=False)
+    return Plan(scale, real=True)
 
+
+def train(plan: Plan, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
+    """Search, and train the chosen weights over seeds; return what became of each run."""
     arms = plan.arms(options.only)
     console.rule("Search")
-    scored, outcomes = search(plan, arms, options.jobs, options.log)
-    chosen = choices(plan, arms, scored)
-    out = runs_folder() / plan.name
-    table = search_table(plan, scored, chosen)
-    table.print(console)
-    (out / "search.md").write_text(table.markdown(), encoding="utf-8")
-    if options.only and not options.seeds:
-        console.print("The strongest rivals are those among these arms; see --seeds.")
-
+    outcomes = execute_all(search_runs(plan, arms), options.jobs, options.log)
+    scored = read_search(plan, find_arms(Registry(runs_folder()), f"{plan.name}/"))
+    chosen = choices(plan, scored)
+    open_search = [arm.title for arm in plan.arms() if arm.key not in chosen]
+    if open_search:
+        console.print(
+            f"Not searched to the end: {', '.join(open_search)}. The {STRONGEST} strongest rivals "
+            f"are those among the others.",
+            highlight=False,
+        )
     console.rule("Final runs")
-    counts = final_seeds(plan, arms, scored, chosen)
-    seeds = {key: options.seeds or list(range(count)) for key, count in counts.items()}
-    order = sorted({seed for of_arm in seeds.values() for seed in of_arm})
-    runs = [
-        plan.run(BY_KEY[key], chosen[key], seed)
-        for seed in order  # of each seed all arms, so that a sitting that is cut short compares
-        for key in seeds
-        if seed in seeds[key]
-    ]
-    outcomes |= execute_all(runs, options.jobs, options.log)
+    counts = final_seeds(plan, scored, chosen)
+    seeds = {
+        arm.key: options.seeds or list(range(counts[arm.key])) for arm in arms if arm.key in counts
+    }
+    return outcomes | execute_all(final_runs(plan, chosen, seeds), options.jobs, options.log)
+
+
+def main() -> None:
+    """Search, train the chosen weights over seeds, and compare."""
+    options, console = parse(), Console()
+    if options.source:
+        draw(Plan(options.scale, real=True), Registry(options.source), console)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
+    plan = choose_plan(options.scale, console)
+    outcomes = train(plan, options, console)
+    console.rule("Result")
+    draw(plan, Registry(runs_folder()), console)
     if report_problems(outcomes):
         raise SystemExit(1)
 

@@ -1,9 +1,12 @@
-"""Tables: two arms side by side, to the terminal and as Markdown."""
+"""Tables: two arms side by side, to the terminal, as Markdown and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -58,6 +61,19 @@ class Table:
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, align, *self.rows)]
         notes = [f"\n{note}" for note in self.notes]
         return "\n".join([f"### {self.title}", "", *lines, *notes]) + "\n"
+
+    def csv(self) -> str:
+        """Return the cells as comma-separated text with a head line, without the notes."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerows([self.columns, *self.rows])
+        return stream.getvalue()
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write ``<name>.md`` and ``<name>.csv`` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.md").write_text(self.markdown(), encoding="utf-8")
+        (folder / f"{name}.csv").write_text(self.csv(), encoding="utf-8")
 
 
 def percent(part: float, whole: float) -> str:
