@@ -12,6 +12,8 @@ test   tiny,smoke              lint, types and tests (tiny: a handful of quick t
 data   tiny,smoke,small,paper  draw training words into an LMDB (options: those of dctc data render)
 renderer  tiny,small           train readers on rendered words alone and score them on real ones
 bench  tiny,smoke,small,paper  time the losses (options: those of dctc bench)
+table3 tiny,smoke,small        compare the losses on real words (--jobs, --only, --seeds, --from)
+publish  tiny,smoke,small      copy finished runs into experiments/results (--runs NAME...)
 "
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
@@ -125,6 +127,8 @@ run_target() { # run_target TARGET OPTION...
     demo-*) run "$VENV/bin/python" experiments/demo.py --scale "$scale" "$@" ;;
     data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
     data-*) run "$VENV/bin/dctc" data render "$@" ;;
+    table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
+    publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale
     renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;
     test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;

@@ -115,7 +115,7 @@ class Registry:
         packed = np.packbits(np.asarray(hits, dtype=bool)).tobytes()
         name = f"{hashlib.sha256(packed).hexdigest()[:16]}-{len(hits)}.bits"
         (self.folder / "hits").mkdir(parents=True, exist_ok=True)
-        _write_whole(self.folder / "hits" / name, packed)
+        write_whole(self.folder / "hits" / name, packed)
         return name
 
     def read_hits(self, record: Record) -> np.ndarray:
@@ -168,7 +168,8 @@ class Registry:
         return {record.set: record for record in self.records() if record.run == run}
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there as a whole or not at all."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_bytes(content)
     partial.replace(path)

@@ -1,0 +1,37 @@
+"""Copies the results of finished runs into experiments/results, the committed evidence."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dctc.cli import one_line_errors
+from dctc.reporting.publish import find_runs, publish
+from dctc.reporting.registry import runs_folder
+
+RESULTS = "experiments/results"
+RUNS = ("table3/*",)  # what the README's tables are drawn from
+
+
+def main() -> None:
+    """Publish the runs that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        default=list(RUNS),
+        metavar="NAME",
+        help=f"names of runs, with * for any part (default: {' '.join(RUNS)})",
+    )
+    parser.add_argument("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
+    options = parser.parse_args()
+    runs = runs_folder()
+    records = publish(runs, find_runs(runs, options.runs), options.to)
+    for record in sorted(records, key=lambda r: (r.arm, r.seed, r.set)):
+        print(f"{record.arm}, seed {record.seed}: {record.set}, {record.correct:,} of {record.n:,}")
+    print(f"{len(records)} records published to {options.to}")
+
+
+if __name__ == "__main__":
+    with one_line_errors("publish"):
+        main()

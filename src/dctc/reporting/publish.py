@@ -1,0 +1,140 @@
+"""Committed evidence: the records, hits and curves of chosen runs, in a folder of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dctc.reporting.figures import Curve, read_metrics
+from dctc.reporting.registry import Record, Registry, write_whole
+
+METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small
+# A path of a machine: a letter drive, or a slash that begins a word
+_PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
+
+
+def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of runs by key, as their ``run_key`` says.
+
+    Args:
+        runs: Folder of all runs.
+        patterns: Names of runs below it, with ``*`` for any part: ``table3/*/seed0``. A name stands
+            for all that lies below it too.
+
+    Raises:
+        ValueError: If a pattern names no run.
+    """
+    found: dict[str, Path] = {}
+    for pattern in patterns:
+        marks = {*runs.glob(f"{pattern}/run_key"), *runs.glob(f"{pattern}/**/run_key")}
+        keys = {mark.parent: mark.read_text().strip() for mark in sorted(marks)}
+        # a folder that was set aside bears the key of its run in its name
+        here = {key: folder for folder, key in keys.items() if f".{key}" not in folder.name}
+        if not here:
+            raise ValueError(f"--runs {pattern}: no run of that name in {runs}")
+        found |= here
+    return found
+
+
+def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
+    """Copy the latest records of finished runs with their hits and metrics; return the records.
+
+    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each run and set;
+    what is published already stays unless it is copied anew. Metrics go to
+    ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step.
+
+    Args:
+        runs: Folder of the registry to copy from.
+        folders: Folders of the runs by key, see :func:`find_runs`.
+        to: Folder of the registry to copy to.
+
+    Raises:
+        ValueError: If no run is finished, or a record names a path of this machine.
+    """
+    source, target = Registry(runs), Registry(to)
+    latest = {(r.run, r.set): r for r in source.records() if r.run in folders}
+    if not latest:
+        raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
+    for record in latest.values():
+        _refuse_paths(record)
+    for record in latest.values():  # hits first: no line of results without them
+        source.read_hits(record)
+        content = (runs / "hits" / record.hits).read_bytes()
+        (to / "hits").mkdir(parents=True, exist_ok=True)
+        write_whole(to / "hits" / record.hits, content)
+    kept = {(r.run, r.set): r for r in target.records()}
+    everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
+    lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
+    write_whole(target.file, "".join(lines).encode())
+    for run in sorted({record.run for record in latest.values()}):
+        curves = read_metrics(folders[run])
+        if curves:
+            (to / "metrics").mkdir(exist_ok=True)
+            write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
+    _remove_unnamed_hits(to, everything)
+    return list(latest.values())
+
+
+def thin_metrics(curves: dict[str, Curve], limit: int = METRICS_BYTES) -> str:
+    """Return metrics as CSV of at most ``limit`` bytes: of those of training every k-th step only.
+
+    Args:
+        curves: Steps and values by name.
+        limit: Bytes.
+
+    Raises:
+        ValueError: If the others alone are more.
+    """
+    steps = sorted({step for s, _ in curves.values() for step in s})
+    for k in range(1, len(steps) + 2):
+        text = _csv(curves, k)
+        if len(text.encode()) <= limit:
+            return text
+    raise ValueError(f"metrics of {len(curves)} columns do not fit into {limit:,} bytes")
+
+
+def _csv(curves: dict[str, Curve], every: int) -> str:
+    rows: dict[int, dict[str, Any]] = {}
+    for name, (steps, values) in curves.items():
+        stride = every if name.startswith(("train/", "lr")) else 1
+        for step, value in list(zip(steps, values, strict=True))[::stride]:
+            rows.setdefault(step, {"step": step})[name] = f"{value:.6g}"
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["step", *sorted(curves)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[step] for step in sorted(rows))
+    return stream.getvalue()
+
+
+def _refuse_paths(record: Record) -> None:
+    for text in _texts(asdict(record)):
+        if _PATH.search(text):
+            raise ValueError(
+                f"record of run {record.run} on {record.set}: {text!r} names a path of this "
+                f"machine, which is not to be published"
+            )
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _texts(key)
+            yield from _texts(below)
+    elif isinstance(value, (list, tuple)):
+        for below in value:
+            yield from _texts(below)
+
+
+def _remove_unnamed_hits(to: Path, records: Iterable[Record]) -> None:
+    named = {record.hits for record in records}
+    for file in (to / "hits").glob("*.bits"):
+        if file.name not in named:
+            file.unlink()

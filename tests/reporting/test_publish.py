@@ -1,0 +1,118 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from dctc.reporting.figures import read_metrics
+from dctc.reporting.publish import find_runs, publish, thin_metrics
+from dctc.reporting.registry import Registry
+
+HITS = np.array([True, False, True, True])
+
+
+@pytest.fixture
+def runs(tmp_path, record):
+    """Two runs of two sets each, one of which was tested twice, and one that is not finished."""
+    folder = tmp_path / "runs"
+    registry = Registry(folder)
+    for name, key, arm in (("t/b/seed0", "bb", "t/b"), ("t/a-0.1/seed0", "aa", "t/a-0.1")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "run_key").write_text(f"{key}\n")
+        (folder / name / "metrics.csv").write_text("step,train/loss\n9,1.5\n")
+        for test_set in ("val", "test"):
+            hits = registry.write_hits(HITS)
+            registry.append(record(run=key, arm=arm, set=test_set, hits=hits))
+    registry.append(dataclasses.replace(registry.find("bb")["test"], wall_s=99.0))
+    (folder / "t/c").mkdir()
+    (folder / "t/c/run_key").write_text("cc\n")
+    return folder
+
+
+def published(folder):
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_records_and_hits_make_the_round_trip(runs, tmp_path):
+    to = tmp_path / "results"
+    publish(runs, find_runs(runs, ["t/*"]), to)
+    lines = published(to)
+    assert [(r["arm"], r["set"]) for r in lines] == [
+        ("t/a-0.1", "test"),
+        ("t/a-0.1", "val"),
+        ("t/b", "test"),
+        ("t/b", "val"),
+    ]
+    assert lines[2]["wall_s"] == 99.0  # the latest
+    for key in ("aa", "bb"):
+        assert Registry(to).find(key) == Registry(runs).find(key)
+        for r in Registry(to).find(key).values():
+            assert Registry(to).read_hits(r).tolist() == HITS.tolist()
+    assert {p.name for p in (to / "metrics").iterdir()} == {"aa.csv", "bb.csv"}
+    before = contents(to)
+    publish(runs, find_runs(runs, ["t/*"]), to)
+    assert contents(to) == before
+
+
+def test_what_is_published_stays_and_hits_that_nothing_names_go(runs, tmp_path):
+    to = tmp_path / "results"
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    publish(runs, find_runs(runs, ["t/a-0.1"]), to)
+    assert {r["run"] for r in published(to)} == {"aa", "bb"}
+    registry = Registry(runs)
+    for r in [*registry.find("aa").values(), *registry.find("bb").values()]:
+        hits = registry.write_hits([True, True, True, False])
+        registry.append(dataclasses.replace(r, hits=hits))
+    publish(runs, find_runs(runs, ["t/a-0.1"]), to)
+    assert len(list((to / "hits").iterdir())) == 2
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    assert len(list((to / "hits").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "about",
+    [{"note": "read /home/me/data"}, {"deep": [{"x": "/mnt/disk"}]}, {"x": "C:\\data"}],
+)
+def test_a_path_of_this_machine_is_refused_before_anything_is_written(runs, tmp_path, about):
+    registry = Registry(runs)
+    record = registry.find("bb")["val"]
+    registry.append(dataclasses.replace(record, about={**record.about, **about}))
+    with pytest.raises(ValueError, match=r"record of run bb on val: .* names a path"):
+        publish(runs, find_runs(runs, ["t/*"]), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_names_without_a_run_or_a_result_are_refused(runs, tmp_path):
+    with pytest.raises(ValueError, match="--runs t/d: no run of that name"):
+        find_runs(runs, ["t/*", "t/d"])
+    with pytest.raises(ValueError, match="none of 1 runs has a result"):
+        publish(runs, find_runs(runs, ["t/c"]), tmp_path / "results")
+
+
+def test_a_run_that_was_set_aside_is_not_found(runs):
+    (runs / "t/b/seed0").rename(runs / "t/b/seed0.bb")
+    with pytest.raises(ValueError, match="no run"):
+        find_runs(runs, ["t/b"])
+    assert find_runs(runs, ["t/a-0.1"]) == {"aa": runs / "t/a-0.1/seed0"}
+
+
+def test_metrics_keep_all_of_validation_and_every_kth_of_training(tmp_path):
+    steps = list(range(1000))
+    curves = {
+        "train/loss": (steps, [float(step) for step in steps]),
+        "val/accuracy": ([99, 999], [0.25, 0.5]),
+    }
+    text = thin_metrics(curves, 2000)
+    assert 1000 < len(text) <= 2000
+    (tmp_path / "metrics.csv").write_text(text)
+    read = read_metrics(tmp_path)
+    assert read["val/accuracy"] == curves["val/accuracy"]
+    kept, values = read["train/loss"]
+    assert values == [float(step) for step in kept] and len(set(np.diff(kept))) == 1
+    assert thin_metrics(curves, 10**6).count("\n") == 1001
+    with pytest.raises(ValueError, match="do not fit"):
+        thin_metrics(curves, 10)
