@@ -1,0 +1,148 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dctc.reporting.comparison import Row, alignment_table, comparison_table, find_arms
+from dctc.reporting.registry import Registry
+from dctc.reporting.statistics import compare, holm
+
+N = 40
+COLUMNS = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p", "time", "memory"]
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def score(registry, record):
+    """``score(arm, seed, accuracy, **changes) -> hits``; puts a record into the registry."""
+
+    def write(arm, seed, accuracy, **changes):
+        hits = np.random.default_rng([len(arm), seed]).random(N) < accuracy
+        stored = record(
+            arm=f"t/{arm}",
+            seed=seed,
+            n=N,
+            correct=int(hits.sum()),
+            similarity=0.9 * N + seed,
+            hits=registry.write_hits(hits),
+            about={"steps": 10, **changes.pop("about", {})},
+            **{"set": "test", "run": f"{arm}{seed}", "drops": {"empty": 3}, **changes},
+        )
+        registry.append(stored)
+        return hits
+
+    return write
+
+
+def row(registry, key, reference="ctc", weight="", test_set="test"):
+    found = find_arms(registry, "t/")[key]
+    tested, validated = found.get(test_set, {}), found.get("val", {})
+    return Row(key, key.upper(), weight, tested, validated, reference)
+
+
+def cells(table):
+    return {r[0]: dict(zip(table.columns, r, strict=True)) for r in table.rows}
+
+
+def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, score):
+    hits = {
+        arm: np.stack([score(arm, seed, accuracy) for seed in range(seeds)])
+        for arm, accuracy, seeds in (("ctc", 0.5, 5), ("dctc", 0.7, 5), ("focal", 0.6, 3))
+    }
+    rows = [row(registry, "ctc", ""), row(registry, "dctc", weight="0.1"), row(registry, "focal")]
+    costs = {"ctc": (1.0, 1.0), "dctc": (1.25, 1.5)}
+    table = comparison_table("T", registry, rows, costs, ["The end."])
+    assert table.columns == COLUMNS
+    found = cells(table)
+    expected = {
+        "DCTC": compare(hits["ctc"], hits["dctc"]),
+        "FOCAL": compare(hits["ctc"][:3], hits["focal"]),
+    }
+    p = holm({name: c.p for name, c in expected.items()})
+    for name, c in expected.items():
+        difference = f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
+        assert (found[name]["difference"], found[name]["p"]) == (difference, f"{p[name]:.3f}")
+    assert (found["CTC"]["difference"], found["CTC"]["p"]) == ("-", "-")
+    assert [found[name]["seeds"] for name in ("CTC", "DCTC", "FOCAL")] == ["5", "5", "3"]
+    assert [found[name]["time"] for name in ("CTC", "DCTC", "FOCAL")] == ["1.00", "1.25", "-"]
+    assert (found["DCTC"]["weight"], found["DCTC"]["memory"]) == ("0.1", "1.50")
+    accuracy, interval = found["DCTC"]["accuracy"].split(" ", 1)
+    low, high = (float(x) for x in interval.strip("[]").split(", "))
+    assert accuracy == f"{100 * hits['dctc'].mean():.2f}" and low < float(accuracy) < high
+    # similarity .9 n + seed: NED 90 + 2.5 seed, of which 2 is the mean
+    assert found["DCTC"]["NED"].startswith("95.00 [90.09, 99.91")  # t(4) = 2.776, sd 3.953
+    notes = " ".join(table.notes)
+    least = ", ".join(f"{name} {c.detectable:.2f}" for name, c in expected.items())
+    assert f"in points: {least}." in notes
+    assert "Time and memory of FOCAL: not measured; dctc bench --what losses does." in notes
+    assert "test: 3 left out (empty)" in notes and notes.endswith("The end.")
+
+
+def test_one_seed_is_marked_and_has_no_p(registry, score):
+    for arm in ("ctc", "ace"):
+        score(arm, 0, 0.5)
+    table = comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "ace")], {})
+    found = cells(table)["ACE*"]
+    assert (found["p"], found["NED"], found["seeds"]) == ("-", "90.00", "1")
+    assert "[" in found["difference"]
+    assert any(note.startswith("* One seed") for note in table.notes)
+
+
+def test_another_reference_is_marked_and_named(registry, score):
+    hits = {arm: score(arm, 0, 0.5) for arm in ("ctc", "plus", "views")}
+    rows = [row(registry, "ctc", ""), row(registry, "plus"), row(registry, "views", "plus")]
+    table = comparison_table("T", registry, rows, {})
+    points = 100 * (hits["views"].mean() - hits["plus"].mean())
+    assert cells(table)["VIEWS*†"]["difference"].startswith(f"{points:+.2f} ")
+    assert "† VIEWS: difference to PLUS." in table.notes
+
+
+def test_the_latest_record_counts_and_arms_of_another_prefix_do_not(registry, score, record):
+    score("ctc", 0, 0.2)
+    last = score("ctc", 0, 0.9)
+    registry.append(record(arm="other/ctc"))
+    found = find_arms(registry, "t/")
+    assert set(found) == {"ctc"}
+    assert found["ctc"]["test"][0].correct == last.sum()
+
+
+@pytest.mark.parametrize("change", [{"samples": "other"}, {"about": {"steps": 11}}])
+def test_runs_that_differ_in_more_than_the_loss_are_refused(registry, score, change):
+    score("ctc", 0, 0.5)
+    score("dctc", 0, 0.5, **change)
+    with pytest.raises(ValueError, match=r"t/ctc \(seed 0\) and t/dctc \(seed 0\) differ"):
+        comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
+
+
+def test_an_arm_without_a_test_is_left_out(registry, score):
+    score("ctc", 0, 0.5)
+    score("dctc", 0, 0.5, set="val")
+    table = comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
+    assert [r[0] for r in table.rows] == ["CTC*"]
+
+
+def test_alignment_is_the_mean_over_seeds(registry, score):
+    names = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
+    for seed in range(2):
+        about = {"alignment": {**dict.fromkeys(names, 0.5 + seed / 4), "frame_entropy": seed}}
+        score("ctc", seed, 0.5, set="val", about=about)
+    score("ace", 0, 0.5, set="val")
+    table = alignment_table("A", [row(registry, "ctc", ""), row(registry, "ace")])
+    assert table.rows == [
+        ["CTC", "-", "2", *["62.50"] * 4, "0.5000"],
+        ["ACE", "-", "0", *["-"] * 5],
+    ]
+
+
+def test_tables_are_written_as_markdown_and_csv(registry, score, tmp_path):
+    score("ctc", 0, 0.5)
+    table = comparison_table("T", registry, [row(registry, "ctc", "")], {})
+    table = dataclasses.replace(table, rows=[["a, b", *table.rows[0][1:]]])
+    table.write(tmp_path / "out", "t")
+    assert (tmp_path / "out" / "t.md").read_text() == table.markdown()
+    head, line = (tmp_path / "out" / "t.csv").read_text().splitlines()
+    assert head == ",".join(COLUMNS) and line.startswith('"a, b",-,1,')
