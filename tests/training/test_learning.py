@@ -62,7 +62,6 @@ class UntilRead(pl.Callback):
         ("svtr_tiny", 1e-3, 0.0),
         ("svtr_tiny", 1e-3, 0.01),
         ("crnn", 5e-4, 0.0),
-        ("vit_tiny", 5e-4, 0.0),
     ],
 )
 def test_sixteen_words_are_learnt_by_heart(tmp_path, words, name, lr, distill_weight):
