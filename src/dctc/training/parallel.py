@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
@@ -106,17 +106,19 @@ def _work(connection: Connection, quiet: bool, log: LogMode) -> None:
 
 
 def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
-    if not quiet:
-        return _try(run, log)
-    file = runs_folder() / f"{run.name}.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    options = (
-        *run.options,
-        "--trainer.enable_progress_bar=false",
-        "--data.init_args.num_workers=0",
-    )
-    with open(file, "a") as stream, redirect_stdout(stream), redirect_stderr(stream):
-        return _try(replace(run, options=options), log)
+    if quiet:
+        file = runs_folder() / f"{run.name}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with open(file, "a") as stream:
+            for descriptor in (1, 2):  # which loggers, libraries and loading workers share
+                os.dup2(stream.fileno(), descriptor)
+        options = ("--trainer.enable_progress_bar=false", "--data.init_args.num_workers=0")
+        run = replace(run, options=(*run.options, *options))
+    outcome = _try(run, log)
+    sys.stdout.flush()
+    return outcome
 
 
 def _try(run: Run, log: LogMode) -> Outcome:
