@@ -13,6 +13,10 @@ data   tiny,smoke,small,paper  draw training words into an LMDB (options: those 
 renderer  tiny,small           train readers on rendered words alone and score them on real ones
 bench  tiny,smoke,small,paper  time the losses (options: those of dctc bench)
 table3 tiny,smoke,small        compare the losses on real words (--jobs, --only, --seeds, --from)
+figure1  tiny,smoke,small      where CTC, attention and DCTC nets of two seeds read each character
+figure2  tiny,smoke,small      the scheme of DCTC
+figure3  tiny,smoke,small      AACC of each estimator of z* during training
+figure4  tiny,smoke,small      features of confused characters
 publish  tiny,smoke,small      copy finished runs into experiments/results (--runs NAME...)
 "
 VENV=${DCTC_VENV:-.venv}
@@ -128,6 +132,7 @@ run_target() { # run_target TARGET OPTION...
     data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
     data-*) run "$VENV/bin/dctc" data render "$@" ;;
     table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
+    figure[1-4]-*) run "$VENV/bin/python" "experiments/$target.py" --scale "$scale" "$@" ;;
     publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale
     renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;

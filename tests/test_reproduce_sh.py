@@ -17,6 +17,7 @@ TARGETS = {
     "renderer": "tiny small",
     "bench": "tiny smoke small paper",
     "table3": "tiny smoke small",
+    **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},
     "publish": "tiny smoke small",
 }
 # what there is to publish is in tests/test_table3.py
@@ -114,6 +115,10 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "bench": "+ .venv/bin/dctc bench --scale tiny\n",
         "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
+        **{
+            f"figure{i}": f"+ .venv/bin/python experiments/figure{i}.py --scale tiny\n"
+            for i in (1, 2, 3, 4)
+        },
     }
     assert command[target] in result.stdout
 

@@ -49,7 +49,8 @@ def confused_groups(counts: Mapping[Pair, int], groups: int, size: int = 3) -> l
         >>> confused_groups(counts, 2)
         ['0o', '1il']
     """
-    left, found = dict(counts), []
+    left: dict[Pair, int] = dict(counts)
+    found: list[str] = []
     while left and len(found) < groups:
         first = min(left, key=lambda pair: (-left[pair], pair))
         group, least = set(first), left[first] / 2

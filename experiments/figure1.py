@@ -1,0 +1,178 @@
+"""Figure 1: at which frames CTC, attention and DCTC nets of two seeds read the same characters."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from dctc.cli import one_line_errors
+from dctc.data.benchmarks import find_benchmarks
+from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
+from dctc.data.rendered import NAME as RENDERED
+from dctc.data.root import data_root
+from dctc.reporting.published import save_arrays, save_figure
+from dctc.reporting.registry import runs_folder
+from dctc.reporting.spikes import (
+    choose_words,
+    compare_nets,
+    gradient_arrays,
+    select,
+    word_arrays,
+)
+from dctc.reporting.spikes_figure import RATE_COLUMNS, draw_spikes, rate_rows
+from dctc.reporting.tables import Table
+from dctc.training.cli import FINAL
+from dctc.training.nets import Loaded, load_net
+from dctc.training.runs import Finished, Run, execute, parse_options
+
+CONFIG = "experiments/configs/figures.yaml"
+SEEDS = (0, 1)
+FAMILIES = {
+    "CTC": ("ctc", ("--trainer.callbacks.init_args.distill_weight=0.0",)),
+    "Attention": (
+        "attention",
+        (
+            "--config=experiments/configs/model/attention_small_resnet.yaml",
+            "--config=experiments/configs/loss/character_cross_entropy.yaml",
+            "--model.optimizer.init_args.lr=0.002",  # that of trainer/cpu.yaml
+            "--trainer.callbacks=[]",
+        ),
+    ),
+    "DCTC": ("dctc", ()),
+}
+DATA = "--data.init_args"
+SCALES = {
+    "tiny": (
+        f"{DATA}.epoch_size=4",
+        f"{DATA}.val_size=4",
+        f"{DATA}.test_size=96",
+        "--config=experiments/configs/trainer/tiny.yaml",
+    ),
+    "smoke": (
+        f"{DATA}.batch_size=16",
+        f"{DATA}.test_size=1000",
+        "--trainer.max_steps=1000",
+        "--trainer.val_check_interval=500",
+    ),
+    "small": (),
+}
+WORDS = 4  # drawn
+DISTILL_WEIGHT = 0.1  # of the gradient that is drawn; authors' code, default
+
+
+def real_words(config: dict[str, Any]) -> EnglishDataModule:
+    """Return the real training words, on which no net here is trained."""
+    options = config["data"]["init_args"]
+    return EnglishDataModule(
+        test=[REAL_TRAIN_WORDS],
+        batch_size=options["batch_size"],
+        eval_batch_size=256,
+        charset=options["charset"],
+        protocol=options["protocol"],
+        num_workers=options["num_workers"],
+    )
+
+
+def plan(family: str, seed: int, scale: str, real: bool) -> Run:
+    """Return a training; figures 3 and 4 use those of CTC and DCTC too."""
+    arm, options = FAMILIES[family]
+    return Run(
+        name=f"figures-{scale}/{arm}-seed{seed}",
+        options=(
+            f"--config={CONFIG}",
+            *options,
+            *SCALES[scale],
+            f"--seed_everything={seed}",
+            f"--arm=figures-{scale}/{arm}",
+        ),
+        tests=(real_words,) if real else (),
+    )
+
+
+def load(run: Finished) -> Loaded:
+    """Load the net of a run."""
+    return load_net(run.folder / "config.yaml", run.folder / "checkpoints" / FINAL)
+
+
+def rates(
+    finished: list[list[Finished]], nets: list[list[Any]], loaders: dict[str, Any], tokenizer: Any
+) -> dict[str, np.ndarray]:
+    """Return the disagreement of each family on each set, and how well its nets read."""
+    found = [
+        [compare_nets(*of_family, tokenizer, loader()) for loader in loaders.values()]
+        for of_family in nets
+    ]
+    records = [[run.records for run in runs] for runs in finished]
+    return {
+        "sets": np.array([*loaders]),
+        "apart": np.array([[d.apart for d in row] for row in found]),
+        "characters": np.array([[d.n for d in row] for row in found]),
+        "correct": np.array(
+            [[[seed[name].correct for name in loaders] for seed in row] for row in records]
+        ),
+        "words": np.array([records[0][0][name].n for name in loaders]),
+    }
+
+
+def main() -> None:
+    """Train six nets, compare them in pairs, draw."""
+    options = parse_options(__doc__ or "", scales=tuple(SCALES))
+    console = Console()
+    root = data_root()
+    real = root.is_dir() and bool(find_benchmarks(root)[0])
+    if not real:
+        console.print(
+            f"No real words below {root} (DCTC_DATA); rendered words only.", highlight=False
+        )
+    finished = []
+    for family in FAMILIES:
+        console.rule(family)
+        runs = [plan(family, seed, options.scale, real) for seed in SEEDS]
+        finished.append([execute(run, options.log) for run in runs])
+
+    loaded = [[load(run) for run in runs] for runs in finished]
+    nets: list[list[Any]] = [[one.net for one in row] for row in loaded]
+    tokenizer = loaded[0][0].tokenizer
+    batches = 1 if options.scale == "tiny" else None
+    modules: dict[str, Any] = {RENDERED: finished[0][0].data}  # seed 0's words, for all nets
+    if real:
+        charset = {"charset": "36", "protocol": "english36", "batch_size": 256, "num_workers": 0}
+        modules[REAL_TRAIN_WORDS] = real_words({"data": {"init_args": charset}})
+    for module in modules.values():
+        module.setup("test")
+    loaders = {
+        name: lambda module=module: islice(module.test_dataloader()[0], batches)
+        for name, module in modules.items()
+    }
+
+    out = runs_folder() / ("figure1" if options.scale == "small" else f"figure1-{options.scale}")
+    arrays, files = {}, []
+    for name, loader in loaders.items():
+        batch = next(loader())
+        words = select(batch, choose_words(batch, WORDS))
+        drawn = {"families": np.array([*FAMILIES]), **word_arrays(nets, tokenizer, words)}
+        drawn |= gradient_arrays(nets[0][0], tokenizer, words, DISTILL_WEIGHT)
+        if name == RENDERED:
+            arrays = {**drawn, **rates(finished, nets, loaders, tokenizer)}
+        else:  # real images stay here
+            files += save_figure(draw_spikes(drawn), out / f"figure1-{name}")
+    files += save_figure(draw_spikes(arrays), out / "figure1")
+    files.append(save_arrays(arrays, out / "figure1.npz"))
+
+    note = (
+        "Frames: of seed 0's words, the same for all nets. Accuracy on rendered words: of each "
+        "seed's own words, as many."
+    )
+    table = Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note])
+    table.print(console)
+    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
+    for file in [*files, out / "table.md"]:
+        console.print(f"written to {file}", highlight=False)
+
+
+if __name__ == "__main__":
+    with one_line_errors("figure1"):
+        main()

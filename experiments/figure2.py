@@ -1,0 +1,23 @@
+"""Figure 2: the scheme of DCTC. Nothing is trained; all scales draw the same."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from dctc.cli import one_line_errors
+from dctc.reporting.published import save_figure
+from dctc.reporting.registry import runs_folder
+from dctc.reporting.scheme import draw_scheme
+from dctc.training.runs import parse_options
+
+
+def main() -> None:
+    """Draw."""
+    parse_options(__doc__ or "", scales=("tiny", "smoke", "small"))
+    for file in save_figure(draw_scheme(), runs_folder() / "figure2" / "figure2"):
+        Console().print(f"written to {file}", highlight=False)
+
+
+if __name__ == "__main__":
+    with one_line_errors("figure2"):
+        main()

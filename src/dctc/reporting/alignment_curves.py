@@ -1,0 +1,156 @@
+"""Figure 3: the AACC of every estimator of z* during training, by arm, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from dctc.ctc import ESTIMATORS
+from dctc.reporting.figures import COLOURS, FEW_POINTS, MANY_POINTS, Curve, running_mean
+from dctc.reporting.published import Arrays
+from dctc.reporting.tables import Table
+
+# Name, and the unit of its share; see dctc.metrics.alignment
+METRICS = {"aacc_label": "words", "aacc_true": "frames", "viterbi_agreement": "frames"}
+CONSTANT = (("aacc_label", "viterbi"), ("viterbi_agreement", "viterbi"))  # 1 by construction
+STYLES = ("-", "--", ":", "-.")
+GREY = "#777777"
+
+
+def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str, np.ndarray]:
+    """Gather what :class:`dctc.training.estimators.EstimatorLog` logged.
+
+    Args:
+        arms: Of each arm, the metrics of its seeds, as
+            :func:`dctc.reporting.figures.read_metrics` returns them.
+
+    Returns:
+        ``arms`` ``(a,)``, ``estimators`` ``(e,)``, ``metrics`` ``(m,)``, ``steps`` ``(k,)`` and
+        ``values`` ``(a, seeds, m, e, k)`` float32.
+
+    Raises:
+        ValueError: If a run has not logged a metric, or at other steps than the first one.
+    """
+    steps: list[int] | None = None
+    values = []
+    for name, seeds in arms.items():
+        for seed, metrics in enumerate(seeds):
+            for metric in METRICS:
+                for estimator in ESTIMATORS:
+                    key = f"train/{metric}/{estimator}"
+                    at, found = metrics.get(key, ([], []))
+                    steps = at if steps is None else steps
+                    if not at or at != steps:
+                        raise ValueError(
+                            f"{name}, run {seed + 1}: {key} was logged at {len(at)} steps, not at "
+                            f"the {len(steps)} of the first run; train it with an EstimatorLog"
+                        )
+                    values.append(found)
+    shape = (len(arms), -1, len(METRICS), len(ESTIMATORS), len(steps or ()))
+    return {
+        "arms": np.array([*arms]),
+        "estimators": np.array(ESTIMATORS),
+        "metrics": np.array([*METRICS]),
+        "steps": np.array(steps),
+        "values": np.array(values, dtype=np.float32).reshape(shape),
+    }
+
+
+def draw_alignment_curves(arrays: Arrays) -> Figure:
+    """Draw Figure 3: a row for each arm, a column for each metric, a line for each estimator.
+
+    The line is the mean over seeds, the band reaches from the lowest to the highest. Curves of many
+    points are running means, as single batches are noisy.
+
+    Args:
+        arrays: Of :func:`curve_arrays`.
+    """
+    arms, metrics = arrays["arms"], [str(metric) for metric in arrays["metrics"]]
+    seeds = arrays["values"].shape[1]
+    figure = Figure(figsize=(3.6 * len(metrics), 2.7 * len(arms) + 0.8), layout="constrained")
+    grid = figure.subplots(len(arms), len(metrics), sharex=True, sharey="col", squeeze=False)
+    for i, arm in enumerate(arms):
+        for j, metric in enumerate(metrics):
+            axes = grid[i, j]
+            _draw_panel(axes, metric, arrays, arrays["values"][i, :, j])
+            if i == 0:
+                axes.set_title(metric, fontsize=11)
+            if i == len(arms) - 1:
+                axes.set_xlabel("step")
+            unit = f"share of {METRICS[metric]}"
+            axes.set_ylabel(f"{arm}\n{unit}" if j == 0 else unit)
+    # where no line is grey
+    lines, names = grid[0, metrics.index("aacc_true")].get_legend_handles_labels()
+    figure.legend(lines, names, frameon=False, loc="outside upper center", ncols=len(names))
+    over = "one seed" if seeds == 1 else f"mean and range of {seeds} seeds"
+    figure.supxlabel(f"Training batches of rendered words, {over}", fontsize=9)
+    return figure
+
+
+def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> None:
+    """Draw a panel; ``values`` is ``(seeds, e, k)``."""
+    steps = arrays["steps"]
+    many = len(steps) >= MANY_POINTS
+    marker = "o" if len(steps) < FEW_POINTS else None
+    for e, estimator in enumerate(map(str, arrays["estimators"])):
+        constant = (metric, estimator) in CONSTANT
+        colour = GREY if constant else COLOURS[e]
+        curves = values[:, e].astype(float)
+        if many:
+            curves = np.stack([running_mean(list(c), len(steps) // 40) for c in curves])
+        axes.plot(
+            steps,
+            curves.mean(0),
+            color=colour,
+            linestyle=STYLES[e],
+            linewidth=1.0 if constant else 1.7,
+            marker=marker,
+            markersize=4,
+            label=f"{estimator} z*",
+        )
+        if constant:
+            axes.annotate(
+                "viterbi: 1 by construction",
+                (1.0, 1.0),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=7.5,
+                color=GREY,
+            )
+        elif len(curves) > 1:
+            axes.fill_between(
+                steps, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0
+            )
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_ylim(-0.03, 1.1)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def last_values(arrays: Arrays) -> Table:
+    """Return the means over the last tenth of the training, and over seeds, in percent.
+
+    Args:
+        arrays: Of :func:`curve_arrays`.
+    """
+    tail = max(1, len(arrays["steps"]) // 10)
+    rows = [
+        [
+            str(arm),
+            str(estimator),
+            *(f"{100 * arrays['values'][i, :, j, e, -tail:].mean():.2f}" for j in range(metrics)),
+        ]
+        for metrics in [len(arrays["metrics"])]
+        for i, arm in enumerate(arrays["arms"])
+        for e, estimator in enumerate(arrays["estimators"])
+    ]
+    note = "Percent; training batches of the last tenth of the steps, mean over seeds."
+    columns = ["trained with", "z*", *map(str, arrays["metrics"])]
+    return Table("AACC at the end of training", columns, rows, [note])

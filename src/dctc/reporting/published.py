@@ -1,0 +1,75 @@
+"""Figures and the arrays that they are drawn from: written by a run, shown by a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+PUBLISHED = Path("experiments/results/figures")
+MOST = 2 * 2**20  # bytes of the arrays of a figure; they are committed
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``<stem>.png`` and ``<stem>.svg``, the same bytes for the same figure.
+
+    Args:
+        figure: What to write.
+        stem: Path without ending.
+
+    Returns:
+        The files.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    figure.savefig(png, dpi=200)
+    with mpl.rc_context({"svg.hashsalt": "dctc"}):
+        figure.savefig(svg, metadata={"Date": None})
+    return [png, svg]
+
+
+def save_arrays(arrays: Arrays, file: Path) -> Path:
+    """Write the arrays of a figure, compressed.
+
+    Raises:
+        ValueError: If they take more than :data:`MOST` bytes.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial.npz")
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+    size = partial.stat().st_size
+    if size > MOST:
+        partial.unlink()
+        raise ValueError(f"{file}: {size:,} bytes, more than the {MOST:,} that are published")
+    return partial.replace(file)
+
+
+def load_arrays(file: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`save_arrays` wrote."""
+    with np.load(file) as stored:
+        return dict(stored)
+
+
+def show(name: str, draw: Callable[[Arrays], Figure]) -> Figure | None:
+    """Draw a published figure; where it is not published, say how it is made.
+
+    Looks for ``experiments/results`` in the working directory and in the one above.
+
+    Args:
+        name: Such as ``figure1``.
+        draw: Draws it from its arrays.
+    """
+    for root in (Path.cwd(), Path.cwd().parent):
+        file = root / PUBLISHED / f"{name}.npz"
+        if file.exists():
+            return draw(load_arrays(file))
+    print(
+        f"{name} is not published yet: ./reproduce.sh {name} --scale small makes it, and its "
+        f"{name}.npz belongs into {PUBLISHED}"
+    )
+    return None

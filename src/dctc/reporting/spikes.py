@@ -1,0 +1,156 @@
+"""What Figure 1 is drawn from: where nets read the characters of words, and gradients of a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dctc.data.batch import Batch
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.metrics.localization import (
+    Disagreement,
+    best_frames,
+    character_posterior,
+    disagreement,
+)
+from dctc.text import CTCTokenizer
+
+SHORTEST = 4  # characters of a word that is drawn
+
+
+@torch.no_grad()
+def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return how much each frame counts for each character of the label, by the net's own measure.
+
+    Of a CTC net, the posterior of the character; of a net that reads by attention, its attention.
+
+    Args:
+        net: In evaluation mode.
+        tokenizer: Maps the labels to classes.
+        batch: Images with labels.
+
+    Returns:
+        Weights ``(n, s, t)`` and the lengths of the labels ``(n,)``.
+    """
+    targets, lengths = tokenizer.encode(batch.label)
+    if hasattr(net, "attention"):
+        targets, lengths = targets[:, : net.max_length], lengths.clamp(max=net.max_length)
+        return net.attention(batch.image, targets, batch.width), lengths
+    frames = net.frames(batch.width).clamp(min=1)
+    return character_posterior(net(batch.image), targets, frames, lengths), lengths
+
+
+def compare_nets(
+    first: Any, second: Any, tokenizer: CTCTokenizer, batches: Iterable[Batch]
+) -> Disagreement:
+    """Count the characters that two nets read at different frames.
+
+    Args:
+        first: A net in evaluation mode.
+        second: Another one with as many frames.
+        tokenizer: Maps the labels to classes.
+        batches: Images with labels.
+    """
+    apart = n = 0
+    for batch in batches:
+        if not batch.label:
+            continue
+        a, b = (best_frames(*character_weights(net, tokenizer, batch)) for net in (first, second))
+        found = disagreement([a], [b])
+        apart, n = apart + found.apart, n + found.n
+    return Disagreement(apart, n)
+
+
+def choose_words(batch: Batch, count: int) -> list[int]:
+    """Return the first samples of a batch with :data:`SHORTEST` characters or more, all different.
+
+    Args:
+        batch: Labelled images.
+        count: Samples at most.
+    """
+    chosen: dict[str, int] = {}
+    for i, label in enumerate(batch.label):
+        if len(label) >= SHORTEST:
+            chosen.setdefault(label, i)
+    return list(chosen.values())[:count]
+
+
+def select(batch: Batch, chosen: Sequence[int]) -> Batch:
+    """Return some samples of a batch; extents and second views are left out."""
+    return Batch(
+        image=batch.image[list(chosen)],
+        label=[batch.label[i] for i in chosen],
+        key=[batch.key[i] for i in chosen],
+        width=batch.width[list(chosen)],
+        extents=None,
+        corrupt=[],
+    )
+
+
+def word_arrays(
+    families: Sequence[Sequence[Any]], tokenizer: CTCTokenizer, words: Batch
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the drawn words.
+
+    Args:
+        families: Of each family, its nets by seed.
+        tokenizer: Maps the labels to classes.
+        words: What is drawn.
+
+    Returns:
+        ``images`` ``(n, h, w, ch)`` uint8, ``labels`` ``(n,)``, ``weights``
+        ``(families, seeds, n, s, t)`` float16 and ``frames`` ``(families, seeds, n, s)`` int16.
+    """
+    weights, frames = [], []
+    for nets in families:
+        found = [character_weights(net, tokenizer, words) for net in nets]
+        weights.append(torch.stack([weight for weight, _ in found]).double())
+        frames.append(torch.stack([best_frames(*pair) for pair in found]))
+    pixels = ((words.image + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    return {
+        "images": pixels.numpy(),
+        "labels": np.array(words.label),
+        "weights": torch.stack(weights).numpy().astype(np.float16),
+        "frames": torch.stack(frames).numpy().astype(np.int16),
+    }
+
+
+def gradient_arrays(
+    net: Any, tokenizer: CTCTokenizer, words: Batch, distill_weight: float
+) -> dict[str, np.ndarray]:
+    """Return the gradients of CTC and of DCTC with respect to one net's logits for the first word.
+
+    Args:
+        net: A CTC net in evaluation mode.
+        tokenizer: Maps the labels to classes.
+        words: The first word is taken.
+        distill_weight: alpha of DCTC.
+
+    Returns:
+        ``gradients`` ``(2, r, t)`` float32 and ``gradient_rows`` ``(r,)``: the blank, the distinct
+        characters of the label, and the sum over all other classes; ``distill_weight``.
+    """
+    word = select(words, [0])
+    targets, lengths = tokenizer.encode(word.label)
+    frames = net.frames(word.width).clamp(min=1)
+    with torch.no_grad():
+        logits = net(word.image)
+    distinct = list(dict.fromkeys(word.label[0]))
+    classes = [0, *(tokenizer.encode([c])[0].item() for c in distinct)]
+    found = []
+    for loss in (CTCLoss(reduction="sum"), DCTCLoss(distill_weight, reduction="sum")):
+        scores = logits.clone().requires_grad_()
+        value = loss(scores, targets, frames, lengths)
+        (gradient,) = torch.autograd.grad(value, scores)  # (t, 1, c)
+        of_label = gradient[:, 0, classes].T
+        others = gradient[:, 0].sum(1) - of_label.sum(0)
+        found.append(torch.cat([of_label, others[None]]))
+    return {
+        "gradients": torch.stack(found).numpy().astype(np.float32),
+        "gradient_rows": np.array(["blank", *distinct, "others"]),
+        "distill_weight": np.array(distill_weight),
+    }
