@@ -15,16 +15,11 @@ from dctc.arguments import positive
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
-from dctc.reporting.comparison import (
-    Row,
-    alignment_table,
-    comparison_table,
-    find_arms,
-)
+from dctc.reporting.comparison import Row, alignment_table, comparison_table, find_arms
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.reporting.search import choose_weight, strongest
 from dctc.reporting.tables import Table, percent
-from dctc.training.parallel import Outcome, execute_all
+from dctc.training.parallel import Outcome, execute_all, report_problems
 from dctc.training.runs import Run, options_parser
 
 CONFIG = "experiments/configs/funsd.yaml"
@@ -70,109 +65,62 @@ def dctc(estimator: str) -> str:
     return f'--trainer.callbacks=[{{{{"class_path": "{path}", "init_args": {arguments}}}}}]'
 
 
-LOSS = "--model.loss.init_args"
 AUTHORS = "0.01: authors' CRNN experiment; 0.1: their default; 0.03 between"
 AUGMENTED = ("--data.init_args.augment=1.0",)
+
+
+def dctc_arm(key: str, title: str, estimator: str, seeds: int) -> Arm:
+    """Return DCTC with an estimate of z*."""
+    return Arm(key, title, dctc(estimator), ("0.01", "0.03", "0.1"), AUTHORS, seeds=seeds)
+
+
+def rival(key: str, title: str, argument: str, weights: str, source: str, *options: str) -> Arm:
+    """Return a loss with the argument of it that is searched, and its weights."""
+    option = f"--model.loss.init_args.{argument}={{}}"
+    return Arm(key, title, option, tuple(weights.split()), source, (*fragment(key), *options))
+
+
 # Seeds: ours. Weights: what the source names, a third and three times that.
 ARMS = (
     Arm("ctc", "CTC", options=fragment("ctc"), seeds=5),
-    Arm("dctc", "DCTC", dctc("likelihood"), ("0.01", "0.03", "0.1"), AUTHORS, seeds=5),
-    Arm(
-        "dctc_posterior",
-        "DCTC, posterior z*",
-        dctc("posterior"),
-        ("0.01", "0.03", "0.1"),
-        AUTHORS,
-        seeds=3,
-    ),
-    Arm(
-        "dctc_viterbi",
-        "DCTC, Viterbi z*",
-        dctc("viterbi"),
-        ("0.01", "0.03", "0.1"),
-        AUTHORS,
-        seeds=3,
-    ),
-    Arm(
-        "focal",
-        "Focal CTC",
-        f"{LOSS}.gamma={{}}",
-        ("0.67", "2", "6"),
-        "2: PaddleOCR",
-        fragment("focal"),
-    ),
-    Arm(
-        "enctc",
-        "EnCTC",
-        f"{LOSS}.entropy_weight={{}}",
-        ("0.033", "0.1", "0.3"),
-        "0.1: its authors' code",
-        fragment("enctc"),
-    ),
-    Arm(
+    dctc_arm("dctc", "DCTC", "likelihood", 5),
+    dctc_arm("dctc_posterior", "DCTC, posterior z*", "posterior", 3),
+    dctc_arm("dctc_viterbi", "DCTC, Viterbi z*", "viterbi", 3),
+    rival("focal", "Focal CTC", "gamma", "0.67 2 6", "2: PaddleOCR"),
+    rival("enctc", "EnCTC", "entropy_weight", "0.033 0.1 0.3", "0.1: its authors' code"),
+    rival(
         "esctc",
         "EsCTC",
-        f"{LOSS}.tau={{}}",
-        ("1.17", "1.5", "2.5"),
+        "tau",
+        "1.17 1.5 2.5",
         "1.5: its authors' code; tau - 1 is varied, as below 1 labels are left without a path",
-        fragment("esctc"),
     ),
-    Arm(
+    rival(
         "enesctc",
         "EnEsCTC",
-        f"{LOSS}.entropy_weight={{}}",
-        ("0.067", "0.2", "0.6"),
+        "entropy_weight",
+        "0.067 0.2 0.6",
         "0.2: its authors' code, with tau 1.5",
-        fragment("enesctc"),
     ),
-    Arm(
-        "label_smoothing",
-        "Label smoothing",
-        f"{LOSS}.weight={{}}",
-        ("0.033", "0.1", "0.3"),
-        "0.1: ours",
-        fragment("label_smoothing"),
-    ),
-    Arm(
-        "confidence_penalty",
-        "Confidence penalty",
-        f"{LOSS}.weight={{}}",
-        ("0.033", "0.1", "0.3"),
-        "0.1: ours",
-        fragment("confidence_penalty"),
-    ),
-    Arm(
-        "center",
-        "Center loss",
-        f"{LOSS}.weight={{}}",
-        ("0.017", "0.05", "0.15"),
-        "0.05: PaddleOCR",
-        fragment("center"),
-    ),
-    Arm(
-        "prior",
-        "Label-prior CTC",
-        f"{LOSS}.prior_scale={{}}",
-        ("0.1", "0.3", "0.9"),
-        "0.3: ours",
-        fragment("prior"),
-    ),
-    Arm(
+    rival("label_smoothing", "Label smoothing", "weight", "0.033 0.1 0.3", "0.1: ours"),
+    rival("confidence_penalty", "Confidence penalty", "weight", "0.033 0.1 0.3", "0.1: ours"),
+    rival("center", "Center loss", "weight", "0.017 0.05 0.15", "0.05: PaddleOCR"),
+    rival("prior", "Label-prior CTC", "prior_scale", "0.1 0.3 0.9", "0.3: ours"),
+    rival(
         "distillation",
         "Frame distillation",
-        f"{LOSS}.weight={{}}",
-        ("0.033", "0.1", "0.3"),
+        "weight",
+        "0.033 0.1 0.3",
         "0.1: ours, DCTC's default, which weighs a sum over frames too",
-        fragment("distillation"),
     ),
     # Two views each of half as many words: as many images as the other arms.
-    Arm(
+    rival(
         "cr_ctc",
         "CR-CTC, augmented",
-        f"{LOSS}.weight={{}}",
-        ("0.067", "0.2", "0.6"),
+        "weight",
+        "0.067 0.2 0.6",
         "0.2: the paper",
-        (*fragment("cr_ctc"), "--data.init_args.batch_size=16"),
+        "--data.init_args.batch_size=16",
     ),
     # What CR-CTC has to be compared with: its views need augmentation, which alone changes much.
     Arm("ctc_augmented", "CTC, augmented", options=(*fragment("ctc"), *AUGMENTED), seeds=3),
@@ -397,14 +345,6 @@ def draw(plan: Plan, registry: Registry, console: Console) -> None:
         table.print(console)
         table.write(out, name)
     console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
-
-
-def report_problems(outcomes: dict[str, Outcome]) -> int:
-    """Print what did not come to its end; return how many runs failed."""
-    for name, outcome in outcomes.items():
-        if outcome.problem:
-            print(f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}")
-    return sum(bool(o.problem) and not o.busy for o in outcomes.values())
 
 
 def parse() -> argparse.Namespace:

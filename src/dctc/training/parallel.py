@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
@@ -67,6 +67,14 @@ def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dic
         for worker in workers.values():  # runs go on from their checkpoints
             worker.process.kill()
     return outcomes
+
+
+def report_problems(outcomes: Mapping[str, Outcome]) -> int:
+    """Print what did not come to its end; return how many runs failed."""
+    for name, outcome in outcomes.items():
+        if outcome.problem:
+            print(f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}")
+    return sum(bool(o.problem) and not o.busy for o in outcomes.values())
 
 
 class _Worker:
