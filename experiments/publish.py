@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dctc.cli import one_line_errors
 from dctc.reporting.publish import find_runs, publish
+from dctc.reporting.published import publish_figures
 from dctc.reporting.registry import runs_folder
 
 RESULTS = "experiments/results"
@@ -24,8 +25,15 @@ def main() -> None:
         help=f"names of runs, with * for any part (default: {' '.join(RUNS)})",
     )
     parser.add_argument("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
+    parser.add_argument(
+        "--figures", nargs="+", metavar="NAME", help="figures, such as figure1, in place of runs"
+    )
     options = parser.parse_args()
     runs = runs_folder()
+    if options.figures:
+        for file in publish_figures(runs, options.figures, options.to):
+            print(f"published as {file}")
+        return
     records = publish(runs, find_runs(runs, options.runs), options.to)
     for record in sorted(records, key=lambda r: (r.arm, r.seed, r.set)):
         print(f"{record.arm}, seed {record.seed}: {record.set}, {record.correct:,} of {record.n:,}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -49,6 +49,26 @@ def save_arrays(arrays: Arrays, file: Path) -> Path:
     return partial.replace(file)
 
 
+def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
+    """Copy the arrays of figures, ``<runs>/<name>/<name>.npz``, into ``<to>/figures``.
+
+    Args:
+        runs: Folder of all runs.
+        names: Such as ``figure1``; runs of smaller scales bear other names.
+        to: Folder of the committed evidence.
+
+    Raises:
+        FileNotFoundError: If a figure has not been made; nothing is copied then.
+    """
+    files = [runs / name / f"{name}.npz" for name in names]
+    for name, file in zip(names, files, strict=True):
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{file}: not there; ./reproduce.sh {name} --scale small makes it"
+            )
+    return [save_arrays(load_arrays(file), to / PUBLISHED.name / file.name) for file in files]
+
+
 def load_arrays(file: Path) -> dict[str, np.ndarray]:
     """Read what :func:`save_arrays` wrote."""
     with np.load(file) as stored:
@@ -69,7 +89,7 @@ def show(name: str, draw: Callable[[Arrays], Figure]) -> Figure | None:
         if file.exists():
             return draw(load_arrays(file))
     print(
-        f"{name} is not published yet: ./reproduce.sh {name} --scale small makes it, and its "
-        f"{name}.npz belongs into {PUBLISHED}"
+        f"{name} is not published yet: ./reproduce.sh {name} --scale small makes it, "
+        f"./reproduce.sh publish --figures {name} puts it into {PUBLISHED}"
     )
     return None
