@@ -17,7 +17,7 @@ figure1  tiny,smoke,small      where CTC, attention and DCTC nets of two seeds r
 figure2  tiny,smoke,small      the scheme of DCTC
 figure3  tiny,smoke,small      AACC of each estimator of z* during training
 figure4  tiny,smoke,small      features of confused characters
-publish  tiny,smoke,small      copy finished runs into experiments/results (--runs NAME...)
+publish  tiny,smoke,small      copy finished runs or figures into experiments/results (--runs, --figures)
 "
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
