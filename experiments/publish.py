@@ -11,7 +11,7 @@ from dctc.reporting.published import publish_figures
 from dctc.reporting.registry import runs_folder
 
 RESULTS = "experiments/results"
-RUNS = ("table3/*",)  # what the README's tables are drawn from
+RUNS = ("renderer/*", "table3/*")  # what the README's tables are drawn from
 
 
 def main() -> None:

@@ -66,10 +66,12 @@ def plan(recipe: str, scale: str, real: bool) -> Run:
     """Return the training of a recipe, or of the reader."""
     reader = recipe == "reader"
     sets = (REAL_TRAIN_WORDS, *SIX) if reader else (REAL_TRAIN_WORDS,)
+    name = f"renderer/{recipe.replace(', ', '-').replace(' ', '_')}"
     return Run(
-        name=f"renderer/{recipe.replace(', ', '-').replace(' ', '_')}",
+        name=name,
         options=(
             f"--config={CONFIG}",
+            f"--arm={name}",
             *(() if reader else (*RECIPES[recipe], *COMPARED)),
             *(TINY if scale == "tiny" else ()),
         ),
