@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import Lattice, candidate_classes, valid_frames
+from dctc.ctc.lattice import Lattice, candidate_classes, samples_last, valid_frames
 
 Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
 ESTIMATORS: tuple[str, ...] = get_args(Estimator)
@@ -71,13 +71,13 @@ def estimate_alignment(
 def _best_candidate(score: Tensor, emissions: Tensor, labels: Labels, blank: int) -> Tensor:
     """Return the class of the best score ``(t, n, s + 1)``, ties decided as :data:`TIE` says."""
     best = score.amax(2, keepdim=True)
-    # not less, so that NaN ties with all, and some class is found
-    tied = ~(score < best - TIE * best.abs().clamp_(min=1.0))
-    likely = emissions.masked_fill(~tied, -torch.inf)
-    tied &= ~(likely < likely.amax(2, keepdim=True) - TIE)
+    # what is less is left out, not what is equal kept: NaN ties with all, and some class is found
+    less = score < best - TIE * best.abs().clamp_(min=1.0)
+    likely = torch.where(less, -torch.inf, emissions)
+    less = likely < likely.amax(2, keepdim=True) - TIE
     # as floating point, exact to 2**53: torch's minimum of integers is many times slower
-    classes = candidate_classes(labels, blank).double()
-    return torch.where(tied, classes, torch.inf).amin(2).long()
+    classes = samples_last(candidate_classes(labels, blank).double()[None])
+    return torch.where(less, torch.inf, classes).amin(2).long()
 
 
 def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:

@@ -83,6 +83,7 @@ def gradient(
     """
     dtype = compute_dtype(logits)
     idle = p_weight == 0.0
+    some_idle = bool(idle.any())  # to look for them takes as long as a pass
     factor = (scale * p_weight / (1.0 + normaliser.rest)).to(dtype)
     at_alignment = (scale * at_alignment).masked_fill(idle, 0.0).to(dtype)
     column_weights = (scale * column_weights).to(dtype)
@@ -94,7 +95,8 @@ def gradient(
         if scale != 1.0:
             out.mul_(scale)
         out.exp_().mul_(factor[frames, :, None])
-        out[idle[frames]] = 0.0  # whatever stands in frames that take no part, NaN too
+        if some_idle:
+            out[idle[frames]] = 0.0  # whatever stands in frames that take no part, NaN too
         if alignment is not None:
             z = alignment[frames].clamp(min=0)[:, :, None]
             out.scatter_(2, z, at_alignment[frames, :, None])
