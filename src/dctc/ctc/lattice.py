@@ -120,6 +120,7 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
 
 def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     """Return nll ``(n,)`` and posterior ``(t, s + 1, n)``."""
+    t, n, columns = emissions.shape
     total, states, sure = scaled(emissions, labels)
     lost = ~sure & labels.feasible
     if lost.any():
@@ -130,10 +131,10 @@ def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     nothing = (labels.frames == 0) | ~labels.feasible | (total < NEVER / 2)
     # a character that repeats counts where it first stands
     same = labels.classes[:, :, None] == labels.classes[:, None, :]  # (n, s, s)
-    first = same.int().argmax(2).T.expand(len(emissions), -1, -1)  # (t, s, n)
-    posterior = states.new_zeros((len(emissions), emissions.shape[2], len(first[0, 0])))
+    first = same.int().argmax(2).T.expand(t, -1, -1)  # (t, s, n)
+    posterior = states.new_zeros((t, columns, n))
     torch.sum(states[:, 0::2], 1, out=posterior[:, 0])
     posterior[:, 1:].scatter_add_(1, first, states[:, 1::2])
-    takes_part = valid_frames(labels, len(emissions)) & ~nothing  # (t, n)
+    takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
     posterior.masked_fill_(~takes_part[:, None], 0.0).nan_to_num_(0.0).clamp_(max=1.0)
     return -total.masked_fill(nothing, 0.0), posterior
