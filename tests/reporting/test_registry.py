@@ -1,6 +1,5 @@
-"""Records and hits survive each other, killed writers and crowds; keys know what matters."""
+"""Records and hits survive each other, killed writers and crowds."""
 
-import copy
 import fcntl
 import multiprocessing
 import os
@@ -12,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dctc.reporting import registry as registry_module
-from dctc.reporting.registry import Registry, run_key, runs_folder
+from dctc.reporting.registry import Registry, runs_folder
 
 
 @pytest.fixture
@@ -145,136 +143,3 @@ def test_runs_folder(monkeypatch, value, folder):
     if value is not None:
         monkeypatch.setenv("DCTC_RUNS", value)
     assert runs_folder() == Path(folder)
-
-
-CONFIG = {
-    "seed_everything": 0,
-    "name": "run",
-    "log": "offline",
-    "arm": "",
-    "trainer": {
-        "accelerator": "cpu",
-        "devices": 1,
-        "num_nodes": 1,
-        "strategy": "auto",
-        "logger": None,
-        "log_every_n_steps": 10,
-        "enable_progress_bar": None,
-        "default_root_dir": None,
-        "max_steps": 800,
-        "precision": None,
-        "gradient_clip_val": 5.0,
-        "callbacks": [
-            {
-                "class_path": "dctc.training.callbacks.DCTCCallback",
-                "init_args": {"distill_weight": 0.1, "estimator": "likelihood"},
-            }
-        ],
-    },
-    "model": {
-        "net": {"class_path": "dctc.models.TimmRecognizer", "init_args": {"neck_size": 0}},
-        "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.003}},
-        "protocol": "english36",
-    },
-    "data": {
-        "class_path": "dctc.data.english.EnglishDataModule",
-        "init_args": {"train": ["MJ"], "batch_size": 64, "num_workers": 2, "data_root": None},
-    },
-}
-CALLBACK = ("trainer", "callbacks", 0, "init_args")
-PROGRESS = {"class_path": "pytorch_lightning.callbacks.TQDMProgressBar", "init_args": {}}
-CHECKPOINT = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"a": 1}}
-AVERAGE = {
-    "class_path": "pytorch_lightning.callbacks.StochasticWeightAveraging",
-    "init_args": {"swa_lrs": 0.1},
-}
-
-
-def key_with(*path, value):
-    config = copy.deepcopy(CONFIG)
-    *outer, last = path
-    inner = config
-    for step in outer:
-        inner = inner[step]
-    inner[last] = value
-    return run_key(config)
-
-
-def key_with_callback(callback):
-    return key_with("trainer", "callbacks", value=[*CONFIG["trainer"]["callbacks"], callback])
-
-
-def reordered(value):
-    """The same settings, written in the opposite order."""
-    if isinstance(value, dict):
-        return {key: reordered(inner) for key, inner in reversed(value.items())}
-    return [reordered(inner) for inner in value] if isinstance(value, list) else value
-
-
-def test_a_key_is_fit_for_a_file_name_and_the_same_everywhere():
-    assert run_key(CONFIG) == run_key(reordered(CONFIG))
-    assert len(run_key(CONFIG)) == 16
-    int(run_key(CONFIG), 16)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("name",), "another"),
-        (("log",), "off"),
-        (("arm",), "mine"),
-        (("trainer", "accelerator"), "gpu"),
-        (("trainer", "devices"), 2),
-        (("trainer", "strategy"), "ddp"),
-        (("trainer", "logger"), False),
-        (("trainer", "log_every_n_steps"), 1),
-        (("trainer", "enable_progress_bar"), False),
-        (("trainer", "default_root_dir"), "/elsewhere"),
-        (("data", "init_args", "num_workers"), 8),
-        (("data", "init_args", "data_root"), "/elsewhere"),
-    ],
-    ids=lambda value: ".".join(value) if isinstance(value, tuple) else str(value),
-)
-def test_what_changes_no_result_does_not_change_the_key(path, value):
-    assert key_with(*path, value=value) == run_key(CONFIG)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("seed_everything",), 1),
-        (("model", "optimizer", "init_args", "lr"), 0.001),
-        (("model", "net", "init_args", "neck_size"), 64),
-        (("model", "protocol"), "english94"),
-        (("trainer", "max_steps"), 801),
-        (("trainer", "precision"), "bf16-mixed"),
-        (("trainer", "gradient_clip_val"), 1.0),
-        (("trainer", "limit_test_batches"), 1),
-        (("trainer", "callbacks"), None),
-        ((*CALLBACK, "distill_weight"), 0.0),
-        ((*CALLBACK, "estimator"), "viterbi"),
-        (("data", "class_path"), "dctc.data.rendered.RenderedDataModule"),
-        (("data", "init_args", "train"), ["MJ", "ST"]),
-        (("data", "init_args", "batch_size"), 128),
-    ],
-    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
-)
-def test_what_changes_results_changes_the_key(path, value):
-    assert key_with(*path, value=value) != run_key(CONFIG)
-
-
-def test_callbacks_that_look_on_do_not_change_the_key_and_others_do():
-    assert key_with_callback(PROGRESS) == key_with_callback(CHECKPOINT) == run_key(CONFIG)
-    assert key_with_callback(AVERAGE) != run_key(CONFIG)
-
-
-def test_a_new_recipe_version_changes_every_key(monkeypatch):
-    before = run_key(CONFIG)
-    monkeypatch.setattr(registry_module, "RECIPE_VERSION", registry_module.RECIPE_VERSION + 1)
-    assert run_key(CONFIG) != before
-
-
-def test_making_a_key_leaves_the_configuration_alone():
-    config = copy.deepcopy(CONFIG)
-    run_key(config)
-    assert config == CONFIG

@@ -18,42 +18,6 @@ from typing import Any
 
 import numpy as np
 
-# Raised by hand when a change of the code would change results; part of every run's key.
-RECIPE_VERSION = 1
-
-# What does not change a run's results, hence not its key.
-_NOT_HASHED = {
-    "trainer": {
-        "accelerator",
-        "barebones",
-        "default_root_dir",
-        "devices",
-        "enable_checkpointing",
-        "enable_model_summary",
-        "enable_progress_bar",
-        "log_every_n_steps",
-        "logger",
-        "num_nodes",
-        "num_sanity_val_steps",
-        "plugins",
-        "profiler",
-        "strategy",
-    },
-    "data": {"data_root", "num_workers"},
-}
-# Lightning's callbacks that only look on; any other may change results (an average of weights, a
-# schedule, an early stop) and is hashed.
-_ONLOOKERS = {
-    "DeviceStatsMonitor",
-    "LearningRateMonitor",
-    "ModelCheckpoint",
-    "ModelSummary",
-    "OnExceptionCheckpoint",
-    "RichModelSummary",
-    "RichProgressBar",
-    "TQDMProgressBar",
-}
-
 
 @dataclass(frozen=True)
 class Record:
@@ -178,31 +142,3 @@ def write_whole(path: Path, content: bytes) -> None:
 def samples_key(keys: Sequence[str]) -> str:
     """Return a hash of which samples were scored, in their order."""
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
-
-
-def run_key(config: dict[str, Any]) -> str:
-    """Return the key of a run: a hash of what determines its result.
-
-    Args:
-        config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
-            ``model``, ``data``).
-    """
-    trainer = {k: v for k, v in config["trainer"].items() if k not in _NOT_HASHED["trainer"]}
-    trainer["callbacks"] = [
-        callback
-        for callback in trainer.get("callbacks") or []
-        if callback["class_path"].rsplit(".", 1)[-1] not in _ONLOOKERS
-    ]
-    data = dict(config["data"])
-    data["init_args"] = {
-        k: v for k, v in data.get("init_args", {}).items() if k not in _NOT_HASHED["data"]
-    }
-    hashed = {
-        "recipe_version": RECIPE_VERSION,
-        "seed": config["seed_everything"],
-        "trainer": trainer,
-        "model": config["model"],
-        "data": data,
-    }
-    text = json.dumps(hashed, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

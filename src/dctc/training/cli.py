@@ -29,12 +29,13 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from dctc.reporting.registry import run_key, runs_folder
+from dctc.reporting.registry import runs_folder
 from dctc.text import Charset
 from dctc.training.folder import claim
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
 from dctc.training.results import ResultsWriter
+from dctc.training.run_key import run_key
 
 LogMode = Literal["offline", "online", "off"]
 WANDB_PROJECT = "dctc"

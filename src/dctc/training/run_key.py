@@ -1,0 +1,133 @@
+"""The key of a run: a hash of what determines its result."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dctc.data.writer import RECIPE
+
+# Raised by hand when a change of the code would change results; part of every run's key.
+RECIPE_VERSION = 1
+
+# What does not change a run's results, hence not its key.
+_NOT_HASHED = {
+    "trainer": {
+        "accelerator",
+        "barebones",
+        "default_root_dir",
+        "devices",
+        "enable_checkpointing",
+        "enable_model_summary",
+        "enable_progress_bar",
+        "log_every_n_steps",
+        "logger",
+        "num_nodes",
+        "num_sanity_val_steps",
+        "plugins",
+        "profiler",
+        "strategy",
+    },
+    "data": {"data_root", "num_workers"},
+}
+# Lightning's callbacks that only look on; any other may change results (an average of weights, a
+# schedule, an early stop) and is hashed.
+_ONLOOKERS = {
+    "DeviceStatsMonitor",
+    "LearningRateMonitor",
+    "ModelCheckpoint",
+    "ModelSummary",
+    "OnExceptionCheckpoint",
+    "RichModelSummary",
+    "RichProgressBar",
+    "TQDMProgressBar",
+}
+# The classes that the command line builds without a class_path
+_CLASSES = {
+    "trainer": "pytorch_lightning.Trainer",
+    "model": "dctc.training.module.RecognizerModule",
+}
+
+
+def run_key(config: Mapping[str, Any]) -> str:
+    """Return the key of a run.
+
+    Arguments at their default are left out, so that an option that is added later, here or in a
+    library, leaves the keys of finished runs alone. A folder of rendered words counts as what it
+    holds, wherever it lies.
+
+    Args:
+        config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
+            ``model``, ``data``).
+    """
+    trainer = {k: v for k, v in config["trainer"].items() if k not in _NOT_HASHED["trainer"]}
+    trainer["callbacks"] = [
+        callback
+        for callback in trainer.get("callbacks") or []
+        if callback["class_path"].rsplit(".", 1)[-1] not in _ONLOOKERS
+    ]
+    data = dict(config["data"])
+    data["init_args"] = {
+        k: v for k, v in data.get("init_args", {}).items() if k not in _NOT_HASHED["data"]
+    }
+    parts = {"trainer": trainer, "model": config["model"], "data": data}
+    hashed = {
+        "recipe_version": RECIPE_VERSION,
+        "seed": config["seed_everything"],
+        **{
+            name: _essence(_without_defaults(part, _CLASSES.get(name)))
+            for name, part in parts.items()
+        },
+    }
+    return _hash(hashed)
+
+
+def _essence(value: Any) -> Any:
+    """Return a configuration without the arguments at their defaults, at any depth."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("init_args"), Mapping):
+            given = _without_defaults(value["init_args"], value["class_path"])
+            value = {**value, "init_args": given}
+        return {name: _essence(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_essence(inner) for inner in value]
+    return _content(value)
+
+
+def _without_defaults(given: Mapping[str, Any], path: str | None) -> dict[str, Any]:
+    defaults = _defaults(path) if path else {}
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in defaults or _plain(value) != _plain(defaults[name])
+    }
+
+
+def _defaults(path: str) -> dict[str, Any]:
+    module, _, name = path.rpartition(".")
+    try:
+        parameters = inspect.signature(getattr(import_module(module), name)).parameters
+    except ModuleNotFoundError:  # what is not installed has no defaults to leave out
+        return {}
+    return {n: p.default for n, p in parameters.items() if p.default is not p.empty}
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))  # lists for tuples
+
+
+def _content(value: Any) -> Any:
+    recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
+    if recipe is not None and recipe.is_file():
+        return f"{RECIPE} {_hash(json.loads(recipe.read_text(encoding='utf-8')))}"
+    return value
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,171 @@
+"""A run's key knows what matters for its result, and nothing else."""
+
+import copy
+
+import pytest
+
+from dctc.training import run_key as run_key_module
+from dctc.training.run_key import run_key
+
+CONFIG = {
+    "seed_everything": 0,
+    "name": "run",
+    "log": "offline",
+    "arm": "",
+    "trainer": {
+        "accelerator": "cpu",
+        "devices": 1,
+        "num_nodes": 1,
+        "strategy": "auto",
+        "logger": None,
+        "log_every_n_steps": 10,
+        "enable_progress_bar": None,
+        "default_root_dir": None,
+        "max_steps": 800,
+        "precision": None,
+        "gradient_clip_val": 5.0,
+        "callbacks": [
+            {
+                "class_path": "dctc.training.callbacks.DCTCCallback",
+                "init_args": {"distill_weight": 0.1, "estimator": "likelihood"},
+            }
+        ],
+    },
+    "model": {
+        "net": {"class_path": "dctc.models.TimmRecognizer", "init_args": {"neck_size": 0}},
+        "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.003}},
+        "protocol": "english36",
+    },
+    "data": {
+        "class_path": "dctc.data.english.EnglishDataModule",
+        "init_args": {"train": ["MJ"], "batch_size": 64, "num_workers": 2, "data_root": None},
+    },
+}
+CALLBACK = ("trainer", "callbacks", 0, "init_args")
+PROGRESS = {"class_path": "pytorch_lightning.callbacks.TQDMProgressBar", "init_args": {}}
+CHECKPOINT = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"a": 1}}
+AVERAGE = {
+    "class_path": "pytorch_lightning.callbacks.StochasticWeightAveraging",
+    "init_args": {"swa_lrs": 0.1},
+}
+
+
+def key_with(*path, value):
+    config = copy.deepcopy(CONFIG)
+    *outer, last = path
+    inner = config
+    for step in outer:
+        inner = inner[step]
+    inner[last] = value
+    return run_key(config)
+
+
+def key_with_callback(callback):
+    return key_with("trainer", "callbacks", value=[*CONFIG["trainer"]["callbacks"], callback])
+
+
+def reordered(value):
+    """The same settings, written in the opposite order."""
+    if isinstance(value, dict):
+        return {key: reordered(inner) for key, inner in reversed(value.items())}
+    return [reordered(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_a_key_is_fit_for_a_file_name_and_the_same_everywhere():
+    assert run_key(CONFIG) == run_key(reordered(CONFIG))
+    assert len(run_key(CONFIG)) == 16
+    int(run_key(CONFIG), 16)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("name",), "another"),
+        (("log",), "off"),
+        (("arm",), "mine"),
+        (("trainer", "accelerator"), "gpu"),
+        (("trainer", "devices"), 2),
+        (("trainer", "strategy"), "ddp"),
+        (("trainer", "logger"), False),
+        (("trainer", "log_every_n_steps"), 1),
+        (("trainer", "enable_progress_bar"), False),
+        (("trainer", "default_root_dir"), "/elsewhere"),
+        (("data", "init_args", "num_workers"), 8),
+        (("data", "init_args", "data_root"), "/elsewhere"),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_what_changes_no_result_does_not_change_the_key(path, value):
+    assert key_with(*path, value=value) == run_key(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("seed_everything",), 1),
+        (("model", "optimizer", "init_args", "lr"), 0.001),
+        (("model", "net", "init_args", "neck_size"), 64),
+        (("model", "protocol"), "english94"),
+        (("trainer", "max_steps"), 801),
+        (("trainer", "precision"), "bf16-mixed"),
+        (("trainer", "gradient_clip_val"), 1.0),
+        (("trainer", "limit_test_batches"), 1),
+        (("trainer", "callbacks"), None),
+        ((*CALLBACK, "distill_weight"), 0.0),
+        ((*CALLBACK, "estimator"), "viterbi"),
+        (("data", "class_path"), "dctc.data.rendered.RenderedDataModule"),
+        (("data", "init_args", "train"), ["MJ", "ST"]),
+        (("data", "init_args", "batch_size"), 128),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
+)
+def test_what_changes_results_changes_the_key(path, value):
+    assert key_with(*path, value=value) != run_key(CONFIG)
+
+
+def test_callbacks_that_look_on_do_not_change_the_key_and_others_do():
+    assert key_with_callback(PROGRESS) == key_with_callback(CHECKPOINT) == run_key(CONFIG)
+    assert key_with_callback(AVERAGE) != run_key(CONFIG)
+
+
+def test_a_new_recipe_version_changes_every_key(monkeypatch):
+    before = run_key(CONFIG)
+    monkeypatch.setattr(run_key_module, "RECIPE_VERSION", run_key_module.RECIPE_VERSION + 1)
+    assert run_key(CONFIG) != before
+
+
+def test_making_a_key_leaves_the_configuration_alone():
+    config = copy.deepcopy(CONFIG)
+    run_key(config)
+    assert config == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("model", "net", "init_args", "in_chans"), 3),
+        (("model", "optimizer", "init_args", "betas"), [0.9, 0.999]),
+        (("model", "compile"), False),
+        (("trainer", "accumulate_grad_batches"), 1),
+        (("data", "init_args", "views"), 1),
+        ((*CALLBACK, "warmup_steps"), 0),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
+)
+def test_an_argument_at_its_default_counts_as_one_that_is_not_given(path, value):
+    assert key_with(*path, value=value) == run_key(CONFIG)
+
+
+def test_a_class_that_is_not_installed_keeps_its_arguments():
+    path = ("model", "schedule")
+    missing = [{"class_path": "no_such.Schedule", "init_args": {"a": a}} for a in (1, 2)]
+    assert key_with(*path, value=missing[0]) != key_with(*path, value=missing[1])
+
+
+def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_path):
+    def key(name, content):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.json").write_text(content)
+        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
+
+    assert key("a", '{"seed": 0}') == key("b", '{"seed": 0}') != key("c", '{"seed": 1}')
