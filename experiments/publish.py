@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from dctc.cli import one_line_errors
-from dctc.reporting.publish import find_runs, publish
+from dctc.reporting.publish import adopt, find_runs, publish
 from dctc.reporting.published import publish_figures
 from dctc.reporting.registry import runs_folder
 
@@ -28,8 +28,17 @@ def main() -> None:
     parser.add_argument(
         "--figures", nargs="+", metavar="NAME", help="figures, such as figure1, in place of runs"
     )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="the other way round: take published results over, so that those runs are not trained "
+        "again",
+    )
     options = parser.parse_args()
     runs = runs_folder()
+    if options.adopt:
+        print(f"{len(adopt(options.to, runs))} published records taken over into {runs}")
+        return
     if options.figures:
         for file in publish_figures(runs, options.figures, options.to):
             print(f"published as {file}")

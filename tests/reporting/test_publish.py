@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dctc.reporting.figures import read_metrics
-from dctc.reporting.publish import find_runs, publish, thin_metrics
+from dctc.reporting.publish import adopt, find_runs, publish, thin_metrics
 from dctc.reporting.registry import Registry
 
 HITS = np.array([True, False, True, True])
@@ -71,6 +71,22 @@ def test_what_is_published_stays_and_hits_that_nothing_names_go(runs, tmp_path):
     assert len(list((to / "hits").iterdir())) == 2
     publish(runs, find_runs(runs, ["t/b"]), to)
     assert len(list((to / "hits").iterdir())) == 1
+
+
+def test_published_records_are_adopted_once(runs, tmp_path):
+    results, mine = tmp_path / "results", tmp_path / "mine"
+    publish(runs, find_runs(runs, ["t/*"]), results)
+    Registry(mine).append(Registry(runs).find("aa")["val"])
+    assert {(r.run, r.set) for r in adopt(results, mine)} == {
+        ("aa", "test"),
+        ("bb", "val"),
+        ("bb", "test"),
+    }
+    assert Registry(mine).find("bb") == Registry(results).find("bb")
+    assert Registry(mine).read_hits(Registry(mine).find("bb")["test"]).tolist() == HITS.tolist()
+    assert adopt(results, mine) == []
+    with pytest.raises(ValueError, match="no results in"):
+        adopt(tmp_path / "empty", mine)
 
 
 @pytest.mark.parametrize(

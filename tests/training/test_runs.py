@@ -1,9 +1,11 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import pytorch_lightning as pl
@@ -82,6 +84,21 @@ def test_a_finished_run_is_neither_trained_nor_tested_again(options, runs, monke
     again = execute(Run("one", options), "off")
     assert again.records == first.records and again.folder == first.folder
     assert len(list(Registry(runs).records())) == 1
+
+
+def test_results_are_enough_where_the_net_is_not_needed(options, runs, monkeypatch):
+    run = Run("one", options, (other_set("more"),))
+    first = execute(run, "off")
+    shutil.rmtree(first.folder)  # as with results that were published and adopted
+    calls = count(monkeypatch, "fit", "test")
+    assert execute(run, "off", net=False).records == first.records
+    assert calls == {"fit": 0, "test": 0}
+    assert execute(run, "off").records.keys() == first.records.keys()
+    assert calls["fit"] == 1
+    shutil.rmtree(first.folder)
+    described = replace(run, diagnosed=True)
+    assert "alignment" in execute(described, "off", net=False).records["rendered"].about
+    assert calls["fit"] == 2
 
 
 def test_only_what_is_missing_is_tested(options, runs, monkeypatch):

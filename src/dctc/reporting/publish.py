@@ -81,6 +81,30 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     return list(latest.values())
 
 
+def adopt(results: Path, runs: Path) -> list[Record]:
+    """Copy published records and their hits into a user's registry; return those that it lacked.
+
+    Their runs then count as finished there, but for what needs the trained net.
+
+    Args:
+        results: Folder of the published registry.
+        runs: Folder of the registry to copy to.
+
+    Raises:
+        ValueError: If nothing is published, or hits do not add up to their record.
+    """
+    source, target = Registry(results), Registry(runs)
+    published = list(source.records())
+    if not published:
+        raise ValueError(f"adopt: no results in {source.file}")
+    there = {(record.run, record.set) for record in target.records()}
+    lacking = [record for record in published if (record.run, record.set) not in there]
+    for record in lacking:
+        target.write_hits(source.read_hits(record).tolist())
+        target.append(record)
+    return lacking
+
+
 def thin_metrics(curves: dict[str, Curve], limit: int = METRICS_BYTES) -> str:
     """Return metrics as CSV of at most ``limit`` bytes: of those of training every k-th step only.
 

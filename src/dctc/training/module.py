@@ -48,7 +48,7 @@ class RecognizerModule(pl.LightningModule):
         loss: Called as :class:`torch.nn.CTCLoss` is; takes logits. With a net that reads by
             attention, a :class:`~dctc.losses.cross_entropy.CharacterCrossEntropy`.
         tokenizer: Maps characters to classes.
-        optimizer: Makes the optimizer from the parameters; its learning rate is for the global
+        optimizer: Makes the optimizer from named parameters; its learning rate is for the global
             batch.
         schedule: Factor on the learning rate as a function of the share of training done; None is
             :class:`~dctc.training.schedule.WarmupCosine`.
@@ -159,7 +159,10 @@ class RecognizerModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""
-        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        # with names, as torch's optimizers take them too; some treat parameters by their names
+        optimizer = self.make_optimizer(
+            (name, p) for name, p in self.named_parameters() if p.requires_grad
+        )
         total = self.trainer.estimated_stepping_batches
         if not 0 < total < math.inf:
             raise ValueError(

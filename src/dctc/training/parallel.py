@@ -37,8 +37,8 @@ def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dic
     """Execute runs in their order, and return what became of each, by name.
 
     With several at a time each computes with one thread, loads its data itself, and writes what it
-    says to ``<runs>/<name>.log``. Runs that are finished are not done again, and those that were
-    killed go on: see :func:`dctc.training.runs.execute`.
+    says to ``<runs>/<name>.log``. Runs whose results are in the registry are not done again, and
+    those that were killed go on: see :func:`dctc.training.runs.execute`.
 
     Args:
         runs: What to do.
@@ -131,7 +131,7 @@ def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
 
 def _try(run: Run, log: LogMode) -> Outcome:
     try:
-        return Outcome(execute(run, log).records)
+        return Outcome(execute(run, log, net=False).records)
     except Busy as error:
         return Outcome({}, str(error), busy=True)
     except (Exception, SystemExit) as error:  # whatever it is, the other runs go on

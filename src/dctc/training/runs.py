@@ -63,7 +63,7 @@ class Busy(RuntimeError):
     """Another process is at the same run."""
 
 
-def execute(run: Run, log: LogMode = "offline") -> Finished:
+def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
     A run that was killed goes on from its last checkpoint. A folder of the same name that holds
@@ -72,6 +72,7 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
     Args:
         run: What to do.
         log: W&B mode.
+        net: Whether the trained net is needed; if not, results in the registry are enough.
 
     Raises:
         Busy: If another process is at the same run.
@@ -84,14 +85,23 @@ def execute(run: Run, log: LogMode = "offline") -> Finished:
             tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
-            _fit(cli)
-            for data in tests:
-                _test(cli, data)
-            if run.diagnosed:
-                _diagnose(cli)
+            if net or not _complete(cli, tests, run.diagnosed):
+                _fit(cli)
+                for data in tests:
+                    _test(cli, data)
+                if run.diagnosed:
+                    _diagnose(cli)
         finally:
             _close_wandb(cli.trainer)
         return Finished(run, folder, cli.datamodule, _known(cli))
+
+
+def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool:
+    records, own = _known(cli), tests[0]
+    described = [name for name in own.test_names if diagnosed and name in own.val_names]
+    return all(name in records for data in tests for name in data.test_names) and all(
+        "alignment" in records[name].about for name in described
+    )
 
 
 def _fit(cli: RecognizerCLI) -> None:
