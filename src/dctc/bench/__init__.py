@@ -1,4 +1,4 @@
-"""``dctc bench``: timings as ratios measured in one run."""
+"""``dctc bench``: timings as ratios measured in one run, and whether models learn at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.arguments import positive
 
-WHAT = ("loss", "losses", "linear", "models", "predict", "data")
+WHAT = ("loss", "losses", "linear", "models", "predict", "data", "overfit")
 SCALES = ("tiny", "smoke", "small", "paper")
 
 
@@ -18,8 +18,10 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without ``dctc bench``; None takes that of the process.
     """
     parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
-    parser.add_argument("--what", choices=WHAT, default="loss", help="what to time")
-    parser.add_argument("--scale", choices=SCALES, default="smoke", help="how much to time")
+    parser.add_argument("--what", choices=WHAT, default="loss", help="what to measure")
+    parser.add_argument(
+        "--scale", choices=SCALES, default="smoke", help="how much to time (not: overfit)"
+    )
     parser.add_argument(
         "--threads",
         type=positive,
@@ -30,6 +32,11 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument(
         "--images", type=Path, help="predict: folder or LMDB to read (default: images of noise)"
     )
+    overfit = parser.add_argument_group("overfit")
+    overfit.add_argument("--models", nargs="+", default=[], help="model fragments (default: all)")
+    overfit.add_argument("--loss", choices=("ctc", "dctc"), default="ctc")
+    overfit.add_argument("--steps", type=positive, default=500, help="at most (default: 500)")
+    overfit.add_argument("--width", type=positive, help="pixels (default: the model's)")
     options = parser.parse_args(args)
 
     if options.what == "losses":
@@ -56,6 +63,11 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.data import bench_data
 
         bench_data(options.scale)
+        return
+    if options.what == "overfit":
+        from dctc.bench.overfit import bench_overfit
+
+        bench_overfit(options.models, options.loss, options.steps, options.width)
         return
     from dctc.bench.loss import bench_loss
 
