@@ -26,14 +26,17 @@ from dctc.reporting.spikes_figure import RATE_COLUMNS, draw_spikes, rate_rows
 from dctc.reporting.tables import Table
 from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
-from dctc.training.runs import Finished, Run, execute, parse_options
+from dctc.training.parallel import finish_all
+from dctc.training.runs import Finished, parse_options
+from dctc.training.study import Arm, Study, print_status
 
 CONFIG = "experiments/configs/figures.yaml"
 SEEDS = (0, 1)
-FAMILIES = {
-    "CTC": ("ctc", ("--trainer.callbacks.init_args.distill_weight=0.0",)),
-    "Attention": (
+FAMILIES = (
+    Arm("ctc", "CTC", ("--trainer.callbacks.init_args.distill_weight=0.0",)),
+    Arm(
         "attention",
+        "Attention",
         (
             "--config=experiments/configs/model/attention_small_resnet.yaml",
             "--config=experiments/configs/loss/character_cross_entropy.yaml",
@@ -41,8 +44,8 @@ FAMILIES = {
             "--trainer.callbacks=[]",
         ),
     ),
-    "DCTC": ("dctc", ()),
-}
+    Arm("dctc", "DCTC"),
+)
 DATA = "--data.init_args"
 SCALES = {
     "tiny": (
@@ -76,20 +79,11 @@ def real_words(config: dict[str, Any]) -> EnglishDataModule:
     )
 
 
-def plan(family: str, seed: int, scale: str, real: bool) -> Run:
-    """Return a training; figures 3 and 4 use those of CTC and DCTC too."""
-    arm, options = FAMILIES[family]
-    return Run(
-        name=f"figures-{scale}/{arm}-seed{seed}",
-        options=(
-            f"--config={CONFIG}",
-            *options,
-            *SCALES[scale],
-            f"--seed_everything={seed}",
-            f"--arm=figures-{scale}/{arm}",
-        ),
-        tests=(real_words,) if real else (),
-    )
+def study(scale: str, real: bool) -> Study:
+    """Return the trainings; figures 3 and 4 use those of CTC and DCTC too."""
+    options = (f"--config={CONFIG}", *SCALES[scale])
+    tests = (real_words,) if real else ()
+    return Study(f"figures-{scale}", FAMILIES, SEEDS, options, tests)
 
 
 def load(run: Finished) -> Loaded:
@@ -123,16 +117,16 @@ def main() -> None:
     console = Console()
     root = data_root()
     real = root.is_dir() and bool(find_benchmarks(root)[0])
+    plan = study(options.scale, real)
+    if options.status:
+        print_status("figure1", plan.runs())
+        return
     if not real:
         console.print(
             f"No real words below {root} (DCTC_DATA); rendered words only.", highlight=False
         )
-    finished = []
-    for family in FAMILIES:
-        console.rule(family)
-        runs = [plan(family, seed, options.scale, real) for seed in SEEDS]
-        finished.append([execute(run, options.log) for run in runs])
-
+    trained = finish_all(plan.runs(), options.jobs, options.log)
+    finished = [trained[i :: len(FAMILIES)] for i in range(len(FAMILIES))]  # by family, then seed
     loaded = [[load(run) for run in runs] for runs in finished]
     nets: list[list[Any]] = [[one.net for one in row] for row in loaded]
     tokenizer = loaded[0][0].tokenizer
@@ -153,7 +147,10 @@ def main() -> None:
     for name, loader in loaders.items():
         batch = next(loader())
         words = select(batch, choose_words(batch, WORDS))
-        drawn = {"families": np.array([*FAMILIES]), **word_arrays(nets, tokenizer, words)}
+        drawn = {
+            "families": np.array([family.title for family in FAMILIES]),
+            **word_arrays(nets, tokenizer, words),
+        }
         drawn |= gradient_arrays(nets[0][0], tokenizer, words, DISTILL_WEIGHT)
         if name == RENDERED:
             arrays = {**drawn, **rates(finished, nets, loaders, tokenizer)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 
 from dctc.cli import one_line_errors
@@ -9,10 +11,15 @@ from dctc.reporting.alignment_curves import curve_arrays, draw_alignment_curves,
 from dctc.reporting.figures import read_metrics
 from dctc.reporting.published import save_arrays, save_figure
 from dctc.reporting.registry import runs_folder
-from dctc.training.runs import Run, execute, parse_options
+from dctc.training.parallel import finish_all
+from dctc.training.runs import parse_options
+from dctc.training.study import Arm, Study, print_status
 
 CONFIG = "experiments/configs/figures.yaml"
-ARMS = {"CTC": ("--trainer.callbacks.init_args.distill_weight=0.0",), "DCTC": ()}
+ARMS = (
+    Arm("ctc", "CTC", ("--trainer.callbacks.init_args.distill_weight=0.0",)),
+    Arm("dctc", "DCTC"),
+)
 DATA = "--data.init_args"
 SCALES = {
     "tiny": (
@@ -32,31 +39,25 @@ SCALES = {
 SEEDS = {"tiny": 1, "smoke": 1, "small": 3}
 
 
-def plan(name: str, seed: int, scale: str) -> Run:
-    """Return a training; figures 1 and 4 use the same."""
-    arm = name.lower()
-    return Run(
-        name=f"figures-{scale}/{arm}-seed{seed}",
-        options=(
-            f"--config={CONFIG}",
-            *ARMS[name],
-            *SCALES[scale],
-            f"--seed_everything={seed}",
-            f"--arm=figures-{scale}/{arm}",
-        ),
-    )
+def study(scale: str) -> Study:
+    """Return the trainings; figures 1 and 4 use the same."""
+    options = (f"--config={CONFIG}", *SCALES[scale])
+    return Study(f"figures-{scale}", ARMS, tuple(range(SEEDS[scale])), options)
 
 
 def main() -> None:
     """Train, gather the curves, draw."""
     options = parse_options(__doc__ or "", scales=tuple(SCALES))
     console = Console()
-    curves = {}
-    for name in ARMS:
-        console.rule(name)
-        runs = [plan(name, seed, options.scale) for seed in range(SEEDS[options.scale])]
-        finished = [execute(run, options.log) for run in runs]
-        curves[name] = [read_metrics(run.folder) for run in finished]
+    plan = study(options.scale)
+    if options.status:
+        print_status("figure3", plan.runs())
+        return
+    finished = iter(finish_all(plan.runs(), options.jobs, options.log))
+    curves: dict[str, list[Any]] = {arm.title: [] for arm in ARMS}
+    for _ in plan.seeds:
+        for arm in ARMS:
+            curves[arm.title].append(read_metrics(next(finished).folder))
     arrays = curve_arrays(curves)
     out = runs_folder() / ("figure3" if options.scale == "small" else f"figure3-{options.scale}")
     files = save_figure(draw_alignment_curves(arrays), out / "figure3")

@@ -13,11 +13,16 @@ from dctc.reporting.published import save_arrays, save_figure
 from dctc.reporting.registry import runs_folder
 from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
+from dctc.training.parallel import finish_all
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, Run, execute, parse_options
+from dctc.training.runs import Finished, parse_options
+from dctc.training.study import Arm, Study, print_status
 
 CONFIG = "experiments/configs/figures.yaml"
-ARMS = {"CTC": ("--trainer.callbacks.init_args.distill_weight=0.0",), "DCTC": ()}
+ARMS = (
+    Arm("ctc", "CTC", ("--trainer.callbacks.init_args.distill_weight=0.0",)),
+    Arm("dctc", "DCTC"),
+)
 DATA = "--data.init_args"
 SCALES = {
     "tiny": (
@@ -40,19 +45,10 @@ TINY_GROUPS = ["ao", "il"]  # a net of one step confuses nothing in particular
 LIMIT = 100  # occurrences of a character
 
 
-def plan(name: str, seed: int, scale: str) -> Run:
-    """Return a training; figures 1 and 3 use the same."""
-    arm = name.lower()
-    return Run(
-        name=f"figures-{scale}/{arm}-seed{seed}",
-        options=(
-            f"--config={CONFIG}",
-            *ARMS[name],
-            *SCALES[scale],
-            f"--seed_everything={seed}",
-            f"--arm=figures-{scale}/{arm}",
-        ),
-    )
+def study(scale: str) -> Study:
+    """Return the trainings; figures 1 and 3 use the same."""
+    options = (f"--config={CONFIG}", *SCALES[scale])
+    return Study(f"figures-{scale}", ARMS, tuple(range(SEEDS[scale])), options)
 
 
 def load(run: Finished) -> Loaded:
@@ -77,21 +73,20 @@ def main() -> None:
     """Train, find the clusters, measure them, draw."""
     options = parse_options(__doc__ or "", scales=tuple(SCALES))
     console = Console()
-    finished = []
-    for name in ARMS:
-        console.rule(name)
-        runs = [plan(name, seed, options.scale) for seed in range(SEEDS[options.scale])]
-        finished.append([execute(run, options.log) for run in runs])
-    chosen = (
-        TINY_GROUPS if options.scale == "tiny" else groups([r for arm in finished for r in arm])
-    )
+    plan = study(options.scale)
+    if options.status:
+        print_status("figure4", plan.runs())
+        return
+    trained = finish_all(plan.runs(), options.jobs, options.log)
+    finished = [trained[i :: len(ARMS)] for i in range(len(ARMS))]  # by arm, then by seed
+    chosen = TINY_GROUPS if options.scale == "tiny" else groups(trained)
     loaded = [[load(run) for run in arm] for arm in finished]
     data = finished[0][0].data
     data.setup("test")
     words = list(data.test_dataloader()[0])  # type: ignore[index]
     nets = [[one.net for one in arm] for arm in loaded]
     arrays = cluster_arrays(nets, loaded[0][0].tokenizer, words, chosen, LIMIT)
-    arrays["arms"] = np.array([*ARMS])
+    arrays["arms"] = np.array([arm.title for arm in ARMS])
 
     out = runs_folder() / ("figure4" if options.scale == "small" else f"figure4-{options.scale}")
     files = save_figure(draw_clusters(arrays), out / "figure4")

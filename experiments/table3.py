@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from dctc.arguments import positive
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
@@ -355,7 +354,6 @@ def parse() -> argparse.Namespace:
     """
     parser = options_parser(__doc__ or "", scales=tuple(SCALES))
     parser.set_defaults(log="off")
-    parser.add_argument("--jobs", type=positive, default=1, help="trainings at a time")
     parser.add_argument(
         "--only", type=lambda text: text.split(","), default=[], help="train these: ARM[,ARM]"
     )

@@ -57,9 +57,9 @@ def test_a_script_leaves_its_figure_and_arrays(made, name):
 @pytest.mark.slow
 def test_figures_share_their_trainings_and_know_what_is_done(made):
     folder, said = made
-    trained = sorted((folder / "runs" / "figures-tiny").glob("*/checkpoints/final.ckpt"))
-    arms = [path.parent.parent.name for path in trained]
-    assert arms == [f"{arm}-seed{i}" for arm in ("attention", "ctc", "dctc") for i in (0, 1)]
+    trained = sorted((folder / "runs" / "figures-tiny").glob("*/*/checkpoints/final.ckpt"))
+    arms = ["/".join(path.parts[-4:-2]) for path in trained]
+    assert arms == [f"{arm}/seed{i}" for arm in ("attention", "ctc", "dctc") for i in (0, 1)]
     assert "Training" in said["figure1"]
     assert not any("Training" in said[name] for name in ("figure3", "figure4"))
     records = (folder / "runs" / "results.jsonl").read_text().splitlines()
@@ -79,13 +79,13 @@ import json, sys
 sys.path.insert(0, "experiments")
 import figure1, figure3, figure4
 from dataclasses import asdict
-plans = [
-    [
-        asdict(module.plan(arm, seed, scale, *extra))
-        for arm in ("CTC", "DCTC") for seed in (0, 1) for scale in ("tiny", "smoke", "small")
-    ]
-    for module, extra in ((figure1, (False,)), (figure3, ()), (figure4, ()))
-]
+plans = []
+for module, extra in ((figure1, (False,)), (figure3, ()), (figure4, ())):
+    studies = [module.study(scale, *extra) for scale in ("tiny", "smoke", "small")]
+    plans.append([
+        asdict(study.run(arm, seed))
+        for study in studies for arm in study.arms if arm.key in ("ctc", "dctc") for seed in (0, 1)
+    ])
 print(json.dumps(plans))
 """
     done = run_python("-W", "ignore", "-c", program)

@@ -216,3 +216,30 @@ print(state.hexdigest())
         for salt in ("1", "2")
     }
     assert len(digests) == 1
+
+
+def test_stored_words_are_those_that_are_drawn(tmp_path):
+    drawn = module(epoch_size=16, batch_size=8, seed=5)
+    drawn.store(tmp_path / "words")
+    read = module(epoch_size=9, batch_size=8, seed=6, stored=str(tmp_path / "words"))
+    by_number = {sample.key: sample for sample in (read.sets["train"][i] for i in range(16))}
+    assert len(read.sets["train"]) == 16
+    for number in range(16):
+        ours, theirs = by_number[f"stored/{number + 1}"], drawn.sets["train"][Draw(0, number)]
+        assert ours.label == theirs.label
+        assert np.array_equal(ours.image, theirs.image)
+        assert np.allclose(ours.extents, theirs.extents)
+    # the held-out words are those of the stored words' seed, whatever the seed of the run
+    assert equal(next(iter(read.val_dataloader()[0])), next(iter(drawn.val_dataloader()[0])))
+    order = [[key for b in m.train_dataloader() for key in b.key] for m in (read, drawn)]
+    assert sorted(order[0]) == sorted(by_number)
+    again = module(batch_size=8, seed=7, stored=str(tmp_path / "words"))
+    assert [key for b in again.train_dataloader() for key in b.key] != order[0]
+
+
+def test_stored_words_of_other_options_are_refused(tmp_path):
+    module(epoch_size=3).store(tmp_path / "words")
+    with pytest.raises(ValueError, match="drawn with max_length 12, not 5; give the same options"):
+        module(max_length=5, stored=str(tmp_path / "words"))
+    with pytest.raises(FileNotFoundError, match="no rendered words here"):
+        module(stored=str(tmp_path))

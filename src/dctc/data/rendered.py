@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -11,10 +13,13 @@ from torch.utils.data import DataLoader
 from dctc.data.augment import Augmentation
 from dctc.data.batch import Batch
 from dctc.data.fonts import find_fonts, split_fonts
+from dctc.data.lmdb import LmdbDataset
 from dctc.data.loaders import eval_loader, train_loader
+from dctc.data.prerender import render_set
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
 from dctc.data.sampler import StepDataLoader
+from dctc.data.stored import open_stored, stored_recipe
 
 NAME = "rendered"  # of the validation set and of the test set
 
@@ -22,9 +27,9 @@ NAME = "rendered"  # of the validation set and of the test set
 class RenderedDataModule(pl.LightningDataModule):
     """Rendered words for training, validation and test.
 
-    No training sample repeats: their numbers go on from epoch to epoch. The validation and the test
-    set are made of held-out words and stay the same. On several processes it needs
-    ``Trainer(use_distributed_sampler=False)``.
+    No training sample repeats: their numbers go on from epoch to epoch; unless they are stored,
+    when each epoch shuffles them. The validation and the test set are made of held-out words and
+    stay the same. On several processes it needs ``Trainer(use_distributed_sampler=False)``.
 
     Args:
         batch_size: Samples in a batch over all processes.
@@ -51,6 +56,8 @@ class RenderedDataModule(pl.LightningDataModule):
         augment: Strength of the augmentation of training images, on top of what the preset does;
             see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
+        stored: Folder of training words that :meth:`store` wrote, which are read faster than drawn
+            ones. All of them are an epoch; the held-out words are those of their seed.
 
     Attributes:
         val_names: Names of the validation sets, in the order of the loaders.
@@ -84,6 +91,7 @@ class RenderedDataModule(pl.LightningDataModule):
         hold_out_fonts: bool = False,
         augment: float = 0.0,
         views: int = 1,
+        stored: str | None = None,
     ) -> None:
         super().__init__()
         self.val_names, self.test_names = [NAME], [NAME]
@@ -92,6 +100,7 @@ class RenderedDataModule(pl.LightningDataModule):
         self.image_size, self.fonts, self.seed = (height, width), fonts, seed
         self.preset, self.hold_out_fonts = preset, hold_out_fonts
         self.augmentation = Augmentation(augment, views)
+        self.stored = stored
         self.num_workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
         self.text: dict[str, Any] = {
             "charset": charset,
@@ -102,7 +111,7 @@ class RenderedDataModule(pl.LightningDataModule):
             "words": words,
             "top_k": top_k,
         }
-        self.sets: dict[Stage, RenderedWords] = {}
+        self.sets: dict[Stage, RenderedWords | LmdbDataset] = {}
 
     def drops(self, name: str) -> dict[str, int]:
         """Return how many records of a set were dropped, by reason: of drawn words none is.
@@ -119,24 +128,48 @@ class RenderedDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Find the fonts and make the three sets, once."""
-        if not self.sets:
-            fonts = find_fonts(self.fonts)
-            train, rest = WordRenderer(fonts, *self.image_size, self.preset), None
-            if self.hold_out_fonts:
-                train, rest = (
-                    WordRenderer(split_fonts(fonts, held_out), *self.image_size, self.preset)
-                    for held_out in (False, True)
-                )
-            self.sets = {
-                split: RenderedWords(
-                    split,
-                    size,
-                    train if split == "train" or rest is None else rest,
-                    seed=self.seed,
-                    **self.text,
-                )
-                for split, size in self.sizes.items()
-            }
+        if self.sets:
+            return
+        seed = stored_recipe(self.stored)["seed"] if self.stored else self.seed
+        drawn = self._draw(seed)
+        self.sets.update(drawn)
+        if self.stored:
+            self.sets["train"] = open_stored(self.stored, drawn["train"])
+
+    def _draw(self, seed: int) -> dict[Stage, RenderedWords]:
+        fonts = find_fonts(self.fonts)
+        train, rest = WordRenderer(fonts, *self.image_size, self.preset), None
+        if self.hold_out_fonts:
+            train, rest = (
+                WordRenderer(split_fonts(fonts, held_out), *self.image_size, self.preset)
+                for held_out in (False, True)
+            )
+        return {
+            split: RenderedWords(
+                split,
+                size,
+                train if split == "train" or rest is None else rest,
+                seed=seed,
+                **self.text,
+            )
+            for split, size in self.sizes.items()
+        }
+
+    def store(
+        self, folder: Path, workers: int = 1, advance: Callable[[int], None] = lambda taken: None
+    ) -> None:
+        """Write ``epoch_size`` training words to an LMDB, or go on where that was cut off.
+
+        Args:
+            folder: Folder of the LMDB.
+            workers: Processes that draw.
+            advance: Told how many words have been written, now and then.
+
+        Raises:
+            ValueError: If the folder holds other words.
+            OSError: If the disk is full.
+        """
+        render_set(self._draw(self.seed)["train"], folder, workers, advance)
 
     def train_dataloader(self) -> StepDataLoader:
         """Return the training batches, the same for any number of workers.

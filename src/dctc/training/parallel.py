@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dctc.reporting.registry import Record, runs_folder
 from dctc.training.cli import LogMode
-from dctc.training.runs import Busy, Run, execute
+from dctc.training.runs import Busy, Finished, Run, execute
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 
@@ -33,7 +33,9 @@ class Outcome(NamedTuple):
     busy: bool = False
 
 
-def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dict[str, Outcome]:
+def execute_all(
+    runs: Sequence[Run], jobs: int = 1, log: LogMode = "off", net: bool = False
+) -> dict[str, Outcome]:
     """Execute runs in their order, and return what became of each, by name.
 
     With several at a time each computes with one thread, loads its data itself, and writes what it
@@ -44,7 +46,9 @@ def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dic
         runs: What to do.
         jobs: How many at a time.
         log: W&B mode.
+        net: Whether the trained nets are needed; if not, results in the registry are enough.
     """
+    began = time.monotonic()
     waiting, outcomes = list(runs), dict[str, Outcome]()
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
@@ -52,12 +56,13 @@ def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dic
     try:
         while waiting or workers:
             while waiting and len(workers) < jobs:
-                worker = _Worker(waiting.pop(0), jobs > 1, log)
+                worker = _Worker(waiting.pop(0), jobs > 1, log, net)
                 workers[worker.connection] = worker
             for connection in wait(list(workers)):
                 worker = workers.pop(connection)
                 outcomes[worker.run.name] = outcome = worker.receive()
-                _say(worker, outcome, len(outcomes), len(runs))
+                left = (time.monotonic() - began) / len(outcomes) * (len(runs) - len(outcomes))
+                _say(worker, outcome, f"{len(outcomes)}/{len(runs)}", left)
                 if waiting and worker.process.is_alive():
                     worker.start(waiting.pop(0))
                     workers[worker.connection] = worker
@@ -67,6 +72,22 @@ def execute_all(runs: Sequence[Run], jobs: int = 1, log: LogMode = "off") -> dic
         for worker in workers.values():  # runs go on from their checkpoints
             worker.process.kill()
     return outcomes
+
+
+def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
+    """Execute runs whose nets are needed, and return them in their order.
+
+    Args:
+        runs: What to do.
+        jobs: How many at a time.
+        log: W&B mode.
+
+    Raises:
+        SystemExit: If one failed.
+    """
+    if jobs > 1 and report_problems(execute_all(runs, jobs, log, net=True)):
+        raise SystemExit(1)
+    return [execute(run, log) for run in runs]
 
 
 def report_problems(outcomes: Mapping[str, Outcome]) -> int:
@@ -80,10 +101,10 @@ def report_problems(outcomes: Mapping[str, Outcome]) -> int:
 class _Worker:
     """A process that executes one run after the other."""
 
-    def __init__(self, run: Run, quiet: bool, log: LogMode) -> None:
+    def __init__(self, run: Run, quiet: bool, log: LogMode, net: bool) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         # not a daemon, which may not have loading workers
-        self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log))
+        self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log, net))
         self.process.start()
         theirs.close()
         self.start(run)
@@ -104,16 +125,16 @@ class _Worker:
         self.process.join()
 
 
-def _work(connection: Connection, quiet: bool, log: LogMode) -> None:
+def _work(connection: Connection, quiet: bool, log: LogMode, net: bool) -> None:
     while True:
         try:
             run: Run = connection.recv()
         except EOFError:
             return
-        connection.send(_outcome(run, quiet, log))
+        connection.send(_outcome(run, quiet, log, net))
 
 
-def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
+def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
     if quiet:
         file = runs_folder() / f"{run.name}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,14 +145,14 @@ def _outcome(run: Run, quiet: bool, log: LogMode) -> Outcome:
                 os.dup2(stream.fileno(), descriptor)
         options = ("--trainer.enable_progress_bar=false", "--data.init_args.num_workers=0")
         run = replace(run, options=(*run.options, *options))
-    outcome = _try(run, log)
+    outcome = _try(run, log, net)
     sys.stdout.flush()
     return outcome
 
 
-def _try(run: Run, log: LogMode) -> Outcome:
+def _try(run: Run, log: LogMode, net: bool) -> Outcome:
     try:
-        return Outcome(execute(run, log, net=False).records)
+        return Outcome(execute(run, log, net).records)
     except Busy as error:
         return Outcome({}, str(error), busy=True)
     except (Exception, SystemExit) as error:  # whatever it is, the other runs go on
@@ -139,10 +160,10 @@ def _try(run: Run, log: LogMode) -> Outcome:
         return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
-def _say(worker: _Worker, outcome: Outcome, done: int, of: int) -> None:
+def _say(worker: _Worker, outcome: Outcome, done: str, left: float) -> None:
     scored = ", ".join(
         f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
     )
     seconds = time.monotonic() - worker.began
-    text = outcome.problem or scored
-    print(f"[{done}/{of}] {worker.run.name}: {text} ({seconds:.0f} s)", flush=True)
+    text = f"[{done}] {worker.run.name}: {outcome.problem or scored} ({seconds:.0f} s)"
+    print(text + (f"; about {left / 60:.0f} min left" if left else ""), flush=True)

@@ -16,6 +16,7 @@ import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from dctc.arguments import positive
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
 from dctc.training.diagnosis import diagnose
@@ -154,17 +155,18 @@ def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace
 
 
 def options_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser of what every experiment script takes: ``--scale`` and ``--log``.
+    """Return a parser of what every experiment script takes.
 
     Args:
         description: What the script does.
         scales: Scales it knows; ``smoke`` is the default.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--scale", choices=scales, default="smoke", help="how much to run")
-    parser.add_argument(
-        "--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)"
-    )
+    add = parser.add_argument
+    add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
+    add("--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)")
+    add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
+    add("--status", action="store_true", help="say what is done and what is missing; train nothing")
     return parser
 
 

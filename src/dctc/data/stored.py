@@ -1,0 +1,63 @@
+"""Rendered words read back from an LMDB, checked to be those that would be drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dctc.data.lmdb import LmdbDataset
+from dctc.data.recipe import recipe
+from dctc.data.rendered_words import RenderedWords
+from dctc.data.writer import RECIPE
+from dctc.text import Charset
+
+
+def stored_recipe(folder: str | Path) -> dict[str, Any]:
+    """Return the recipe of a complete set of rendered words.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    file = Path(folder) / RECIPE
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{folder}: no rendered words here ({RECIPE} is missing); 'dctc data render' or "
+            f"dctc.data.prerender.render_set writes them"
+        )
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
+    """Open stored words in place of those that are drawn on demand.
+
+    Args:
+        folder: Folder that :func:`dctc.data.prerender.render_set` wrote.
+        drawn: The same words, drawn on demand; of any number.
+
+    Raises:
+        FileNotFoundError: If there are no words.
+        ValueError: If they were drawn with other options, fonts, words or versions.
+    """
+    found = stored_recipe(folder)
+    wanted = dict(json.loads(json.dumps(recipe(drawn))))
+    for name, value in wanted.items():
+        if name != "size" and found.get(name) != value:
+            raise ValueError(
+                f"{folder}: these words were drawn with {name} {_short(found.get(name))}, not "
+                f"{_short(value)}; give the same options, or draw them anew"
+            )
+    return LmdbDataset(
+        folder,
+        "stored",
+        protocol=drawn.protocol,
+        charset=Charset(drawn.charset),
+        height=drawn.renderer.height,
+        width=drawn.renderer.width,
+        grayscale=drawn.grayscale,
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
