@@ -1,0 +1,112 @@
+"""Three steps with each loss, on one process or as one of several; run by ``test_ddp_losses.py``.
+
+As a program: started once per process with torchrun's environment, it trains on its share of each
+batch and writes all parameters and buffers after each step to ``<folder>/<loss>.<rank>.pt``.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from dctc.losses import (
+    ACELoss,
+    CenterCTCLoss,
+    ConfidencePenaltyCTCLoss,
+    ConsistencyCTCLoss,
+    CTCLoss,
+    DCTCLoss,
+    DistillationCTCLoss,
+    EnCTCLoss,
+    EnEsCTCLoss,
+    EsCTCLoss,
+    FocalCTCLoss,
+    LabelSmoothingCTCLoss,
+    PriorCTCLoss,
+)
+from dctc.training.objective import needs
+from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
+
+INFEASIBLE = "a" * 9  # needs 17 frames of 16
+LABELS = ["ab", INFEASIBLE, "c", "dd", "efg", "h", INFEASIBLE, INFEASIBLE]  # of two shares
+STEPS = 3
+LOSSES = {
+    "ctc": CTCLoss,
+    "dctc": DCTCLoss,
+    "focal": FocalCTCLoss,
+    "enctc": EnCTCLoss,
+    "esctc": EsCTCLoss,
+    "enesctc": EnEsCTCLoss,
+    "label_smoothing": LabelSmoothingCTCLoss,
+    "confidence_penalty": ConfidencePenaltyCTCLoss,
+    "ace": ACELoss,
+    "crctc": ConsistencyCTCLoss,
+    "distillation": lambda: DistillationCTCLoss(0.5, teacher_decay=0.6),
+    "center": lambda: CenterCTCLoss(37, 16, 0.5),
+    "prior": lambda: PriorCTCLoss(37, prior_scale=0.5, momentum=0.5),
+}
+
+
+class FeatureNet(TinyNet):
+    """TinyNet with the features of its frames apart from the head."""
+
+    def features(self, images: Tensor) -> Tensor:
+        return torch.tanh(self.patches(images).squeeze(2).permute(2, 0, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+class Journal(pl.Callback):
+    """Copies all parameters and buffers after each step."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.steps.append(weights(pl_module))
+
+
+def batches(name, rank=0, world=1):
+    """Return the batches of a process, one for each step."""
+    own = slice(rank * len(LABELS) // world, (rank + 1) * len(LABELS) // world)
+    found = []
+    for step in range(STEPS):
+        batch = noise_batch(LABELS, seed=100 * step)
+        share = batch._replace(
+            image=batch.image[own],
+            label=batch.label[own],
+            key=batch.key[own],
+            width=batch.width[own],
+        )
+        if "views" in needs(LOSSES[name]()):
+            share = share._replace(second=share.image.roll(1, 2) * 0.9)
+        found.append(share)
+    return found
+
+
+def train(name, folder, given, start=None, **options):
+    """Return all parameters and buffers after each step on the given batches."""
+    module = make_module(FeatureNet, loss=LOSSES[name](), schedule=lambda share: 1.0)
+    if start is not None:
+        module.load_state_dict(start)
+    journal = Journal()
+    trainer = make_trainer(folder, max_epochs=1, callbacks=[journal], **options)
+    trainer.fit(module, datamodule=FixedData(given))
+    return journal.steps
+
+
+def main(folder):
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    torch.set_num_threads(1)
+    for name in LOSSES:
+        given = batches(name, rank, world)
+        steps = train(name, folder, given, strategy="ddp", devices=world)
+        torch.save(steps, folder / f"{name}.{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,80 @@
+"""A step of each loss on two processes is that of one process with the whole batch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dctc.training.objective import needs
+from tiny import run_python, same_weights
+from training.ddp_losses import LOSSES, STEPS, batches, train
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.* labels need more frames"),
+]
+
+STATEFUL = ("center", "prior")  # what they have seen is a buffer, and each process sees its share
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What each of two processes has after each step, by loss."""
+    folder = tmp_path_factory.mktemp("two")
+    program = Path(__file__).with_name("ddp_losses.py")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    done = run_python(*torchrun, str(program), str(folder), OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    return {
+        name: [torch.load(folder / f"{name}.{rank}.pt", weights_only=True) for rank in (0, 1)]
+        for name in LOSSES
+    }
+
+
+def part(stored, prefix):
+    return {name: value for name, value in stored.items() if name.startswith(prefix)}
+
+
+def moved(before, after):
+    return max((after[name] - before[name]).abs().max().item() for name in after)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_step_is_that_of_the_whole_batch(tmp_path, two, name):
+    first, second = two[name]
+    whole = batches(name)
+    start = None
+    for step in range(STEPS):
+        # from where two processes were, since theirs are the centres and the prior of the first
+        (alone,) = train(name, tmp_path, [whole[step]], start)
+        for found in (first[step], second[step]):
+            torch.testing.assert_close(part(found, "net."), part(alone, "net."), atol=1e-6, rtol=0)
+        if start is not None:
+            assert moved(part(start, "net."), part(first[step], "net.")) > 1e-3
+        start = first[step]
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in STATEFUL])
+def test_a_training_is_that_of_one_process(tmp_path, two, name):
+    """With the teacher too, which follows on each process the net that all have."""
+    alone = train(name, tmp_path, batches(name))
+    for found in two[name]:
+        for step in range(STEPS):
+            torch.testing.assert_close(found[step], alone[step], atol=1e-6, rtol=0)
+    if "teacher" in needs(LOSSES[name]()):
+        assert moved(part(alone[0], "teacher."), part(alone[-1], "teacher.")) > 1e-3
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_centres_and_prior_are_moved_by_each_process_s_share_from_those_of_the_first(
+    tmp_path, two, name
+):
+    start = None
+    for step in range(STEPS):
+        for rank in (0, 1):
+            (share,) = train(name, tmp_path, [batches(name, rank, 2)[step]], start)
+            found = part(two[name][rank][step], "loss.")
+            torch.testing.assert_close(found, part(share, "loss."), atol=1e-6, rtol=0)
+        states = [part(two[name][rank][step], "loss.") for rank in (0, 1)]
+        assert not same_weights(*states)  # so that the test can tell them apart
+        start = two[name][0][step]
