@@ -184,12 +184,13 @@ def _table(fitted: Sequence[Fitted], source: str, steps: int) -> Table:
     for f in fitted:
         size = [f"{f.parameters:,}", f"{f.width}", f"{f.rate:g}"]
         taken = "missed" if f.wrong else f"{f.steps}"
-        loss = f.loss.removesuffix("Loss")
+        loss = f.loss.replace("CharacterCrossEntropy", "CE").removesuffix("Loss")
         rows.append([f.model, loss, *size, taken, f"{f.seconds:.0f}", _read_words(f)])
     note = (
         f"{WORDS} {source}, one batch: AdamW, gradients clipped to {CLIP:g}, warm-up and cosine "
         f"over {steps} steps; read greedily in evaluation mode every {EVERY} steps. Missed: not "
-        f"all were read at once within {steps} steps. {environment()['hardware']}"
+        f"all were read at once within {steps} steps. CE: cross entropy of characters, the loss "
+        f"of nets that read by attention. {environment()['hardware']}"
     )
     columns = ["model", "loss", "parameters", "width", "rate", "steps", "seconds", "words read"]
     return Table(f"Models: {WORDS} words by heart", columns, rows, [note])
