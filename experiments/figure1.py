@@ -29,6 +29,7 @@ from dctc.training.nets import Loaded, load_net
 from dctc.training.parallel import finish_all
 from dctc.training.runs import Finished, parse_options
 from dctc.training.study import Arm, Study, print_status
+from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
 SEEDS = (0, 1)
@@ -165,8 +166,9 @@ def main() -> None:
     )
     table = Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note])
     table.print(console)
-    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
-    for file in [*files, out / "table.md"]:
+    files += table.write(out, "table")
+    upload(out.name, options.log, {"table": table}, files)
+    for file in files:
         console.print(f"written to {file}", highlight=False)
 
 

@@ -9,12 +9,19 @@ from dctc.reporting.published import save_figure
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.scheme import draw_scheme
 from dctc.training.runs import parse_options
+from dctc.training.study import print_status
+from dctc.training.upload import upload
 
 
 def main() -> None:
     """Draw."""
-    parse_options(__doc__ or "", scales=("tiny", "smoke", "small"))
-    for file in save_figure(draw_scheme(), runs_folder() / "figure2" / "figure2"):
+    options = parse_options(__doc__ or "", scales=("tiny", "smoke", "small"))
+    if options.status:
+        print_status("figure2", [])
+        return
+    files = save_figure(draw_scheme(), runs_folder() / "figure2" / "figure2")
+    upload("figure2", options.log, {}, files)
+    for file in files:
         Console().print(f"written to {file}", highlight=False)
 
 

@@ -14,6 +14,7 @@ from dctc.reporting.registry import runs_folder
 from dctc.training.parallel import finish_all
 from dctc.training.runs import parse_options
 from dctc.training.study import Arm, Study, print_status
+from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
 ARMS = (
@@ -64,8 +65,9 @@ def main() -> None:
     files.append(save_arrays(arrays, out / "figure3.npz"))
     table = last_values(arrays)
     table.print(console)
-    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
-    for file in [*files, out / "table.md"]:
+    files += table.write(out, "table")
+    upload(out.name, options.log, {"table": table}, files)
+    for file in files:
         console.print(f"written to {file}", highlight=False)
 
 

@@ -17,6 +17,7 @@ from dctc.training.parallel import finish_all
 from dctc.training.results import read_readings
 from dctc.training.runs import Finished, parse_options
 from dctc.training.study import Arm, Study, print_status
+from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
 ARMS = (
@@ -93,8 +94,9 @@ def main() -> None:
     files.append(save_arrays(arrays, out / "figure4.npz"))
     table = cohesion_table(arrays)
     table.print(console)
-    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
-    for file in [*files, out / "table.md"]:
+    files += table.write(out, "table")
+    upload(out.name, options.log, {"table": table}, files)
+    for file in files:
         console.print(f"written to {file}", highlight=False)
 
 

@@ -1,7 +1,6 @@
 import csv
 import json
 import socket
-import struct
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ from pytorch_lightning.loggers import WandbLogger
 from dctc.cli import main
 from dctc.reporting.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
+from offline_wandb import wandb_records
 from tiny import config, encode_text, run_python, same_weights, write_config
 
 pytestmark = [
@@ -301,35 +301,6 @@ assert not any(name.startswith("wandb.") for name in sys.modules)
     assert done.returncode == 0, done.stderr
     assert "WANDB WAS SOUGHT" not in done.stdout
     assert "max_steps=2" in done.stderr  # it did train
-
-
-def wandb_records(folder):
-    """Return the folder and the records, by type, of the one offline run below a folder."""
-    from wandb.proto import wandb_internal_pb2
-
-    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    records: dict[str, list] = {}
-    for data in leveldb_log(file.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        kind = record.WhichOneof("record_type")
-        records.setdefault(kind, []).append(getattr(record, kind))
-    return file.parent, records
-
-
-def leveldb_log(content):
-    """Yield the entries of a LevelDB log that begins with W&B's own 7 bytes."""
-    at, entry = 7, b""
-    while at + 7 <= len(content):
-        if 32768 - at % 32768 < 7:  # what is left of a block takes no header
-            at += 32768 - at % 32768
-            continue
-        length, kind = struct.unpack_from("<HB", content, at + 4)  # after the checksum
-        entry += content[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            yield entry
-            entry = b""
 
 
 @pytest.mark.slow

@@ -69,11 +69,13 @@ class Table:
         writer.writerows([self.columns, *self.rows])
         return stream.getvalue()
 
-    def write(self, folder: Path, name: str) -> None:
-        """Write ``<name>.md`` and ``<name>.csv`` into a folder."""
+    def write(self, folder: Path, name: str) -> list[Path]:
+        """Write ``<name>.md`` and ``<name>.csv`` into a folder, and return them."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.md").write_text(self.markdown(), encoding="utf-8")
-        (folder / f"{name}.csv").write_text(self.csv(), encoding="utf-8")
+        files = [folder / f"{name}.md", folder / f"{name}.csv"]
+        for file, text in zip(files, (self.markdown(), self.csv()), strict=True):
+            file.write_text(text, encoding="utf-8")
+        return files
 
 
 def percent(part: float, whole: float) -> str:
