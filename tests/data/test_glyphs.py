@@ -41,7 +41,7 @@ def test_a_blank_character_has_no_ink(font):
 def test_boxes_hold_the_ink_to_the_pixel_above_and_below(font):
     word = lay_out("jig", font, 40)
     mask, (x, y) = paste([(word, 0, 0)], border=3)
-    left, top, right, bottom = word.boxes().astype(int).T - [[x], [y], [x], [y]]
+    left, top, right, bottom = np.array(word.boxes()).T - [[x], [y], [x], [y]]
     outside = mask.copy()
     for i in range(3):
         part = mask[top[i] : bottom[i], left[i] : right[i]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 from dctc.data.presets import Preset
 
@@ -33,7 +34,7 @@ def degrade(
         image: ``(3, h, w)`` float32, about in [0, 255].
         preset: How often what happens, and how strongly.
         dice: Gives single numbers.
-        rng: Gives noise.
+        rng: Gives specks.
         strokes: Width of the letters' strokes in pixels, along rows and along columns; blur hides
             thinner ones sooner.
         pitch: Pixels per character, which bounds how far the width may be reduced.
@@ -44,20 +45,25 @@ def degrade(
         ``(h, w, 3)`` uint8.
     """
     height, width = image.shape[1:]
-    picture = Image.fromarray(_levels(image).transpose(1, 2, 0).copy())
+    picture = _picture(image)
     unit = height / 32
-    if dice.random() < preset.blur:
+    blur = dice.random() < preset.blur
+    motion = dice.random() < preset.motion and min(strokes) > 1.8 * unit
+    low_resolution = dice.random() < preset.low_resolution
+    # Each is as strong as a word bears; of several, whose spreads add up as squares, each is weaker
+    share = 1 / max(1, blur + motion + low_resolution) ** 0.5
+    if blur:
         # Beyond about half of a stroke's width a Gaussian fills the gaps between strokes.
-        sigma = dice.uniform(0.2, 1) * preset.max_blur * unit
+        sigma = share * dice.uniform(0.2, 1) * preset.max_blur * unit
         across, sigma = (
             min(spread, 0.4 * stroke + 0.2 * unit)
             for spread, stroke in zip((sigma * stretch, sigma), strokes, strict=True)
         )
         picture = picture.filter(ImageFilter.GaussianBlur((across, sigma)))
-    if dice.random() < preset.motion and min(strokes) > 1.8 * unit:
+    if motion:
         picture = _moved(picture, *dice.choice(_MOTIONS))
-    if dice.random() < preset.low_resolution:
-        lines = dice.uniform(*preset.lines) / 32
+    if low_resolution:
+        lines = 1 / (1 + share * (32 / dice.uniform(*preset.lines) - 1))
         lines = max(lines, min(1.0, 1.0 / strokes[1]))
         rows = round(height * lines)
         # At least 5 pixels per character: fewer do not tell m from n
@@ -67,11 +73,11 @@ def degrade(
         down = dice.choice((Image.Resampling.BILINEAR, Image.Resampling.BOX))
         picture = picture.resize((columns, rows), down)
         if dice.random() < preset.noise / 2:  # the sensor's noise, enlarged with the picture
-            picture = Image.fromarray(_noisy(picture, dice, rng, preset.max_noise / 2))
+            picture = _noisy(picture, dice, preset.max_noise / 2)
         up = dice.choice((Image.Resampling.BILINEAR, Image.Resampling.BICUBIC))
         picture = picture.resize((width, height), up)
     if dice.random() < preset.noise:
-        picture = Image.fromarray(_noisy(picture, dice, rng, preset.max_noise))
+        picture = _noisy(picture, dice, preset.max_noise)
     if dice.random() < preset.fax:
         picture = Image.fromarray(_faxed(picture, dice, rng))
     if dice.random() < preset.jpeg:
@@ -81,21 +87,32 @@ def degrade(
     return np.array(picture)
 
 
-def _levels(image: np.ndarray) -> np.ndarray:
-    return np.clip(image, 0, 255).astype(np.uint8)
+def _picture(image: np.ndarray) -> Image.Image:
+    size = image.shape[:0:-1]
+    levels = np.clip(image, 0, 255).astype(np.uint8)
+    return Image.merge("RGB", [Image.frombuffer("L", size, plane) for plane in levels])
 
 
-def _noisy(
-    picture: Image.Image, dice: random.Random, rng: np.random.Generator, most: float
-) -> np.ndarray:
-    noise = rng.standard_normal((picture.height, picture.width), np.float32)
-    noise *= np.float32(dice.uniform(0.1, 1) * most)
-    planes = np.asarray(picture, np.float32).transpose(2, 0, 1)
-    if dice.random() < 0.5:  # of brightness
-        return _levels(planes + noise).transpose(1, 2, 0).copy()
-    # Of each colour: the same numbers, but far from each other, at a third of the cost
-    colours = np.stack([noise, np.roll(noise, 1234), np.roll(noise, 2345)])
-    return _levels(planes + colours).transpose(1, 2, 0).copy()
+def _noisy(picture: Image.Image, dice: random.Random, most: float) -> Image.Image:
+    pixels = picture.width * picture.height
+    table = _normal(pixels.bit_length())
+    strength = np.float32(dice.uniform(0.1, 1) * most)
+    planes = []
+    for _ in range(1 if dice.random() < 0.5 else 3):  # of brightness, or of each colour
+        at = dice.randrange(len(table) - pixels)
+        levels = (table[at : at + pixels] * strength + np.float32(128.5)).astype(np.uint8)
+        planes.append(Image.frombuffer("L", picture.size, levels))
+    grain = Image.merge("RGB", planes * (3 // len(planes)))
+    return ImageChops.add(picture, grain, offset=-128)
+
+
+@lru_cache(maxsize=16)
+def _normal(bits: int) -> np.ndarray:
+    """Return always the same normal numbers, many more than ``2 ** bits``.
+
+    A stretch of them from a random place makes noise as well as new ones, which take longer.
+    """
+    return np.random.default_rng(0).standard_normal(1 << (bits + 4), np.float32)
 
 
 def _moved(picture: Image.Image, across: int, down: int) -> Image.Image:

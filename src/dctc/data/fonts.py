@@ -28,11 +28,13 @@ class Font:
         path: The file; of a collection (``.ttc``) its first face.
         characters: The characters that it draws as themselves. No other is to be drawn with it.
         family: Name that regular, bold and all other styles of a typeface share.
+        capitals: Words in its capitals can be read; those of a script only begin words.
     """
 
     path: str
     characters: frozenset[str]
     family: str = ""
+    capitals: bool = True
 
     def covers(self, text: str) -> bool:
         """Say whether the font draws every character of ``text``."""
@@ -62,7 +64,7 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
         if face.damaged:
             warnings.warn(f"font {file}: {face.reason}; left out", stacklevel=2)
         elif not face.reason:
-            found.append(Font(str(file), face.characters, face.family))
+            found.append(Font(str(file), face.characters, face.family, face.capitals))
     if not found:
         raise ValueError(
             f"fonts {where!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "

@@ -11,7 +11,8 @@ from PIL import Image
 
 from dctc.data.presets import Preset
 
-_COLUMNS, _ROWS = 16, 3  # patches of an image in which a bent line is taken for straight
+_COLUMNS, _ROWS = 12, 3  # patches of an image in which a bent line is taken for straight
+_DENSE = 1.5  # pixels of the mask per pixel of the image, above which they are first made fewer
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,15 @@ class Geometry:
         """
         image, (width, height) = Image.fromarray(mask), size
         scale = (box[2] - box[0]) / width, (box[3] - box[1]) / height
+        # Where every other column would be left out, hairlines would be, too
+        fold = 2 if scale[0] > _DENSE else 1
+        if fold > 1:
+            image = image.reduce((fold, 1))
         if not self.radius:
             crop = np.array([[scale[0], 0, box[0]], [0, scale[1], box[1]], [0, 0, 1]])
             x, y = self.centre[0] - corner[0], self.centre[1] - corner[1]
             back = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]]) @ _inverse(self.matrix) @ crop
+            back[0] /= fold
             coefficients = (back / back[2, 2]).ravel()[:8].tolist()
             return image.transform(
                 size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR
@@ -79,6 +85,7 @@ class Geometry:
         grid = np.stack(np.meshgrid(columns, rows)).reshape(2, -1)  # (2, rows * columns)
         ends = self.backward(grid * np.array(scale)[:, None] + np.array(box[:2])[:, None])
         ends = ends.T.reshape(_ROWS + 1, _COLUMNS + 1, 2) - corner
+        ends[..., 0] /= fold
         # Of each patch the corners in Pillow's order: left upper, left lower, right lower, right
         # upper
         quads = np.concatenate([ends[:-1, :-1], ends[1:, :-1], ends[1:, 1:], ends[:-1, 1:]], 2)

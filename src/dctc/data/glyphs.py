@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 
 class Glyph(NamedTuple):
@@ -37,15 +37,17 @@ def glyph(path: str, size: int, character: str) -> Glyph:
     """Draw a character."""
     core, (left, top) = face(path, size).getmask2(character, mode="L", anchor="ls")
     width, height = core.size
-    # A blank one, of an empty glyph, has no pixels
-    return Glyph(np.frombuffer(bytes(core), np.uint8).reshape(height, width), left, top)
+    if not (width and height):  # a blank one
+        return Glyph(np.zeros((height, width), np.uint8), left, top)
+    picture = Image.new("L", core.size)
+    picture.im.paste(core, (0, 0, width, height))  # bytes(core) would go pixel by pixel
+    return Glyph(np.asarray(picture), left, top)
 
 
 @lru_cache(maxsize=1 << 16)
-def advance(path: str, size: int, character: str, following: str) -> float:
-    """Return by how much the pen moves over a character, kerning included."""
-    font = face(path, size)
-    return font.getlength(character + following) - font.getlength(following)
+def length(path: str, size: int, text: str) -> float:
+    """Return by how much the pen moves over one or two characters, kerning included."""
+    return face(path, size).getlength(text)
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,13 @@ class Word:
         """Return the drawn characters."""
         return [glyph(self.path, self.size, c) for c in self.text]
 
-    def boxes(self) -> np.ndarray:
-        """Return ``(k, 4)`` left, top, right and bottom of the masks of the k that have ink."""
-        return np.array(
-            [
-                (pen + g.left, g.top, pen + g.left + g.mask.shape[1], g.top + g.mask.shape[0])
-                for pen, g in zip(self.pens, self.glyphs(), strict=True)
-                if g.mask.size
-            ],
-            dtype=float,
-        ).reshape(-1, 4)
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """Return left, top, right and bottom of the masks of the characters that have ink."""
+        return [
+            (pen + left, top, pen + left + mask.shape[1], top + mask.shape[0])
+            for pen, (mask, left, top) in zip(self.pens, self.glyphs(), strict=True)
+            if mask.size
+        ]
 
 
 def lay_out(text: str, path: str, size: int, spacing: float = 0.0) -> Word:
@@ -88,7 +87,9 @@ def lay_out(text: str, path: str, size: int, spacing: float = 0.0) -> Word:
     pens, limits, pen = [], [0.0], 0.0
     for character, following in zip(text, [*text[1:], ""], strict=True):
         pens.append(round(pen))
-        pen += advance(path, size, character, following) + spacing
+        pen += length(path, size, character + following) + spacing
+        if following:
+            pen -= length(path, size, following)
         limits.append(pen - spacing / 2)
     limits[-1] -= spacing / 2
     return Word(path, size, text, tuple(pens), np.array(limits))

@@ -16,7 +16,7 @@ from dctc.data.presets import Preset
 Box = tuple[float, float, float, float]
 
 _EM = 1.2  # of the image's height: the font's size at which capitals are about as high as the image
-_SIZES = (1, 1.4, 2)  # times as large short words are drawn, being stretched to the width
+_SIZES = (1, 1.7)  # times as large short words are drawn, being stretched to the width
 _ADVANCE = 0.55  # em, a usual character's width
 
 
@@ -51,12 +51,13 @@ class Layout:
 
     def extents(self, width: int) -> np.ndarray:
         """Return ``(s, 2)`` float32, the limits of the characters in an image of that width."""
-        limits = self.word.limits
-        middle = np.full_like(limits, -self.word.size / 4)  # half the height of a small letter
-        x = self.geometry.forward(np.stack([limits, middle]))[0]
-        x = np.clip((x - self.box[0]) * (width / (self.box[2] - self.box[0])), 0, width)
-        x = np.maximum.accumulate(x)
-        return np.stack([x[:-1], x[1:]], 1).astype(np.float32)
+        points = np.empty((2, len(self.word.limits)))
+        points[0], points[1] = self.word.limits, -self.word.size / 4  # half a small letter's height
+        x = (self.geometry.forward(points)[0] - self.box[0]) * (width / (self.box[2] - self.box[0]))
+        x = np.maximum.accumulate(np.minimum(width, np.maximum(0, x)))
+        extents = np.empty((len(x) - 1, 2), np.float32)
+        extents[:, 0], extents[:, 1] = x[:-1], x[1:]
+        return extents
 
 
 def lay_out_scene(
@@ -73,22 +74,23 @@ def lay_out_scene(
     if dice.random() < preset.spacing:
         spacing = size * preset.max_spacing * dice.choice((dice.random(), dice.uniform(-0.15, 0.1)))
     word = lay_out(text, font.path, size, spacing + stroke)
-    boxes = word.boxes() + np.array([-stroke, -stroke, stroke, stroke])
     # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
-    line = np.array([[word.limits[0], -size / 2, word.limits[-1], 0.0]])
-    ink = np.concatenate([boxes, line])
-    whole = (*ink[:, :2].min(0), *ink[:, 2:].max(0))
+    boxes = [(float(word.limits[0]), -size / 2, float(word.limits[-1]), 0.0)]
+    boxes += [
+        (x0 - stroke, y0 - stroke, x1 + stroke, y1 + stroke) for x0, y0, x1, y1 in word.boxes()
+    ]
+    ink = np.array(boxes).T
+    whole = _hull(ink[::2], ink[1::2])
     geometry = random_geometry(dice, preset, whole)
-    corners = np.stack([ink[:, [0, 2, 2, 0]].ravel(), ink[:, [1, 1, 3, 3]].ravel()])
-    x, y = geometry.forward(corners)
-    left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
+    x, y = geometry.forward(np.concatenate([ink[[0, 2, 2, 0]], ink[[1, 1, 3, 3]]]).reshape(2, -1))
+    left, top, right, bottom = _hull(x, y)
     tall = bottom - top
     # A lone "i" is not stretched to the whole width.
     wanting = max(0.0, 0.7 * tall - (right - left)) / 2
     low, high = preset.margin
     # Small margins are commoner; below and above less than beside
     margins = [low + (high - low) * dice.random() ** 2 for _ in range(4)]
-    around, rules = _surroundings(word, whole, preset, dice, margins)
+    around, rules = _surroundings(word, spacing, whole, preset, dice, margins)
     box = (
         left - wanting - tall * margins[0],
         top - 0.8 * tall * margins[1],
@@ -98,8 +100,12 @@ def lay_out_scene(
     return Layout(word, around, rules, stroke, geometry, box)
 
 
+def _hull(x: np.ndarray, y: np.ndarray) -> Box:
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
 def _surroundings(
-    word: Word, ink: Box, preset: Preset, dice: random.Random, margins: list[float]
+    word: Word, spacing: float, ink: Box, preset: Preset, dice: random.Random, margins: list[float]
 ) -> tuple[tuple[tuple[Word, int, int], ...], tuple[tuple[int, int, int, int], ...]]:
     """Put words and rules around a word, and widen the margins that they reach into."""
     around, rules = [], []
@@ -110,9 +116,10 @@ def _surroundings(
         # Of letters that the font is sure to have: those of the word
         letters = "".join(dice.choice(word.text) for _ in range(2 if side in (0, 2) else 9))
         other = lay_out(letters, word.path, word.size)
-        boxes = other.boxes()
+        boxes = np.array(other.boxes())
         if len(boxes):
-            gap = tall * dice.uniform(0.2, 0.35)
+            # No nearer than its own letters are to each other, or it would seem one of them
+            gap = tall * dice.uniform(0.28, 0.42) + max(0.0, spacing)
             if side == 0:
                 around.append((other, round(left - gap - boxes[:, 2].max()), 0))
             elif side == 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -17,6 +18,7 @@ from dctc.data.scene import ScenePainter
 _Families = tuple[list[list[Font]], list[float]]
 
 _LISTED = 5  # fonts in a message
+_CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts need capitals
 
 
 class WordRenderer:
@@ -25,7 +27,7 @@ class WordRenderer:
     Args:
         fonts: Fonts to choose from: each file as often as any other for ``easy``; for the other
             presets each family by the root of its number of files, so that one of forty files does
-            not rule.
+            not rule, and those whose capitals only begin words for no others.
         height: Pixels of the image.
         width: Pixels of the image. Words of any length are squashed or stretched to it, as crops
             of scene text are on their way into a recogniser.
@@ -47,6 +49,7 @@ class WordRenderer:
         self.fonts, self.height, self.width = tuple(fonts), height, width
         self.preset = get_preset(preset)
         self._bits: dict[str, int] = {}  # of a character: bit i is set if font i draws it
+        self._plain = sum(1 << i for i, font in enumerate(self.fonts) if font.capitals)
         self._fitting: dict[int, tuple[list[Font], _Families]] = {}
         self.painter: EasyPainter | ScenePainter
         if isinstance(self.preset, Easy):
@@ -62,7 +65,7 @@ class WordRenderer:
         Raises:
             ValueError: If there is none.
         """
-        return self._fonts_and_families(text)[0]
+        return self._fonts_and_families(text, any_style=True)[0]
 
     def covers(self, text: str) -> bool:
         """Say whether a font draws all characters of ``text``."""
@@ -91,19 +94,20 @@ class WordRenderer:
         """
         if not text:
             raise ValueError("render: the text is empty; give at least one character")
-        fonts, families = self._fonts_and_families(text)
         # Python's generator, seeded by numpy's, because it is ten times faster for single numbers
         dice = random.Random(int(rng.integers(1 << 62)))
         if isinstance(self.painter, EasyPainter):
-            return self.painter.paint(text, fonts, dice, rng)
-        groups, weights = families
+            return self.painter.paint(text, self.fonts_for(text), dice, rng)
+        groups, weights = self._fonts_and_families(text, not _CAPITALS.search(text))[1]
         font = dice.choice(dice.choices(groups, cum_weights=weights)[0])
         return self.painter.paint(text, font, dice, rng)
 
-    def _fonts_and_families(self, text: str) -> tuple[list[Font], _Families]:
+    def _fonts_and_families(self, text: str, any_style: bool) -> tuple[list[Font], _Families]:
         fitting = self._fitting_bits(text)
         if not fitting:
             raise ValueError(self._missing(text))
+        if not any_style:  # where no other font has the characters, a script has to do
+            fitting = fitting & self._plain or fitting
         if fitting not in self._fitting:
             fonts = [font for i, font in enumerate(self.fonts) if fitting >> i & 1]
             families: dict[str, list[Font]] = {}

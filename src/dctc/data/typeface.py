@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from dctc.data.likeness import LEAST_LIKENESS, drawings, likeness
+from dctc.data.likeness import LEAST_LIKENESS, MOST_MISTAKEN, drawings, likeness, mistaken
 
 CAPITALS = string.ascii_uppercase + string.digits  # a text font draws each of these as itself
 # Glyph names that say nothing about the glyph: CID-keyed and generated fonts name by number.
@@ -26,12 +26,14 @@ class Typeface(NamedTuple):
         characters: The characters that it draws as themselves, none if it is not for text.
         reason: Why it is not to be used; empty if it is.
         damaged: The reason is that it cannot be read.
+        capitals: Words in its capitals can be read, see :func:`mistaken`.
     """
 
     family: str
     characters: frozenset[str]
     reason: str = ""
     damaged: bool = False
+    capitals: bool = True
 
 
 def examine(path: Path) -> Typeface:
@@ -91,11 +93,12 @@ def _read(path: Path) -> Typeface:
     if small.issuperset("abdeg"):
         right -= set(string.ascii_lowercase)
         printable = [c for c in printable if not c.islower()]
+    capitals = mistaken(drawn) <= MOST_MISTAKEN
     if all(c in right for c in printable if c.isascii()):
-        return Typeface(family, frozenset(printable))
+        return Typeface(family, frozenset(printable), capitals=capitals)
     # TeX's encodings put other glyphs where ASCII has <, > or {; there only the names are certain,
     # but for the dollar: in Computer Modern Italic it is a pound sign by that name.
-    return Typeface(family, frozenset(right - {"$"}))
+    return Typeface(family, frozenset(right - {"$"}), capitals=capitals)
 
 
 def _names(glyph: str, character: str) -> bool:
