@@ -64,13 +64,29 @@ def compare_rows(registry: Registry, rows: Sequence[Row]) -> dict[str, Compariso
         if row.reference not in by_key:
             continue
         other = by_key[row.reference]
-        seeds = sorted(row.tested.keys() & other.tested.keys())
-        if seeds:
-            a = _hits(registry, [other.tested[seed] for seed in seeds])
-            b = _hits(registry, [row.tested[seed] for seed in seeds])
-            _same_samples(other.tested[seeds[0]], row.tested[seeds[0]])
+        if row.tested.keys() & other.tested.keys():
+            a, b = paired_hits(registry, other.tested, row.tested)
             compared[row.key] = compare(a, b)
     return compared
+
+
+def paired_hits(
+    registry: Registry, first: Mapping[int, Record], second: Mapping[int, Record]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hits of two arms on one set, ``(seeds, n)`` each, over the seeds that both have.
+
+    Args:
+        registry: Where the hits lie.
+        first: Records of the first arm by seed.
+        second: Records of the second arm by seed; one at least is of a seed of the first.
+
+    Raises:
+        ValueError: If two records were not scored on the same samples, or not trained as long.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    _same_samples(first[seeds[0]], second[seeds[0]])
+    a, b = (_hits(registry, [arm[seed] for seed in seeds]) for arm in (first, second))
+    return a, b
 
 
 def comparison_table(

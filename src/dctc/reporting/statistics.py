@@ -7,7 +7,7 @@ samples, read by seeds that differ, for independent ones, and finds differences 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -153,18 +153,42 @@ def bootstrap_interval(
     Raises:
         ValueError: As :func:`compare`.
     """
-    gain = _gain(a, b)
-    seeds, n = gain.shape
+    return interval_of_mean([(a, b)], resamples, seed)
+
+
+def interval_of_mean(
+    sets: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the same interval for the mean of the differences on several test sets.
+
+    Every set counts the same, however many samples it has. A drawn seed stands for all its sets,
+    whose differences rise and fall together; samples are drawn within each set.
+
+    Args:
+        sets: ``(seeds, n)`` bool hits of the first and of the second arm on each set; the seeds
+            are the same ones in the same order, n is the set's own.
+        resamples: How many.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: As :func:`compare`.
+    """
+    gains = [_gain(a, b) for a, b in sets]
+    seeds = len(gains[0])
     # samples with the same gains in all seeds are exchangeable: how often each kind is drawn is
     # multinomial, so the work depends on the number of kinds and not on n
-    kinds, counts = np.unique(gain, axis=1, return_counts=True)  # (seeds, kinds), (kinds,)
+    kinds = [np.unique(gain, axis=1, return_counts=True) for gain in gains]  # (seeds, k), (k,)
     rng = np.random.default_rng(seed)
     means = []
     for first in range(0, resamples, _CHUNK):
         size = min(_CHUNK, resamples - first)
         drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size)  # (size, seeds)
-        drawn_kinds = rng.multinomial(n, counts / n, size)  # (size, kinds)
-        means.append(((drawn_seeds @ kinds) * drawn_kinds).sum(1) / (seeds * n))
+        of_sets = []
+        for gain, (of_kind, counts) in zip(gains, kinds, strict=True):
+            n = gain.shape[1]
+            drawn_kinds = rng.multinomial(n, counts / n, size)  # (size, k)
+            of_sets.append(((drawn_seeds @ of_kind) * drawn_kinds).sum(1) / (seeds * n))
+        means.append(np.mean(of_sets, axis=0))
     tail = 100.0 * (1.0 - LEVEL) / 2.0
     low, high = np.percentile(100.0 * np.concatenate(means), [tail, 100.0 - tail])
     return float(low), float(high)
