@@ -151,7 +151,7 @@ def test_an_alignment_of_another_form_is_refused(alignment, samples):
     [
         (
             {"estimator": "map"},
-            "estimator 'map': not one of likelihood, posterior, viterbi, greedy",
+            "estimator 'map': not one of likelihood, posterior, viterbi, greedy, given",
         ),
         ({"reduction": "avg"}, "reduction 'avg': not one of none, sum, batchmean, mean"),
     ],
@@ -243,3 +243,57 @@ def check_finite(batch, estimator):
             assert set(z[:read]) <= {blank, *label}
         if estimator == "viterbi" and terms.feasible[i]:
             assert collapsed(z[:read], blank) == tuple(label)
+
+
+@pytest.mark.parametrize("margin, scale", [(0.0, 1.0), (0.4, 2.5)])
+def test_without_the_mask_what_does_not_fit_is_trained_to_blank(samples, margin, scale):
+    masked, bare = (
+        DCTCLoss(ALPHA, BETA, margin=margin, scale=scale, reduction="none", mask_infeasible=mask)
+        for mask in (True, False)
+    )
+    logits, _, frames, _ = samples
+    out = ~masked.terms(*samples).feasible
+    assert out.any() and not out.all()
+    (value, gradient), (ours, our_gradient) = (
+        value_and_gradient(loss, *samples) for loss in (bare, masked)
+    )
+    assert torch.equal(value[~out], ours[~out])
+    assert torch.equal(gradient[:, ~out], our_gradient[:, ~out])
+    for i in out.nonzero()[:, 0].tolist():
+        blanks = np.where(np.arange(len(logits)) < int(frames[i]), 0, -1)
+
+        def literal(x, blanks=blanks):
+            return ALPHA * cross_entropy(x, blanks, margin, scale)
+
+        sample = logits[:, i].detach().numpy()
+        np.testing.assert_allclose(value[i], literal(sample), rtol=1e-11, atol=1e-12)
+        expected = (i + 1) * finite_differences(literal, sample)
+        np.testing.assert_allclose(gradient[:, i], expected, atol=1e-5)
+        assert bare.terms(*samples).alignment[:, i].tolist() == blanks.tolist()
+
+
+def test_a_given_alignment_takes_the_place_of_an_estimate(samples):
+    given, estimated = DCTCLoss(ALPHA, BETA, "given"), DCTCLoss(ALPHA, BETA)
+    assert given.needs == {"alignment"} and not estimated.needs
+    alignment = torch.randint(0, 5, (9, 7), generator=torch.Generator().manual_seed(0))
+    found, expected = (
+        value_and_gradient(loss, *samples, alignment=alignment) for loss in (given, estimated)
+    )
+    assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
+    # where it is missing, as in validation on real words, the term is left out
+    torch.testing.assert_close(given(*samples), BETA * CTCLoss()(*samples))
+    assert (given.terms(*samples).alignment == -1).all()
+
+
+def test_the_mean_over_frames_is_the_sum_at_a_weight_divided_by_the_frames(samples):
+    logits, targets, _, lengths = samples
+    arguments = logits, targets, [9] * 7, lengths
+    alignment = DCTCLoss().terms(*arguments).alignment
+
+    def mean_over_frames(x, *rest):
+        chosen = x.log_softmax(2).gather(2, alignment.clamp(min=0)[:, :, None])[:, :, 0]
+        mean = -chosen.where(alignment >= 0, 0.0).mean(0)
+        return CTCLoss(reduction="none")(x, *rest) + 9 * ALPHA * mean
+
+    found = value_and_gradient(DCTCLoss(ALPHA, reduction="none"), *arguments)
+    torch.testing.assert_close(found, value_and_gradient(mean_over_frames, *arguments))

@@ -75,3 +75,25 @@ def test_samples_that_do_not_fit_are_left_out(reference, request):
     # the authors' code trains their every frame to class 0
     assert (reference["alignment"][:, out] == 0).all()
     assert (reference["distillation"][out] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "dtype, rtol, gradient_atol", [(torch.float64, 1e-12, 1.2e-7), (torch.float32, 1e-6, 1e-6)]
+)
+def test_without_the_mask_every_sample_is_the_authors(reference, dtype, rtol, gradient_atol):
+    logits = reference["logits"].to(dtype)
+    t, n, _ = logits.shape
+    loss = DCTCLoss(
+        reference["alpha"].item(), reference["beta"].item(), blank=int(reference["blank"]),
+        reduction="none", mask_infeasible=False,
+    )  # fmt: skip
+    arguments = reference["targets"], [t] * n, reference["target_lengths"]
+    terms = loss.terms(logits, *arguments)
+    value, gradient = value_and_gradient(loss, logits, *arguments)
+    assert torch.equal(terms.alignment, reference["alignment"])
+    for found, name in ((terms.nll, "ctc_nll"), (terms.distill, "distillation"), (value, "loss")):
+        torch.testing.assert_close(found.double(), reference[name].double(), rtol=rtol, atol=0.0)
+    torch.testing.assert_close(
+        (gradient / torch.arange(1, n + 1)[:, None]).double(), reference["grad_logits"].double(),
+        rtol=0.0, atol=gradient_atol,
+    )  # fmt: skip

@@ -32,7 +32,7 @@ def ctc_terms(
     logits: Tensor,
     labels: Labels,
     blank: int,
-    estimator: Estimator = "likelihood",
+    estimator: Estimator | None = "likelihood",
     alignment: Tensor | None = None,
     margin: float = 0.0,
     scale: float = 1.0,
@@ -45,7 +45,8 @@ def ctc_terms(
         logits: ``(t, n, c)`` logits or log probabilities.
         labels: The labels.
         blank: Class of the blank.
-        estimator: How z* is estimated.
+        estimator: How z* is estimated; None leaves the cross-entropy out, unless there is an
+            alignment.
         alignment: ``(t, n)`` classes to distil towards in place of the estimate; -1 leaves a frame
             out.
         margin: Additive margin m on the logit of z*, in the cross-entropy only.

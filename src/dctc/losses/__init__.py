@@ -9,6 +9,7 @@ name it in ``needs``, a frozenset:
   share every geometric transform, so that their frames correspond.
 - ``"teacher"``: the logits of a teacher on the same images, as ``teacher=(t, n, c)``; no gradient
   flows to them.
+- ``"alignment"``: the true class of each frame, as ``alignment=(t, n)``.
 
 What a loss needs may be missing in evaluation; the term that needs it is then left out. Where a
 loss has terms, ``loss.terms(...)`` gives them per sample, with the same arguments. Infeasible

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, ctc_nll, ctc_terms, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc.labels import Labels, Lengths
+from dctc.losses.infeasible import blank_alignment, blank_cross_entropy
 from dctc.losses.reduction import Reduction, check_reduction, reduce
+
+GIVEN: Literal["given"] = "given"  # the alignment comes with each call, in place of an estimate
+Target = Estimator | Literal["given"]
 
 
 class DCTCLoss(nn.Module):
@@ -18,19 +24,22 @@ class DCTCLoss(nn.Module):
     argmax_k gamma_tk / P_tk. No gradient flows through z*. Source: the authors' released code.
 
     The cross-entropy is summed over frames, so the weight of the term grows with alpha * t. A
-    sample whose label does not fit its frames is 0 in both terms (the authors' code trains each of
-    its frames to blank instead). With ``distill_weight=0`` this is CTC.
+    sample whose label does not fit its frames is 0 in both terms, unless ``mask_infeasible`` is
+    off. With ``distill_weight=0`` this is CTC.
 
     Args:
         distill_weight: alpha.
         ctc_weight: beta.
         estimator: How z* is estimated: ``likelihood`` (the authors' rule), ``posterior``,
-            ``viterbi`` or ``greedy``; see :func:`dctc.ctc.estimate_alignment`.
+            ``viterbi`` or ``greedy``; see :func:`dctc.ctc.estimate_alignment`. ``given`` estimates
+            nothing: the loss then ``needs`` the alignment with each call, and is CTC without it.
         margin: Additive margin m on the logit of z*; 0 gives plain cross-entropy.
         scale: Factor s on the logits, in both terms; positive.
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` (the authors') or ``mean``, see
             :func:`dctc.losses.reduction.reduce`.
+        mask_infeasible: False trains each frame of a sample whose label does not fit to blank, as
+            the authors' code does; for comparison.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -47,25 +56,30 @@ class DCTCLoss(nn.Module):
         self,
         distill_weight: float = 0.1,  # authors' code, default
         ctc_weight: float = 1.0,  # authors' code, default
-        estimator: Estimator = "likelihood",
+        estimator: Target = "likelihood",
         margin: float = 0.0,
         scale: float = 1.0,
         blank: int = 0,
         reduction: Reduction = "batchmean",
+        mask_infeasible: bool = True,
     ) -> None:
         super().__init__()
         check_reduction(reduction)
-        if estimator not in ESTIMATORS:
-            raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
+        if estimator not in (*ESTIMATORS, GIVEN):
+            raise ValueError(
+                f"estimator {estimator!r}: not one of {', '.join((*ESTIMATORS, GIVEN))}"
+            )
         if scale <= 0:
             raise ValueError(f"scale {scale}: a positive factor is expected")
         self.distill_weight = distill_weight
         self.ctc_weight = ctc_weight
-        self.estimator: Estimator = estimator
+        self.estimator: Target = estimator
+        self.needs = frozenset({"alignment"} if estimator == GIVEN else ())
         self.margin = margin
         self.scale = scale
         self.blank = blank
         self.reduction: Reduction = reduction
+        self.mask_infeasible = mask_infeasible
 
     def forward(
         self,
@@ -94,9 +108,7 @@ class DCTCLoss(nn.Module):
         if self.distill_weight == 0:
             per_sample = self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
         else:
-            terms = ctc_terms(
-                logits, labels, self.blank, self.estimator, alignment, self.margin, self.scale
-            )
+            terms = self._terms(logits, labels, alignment)
             per_sample = self.ctc_weight * terms.nll + self.distill_weight * terms.distill
         return reduce(per_sample, labels.lengths, self.reduction)
 
@@ -113,8 +125,17 @@ class DCTCLoss(nn.Module):
     ) -> CTCTerms:
         """Return both terms, unweighted, and z* per sample, without gradient."""
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return ctc_terms(
-            logits, labels, self.blank, self.estimator, alignment, self.margin, self.scale
+        return self._terms(logits, labels, alignment)
+
+    def _terms(self, logits: Tensor, labels: Labels, alignment: Tensor | None) -> CTCTerms:
+        estimator: Estimator | None = None if self.estimator == "given" else self.estimator
+        terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
+        if self.mask_infeasible or bool(labels.feasible.all()):
+            return terms
+        added = blank_cross_entropy(logits, labels, self.blank, self.margin, self.scale)
+        return terms._replace(
+            distill=terms.distill + added,
+            alignment=blank_alignment(terms.alignment, labels, self.blank),
         )
 
     def extra_repr(self) -> str:
@@ -123,4 +144,5 @@ class DCTCLoss(nn.Module):
             f"distill_weight={self.distill_weight}, ctc_weight={self.ctc_weight}, "
             f"estimator={self.estimator!r}, margin={self.margin}, scale={self.scale}, "
             f"blank={self.blank}, reduction={self.reduction!r}"
+            f"{'' if self.mask_infeasible else ', mask_infeasible=False'}"
         )
