@@ -4,8 +4,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DistillationCTCLoss
+from dctc.data.batch import collate
+from dctc.data.rendered import RenderedDataModule
+from dctc.data.sampler import Draw
+from dctc.losses import (
+    CenterCTCLoss,
+    ConsistencyCTCLoss,
+    CTCLoss,
+    DCTCLoss,
+    DistillationCTCLoss,
+)
+from dctc.metrics import true_alignment
 from dctc.models import TimmRecognizer
+from dctc.training.callbacks import DCTCCallback
 from dctc.training.teacher import Teacher
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
 
@@ -195,3 +206,46 @@ def test_the_features_of_the_projects_nets(tmp_path):
     module.objective.loss(module, batch, outputs).value.backward()
     assert net.head.weight.grad.abs().sum() > 0
     assert loss.centers.abs().sum() > 0
+
+
+def rendered_batch():
+    """Return a batch of rendered words, with the extents of their characters."""
+    data = RenderedDataModule(
+        batch_size=4, epoch_size=4, val_size=1, test_size=1, width=64, max_length=4, num_workers=0
+    )
+    data.setup()
+    return collate([data.sets["train"][Draw(i, i)] for i in range(4)])
+
+
+def test_the_true_alignment_is_that_of_the_extents(tmp_path):
+    batch = rendered_batch()
+    module = make_module(lambda c: TinyNet(c, height=32), loss=DCTCLoss(0.5, estimator="given"))
+    outputs = module.objective.outputs(module, batch)
+    found = module.objective.loss(module, batch, outputs).value
+    targets, lengths = module.tokenizer.encode(batch.label)
+    alignment = true_alignment(batch.extents, targets, lengths, 16, 64, 0)
+    assert (alignment > 0).any()
+    expected = DCTCLoss(0.5)(outputs, targets, [16] * 4, lengths, alignment=alignment)
+    assert found.item() == expected.item()
+    real = module.objective.loss(module, batch._replace(extents=None), outputs).value
+    assert real.item() == pytest.approx(CTCLoss()(outputs, targets, [16] * 4, lengths).item())
+
+
+def test_the_callback_trains_towards_the_true_alignment(tmp_path):
+    module = make_module(lambda c: TinyNet(c, height=32))
+    trainer = make_trainer(
+        tmp_path,
+        max_steps=1,
+        log_every_n_steps=1,
+        callbacks=[DCTCCallback(0.5, estimator="given")],
+    )
+    trainer.fit(module, datamodule=FixedData([rendered_batch()]))
+    assert trainer.logged_metrics["train/aacc_true"] == 1
+    assert trainer.logged_metrics["train/distill"] > 0
+
+
+def test_extents_that_are_missing_are_one_clear_error(tmp_path):
+    module = make_module(SplitNet, loss=DCTCLoss(estimator="given"))
+    with pytest.raises(ValueError, match=r"DCTCLoss needs the true .* FixedData") as e:
+        fit(tmp_path, module)
+    assert "\n" not in str(e.value) and "noise/0" in str(e.value)

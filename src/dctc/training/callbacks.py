@@ -8,9 +8,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Estimator, candidate_classes, pack_labels, viterbi_alignment
+from dctc.ctc import candidate_classes, pack_labels, viterbi_alignment
 from dctc.data.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
+from dctc.losses.dctc import Target
 from dctc.metrics import compare_alignment, true_alignment
 
 
@@ -31,7 +32,8 @@ class DCTCCallback(pl.Callback):
 
     Args:
         distill_weight: alpha, once warmed up. The authors' default is 0.1.
-        estimator: How z* is estimated, where the loss is replaced.
+        estimator: How z* is estimated, where the loss is replaced; ``given`` takes the true
+            alignment, of rendered words.
         warmup_steps: Optimizer steps over which alpha rises from 0.
 
     Raises:
@@ -41,11 +43,11 @@ class DCTCCallback(pl.Callback):
     def __init__(
         self,
         distill_weight: float = 0.1,
-        estimator: Estimator = "likelihood",
+        estimator: Target = "likelihood",
         warmup_steps: int = 0,
     ) -> None:
         self.distill_weight = distill_weight
-        self.estimator: Estimator = estimator
+        self.estimator: Target = estimator
         self.warmup_steps = warmup_steps
         self._batch: Batch | None = None  # the batch whose terms are to be logged
 

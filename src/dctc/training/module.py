@@ -19,7 +19,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from dctc.data.batch import Batch, Corrupt
 from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
 from dctc.text import CTCTokenizer, get_protocol
-from dctc.training.objective import AttentionObjective, check_views, needs, objective_of
+from dctc.training.objective import AttentionObjective, check_batch, needs, objective_of
 from dctc.training.schedule import WarmupCosine
 from dctc.training.teacher import Teacher
 
@@ -127,8 +127,7 @@ class RecognizerModule(pl.LightningModule):
         """Return the loss of a batch.
 
         Raises:
-            ValueError: If no record of the batch could be read, or its images have not as many
-                views as the loss needs.
+            ValueError: If no record of the batch could be read, or it lacks what the loss needs.
         """
         if not batch.label:
             first = batch.corrupt[0]
@@ -136,7 +135,7 @@ class RecognizerModule(pl.LightningModule):
                 f"none of the {len(batch.corrupt)} records of batch {batch_idx} can be read; the "
                 f"first: {first.key}: {first.reason}"
             )
-        check_views(self.loss, batch, type(self.trainer.datamodule).__name__)  # type: ignore[attr-defined]
+        check_batch(self.loss, batch, type(self.trainer.datamodule).__name__)  # type: ignore[attr-defined]
         outputs = self.objective.outputs(self, batch)
         loss, unfit = self.objective.loss(self, batch, outputs)
         self._log_training(loss, unfit, len(batch.corrupt), len(batch.label))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dctc.ctc import frames_needed
 from dctc.data.batch import Batch
 from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.metrics import true_alignment
 from dctc.text import Reading, greedy_decode
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ class CTCObjective:
             extras["features"] = outputs
         if "teacher" in needs(module.loss) and module.training:
             extras["teacher"] = module.teacher(batch.image)
+        if "alignment" in needs(module.loss) and batch.extents is not None:
+            t, width, blank = len(logits), batch.image.shape[3], module.loss.blank
+            classes = targets.to(batch.extents.device), lengths.to(batch.extents.device)
+            extras["alignment"] = true_alignment(batch.extents, *classes, t, width, blank)
         value = module.loss(logits, targets, frames, lengths, **extras)
         unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
         return Loss(value, unfit)
@@ -160,8 +165,8 @@ def needs(loss: nn.Module) -> frozenset[str]:
     return getattr(loss, "needs", frozenset())
 
 
-def check_views(loss: nn.Module, batch: Batch, data: str) -> None:
-    """Refuse a training batch whose images have not as many views as the loss needs.
+def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
+    """Refuse a training batch without what the loss needs of it: views, or extents of characters.
 
     Args:
         loss: The loss.
@@ -169,7 +174,7 @@ def check_views(loss: nn.Module, batch: Batch, data: str) -> None:
         data: Name of the data, for the message.
 
     Raises:
-        ValueError: If a view is missing, or would go to waste.
+        ValueError: If a view is missing, or would go to waste, or extents are missing.
     """
     name, given = type(loss).__name__, batch.second is not None
     if "views" in needs(loss) and not given:
@@ -180,6 +185,12 @@ def check_views(loss: nn.Module, batch: Batch, data: str) -> None:
     if given and "views" not in needs(loss):
         raise ValueError(
             f"{data} gives two views of each image, and loss {name} needs one; set views to 1"
+        )
+    if "alignment" in needs(loss) and batch.extents is None:
+        raise ValueError(
+            f"loss {name} needs the true alignment, and {data} does not know where the characters "
+            f"of {batch.key[0]} and others of its batch stand; train on rendered words, or choose "
+            f"an estimator"
         )
 
 
