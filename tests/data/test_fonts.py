@@ -13,7 +13,14 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 from dctc.data import fonts as fonts_module
 from dctc.data.fonts import Font, find_fonts, font_report, split_fonts
-from dctc.data.likeness import LEAST_LIKENESS, drawings, likeness
+from dctc.data.likeness import (
+    LEAST_LIKENESS,
+    MOST_MISTAKEN,
+    MOST_SMALL_MISTAKEN,
+    drawings,
+    likeness,
+    mistaken,
+)
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -145,3 +152,32 @@ def test_held_out_families_are_a_tenth_and_stay_together():
     assert not {f.family for f in used} & {f.family for f in held_out}
     with pytest.raises(ValueError, match=r"none of the 1 families is held out; give more fonts"):
         split_fonts([f for f in used if f.family == used[0].family], True)
+
+
+def test_letters_that_look_like_others_are_counted(fonts):
+    for name in ("DejaVuSans", "DejaVuSerif-Italic", "cmr10", "cmtt10", "STIXGeneralBol"):
+        drawn = drawings(fonts[name].path)
+        assert mistaken(drawn) <= MOST_MISTAKEN and fonts[name].capitals
+        assert mistaken(drawn, string.ascii_lowercase) <= MOST_SMALL_MISTAKEN
+    letters = string.ascii_uppercase
+    drawn = drawings(fonts["DejaVuSans"].path)
+    swapped = dict(zip(letters, [drawn[c] for c in letters[13:] + letters[:13]], strict=True))
+    assert mistaken(swapped) == 26
+    swapped = drawn | {"B": drawn["D"], "D": drawn["B"], "K": drawn["X"]}
+    assert mistaken(swapped) == mistaken(drawn) + 3
+
+
+def test_fonts_whose_letters_look_like_others_are_left_out_or_only_begin_words(tmp_path):
+    def shuffled(name: str, letters: str) -> None:
+        with TTFont(SHIPPED / "DejaVuSans.ttf") as file:
+            glyphs = {c: copy.deepcopy(file["glyf"][c]) for c in letters}
+            for to, source in zip(letters, letters[13:] + letters[:13], strict=True):
+                file["glyf"][to] = glyphs[source]
+            file.save(tmp_path / name)
+
+    shuffled("swash.ttf", string.ascii_uppercase)
+    shuffled("scrawl.ttf", string.ascii_lowercase)
+    report = {path.name: face for path, face in font_report(str(tmp_path))}
+    assert report["scrawl.ttf"].reason == "most of its small letters look like others"
+    (font,) = find_fonts(str(tmp_path))
+    assert font.path.endswith("swash.ttf") and not font.capitals

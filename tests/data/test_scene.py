@@ -7,9 +7,10 @@ import pytest
 from dctc.data.colours import LUMINANCE, colour_apart, colour_pair
 from dctc.data.fonts import Font, find_fonts
 from dctc.data.layout import lay_out_scene
+from dctc.data.legibility import LEAST_CONTRAST, LEAST_LIKENESS, is_legible, letters_left
 from dctc.data.presets import DOCUMENT, SCENE, Preset, get_preset
 from dctc.data.render import WordRenderer
-from dctc.data.scene import stroke_widths
+from dctc.data.scene import ScenePainter, solid, stroke_widths
 
 PRESETS = (SCENE, DOCUMENT)
 
@@ -113,6 +114,54 @@ def test_a_family_of_many_files_does_not_rule(fonts):
     for seed in range(400):
         renderer.render("a", np.random.default_rng(seed))
     assert 0.18 < chosen.count("one") / 400 < 0.32  # 1 / (1 + sqrt(9))
+
+
+def test_fonts_for_small_letters_draw_no_words_in_capitals(fonts):
+    script = replace(fonts[0], family="script", capitals=False)
+    renderer = WordRenderer([script, replace(fonts[1], family="print")], preset="scene")
+    chosen = []
+    renderer.painter.paint = lambda text, font, dice, rng: chosen.append((text, font.family))
+    texts = ("Exit", "exit", "'Exit'", "EXIT", "E", "No.9", "7")
+    for seed in range(40):
+        for text in texts:
+            renderer.render(text, np.random.default_rng(seed))
+    families = {text: {family for t, family in chosen if t == text} for text in texts}
+    assert families == {text: {"script", "print"} for text in texts[:3]} | {
+        text: {"print"} for text in texts[3:]
+    }
+    alone = WordRenderer([script], preset="scene")
+    assert alone.render("EXIT", np.random.default_rng(0))[0].shape == (32, 128, 3)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda p: p.name)
+def test_hairlines_do_not_vanish(fonts, preset):
+    """Under all losses of sharpness at once, every word stays above both limits."""
+    faint = replace(preset, blur=1.0, low_resolution=1.0, noise=1.0, bold=0.0)
+    painter = ScenePainter(faint, 32, 128)
+    font = next(f for f in fonts if f.path.endswith("cmr10.ttf"))
+    left = []
+
+    def measured(pixels, letters):
+        left.append(letters_left(pixels, letters))
+        return is_legible(pixels, letters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dctc.data.scene.is_legible", measured)
+        for seed in range(150):
+            painter.paint("Hairline", font, random.Random(seed), np.random.default_rng(seed))
+            likeness, contrast = left[-1]
+            assert likeness >= LEAST_LIKENESS and contrast >= LEAST_CONTRAST
+    assert len(left) > 150  # some were drawn anew
+
+
+def test_ink_is_made_opaque():
+    thin = np.zeros((20, 30), np.float32)
+    thin[:, 5:7] = 0.4  # a line between two columns of pixels
+    assert solid(thin)[:, 5:7] == pytest.approx(0.7)
+    thick = np.zeros((20, 30), np.float32)
+    thick[:, 5:15] = 1
+    assert np.array_equal(solid(thick), thick)
+    assert np.array_equal(solid(0 * thick), 0 * thick)
 
 
 def test_errors(fonts):

@@ -14,9 +14,10 @@ Drawing = tuple[tuple[int, int], bytes]  # width and height, and the pixels
 # Correlation. Of 257 fonts of a Debian machine, script hands had 0.14 and more, the dingbats of
 # URW 0.11, letters on the keys of a keyboard -0.04.
 LEAST_LIKENESS = 0.12
-# Capitals of 26 that may look more like another one. Of the 255 text fonts of the same machine 230
-# have no more: ornate scripts, blackletter and untidy hands have 9 to 21.
-MOST_MISTAKEN = 8
+# Letters of 26 that may look more like another one. Of the 255 text fonts of the same machine 30,
+# ornate scripts, blackletter and untidy hands, have more such capitals; of small letters the 7 that
+# are hardest to read, hands and swashes, have 19 to 23 and joined scripts up to 17.
+MOST_MISTAKEN, MOST_SMALL_MISTAKEN = 8, 18
 
 _COMPARED = "ABCDEFGHKLMNPRSTUVXZ23456789"
 _REFERENCES = ("DejaVuSans.ttf", "DejaVuSans-BoldOblique.ttf", "DejaVuSerif-BoldItalic.ttf")
@@ -54,21 +55,22 @@ def likeness(drawn: dict[str, Drawing]) -> float:
     )
 
 
-def mistaken(drawn: dict[str, Drawing]) -> int:
-    """Return how many capitals look more like other capitals of well-known fonts.
+def mistaken(drawn: dict[str, Drawing], letters: str = string.ascii_uppercase) -> int:
+    """Return how many letters look more like others, of any of six well-known fonts.
 
-    Fonts of which many do are made for small letters with a capital in front: words in capitals of
-    swash letters cannot be read.
+    Fonts of which many capitals do are made for small letters with a capital in front: words in
+    capitals of swash letters cannot be read.
 
     Args:
-        drawn: Drawings of at least the capitals.
+        drawn: Drawings of at least the letters.
+        letters: The letters that are compared with each other.
     """
-    shapes = _shapes(drawn, string.ascii_uppercase)
-    alike = np.stack([shapes @ r.T for r in _references(_MODELS, string.ascii_uppercase)])
+    shapes = _shapes(drawn, letters)
+    alike = np.stack([shapes @ r.T for r in _references(_MODELS, letters)])
     return int((alike.max(0).argmax(1) != np.arange(len(shapes))).sum())
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _references(names: tuple[str, ...], characters: str) -> list[np.ndarray]:
     return [_shapes(drawings(str(matplotlib_folder() / name)), characters) for name in names]
 

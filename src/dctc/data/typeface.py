@@ -9,7 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from dctc.data.likeness import LEAST_LIKENESS, MOST_MISTAKEN, drawings, likeness, mistaken
+from dctc.data.likeness import (
+    LEAST_LIKENESS,
+    MOST_MISTAKEN,
+    MOST_SMALL_MISTAKEN,
+    drawings,
+    likeness,
+    mistaken,
+)
 
 CAPITALS = string.ascii_uppercase + string.digits  # a text font draws each of these as itself
 # Glyph names that say nothing about the glyph: CID-keyed and generated fonts name by number.
@@ -40,7 +47,8 @@ def examine(path: Path) -> Typeface:
     """Read a font file; of a collection (``.ttc``) its first face.
 
     Not for text is a font without the ASCII capitals and digits, or whose glyphs for them have
-    other names (``turnstileright`` for ``a``), are shared, blank or alike, or look like no letters.
+    other names (``turnstileright`` for ``a``), are shared, blank or alike, or look like no letters
+    or like other ones.
     """
     state = path.stat()
     return _examine(path, state.st_mtime_ns, state.st_size)
@@ -93,6 +101,8 @@ def _read(path: Path) -> Typeface:
     if small.issuperset("abdeg"):
         right -= set(string.ascii_lowercase)
         printable = [c for c in printable if not c.islower()]
+    elif mistaken(drawn, string.ascii_lowercase) > MOST_SMALL_MISTAKEN:
+        return refused("most of its small letters look like others")
     capitals = mistaken(drawn) <= MOST_MISTAKEN
     if all(c in right for c in printable if c.isascii()):
         return Typeface(family, frozenset(printable), capitals=capitals)
