@@ -110,3 +110,22 @@ def test_bad_options_are_refused_at_once(root):
         module(root, test=["SROIE"])
     with pytest.raises(ValueError, match="not set up"):
         module(root).drops("train")
+
+
+def test_a_part_of_the_training_words_is_the_first_that_have_a_label(root):
+    whole, part = ready(root, None, batch_size=2), ready(root, None, batch_size=2, train_size=4)
+    keys = {key for key, _ in read([part.train_dataloader()])}
+    assert keys == {f"FUNSD_train/{i}" for i in (2, 3, 4, 5)}  # the first record has none
+    assert part.drops("train") == {"empty label after protocol": 1}
+    other = ready(root, "fit", batch_size=2, train_size=4, seed=7)
+    assert {key for key, _ in read([other.train_dataloader()])} == keys
+    assert read(part.val_dataloader()) == read(whole.val_dataloader())
+    assert read(part.test_dataloader()) == read(whole.test_dataloader())
+
+
+def test_more_training_words_than_there_are_is_refused(root):
+    assert len(read([ready(root, "fit", batch_size=1, train_size=17).train_dataloader()])) == 17
+    with pytest.raises(ValueError, match="train_size 18: there are 17 training words"):
+        ready(root, "fit", train_size=18)
+    with pytest.raises(ValueError, match="train_size 0: at least one"):
+        module(root, train_size=0)

@@ -54,6 +54,8 @@ class DocumentDataModule(pl.LightningDataModule):
         augment: Strength of the augmentation of training images, see
             :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
+        train_size: Train on so many of the training words only, the first in the order of their
+            pages that have a label; the same for every seed. None is all.
 
     Attributes:
         val_names: Name of the validation set.
@@ -61,7 +63,7 @@ class DocumentDataModule(pl.LightningDataModule):
 
     Raises:
         ValueError: At once, for a charset, protocol or set that does not exist, or an augmentation
-            out of range; in :meth:`setup`, for folders of the wrong size.
+            out of range; in :meth:`setup`, for folders of the wrong size or too few training words.
         FileNotFoundError: In :meth:`setup`, for folders that are not there.
     """
 
@@ -83,6 +85,7 @@ class DocumentDataModule(pl.LightningDataModule):
         keep_ratio: bool = False,
         augment: float = 0.0,
         views: int = 1,
+        train_size: int | None = None,
     ) -> None:
         super().__init__()
         self.source = SOURCES[source]
@@ -95,6 +98,9 @@ class DocumentDataModule(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.allow_size_mismatch = allow_size_mismatch
         self.augmentation = Augmentation(augment, views)
+        if train_size is not None and train_size < 1:
+            raise ValueError(f"train_size {train_size}: at least one training word is needed")
+        self.train_size = train_size
         self.options: dict[str, Any] = {
             "protocol": get_protocol(protocol),
             "charset": Charset.load(charset),
@@ -134,6 +140,8 @@ class DocumentDataModule(pl.LightningDataModule):
                 check_size(self.source, found)
             for name in missing:
                 self._sets[name] = self._open(name, found)
+            if self.train_size is not None and TRAIN in missing:
+                self._sets[TRAIN] = self._first(self._sets[TRAIN], self.train_size)
 
     def _open(self, name: str, found: Mapping[str, Path]) -> LmdbDataset:
         train, test = self.source.train, self.source.test
@@ -149,6 +157,12 @@ class DocumentDataModule(pl.LightningDataModule):
         return LmdbDataset(
             path, f"{self.source.name}_{TRAIN}" if not last else name, only=only, **self.options
         )
+
+    def _first(self, words: LmdbDataset, size: int) -> LmdbDataset:
+        if size > len(words):
+            raise ValueError(f"train_size {size:,}: there are {len(words):,} training words")
+        only = range(1, 1 + int(words.numbers[size - 1]))
+        return LmdbDataset(words.path, words.name, only=only, **self.options)
 
     def train_dataloader(self) -> StepDataLoader:
         """Return the training batches.
