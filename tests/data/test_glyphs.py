@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dctc.data.fonts import find_fonts
-from dctc.data.glyphs import face, glyph, lay_out, paste, widen
+from dctc.data.glyphs import face, gap, glyph, lay_out, paste, widen
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,17 @@ def test_boxes_hold_the_ink_to_the_pixel_above_and_below(font):
         assert part[0].any() and part[-1].any()
         outside[top[i] : bottom[i], left[i] : right[i]] = 0
     assert not outside.any()
+
+
+def test_gaps_are_the_distances_of_strokes(font):
+    mask = glyph(font, 60, "H").mask > 127
+    rows = ["".join("#" if ink else " " for ink in row).strip() for row in mask]
+    gaps = [len(r) - r.count("#") for r in rows if " " in r]
+    assert all(len(r.split()) == 2 for r in rows if " " in r)
+    assert gap("H", font, 60) == gap("HIH", font, 60) == pytest.approx(np.mean(gaps))
+    assert gap("H", font, 30) == pytest.approx(gap("H", font, 60) / 2, rel=0.15)
+    assert gap("m", font, 60) < gap("n", font, 60) * 1.1 < gap("H", font, 60)
+    assert gap("I", font, 60) == gap(" ", font, 60) == float("inf")
 
 
 def test_rules_are_filled(font):

@@ -44,6 +44,22 @@ def glyph(path: str, size: int, character: str) -> Glyph:
     return Glyph(np.asarray(picture), left, top)
 
 
+def gap(text: str, path: str, size: int) -> float:
+    """Return the mean distance of strokes within characters along rows, in pixels."""
+    blank, runs = zip(*(_gaps(path, size, c) for c in text), strict=True)
+    return sum(blank) / sum(runs) if any(runs) else float("inf")
+
+
+@lru_cache(maxsize=1 << 15)
+def _gaps(path: str, size: int, character: str) -> tuple[int, int]:
+    """Return the pixels of a character between ink and ink in their row, and their runs."""
+    ink = glyph(path, size, character).mask > 127
+    after = np.logical_or.accumulate(ink, axis=1)
+    before = np.logical_or.accumulate(ink[:, ::-1], axis=1)[:, ::-1]
+    between = after & before & ~ink
+    return np.count_nonzero(between), np.count_nonzero(between[:, 1:] & ~between[:, :-1])
+
+
 @lru_cache(maxsize=1 << 16)
 def length(path: str, size: int, text: str) -> float:
     """Return by how much the pen moves over one or two characters, kerning included."""

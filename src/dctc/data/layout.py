@@ -10,7 +10,7 @@ from PIL import Image
 
 from dctc.data.fonts import Font
 from dctc.data.geometry import Geometry, random_geometry
-from dctc.data.glyphs import Word, lay_out, paste, widen
+from dctc.data.glyphs import Word, gap, lay_out, paste, widen
 from dctc.data.presets import Preset
 
 Box = tuple[float, float, float, float]
@@ -70,6 +70,8 @@ def lay_out_scene(
     stroke = 0
     if dice.random() < preset.bold:
         stroke = dice.choice((1, 1, 2)) if size > 1.5 * height else 1
+        # Most of what is blank between strokes stays so
+        stroke = min(stroke, int(gap(text, font.path, size) / 5))
     spacing = 0.0
     if dice.random() < preset.spacing:
         spacing = size * preset.max_spacing * dice.choice((dice.random(), dice.uniform(-0.15, 0.1)))
