@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,17 +12,13 @@ from rich.console import Console
 
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
-from dctc.data.document_sets import SOURCES, find_documents
 from dctc.reporting.comparison import Row, alignment_table, comparison_table, find_arms
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.reporting.search import choose_weight, strongest
 from dctc.reporting.tables import Table, percent
 from dctc.training.parallel import Outcome, execute_all, report_problems
 from dctc.training.runs import Run, options_parser
-
-CONFIG = "experiments/configs/funsd.yaml"
-LOSSES = "experiments/configs/loss"
-
+from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
 
 Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
 Scored = Mapping[str, Mapping[str, Record]]  # by arm and weight
@@ -52,25 +47,13 @@ class Arm:
     seeds: int | None = None
 
 
-def fragment(name: str) -> tuple[str, ...]:
-    """Return the option that takes one of the losses' configurations."""
-    return (f"--config={LOSSES}/{name}.yaml",)
-
-
-def dctc(estimator: str) -> str:
-    """Return the option that trains with DCTC at a weight."""
-    arguments = '{{"distill_weight": {}, "estimator": ' + json.dumps(estimator) + "}}"
-    path = "dctc.training.callbacks.DCTCCallback"
-    return f'--trainer.callbacks=[{{{{"class_path": "{path}", "init_args": {arguments}}}}}]'
-
-
 AUTHORS = "0.01: authors' CRNN experiment; 0.1: their default; 0.03 between"
 AUGMENTED = ("--data.init_args.augment=1.0",)
 
 
 def dctc_arm(key: str, title: str, estimator: str, seeds: int) -> Arm:
     """Return DCTC with an estimate of z*."""
-    return Arm(key, title, dctc(estimator), ("0.01", "0.03", "0.1"), AUTHORS, seeds=seeds)
+    return Arm(key, title, dctc_template(estimator), ("0.01", "0.03", "0.1"), AUTHORS, seeds=seeds)
 
 
 def rival(key: str, title: str, argument: str, weights: str, source: str, *options: str) -> Arm:
@@ -156,18 +139,6 @@ SCALES = {
     ),
     "small": Scale(tuple(BY_KEY), 3, 5),
 }
-RENDERED = (
-    "--data=dctc.data.rendered.RenderedDataModule",
-    "--data.init_args.batch_size=32",
-    "--data.init_args.max_length=8",
-    "--data.init_args.val_size=256",
-    "--data.init_args.test_size=1000",
-)
-TINY_RENDERED = (
-    "--data.init_args.epoch_size=4",
-    "--data.init_args.val_size=4",
-    "--data.init_args.test_size=4",
-)
 
 
 @dataclass(frozen=True)
@@ -188,16 +159,19 @@ class Plan:
         return "table3" if self.scale == "small" else f"table3-{self.scale}"
 
     @property
+    def words(self) -> WordRuns:
+        """The runs' data."""
+        return WordRuns(self.real, tiny=self.scale == "tiny")
+
+    @property
     def sets(self) -> tuple[str, str]:
         """Names of the validation and the test set."""
-        name = SOURCES["funsd"].name
-        return (f"{name}_val", name) if self.real else ("rendered", "rendered")
+        return self.words.sets
 
     @property
     def notes(self) -> list[str]:
         """What has to stand below every table."""
-        trial = "Rendered words, chosen and tested on the same ones: a trial, no result."
-        return [] if self.real else [trial]
+        return self.words.notes
 
     def arms(self, only: Sequence[str] = ()) -> list[Arm]:
         """Return the arms of this scale among those asked for; none means all."""
@@ -217,28 +191,12 @@ class Plan:
 
     def run(self, arm: Arm, weight: str, seed: int) -> Run:
         """Return the training of an arm; a search is scored on validation words only."""
-        validation, test = self.sets
-        scored = validation if seed == SEARCH_SEED else f"{validation},{test}"
-        mismatch = "--data.init_args.allow_size_mismatch=true"
-        data: tuple[str, ...] = (f"--data.init_args.test=[{scored}]",)
-        if self.scale == "tiny":
-            data = (*data, mismatch)
-        if not self.real:
-            data = (*RENDERED, *(TINY_RENDERED if self.scale == "tiny" else ()))
-        name = self.arm_name(arm, weight)
-        return Run(
-            name=f"{name}/seed{seed}",
-            options=(
-                f"--config={CONFIG}",
-                *data,
-                *arm.options,
-                *((arm.option.format(weight),) if weight else ()),
-                *SCALES[self.scale].options,
-                f"--seed_everything={seed}",
-                f"--arm={name}",
-            ),
-            diagnosed=True,
+        options = (
+            *arm.options,
+            *((arm.option.format(weight),) if weight else ()),
+            *SCALES[self.scale].options,
         )
+        return self.words.run(self.arm_name(arm, weight), options, seed, tested=seed != SEARCH_SEED)
 
 
 def search_runs(plan: Plan, arms: Sequence[Arm]) -> list[Run]:
@@ -380,14 +338,7 @@ def choose_plan(scale: str, console: Console) -> Plan:
     Raises:
         FileNotFoundError: If it is not there and the scale is more than a trial.
     """
-    try:
-        find_documents(SOURCES["funsd"])
-    except FileNotFoundError as error:
-        if scale == "small":
-            raise
-        console.print(f"{error}; rendered words stand in", highlight=False)
-        return Plan(scale, real=False)
-    return Plan(scale, real=True)
+    return Plan(scale, real=words_are_there(scale == "small", console))
 
 
 def train(plan: Plan, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:

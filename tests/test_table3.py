@@ -1,5 +1,6 @@
 """The comparison of losses: its choices, its runs, and the script at its smallest."""
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -83,6 +84,25 @@ def test_final_runs_take_all_arms_of_a_seed_before_the_next(table3):
     runs = table3.final_runs(plan, {"ctc": "", "dctc": "0.1"}, {"ctc": [0, 1], "dctc": [1]})
     names = ["table3/ctc/seed0", "table3/ctc/seed1", "table3/dctc-0.1/seed1"]
     assert [run.name for run in runs] == names
+
+
+# Of the runs that were planned when the first results were made: other options are other runs,
+# and what is trained already would be trained again.
+PLANNED = "0efeca9d58c1133b"
+
+
+def test_runs_are_those_of_the_results_that_there_are(table3):
+    plans = [table3.Plan(scale, real) for scale in table3.SCALES for real in (True, False)]
+    runs = [
+        plan.run(arm, weight, seed)
+        for plan in plans
+        for arm in plan.arms()
+        for weight in plan.weights(arm)
+        for seed in (table3.SEARCH_SEED, 0, 1)
+    ]
+    planned = [[run.name, run.options, run.diagnosed, len(run.tests)] for run in runs]
+    assert len(planned) == 282
+    assert hashlib.sha256(json.dumps(planned).encode()).hexdigest()[:16] == PLANNED
 
 
 def test_weights_are_the_named_one_a_third_and_three_times_that(table3):
