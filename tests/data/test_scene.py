@@ -100,6 +100,20 @@ def test_scenes_are_dark_on_light_and_light_on_dark_pages_are_not():
     assert dark(DOCUMENT) == 1
 
 
+def test_letters_are_widened_where_their_gaps_allow(fonts):
+    upright = next(f for f in fonts if f.path.endswith("DejaVuSans.ttf"))
+    bold = replace(SCENE, bold=1.0)
+
+    def strokes(text: str, height: int) -> set[int]:
+        dice = random.Random(0)
+        width = 4 * height
+        return {lay_out_scene(text, upright, bold, height, width, dice).stroke for _ in range(20)}
+
+    assert strokes("Regular", 32) == {1}
+    assert strokes("I", 32) == {1, 2}  # no gap, and drawn larger
+    assert strokes("Regular", 14) == {0}
+
+
 def test_widths_of_strokes():
     bars = np.zeros((40, 60), np.float32)
     bars[5:35, 10:13] = bars[5:35, 30:33] = 1

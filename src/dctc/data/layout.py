@@ -71,7 +71,7 @@ def lay_out_scene(
     if dice.random() < preset.bold:
         stroke = dice.choice((1, 1, 2)) if size > 1.5 * height else 1
         # Most of what is blank between strokes stays so
-        stroke = min(stroke, int(gap(text, font.path, size) / 5))
+        stroke = int(min(stroke, gap(text, font.path, size) / 5))
     spacing = 0.0
     if dice.random() < preset.spacing:
         spacing = size * preset.max_spacing * dice.choice((dice.random(), dice.uniform(-0.15, 0.1)))
