@@ -52,7 +52,7 @@ def data(tmp_path, monkeypatch, write_lmdb, encode_image):
     records = [(encode_image(i, 40, 16), f"word{i}".encode()) for i in range(8)]
     for folder in ("train/MJ", "train/ST", "train/SVT_257"):
         write_lmdb(tmp_path / "data" / "english" / folder, records)
-    for folder in ("funsd_words_21888", "funsd_words_8707"):
+    for folder in ("funsd_words_21888", "funsd_words_8707", "sroie_lines_27066"):
         write_lmdb(tmp_path / "data" / "document" / folder, records)
     for folder in ("document_train", "document_val", "scene_train", "scene_val"):
         write_lmdb(tmp_path / "data" / "chinese" / folder, records)

@@ -1,0 +1,421 @@
+"""Models with CTC and with DCTC on English (the paper's Table 1), and on real documents.
+
+Trained on rendered scene words and scored on the six benchmarks; beside them lines of receipts
+(SROIE), and words of forms (FUNSD) as the comparison of losses has trained them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from dctc.bench.arms import nets_table
+from dctc.cli import one_line_errors
+from dctc.data.benchmarks import find_benchmarks
+from dctc.data.commands.arguments import progress_bar
+from dctc.data.document_sets import SOURCES, find_documents
+from dctc.data.rendered import NAME, RenderedDataModule
+from dctc.data.root import data_root
+from dctc.reporting.comparison import find_arms
+from dctc.reporting.model_table import (
+    ModelArm,
+    accuracy_table,
+    companion_table,
+    contrasts,
+    detectable_note,
+    difference_table,
+)
+from dctc.reporting.quoted import quoted_table, read_quoted
+from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.tables import Table
+from dctc.training.launch import Launch, cost_table, several_nodes
+from dctc.training.parallel import execute_all, report_problems
+from dctc.training.real_words import Benchmarks
+from dctc.training.runs import options_parser
+from dctc.training.study import Arm, Study, print_status
+from dctc.training.upload import upload
+
+CONFIGS = Path("experiments/configs")
+QUOTED = Path("experiments/paper/english.yaml")
+DATA = "--data.init_args"
+SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
+FIVE = tuple(name for name in SIX if name != "IC15_2077")
+MEANS = {"six-set mean": SIX, "five-set mean": FIVE}
+POOLED = {"weighted mean": SIX}
+DISTILL_WEIGHT = 0.01  # authors' CRNN experiment
+LOSSES = {"ctc": "CTC", "dctc": "DCTC"}
+PARTS = ("scene", "sroie")
+SEARCH_SEED = 100  # of table 3, whose weights were chosen with it
+
+# Larger nets want a GPU, and a lower learning rate than the small one's; ours, not tuned.
+LARGER = ("--model.optimizer.init_args.lr=0.001", "--trainer.accelerator=auto")
+MODELS: dict[str, tuple[str, ...]] = {
+    "small_resnet": (),
+    "resnet18_bilstm": LARGER,
+    "crnn": LARGER,
+    "svtr_tiny": LARGER,
+    "svtr_small": LARGER,
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is run.
+
+    Attributes:
+        seeds: Seeds of each part.
+        scene: What it changes in the training on rendered words.
+        sroie: What it changes in the training on receipts.
+    """
+
+    seeds: dict[str, int]
+    scene: tuple[str, ...] = ()
+    sroie: tuple[str, ...] = ()
+
+
+def limited(steps: int) -> tuple[str, ...]:
+    """Return the options of a short training, which is validated once, on 512 samples."""
+    last = f"--trainer.val_check_interval={steps}"
+    return (f"--trainer.max_steps={steps}", last, "--trainer.limit_val_batches=2")
+
+
+TINY = (f"--config={CONFIGS}/trainer/tiny.yaml",)
+SCALES = {
+    "tiny": Scale(
+        {"scene": 1, "sroie": 1},
+        (
+            f"{DATA}.fonts=null",
+            f"{DATA}.words=python",
+            f"{DATA}.epoch_size=4",
+            f"{DATA}.val_size=4",
+            f"{DATA}.test_size=4",
+            *TINY,
+        ),
+        (f"{DATA}.allow_size_mismatch=true", *TINY),
+    ),
+    "smoke": Scale(
+        {"scene": 1, "sroie": 1},
+        (f"{DATA}.epoch_size=6400", f"{DATA}.test_size=512", *limited(200)),
+        limited(30),
+    ),
+    "small": Scale({"scene": 5, "sroie": 3}),
+}
+
+# Trained by hand on GPUs. Images of MJSynth and SynthText, 8.9 and 7.3 million.
+PAPER = ("svtr_tiny", "svtr_small", "svtr_base", "svtr_large", "resnet18")
+IMAGES = 16_200_000
+PAPER_SEEDS = tuple(range(5))
+
+
+def target(scale: str, part: str = "scene") -> str:
+    """Return the folder of a part's runs, which begins the names of its arms too."""
+    name = "table1" if scale == "small" else f"table1-{scale}"
+    return name if part == "scene" else f"{name}-{part}"
+
+
+def arms(models: Sequence[str]) -> tuple[Arm, ...]:
+    """Return every model with both losses; they differ in the weight of the second term alone."""
+    weights = {"ctc": 0.0, "dctc": DISTILL_WEIGHT}
+    return tuple(
+        Arm(
+            f"{model}-{loss}",
+            f"{model}, {LOSSES[loss]}",
+            (
+                f"--config={CONFIGS}/model/{model}.yaml",
+                f"--config={CONFIGS}/loss/{loss}.yaml",
+                f"--trainer.callbacks.init_args.distill_weight={weight}",
+                *MODELS[model],
+            ),
+        )
+        for model in models
+        for loss, weight in weights.items()
+    )
+
+
+def study(part: str, scale: str, models: Sequence[str], seeds: Sequence[int] | None) -> Study:
+    """Return the trainings of a part."""
+    chosen = SCALES[scale]
+    shared: tuple[str, ...] = (f"--config={CONFIGS}/{part}.yaml", *getattr(chosen, part))
+    if part == "scene":
+        shared = (*shared, f"{DATA}.stored={words_folder(scale)}")
+    tests = (Benchmarks(SIX, allow_size_mismatch=scale == "tiny"),)
+    return Study(
+        target(scale, part),
+        arms(models),
+        tuple(range(chosen.seeds[part]) if seeds is None else seeds),
+        shared,
+        tests if part == "scene" and real_benchmarks() else (),
+    )
+
+
+def words(scale: str) -> RenderedDataModule:
+    """Return the training words of a scale; those of all seeds, which differ in their order."""
+    config = yaml.safe_load((CONFIGS / "scene.yaml").read_text(encoding="utf-8"))
+    options = dict(config["data"]["init_args"])
+    for option in SCALES[scale].scene:
+        if option.startswith(f"{DATA}."):
+            name, value = option.removeprefix(f"{DATA}.").split("=")
+            options[name] = yaml.safe_load(value)
+    return RenderedDataModule(**options)
+
+
+def words_folder(scale: str) -> Path:
+    """Return where the training words of a scale are stored."""
+    return runs_folder() / "words" / f"scene-{words(scale).sizes['train']}"
+
+
+def real_benchmarks() -> bool:
+    """Tell whether one of the benchmarks at least is there."""
+    root = data_root()
+    return root.is_dir() and bool(set(SIX) & set(find_benchmarks(root)[0]))
+
+
+def train(parts: Sequence[str], options: argparse.Namespace, console: Console) -> int:
+    """Train what is missing; return how many runs failed."""
+    plans = {part: study(part, options.scale, options.models, options.seeds) for part in parts}
+    if "scene" in plans:
+        data, folder = words(options.scale), words_folder(options.scale)
+        with progress_bar("training words", data.sizes["train"]) as show:
+            data.store(folder, os.cpu_count() or 1, show)
+        if not plans["scene"].tests:
+            console.print(
+                f"No real benchmarks found below {data_root()} (DCTC_DATA): rendered words that "
+                f"were held out stand in. The README says how to get the benchmarks.",
+                highlight=False,
+            )
+    runs = [run for plan in plans.values() for run in plan.runs()]
+    return report_problems(execute_all(runs, options.jobs, options.log))
+
+
+Found = dict[str, dict[str, dict[int, Record]]]  # by arm, set and seed
+
+
+def models_of(found: Found) -> dict[str, tuple[ModelArm, ModelArm]]:
+    """Return both arms of each model that has records of both."""
+    names = [arm.removesuffix("-ctc") for arm in found if arm.endswith("-ctc")]
+    return {
+        model: (
+            ModelArm(model, LOSSES["ctc"], found[f"{model}-ctc"]),
+            ModelArm(model, LOSSES["dctc"], found[f"{model}-dctc"]),
+        )
+        for model in names
+        if f"{model}-dctc" in found
+    }
+
+
+def config_of(model: str, scale: str) -> Path:
+    """Return the configuration that names a model's net."""
+    fragment, paper = CONFIGS / "model" / f"{model}.yaml", paper_config(model)
+    return paper if scale == "paper" else fragment
+
+
+_HEADLINE = "The six-set mean is the paper's measure; rows of single sets are there for its parts."
+
+
+def scene_tables(scale: str, registry: Registry) -> dict[str, Table]:
+    """Return the tables of the benchmarks; none without records."""
+    found = models_of(find_arms(registry, f"{target(scale)}/"))
+    tested = {name for pair in found.values() for arm in pair for name in arm.records}
+    sets = [name for name in SIX if name in tested]
+    notes = [
+        "IC15_2077 is all of ICDAR 2015; published rows have its subset IC15_1811. The five-set "
+        "mean is that without IC15; the weighted mean counts every word the same.",
+    ]
+    if scale != "paper":
+        notes.insert(0, f"DCTC: distill_weight {DISTILL_WEIGHT}, as in its authors' CRNN run.")
+    if not sets:
+        sets, notes = [NAME], ["Rendered words that were held out: a trial, no result."]
+    elif len(sets) < len(SIX):
+        missing = ", ".join(name for name in SIX if name not in sets)
+        notes.append(f"Not scored, so that means are missing: {missing}.")
+    means, pooled = (MEANS, POOLED) if sets != [NAME] else ({}, {})
+    complete = {
+        model: pair
+        for model, pair in found.items()
+        if set(pair[0].seeds(sets)) & set(pair[1].seeds(sets))
+    }
+    if not complete:
+        return {}
+    compared = {
+        model: contrasts(registry, *pair, sets, means, pooled) for model, pair in complete.items()
+    }
+    for model, found_of in compared.items():
+        shown = {name: c for name, c in found_of.items() if name not in SIX}
+        notes.append(detectable_note(model, shown))
+    both = [arm for pair in complete.values() for arm in pair]
+    title = "Table 1, English: word accuracy"
+    tables = {"table1": accuracy_table(title, both, sets, means, pooled, notes)}
+    for model, found_of in compared.items():
+        tables[f"difference-{model}"] = difference_table(
+            f"{model}: DCTC against CTC",
+            ("CTC", "DCTC"),
+            found_of,
+            [_HEADLINE] if len(sets) == len(SIX) else [],
+        )
+    configs = {model: config_of(model, scale) for model in complete}
+    return tables | {"nets": nets_table("The nets", configs)}
+
+
+def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:
+    """Return the tables of receipts; none without records."""
+    name = SOURCES["sroie"].name
+    return {
+        f"sroie-{model}": companion_table(
+            f"{name}, lines of receipts: {model}",
+            *(registry, *pair, name),
+            ["In the order of the receipts: the last tenth is tested, the tenth before validated."],
+        )
+        for model, pair in models_of(find_arms(registry, f"{target(scale, 'sroie')}/")).items()
+        if set(pair[0].seeds([name])) & set(pair[1].seeds([name]))
+    }
+
+
+def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, Table]:
+    """Return the table of forms, of what the comparison of losses has trained."""
+    name = SOURCES["funsd"].name
+    prefix = "table3" if scale in ("small", "paper") else f"table3-{scale}"
+    tested = {
+        arm: {name: {s: r for s, r in of_arm.get(name, {}).items() if s != SEARCH_SEED}}
+        for arm, of_arm in find_arms(registry, f"{prefix}/").items()
+        if arm == "ctc" or arm.startswith("dctc-")
+    }
+    reference = ModelArm("small_resnet", LOSSES["ctc"], tested.pop("ctc", {}))
+    compared = [
+        ModelArm("small_resnet", arm.replace("-", " ").upper(), records)
+        for arm, records in tested.items()
+        if set(records[name]) & set(reference.seeds([name]))
+    ]
+    if not compared:
+        console.print(
+            f"{name}: no final runs of {prefix}/ctc and {prefix}/dctc; "
+            f"./reproduce.sh table3 --scale {scale} --only ctc,dctc trains them.",
+            highlight=False,
+        )
+        return {}
+    best = max(compared, key=lambda arm: len(arm.seeds([name])))
+    title = f"{name}, words of forms: small_resnet"
+    notes = ["Runs of table 3; the weight was chosen there, on validation words."]
+    return {"funsd": companion_table(title, registry, reference, best, name, notes)}
+
+
+def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
+    """Print the tables of what a registry holds, and write them as Markdown and CSV."""
+    sets, rows = read_quoted(QUOTED)
+    version = "IC15_1811 is a subset of the IC15_2077 that ours are scored on: compare the five-set"
+    tables = {
+        **scene_tables(scale, registry),
+        **sroie_tables(scale, registry),
+        **funsd_tables(scale, registry, console),
+        "published": quoted_table(
+            *("Published: English, trained on MJSynth and SynthText", sets, rows),
+            *("six-set mean", ("five-set mean", FIVE), [f"{version} means."]),
+        ),
+    }
+    out = runs_folder() / target(scale)
+    for name, table in tables.items():
+        console.print()
+        table.print(console)
+        table.write(out, name)
+    upload(out.name, log, tables)
+    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+
+
+def paper_config(model: str) -> Path:
+    """Return the complete configuration of a model of the paper scale."""
+    return CONFIGS / "paper" / f"english_{model}_dctc.yaml"
+
+
+def print_paper(step_s: dict[str, float], console: Console) -> None:
+    """Print the commands of the paper scale and what they would cost; nothing is run."""
+    launches = [
+        Launch(paper_config(model), target("paper"), model, IMAGES, PAPER_SEEDS) for model in PAPER
+    ]
+    cost_table("Table 1 at the scale of the paper", launches, step_s).print(console)
+    print("\n# Nothing is run. These train and test all; MJSynth and SynthText below DCTC_DATA.")
+    for launch in launches:
+        print(f"\n# {launch.model}", *launch.commands(), sep="\n")
+    print(f"\n{several_nodes(launches[0])}\n")
+
+
+def parse() -> argparse.Namespace:
+    """Parse the command line.
+
+    Raises:
+        ValueError: If a part or a model does not exist.
+    """
+    parser = options_parser(__doc__ or "", scales=(*SCALES, "paper"))
+    parser.set_defaults(log="off")
+    add = parser.add_argument
+    add("--only", type=_names, default=list(PARTS), help="train these parts: PART[,PART]")
+    add("--models", type=_names, default=["small_resnet"], help="train these: MODEL[,MODEL]")
+    add("--seeds", type=_seeds, help="these seeds of each arm: SEED[,SEED]")
+    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
+    seconds = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
+    add("--step_seconds", type=_step_seconds, default={}, help=seconds)
+    options = parser.parse_args()
+    for option, known in (("only", PARTS), ("models", MODELS), ("step_seconds", PAPER)):
+        for name in getattr(options, option):
+            if name not in known:
+                raise ValueError(f"--{option} {name}: there are {', '.join(known)}")
+    return options
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _seeds(text: str) -> list[int]:
+    return [int(seed) for seed in text.split(",")]
+
+
+def _step_seconds(text: str) -> dict[str, float]:
+    pairs = [pair.split("=") for pair in text.split(",")]
+    return {model: float(seconds) for model, seconds in pairs}
+
+
+def choose_parts(options: argparse.Namespace, console: Console) -> list[str]:
+    """Return the parts asked for whose data is there; say what of the others is missing."""
+    parts = list(options.only)
+    if "sroie" in parts:
+        try:
+            find_documents(SOURCES["sroie"])
+        except FileNotFoundError as error:
+            console.print(f"{error}; left out", highlight=False)
+            parts.remove("sroie")
+    return parts
+
+
+def main() -> None:
+    """Train, and compare."""
+    options, console = parse(), Console()
+    if options.source:
+        draw(options.scale, Registry(options.source), "off", console)
+        return
+    if options.scale == "paper":
+        print_paper(options.step_seconds, console)
+        draw(options.scale, Registry(runs_folder()), "off", console)
+        return
+    if options.status:
+        for part in options.only:
+            runs = study(part, options.scale, options.models, options.seeds).runs()
+            print_status(target(options.scale, part), runs)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
+    failed = train(choose_parts(options, console), options, console)
+    console.rule("Result")
+    draw(options.scale, Registry(runs_folder()), options.log, console)
+    if failed:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    with one_line_errors("table1"):
+        main()

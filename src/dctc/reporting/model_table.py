@@ -1,0 +1,283 @@
+"""Model by model, the losses side by side on several test sets (the paper's Tables 1 and 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dctc.reporting.comparison import ONE_SEED, paired_hits
+from dctc.reporting.registry import Record, Registry
+from dctc.reporting.set_means import Pair, compare_mean
+from dctc.reporting.statistics import Comparison, compare
+from dctc.reporting.tables import Table, drop_notes
+
+Sets = Mapping[str, Sequence[str]]  # names of sets by what their mean is called
+
+
+@dataclass(frozen=True)
+class ModelArm:
+    """A model trained with a loss.
+
+    Attributes:
+        model: Name of the model.
+        loss: Name of the loss.
+        records: Its records by set and seed.
+    """
+
+    model: str
+    loss: str
+    records: Mapping[str, Mapping[int, Record]]
+
+    def seeds(self, sets: Sequence[str]) -> list[int]:
+        """Return the seeds that were scored on all of some sets."""
+        scored = [set(self.records.get(name, {})) for name in sets]
+        return sorted(set.intersection(*scored)) if scored else []
+
+    def on(self, name: str, seeds: Sequence[int]) -> dict[int, Record]:
+        """Return the records of a set by seed."""
+        return {seed: self.records[name][seed] for seed in seeds}
+
+
+def accuracy_table(
+    title: str,
+    arms: Sequence[ModelArm],
+    sets: Sequence[str],
+    means: Sets,
+    pooled: Sets,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Return one row an arm: its accuracy on each set, means over seeds.
+
+    Args:
+        title: Heading.
+        arms: The rows; those without a seed that has all sets are left out.
+        sets: Names of the sets that are shown.
+        means: Sets of each mean in which every set counts the same.
+        pooled: Sets of each mean in which every sample counts the same.
+        notes: Lines below the table.
+
+    Raises:
+        ValueError: If no arm has a seed that has all sets, or two arms were not scored on the same
+            samples.
+    """
+    arms = [arm for arm in arms if arm.seeds(sets)]
+    if not arms:
+        raise ValueError(f"{title}: no run was scored on all of {', '.join(sets)}")
+    cells = []
+    for arm in arms:
+        seeds = arm.seeds(sets)
+        share = {name: _share(arm.on(name, seeds).values()) for name in sets}
+        n = {name: arm.records[name][seeds[0]].n for name in sets}
+        values: list[float | None] = list(share.values())
+        values += [_mean([share.get(name) for name in of]) for of in means.values()]
+        values += [
+            _mean([share.get(name) for name in of], [n.get(name, 0) for name in of])
+            for of in pooled.values()
+        ]
+        name = f"{arm.model}, {arm.loss}" + (ONE_SEED if len(seeds) == 1 else "")
+        cells.append([name, str(len(seeds)), *map(_percent, values)])
+    heads = [f"{name} {size:,}" for name, size in _sizes(arms, sets).items()]
+    columns = ["trained", "seeds", *heads, *means, *pooled]
+    explained = ["Word accuracy in percent, means over seeds; the weights are those of the end."]
+    if any(len(arm.seeds(sets)) == 1 for arm in arms):
+        explained.append(f"{ONE_SEED} One seed; others may differ by more than two rows do.")
+    return Table(title, columns, cells, [*explained, *_drops(arms, sets), *notes])
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What the second of two arms gains on the first.
+
+    Attributes:
+        comparison: The difference and its chance.
+        first: Accuracy of the first, a share.
+        second: Accuracy of the second.
+    """
+
+    comparison: Comparison
+    first: float
+    second: float
+
+
+def contrasts(
+    registry: Registry,
+    first: ModelArm,
+    second: ModelArm,
+    sets: Sequence[str],
+    means: Sets,
+    pooled: Sets,
+) -> dict[str, Contrast]:
+    """Compare two arms on each set and on the means, over the seeds that both have.
+
+    Args:
+        registry: Where the hits lie.
+        first: The reference.
+        second: What is compared with it.
+        sets: Names of the sets.
+        means: As for :func:`accuracy_table`; a mean that lacks a set is left out.
+        pooled: The same.
+
+    Raises:
+        ValueError: If no seed has all sets in both arms, or the two were not scored on the same
+            samples or not trained as long.
+    """
+    seeds = sorted({*first.seeds(sets)} & {*second.seeds(sets)})
+    if not seeds:
+        raise ValueError(
+            f"{first.model}: {first.loss} and {second.loss} have no seed in common that was "
+            f"scored on {', '.join(sets)}"
+        )
+    pairs = {
+        name: paired_hits(registry, first.on(name, seeds), second.on(name, seeds)) for name in sets
+    }
+    found = {name: _contrast(compare(a, b), [(a, b)]) for name, (a, b) in pairs.items()}
+    for name, of in means.items():
+        if set(of) <= pairs.keys():
+            chosen = [pairs[one] for one in of]
+            found[name] = _contrast(compare_mean(chosen), chosen)
+    for name, of in pooled.items():
+        if set(of) <= pairs.keys():
+            a, b = (np.concatenate([pairs[one][i] for one in of], axis=1) for i in (0, 1))
+            found[name] = _contrast(compare(a, b), [(a, b)])
+    return found
+
+
+def difference_table(
+    title: str, losses: tuple[str, str], found: Mapping[str, Contrast], notes: Sequence[str] = ()
+) -> Table:
+    """Draw what :func:`contrasts` found, a row each.
+
+    Args:
+        title: Heading.
+        losses: Names of the two arms' losses.
+        found: The contrasts by what they are of; one at least.
+        notes: Lines below the table.
+    """
+    rows = [
+        [
+            name,
+            f"{c.comparison.n:,}",
+            f"{100 * c.first:.2f}",
+            f"{100 * c.second:.2f}",
+            *_compared(c.comparison),
+        ]
+        for name, c in found.items()
+    ]
+    columns = ["on", "n", *losses, "difference", "p", "detectable"]
+    seeds = next(iter(found.values())).comparison.seeds
+    explained = [f"{_seeds(seeds)} of each. {_EXPLAINED}"]
+    if seeds > 1:
+        explained.append("p: paired t-test over seeds, not corrected for the number of rows.")
+    else:
+        explained.append(
+            "One seed: intervals and detectable differences allow for the choice of words only."
+        )
+    return Table(title, columns, rows, [*explained, *notes])
+
+
+def detectable_note(model: str, found: Mapping[str, Contrast]) -> str:
+    """Say below a table of accuracies which differences it could have shown."""
+    least = [f"{name} {_detectable(c.comparison)}" for name, c in found.items()]
+    return (
+        f"{model}: least true difference that such a comparison finds with a probability of "
+        f"80 %, in points: {', '.join(least)}."
+    )
+
+
+def companion_table(
+    title: str,
+    registry: Registry,
+    first: ModelArm,
+    second: ModelArm,
+    name: str,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Return accuracy, NED and CER of two arms on one set, and the difference of the accuracies.
+
+    Args:
+        title: Heading.
+        registry: Where the hits lie.
+        first: The reference.
+        second: What is compared with it.
+        name: Name of the set.
+        notes: Lines below the table.
+
+    Raises:
+        ValueError: As :func:`contrasts`.
+    """
+    c = contrasts(registry, first, second, [name], {}, {})[name].comparison
+    seeds = sorted({*first.seeds([name])} & {*second.seeds([name])})
+    rows = []
+    for arm, compared in ((first, ["-", "-", "-"]), (second, _compared(c))):
+        records = arm.on(name, seeds).values()
+        ned = np.mean([100 * r.similarity / r.n for r in records])
+        cer = np.mean([100 * r.edits / r.characters for r in records])
+        shares = [f"{share:.2f}" for share in (_share(records), ned, cer)]
+        rows.append([f"{arm.model}, {arm.loss}", *shares, *compared])
+    columns = ["trained", "accuracy", "NED", "CER", "difference", "p", "detectable"]
+    explained = [
+        f"{name}: {c.n:,} samples, {_seeds(len(seeds))} of each; percent. {_EXPLAINED}",
+        "p: paired t-test over seeds." if len(seeds) > 1 else "One seed allows for samples only.",
+    ]
+    return Table(title, columns, rows, [*explained, *_drops([first], [name]), *notes])
+
+
+_EXPLAINED = (
+    "Difference: points of accuracy, with the 95 % interval of the paired two-level bootstrap over "
+    "seeds and samples. Detectable: the least true difference, in points, that such a comparison "
+    "finds with a probability of 80 %."
+)
+
+
+def _contrast(comparison: Comparison, pairs: Sequence[Pair]) -> Contrast:
+    first, second = (float(np.mean([pair[i].mean() for pair in pairs])) for i in (0, 1))
+    return Contrast(comparison, first, second)
+
+
+def _compared(c: Comparison) -> list[str]:
+    return [
+        f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
+        "-" if c.p is None else f"{c.p:.3f}",
+        _detectable(c),
+    ]
+
+
+def _detectable(c: Comparison) -> str:
+    return "-" if math.isnan(c.detectable) else f"{c.detectable:.2f}"
+
+
+def _share(records: Iterable[Record]) -> float:
+    return float(np.mean([100 * r.correct / r.n for r in records]))
+
+
+def _mean(shares: Sequence[float | None], weights: Sequence[int] | None = None) -> float | None:
+    """Return the mean, None where a share is missing."""
+    known = [share for share in shares if share is not None]
+    return float(np.average(known, weights=weights)) if len(known) == len(shares) else None
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2f}"
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _sizes(arms: Sequence[ModelArm], sets: Sequence[str]) -> dict[str, int]:
+    """Return the samples of each set; the arms were scored on the same."""
+    for name in sets:
+        samples = {r.samples for arm in arms for r in arm.on(name, arm.seeds(sets)).values()}
+        if len(samples) > 1:
+            raise ValueError(
+                f"{name}: {len(samples)} different sets of samples in one table; run those of an "
+                f"old configuration again"
+            )
+    return {name: next(iter(arms[0].records[name].values())).n for name in sets}
+
+
+def _drops(arms: Sequence[ModelArm], sets: Sequence[str]) -> list[str]:
+    return drop_notes({name: next(iter(arms[0].records[name].values())) for name in sets})
