@@ -12,6 +12,7 @@ test   tiny,smoke              lint, types and tests (tiny: a handful of quick t
 data   tiny,smoke,small,paper  draw training words into an LMDB (options: those of dctc data render)
 renderer  tiny,small           train readers on rendered words alone and score them on real ones
 bench  tiny,smoke,small,paper  time the losses (options: those of dctc bench)
+table1 tiny,smoke,small,paper  compare CTC and DCTC by model, English (--jobs, --only, --models, --from)
 table3 tiny,smoke,small        compare the losses on real words (--jobs, --only, --seeds, --from)
 figure1  tiny,smoke,small      where CTC, attention and DCTC nets of two seeds read each character
 figure2  tiny,smoke,small      the scheme of DCTC
@@ -131,6 +132,7 @@ run_target() { # run_target TARGET OPTION...
     demo-*) run "$VENV/bin/python" experiments/demo.py --scale "$scale" "$@" ;;
     data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
     data-*) run "$VENV/bin/dctc" data render "$@" ;;
+    table1-*) run "$VENV/bin/python" experiments/table1.py --scale "$scale" "$@" ;;
     table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
     figure[1-4]-*) run "$VENV/bin/python" "experiments/$target.py" --scale "$scale" "$@" ;;
     publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale

@@ -16,6 +16,7 @@ TARGETS = {
     "data": "tiny smoke small paper",
     "renderer": "tiny small",
     "bench": "tiny smoke small paper",
+    "table1": "tiny smoke small paper",
     "table3": "tiny smoke small",
     **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},
     "publish": "tiny smoke small",
@@ -113,6 +114,7 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "data": "+ .venv/bin/dctc data render --count 4\n",
         "renderer": "+ .venv/bin/python experiments/renderer.py --scale tiny\n",
         "bench": "+ .venv/bin/dctc bench --scale tiny\n",
+        "table1": "+ .venv/bin/python experiments/table1.py --scale tiny\n",
         "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
         **{
