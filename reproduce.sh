@@ -18,8 +18,11 @@ figure1  tiny,smoke,small      where CTC, attention and DCTC nets of two seeds r
 figure2  tiny,smoke,small      the scheme of DCTC
 figure3  tiny,smoke,small      AACC of each estimator of z* during training
 figure4  tiny,smoke,small      features of confused characters
+all    tiny,smoke,small        every table and figure, one after the other (--jobs)
+status tiny,smoke,small        which runs of them are done, which are missing, and how long they take
 publish  tiny,smoke,small      copy finished runs or figures into experiments/results (--runs, --figures)
 "
+RESULTS=(figure2 figure1 figure3 figure4 table3) # what 'all' makes, in this order
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
 STAMP_FILE=$VENV/.dctc-stamp # says "incomplete" until everything is installed
@@ -135,6 +138,8 @@ run_target() { # run_target TARGET OPTION...
     table1-*) run "$VENV/bin/python" experiments/table1.py --scale "$scale" "$@" ;;
     table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
     figure[1-4]-*) run "$VENV/bin/python" "experiments/$target.py" --scale "$scale" "$@" ;;
+    all-*) for target in "${RESULTS[@]}"; do run_target "$target" "$@"; done ;;
+    status-*) run "$VENV/bin/python" experiments/status.py --scale "$scale" "${RESULTS[@]}" "$@" ;;
     publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale
     renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;

@@ -19,10 +19,12 @@ TARGETS = {
     "table1": "tiny smoke small paper",
     "table3": "tiny smoke small",
     **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},
+    "all": "tiny smoke small",
+    "status": "tiny smoke small",
     "publish": "tiny smoke small",
 }
-# what there is to publish is in tests/test_table3.py
-STAND_ALONE = [target for target in TARGETS if target != "publish"]
+# what there is to publish is in tests/test_table3.py; the tables and figures are parts of "all"
+STAND_ALONE = [t for t in TARGETS if t != "publish" and not t.startswith(("table", "figure"))]
 
 
 def call(*arguments, script=ROOT / "reproduce.sh", cwd=None, **environment):
@@ -116,6 +118,9 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "bench": "+ .venv/bin/dctc bench --scale tiny\n",
         "table1": "+ .venv/bin/python experiments/table1.py --scale tiny\n",
         "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
+        "all": "+ .venv/bin/python experiments/figure2.py --scale tiny\n"
+        "+ .venv/bin/python experiments/figure1.py --scale tiny\n",
+        "status": "+ .venv/bin/python experiments/status.py --scale tiny figure2 figure1 ",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
         **{
             f"figure{i}": f"+ .venv/bin/python experiments/figure{i}.py --scale tiny\n"

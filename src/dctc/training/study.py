@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from dctc.reporting.registry import Registry, runs_folder
-from dctc.reporting.tables import Table
 from dctc.training.runs import DataFactory, Run
 
 
@@ -70,16 +67,16 @@ def print_status(target: str, runs: Sequence[Run]) -> None:
         target: Name of the target.
         runs: All its runs, named ``<arm>/seed<seed>``.
     """
+    if not runs:
+        print(f"{target:<10} nothing to train")
+        return
     seconds: dict[str, float] = {}
     for record in Registry(runs_folder()).records():
         seconds[f"{record.arm}/seed{record.seed}"] = record.wall_s
     names = {run.name for run in runs}
     done = [seconds[name] for name in names if name in seconds]
     missing = len(names) - len(done)
-    left = "-"
+    left = ""
     if done and missing:
-        left = f"{missing * sum(done) / len(done) / 3600:.1f} h"
-    columns = ["target", "runs", "done", "missing", "left, one at a time"]
-    Table("", columns, [[target, str(len(names)), str(len(done)), str(missing), left]]).print(
-        Console()
-    )
+        left = f"; about {missing * sum(done) / len(done) / 3600:.1f} h, one at a time"
+    print(f"{target:<10} {len(done):>4} of {len(names):>4} runs done, {missing:>4} missing{left}")
