@@ -25,16 +25,15 @@ from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME, RenderedDataModule
 from dctc.data.root import data_root
 from dctc.reporting.comparison import find_arms
+from dctc.reporting.model_arms import ModelArm, common_seeds, contrasts, find_pairs
 from dctc.reporting.model_table import (
-    ModelArm,
     accuracy_table,
     companion_table,
-    contrasts,
     detectable_note,
     difference_table,
 )
 from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.launch import Launch, cost_table, several_nodes
 from dctc.training.parallel import execute_all, report_problems
@@ -51,18 +50,32 @@ FIVE = tuple(name for name in SIX if name != "IC15_2077")
 MEANS = {"six-set mean": SIX, "five-set mean": FIVE}
 POOLED = {"weighted mean": SIX}
 DISTILL_WEIGHT = 0.01  # authors' CRNN experiment
-LOSSES = {"ctc": "CTC", "dctc": "DCTC"}
 PARTS = ("scene", "sroie")
 SEARCH_SEED = 100  # of table 3, whose weights were chosen with it
 
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the command line.
+
+    Attributes:
+        options: What it changes in the training of the small one.
+        lines: What it changes besides where images are 512 pixels wide.
+    """
+
+    options: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
 # Larger nets want a GPU, and a lower learning rate than the small one's; ours, not tuned.
 LARGER = ("--model.optimizer.init_args.lr=0.001", "--trainer.accelerator=auto")
-MODELS: dict[str, tuple[str, ...]] = {
-    "small_resnet": (),
-    "resnet18_bilstm": LARGER,
-    "crnn": LARGER,
-    "svtr_tiny": LARGER,
-    "svtr_small": LARGER,
+WIDE = ("--model.net.init_args.width=512",)  # of SVTR's embedded positions
+MODELS = {
+    "small_resnet": Model(),
+    "resnet18_bilstm": Model(LARGER),
+    "crnn": Model(LARGER),
+    "svtr_tiny": Model(LARGER, WIDE),
+    "svtr_small": Model(LARGER, WIDE),
 }
 
 
@@ -121,18 +134,19 @@ def target(scale: str, part: str = "scene") -> str:
     return name if part == "scene" else f"{name}-{part}"
 
 
-def arms(models: Sequence[str]) -> tuple[Arm, ...]:
+def arms(part: str, models: Sequence[str]) -> tuple[Arm, ...]:
     """Return every model with both losses; they differ in the weight of the second term alone."""
     weights = {"ctc": 0.0, "dctc": DISTILL_WEIGHT}
     return tuple(
         Arm(
             f"{model}-{loss}",
-            f"{model}, {LOSSES[loss]}",
+            f"{model}, {loss.upper()}",
             (
                 f"--config={CONFIGS}/model/{model}.yaml",
                 f"--config={CONFIGS}/loss/{loss}.yaml",
                 f"--trainer.callbacks.init_args.distill_weight={weight}",
-                *MODELS[model],
+                *MODELS[model].options,
+                *(MODELS[model].lines if part == "sroie" else ()),
             ),
         )
         for model in models
@@ -149,7 +163,7 @@ def study(part: str, scale: str, models: Sequence[str], seeds: Sequence[int] | N
     tests = (Benchmarks(SIX, allow_size_mismatch=scale == "tiny"),)
     return Study(
         target(scale, part),
-        arms(models),
+        arms(part, models),
         tuple(range(chosen.seeds[part]) if seeds is None else seeds),
         shared,
         tests if part == "scene" and real_benchmarks() else (),
@@ -195,22 +209,6 @@ def train(parts: Sequence[str], options: argparse.Namespace, console: Console) -
     return report_problems(execute_all(runs, options.jobs, options.log))
 
 
-Found = dict[str, dict[str, dict[int, Record]]]  # by arm, set and seed
-
-
-def models_of(found: Found) -> dict[str, tuple[ModelArm, ModelArm]]:
-    """Return both arms of each model that has records of both."""
-    names = [arm.removesuffix("-ctc") for arm in found if arm.endswith("-ctc")]
-    return {
-        model: (
-            ModelArm(model, LOSSES["ctc"], found[f"{model}-ctc"]),
-            ModelArm(model, LOSSES["dctc"], found[f"{model}-dctc"]),
-        )
-        for model in names
-        if f"{model}-dctc" in found
-    }
-
-
 def config_of(model: str, scale: str) -> Path:
     """Return the configuration that names a model's net."""
     fragment, paper = CONFIGS / "model" / f"{model}.yaml", paper_config(model)
@@ -220,9 +218,9 @@ def config_of(model: str, scale: str) -> Path:
 _HEADLINE = "The six-set mean is the paper's measure; rows of single sets are there for its parts."
 
 
-def scene_tables(scale: str, registry: Registry) -> dict[str, Table]:
+def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, Table]:
     """Return the tables of the benchmarks; none without records."""
-    found = models_of(find_arms(registry, f"{target(scale)}/"))
+    found = find_pairs(registry, f"{target(scale)}/")
     tested = {name for pair in found.values() for arm in pair for name in arm.records}
     sets = [name for name in SIX if name in tested]
     notes = [
@@ -230,19 +228,17 @@ def scene_tables(scale: str, registry: Registry) -> dict[str, Table]:
         "mean is that without IC15; the weighted mean counts every word the same.",
     ]
     if scale != "paper":
-        notes.insert(0, f"DCTC: distill_weight {DISTILL_WEIGHT}, as in its authors' CRNN run.")
+        how = f"DCTC: distill_weight {DISTILL_WEIGHT}, as in its authors' CRNN run."
+        notes.insert(0, f"Trained on rendered scene words. {how}")
     if not sets:
         sets, notes = [NAME], ["Rendered words that were held out: a trial, no result."]
     elif len(sets) < len(SIX):
         missing = ", ".join(name for name in SIX if name not in sets)
         notes.append(f"Not scored, so that means are missing: {missing}.")
     means, pooled = (MEANS, POOLED) if sets != [NAME] else ({}, {})
-    complete = {
-        model: pair
-        for model, pair in found.items()
-        if set(pair[0].seeds(sets)) & set(pair[1].seeds(sets))
-    }
+    complete = {model: pair for model, pair in found.items() if common_seeds(*pair, sets)}
     if not complete:
+        console.print(f"{target(scale)}: no finished runs of both losses yet.", highlight=False)
         return {}
     compared = {
         model: contrasts(registry, *pair, sets, means, pooled) for model, pair in complete.items()
@@ -273,8 +269,8 @@ def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:
             *(registry, *pair, name),
             ["In the order of the receipts: the last tenth is tested, the tenth before validated."],
         )
-        for model, pair in models_of(find_arms(registry, f"{target(scale, 'sroie')}/")).items()
-        if set(pair[0].seeds([name])) & set(pair[1].seeds([name]))
+        for model, pair in find_pairs(registry, f"{target(scale, 'sroie')}/").items()
+        if common_seeds(*pair, [name])
     }
 
 
@@ -287,12 +283,12 @@ def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
         for arm, of_arm in find_arms(registry, f"{prefix}/").items()
         if arm == "ctc" or arm.startswith("dctc-")
     }
-    reference = ModelArm("small_resnet", LOSSES["ctc"], tested.pop("ctc", {}))
+    reference = ModelArm("small_resnet", "CTC", tested.pop("ctc", {}))
     compared = [
         ModelArm("small_resnet", arm.replace("-", " ").upper(), records)
         for arm, records in tested.items()
-        if set(records[name]) & set(reference.seeds([name]))
     ]
+    compared = [arm for arm in compared if common_seeds(reference, arm, [name])]
     if not compared:
         console.print(
             f"{name}: no final runs of {prefix}/ctc and {prefix}/dctc; "
@@ -311,7 +307,7 @@ def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
     sets, rows = read_quoted(QUOTED)
     version = "IC15_1811 is a subset of the IC15_2077 that ours are scored on: compare the five-set"
     tables = {
-        **scene_tables(scale, registry),
+        **scene_tables(scale, registry, console),
         **sroie_tables(scale, registry),
         **funsd_tables(scale, registry, console),
         "published": quoted_table(
