@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
+from PIL.JpegImagePlugin import JpegImageFile
 
 from dctc.data.presets import Preset
 
@@ -83,7 +84,8 @@ def degrade(
     if dice.random() < preset.jpeg:
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=dice.randint(*preset.quality))
-        picture = Image.open(file)
+        file.seek(0)
+        picture = JpegImageFile(file)  # Image.open would try all formats
     return np.array(picture)
 
 

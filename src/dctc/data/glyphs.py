@@ -64,7 +64,7 @@ def _gaps(path: str, size: int, character: str) -> tuple[int, int]:
         return 0, 0
     outside = ink.argmax(axis=1).sum() + ink[:, ::-1].argmax(axis=1).sum()
     runs = np.count_nonzero(ink[:, 1:] > ink[:, :-1]) + np.count_nonzero(ink[:, 0])
-    return ink.size - int(outside) - np.count_nonzero(ink), runs - len(ink)
+    return ink.size - int(outside) - int(ink.sum()), int(runs) - len(ink)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -82,10 +82,10 @@ def lay_out_scene(
         (x0 - stroke, y0 - stroke, x1 + stroke, y1 + stroke) for x0, y0, x1, y1 in word.boxes()
     ]
     ink = np.array(boxes).T
-    whole = _hull(ink[::2], ink[1::2])
+    whole = (*ink[:2].min(1).tolist(), *ink[2:].max(1).tolist())
     geometry = random_geometry(dice, preset, whole)
-    x, y = geometry.forward(np.concatenate([ink[[0, 2, 2, 0]], ink[[1, 1, 3, 3]]]).reshape(2, -1))
-    left, top, right, bottom = _hull(x, y)
+    corners = geometry.forward(ink[[0, 2, 2, 0, 1, 1, 3, 3]].reshape(2, -1))
+    (left, top), (right, bottom) = corners.min(1).tolist(), corners.max(1).tolist()
     tall = bottom - top
     # A lone "i" is not stretched to the whole width.
     wanting = max(0.0, 0.7 * tall - (right - left)) / 2
@@ -100,10 +100,6 @@ def lay_out_scene(
         bottom + 0.8 * tall * margins[3],
     )
     return Layout(word, around, rules, stroke, geometry, box)
-
-
-def _hull(x: np.ndarray, y: np.ndarray) -> Box:
-    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
 def _surroundings(
