@@ -1,0 +1,452 @@
+"""Ablations of DCTC: one factor at a time, each with a table of its own.
+
+Words of forms (FUNSD), trained as in the comparison of losses; runs that it has trained are not
+trained again. Against the true alignment, which only rendered words have, on rendered scene words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from dctc.cli import one_line_errors
+from dctc.data.rendered import NAME as RENDERED
+from dctc.reporting.comparison import Row, find_arms
+from dctc.reporting.factor_table import factor_table
+from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.tables import Table
+from dctc.training.parallel import execute_all, report_problems
+from dctc.training.runs import Run, options_parser
+from dctc.training.stored_words import StoredWords
+from dctc.training.study import Arm, Study, print_status
+from dctc.training.upload import upload
+from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
+
+SCENE = Path("experiments/configs/scene.yaml")
+DATA = "--data.init_args"
+FRAMES = 32  # t, of 128 pixels; every image has that width
+NARROW, NARROW_FRAMES = 32, 8  # pixels and frames where labels that do not fit are many
+ALPHA = "0.01"  # authors' CRNN experiment
+CALLBACK_ALPHA = "0.1"  # authors' code, default
+# What the comparison of losses (experiments/table3.py) and that of models (table1.py) train too
+TABLE3 = ("ctc", "dctc-0.01", "dctc-0.03", "dctc-0.1", "dctc_posterior-0.01", "dctc_viterbi-0.01")
+TABLE1 = ("small_resnet-ctc", "small_resnet-dctc")
+
+Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
+
+
+@dataclass(frozen=True)
+class Level:
+    """One row of a table.
+
+    Attributes:
+        arm: Its name in the registry is that of a study and this key.
+        against: Key of what it is compared with; empty for a reference.
+    """
+
+    arm: Arm
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What is varied.
+
+    Attributes:
+        key: Its name on the command line, and of its table's files.
+        title: Heading of its table.
+        levels: Its rows.
+        notes: Lines below the table.
+        scene: Whether rendered scene words are trained on, in place of FUNSD.
+    """
+
+    key: str
+    title: str
+    levels: tuple[Level, ...]
+    notes: tuple[str, ...] = ()
+    scene: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is run.
+
+    Attributes:
+        seeds: Seeds of every run.
+        steps: Optimizer steps.
+        weights: Weights of the distillation term.
+        estimators: Estimators beside the likelihood.
+        lengths: Other numbers of steps.
+        words: Other numbers of training words.
+        options: What it changes in every training on FUNSD.
+        scene: What it changes in every training on scene words.
+    """
+
+    seeds: tuple[int, ...]
+    steps: int
+    weights: tuple[str, ...]
+    estimators: tuple[str, ...]
+    lengths: tuple[int, ...]
+    words: tuple[int, ...]
+    options: tuple[str, ...] = ()
+    scene: tuple[str, ...] = ()
+
+
+def limited(steps: int) -> tuple[str, ...]:
+    """Return the options of a short training, validated and tested on part of the words."""
+    return (
+        *of_length(steps),
+        "--trainer.limit_val_batches=2",
+        "--trainer.limit_test_batches=4",
+    )
+
+
+def of_length(steps: int) -> tuple[str, ...]:
+    """Return the options of a training of so many steps, validated five times."""
+    return (f"--trainer.max_steps={steps}", f"--trainer.val_check_interval={steps // 5}")
+
+
+TINY = "--config=experiments/configs/trainer/tiny.yaml"
+SCALES = {
+    "tiny": Scale(
+        seeds=(0,),
+        steps=1,
+        weights=(ALPHA,),
+        estimators=(),
+        lengths=(),
+        words=(8,),
+        options=(TINY,),
+        scene=(
+            f"{DATA}.fonts=null",
+            f"{DATA}.words=python",
+            f"{DATA}.epoch_size=4",
+            f"{DATA}.val_size=4",
+            f"{DATA}.test_size=4",
+            TINY,
+        ),
+    ),
+    "smoke": Scale(
+        seeds=(0,),
+        steps=100,
+        weights=(ALPHA, "0.1"),
+        estimators=("posterior",),
+        lengths=(50,),
+        words=(1000,),
+        options=limited(100),
+        scene=(f"{DATA}.epoch_size=1600", f"{DATA}.test_size=512", *limited(50)),
+    ),
+    "small": Scale(
+        seeds=(0, 1, 2),
+        steps=6250,
+        weights=(ALPHA, "0.03", "0.1", "0.3", "1.0"),
+        estimators=("posterior", "viterbi", "greedy"),
+        lengths=(1600, 3125, 12500),
+        words=(1000, 3000, 10_000),
+    ),
+}
+
+CTC = Level(Arm("ctc", "CTC", fragment("ctc")))
+
+
+def dctc(
+    weight: str,
+    estimator: str = "likelihood",
+    key: str = "",
+    title: str = "",
+    options: tuple[str, ...] = (),
+    against: str = "ctc",
+    **arguments: int,
+) -> Level:
+    """Return DCTC at a weight, and what else is changed, by key and title."""
+    name = "dctc" if estimator == "likelihood" else f"dctc_{estimator}"
+    callback = dctc_template(estimator, **arguments).format(weight)
+    arm = Arm(f"{name}-{weight}{key}", f"DCTC {weight}{title}", (*options, callback))
+    return Level(arm, against)
+
+
+def pair(key: str, title: str, options: tuple[str, ...]) -> tuple[Level, Level]:
+    """Return CTC and DCTC under a condition."""
+    reference = Arm(f"ctc{key}", f"CTC{title}", (*CTC.arm.options, *options))
+    return Level(reference), dctc(ALPHA, "likelihood", key, title, options, reference.key)
+
+
+def factors(scale: Scale) -> tuple[Factor, ...]:
+    """Return every factor of a scale."""
+    means = ", ".join(f"{float(w) * FRAMES:g}" for w in scale.weights)
+    weight = Factor(
+        "weight",
+        "Weight of the distillation term",
+        (CTC, *(dctc(w) for w in scale.weights)),
+        (
+            f"Sum or mean over frames: all images have {FRAMES} frames, so that the sum at a "
+            f"weight is the mean at {FRAMES} times that weight. These rows are the mean at "
+            f"{means} too; no other runs are needed.",
+        ),
+    )
+    estimators = [dctc(ALPHA, name, "", f", {name} estimate") for name in scale.estimators]
+    estimator = Factor(
+        "estimator",
+        "Estimator of z*",
+        (CTC, dctc(ALPHA, title=", likelihood estimate"), *estimators),
+    )
+    half = scale.steps // 2
+    warmup = Factor(
+        "warmup",
+        "Warm-up of the weight",
+        (
+            CTC,
+            dctc(CALLBACK_ALPHA),
+            dctc(
+                CALLBACK_ALPHA,
+                key=f"-warmup{half}",
+                title=f", warm-up over {half:,} steps",
+                warmup_steps=half,
+            ),
+        ),
+    )
+    narrow = (f"{DATA}.width={NARROW}",)
+    key, title = f"-w{NARROW}", f", {NARROW_FRAMES} frames"
+    bare = (
+        *narrow,
+        "--model.loss=dctc.losses.DCTCLoss",
+        "--model.loss.init_args.mask_infeasible=false",
+    )
+    reference = Arm(f"ctc{key}", f"CTC{title}", (*CTC.arm.options, *narrow))
+    mask = Factor(
+        "mask",
+        f"Mask of samples whose label does not fit, at {NARROW_FRAMES} frames",
+        (
+            Level(reference),
+            dctc(CALLBACK_ALPHA, "likelihood", key, f"{title}, mask", narrow, reference.key),
+            dctc(
+                *(CALLBACK_ALPHA, "likelihood", f"{key}-unmasked", f"{title}, no mask", bare),
+                reference.key,
+            ),
+        ),
+        (
+            "Without the mask, as in the authors' code, each frame of such a sample is trained to "
+            f"blank. Images are {NARROW} pixels wide: {UNFIT}",
+        ),
+    )
+    words = Factor(
+        "words",
+        "Amount of training data",
+        (
+            *(level for n in scale.words for level in pair(f"-{n}w", f", {n:,} words", first(n))),
+            CTC,
+            dctc(ALPHA),
+        ),
+        (
+            "The first so many training words in the order of their pages, the same for every "
+            "seed; all arms see as many images. Rows that name no number have all words.",
+        ),
+    )
+    length = Factor(
+        "length",
+        "Length of the training",
+        (
+            *(
+                level
+                for n in scale.lengths
+                for level in pair(f"-{n}s", f", {n:,} steps", of_length(n))
+            ),
+            CTC,
+            dctc(ALPHA),
+        ),
+        (f"Rows that name no number have {scale.steps:,} steps.",),
+    )
+    return (weight, estimator, warmup, mask, words, length, true_alignment())
+
+
+# dctc.data.stats.fits and a count of the labels after english36; FUNSD at 32 and at 8 frames
+UNFIT = (
+    "2,778 of the 19,044 training words and 1,169 of the 8,510 test words do not fit, and no loss "
+    "makes the latter readable. At the 32 frames of the other tables all words fit, and the mask "
+    "changes nothing."
+)
+
+
+def first(size: int) -> tuple[str, ...]:
+    """Return the option that trains on the first words only."""
+    return (f"{DATA}.train_size={size}",)
+
+
+def true_alignment() -> Factor:
+    """Return the comparison of the estimate with the truth, on rendered words."""
+    net = "--config=experiments/configs/model/small_resnet.yaml"
+    # as the comparison of models has them, so that the runs are the same
+    shared = {
+        loss: (
+            net,
+            *fragment(loss),
+            f"--trainer.callbacks.init_args.distill_weight={weight}",
+        )
+        for loss, weight in (("ctc", 0.0), ("dctc", ALPHA))
+    }
+    ctc, own = TABLE1
+    given = dctc_template("given").format(ALPHA)
+    return Factor(
+        "alignment",
+        "True alignment in place of z*: rendered scene words",
+        (
+            Level(Arm(ctc, "CTC", shared["ctc"])),
+            Level(Arm(own, f"DCTC {ALPHA}, likelihood estimate", shared["dctc"]), ctc),
+            Level(
+                Arm(f"dctc_given-{ALPHA}", f"DCTC {ALPHA}, true alignment", (net, given)),
+                ctc,
+            ),
+        ),
+        (
+            "Held-out words in fonts of the training. The true alignment is an oracle that real "
+            "words do not have: a frame belongs to the character that covers its centre, else to "
+            "the blank.",
+        ),
+        scene=True,
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one scale.
+
+    Attributes:
+        scale: Name of the scale.
+        real: Whether FUNSD is there; rendered words stand in where it is not.
+    """
+
+    scale: str
+    real: bool
+
+    @property
+    def name(self) -> str:
+        """Folder of the runs, and the first part of the names of arms that are ours alone."""
+        return "ablations" if self.scale == "small" else f"ablations-{self.scale}"
+
+    @property
+    def words(self) -> WordRuns:
+        """The data of trainings on FUNSD."""
+        return WordRuns(self.real, tiny=self.scale == "tiny")
+
+    @property
+    def scene(self) -> StoredWords:
+        """The data of trainings on rendered scene words."""
+        return StoredWords("scene", SCENE, SCALES[self.scale].scene)
+
+    def factors(self, only: Sequence[str] = ()) -> list[Factor]:
+        """Return the factors among those asked for; none means all.
+
+        The amount of data can be varied where it is limited, which rendered words are not.
+        """
+        known = factors(SCALES[self.scale])
+        return [f for f in known if (not only or f.key in only) and (self.real or f.key != "words")]
+
+    def study(self, key: str) -> str:
+        """Return the first part of the name of an arm: whose runs they are."""
+        if self.scale == "small":
+            for name, keys in (("table3", TABLE3), ("table1", TABLE1)):
+                if key in keys:
+                    return name
+        return self.name
+
+    def arm_name(self, key: str) -> str:
+        """Return the name of an arm in the registry."""
+        return f"{self.study(key)}/{key}"
+
+    def run(self, factor: Factor, level: Level, seed: int) -> Run:
+        """Return the training of a level."""
+        scale, arm = SCALES[self.scale], level.arm
+        if not factor.scene:
+            return self.words.run(self.arm_name(arm.key), (*scale.options, *arm.options), seed)
+        shared = (f"--config={SCENE}", *scale.scene, self.scene.option)
+        return Study(self.study(arm.key), (arm,), (seed,), shared).run(arm, seed)
+
+    def runs(self, chosen: Sequence[Factor], seeds: Sequence[int]) -> list[Run]:
+        """Return all runs once: of each seed all levels, so that a sitting cut short compares."""
+        every = (self.run(f, level, seed) for seed in seeds for f in chosen for level in f.levels)
+        return list({run.name: run for run in every}.values())
+
+    def rows(self, factor: Factor, found: Found) -> Iterator[Row]:
+        """Yield the rows of a factor's table: the runs of its seeds."""
+        test = RENDERED if factor.scene else self.words.sets[1]
+        for level in factor.levels:
+            of_set = found.get(self.arm_name(level.arm.key), {}).get(test, {})
+            tested = {s: r for s, r in sorted(of_set.items()) if s in SCALES[self.scale].seeds}
+            yield Row(level.arm.key, level.arm.title, "", tested, {}, level.against)
+
+
+def draw(plan: Plan, registry: Registry, log: str, console: Console) -> None:
+    """Print the tables of what a registry holds, and write them as Markdown and CSV."""
+    found = find_arms(registry, "")
+    tables: dict[str, Table] = {}
+    for factor in plan.factors():
+        rows = list(plan.rows(factor, found))
+        if any(row.tested for row in rows):
+            title = f"{factor.title} ({RENDERED if factor.scene else plan.words.sets[1]})"
+            notes = [*factor.notes, *(plan.words.notes if not factor.scene else [])]
+            tables[factor.key] = factor_table(title, registry, rows, notes)
+    out = runs_folder() / plan.name
+    for name, table in tables.items():
+        console.print()
+        table.print(console)
+        table.write(out, name)
+    upload(out.name, log, tables)
+    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+
+
+def parse() -> argparse.Namespace:
+    """Parse the command line.
+
+    Raises:
+        ValueError: If a factor does not exist, or a seed is none of the tables'.
+    """
+    parser = options_parser(__doc__ or "", scales=tuple(SCALES))
+    parser.set_defaults(log="off")
+    add = parser.add_argument
+    add("--only", type=lambda t: t.split(","), default=[], help="train these: FACTOR[,FACTOR]")
+    add("--seeds", type=lambda t: [int(s) for s in t.split(",")], help="these seeds: SEED[,SEED]")
+    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
+    options = parser.parse_args()
+    scale = SCALES[options.scale]
+    known = [factor.key for factor in factors(scale)]
+    for key in options.only:
+        if key not in known:
+            raise ValueError(f"--only {key}: there are {', '.join(known)}")
+    for seed in options.seeds or ():
+        if seed not in scale.seeds:
+            raise ValueError(f"--seeds {seed}: the tables have {', '.join(map(str, scale.seeds))}")
+    return options
+
+
+def main() -> None:
+    """Train, and compare."""
+    options, console = parse(), Console()
+    if options.source:
+        draw(Plan(options.scale, real=True), Registry(options.source), "off", console)
+        return
+    plan = Plan(options.scale, real=True)
+    if not options.status:
+        plan = Plan(options.scale, words_are_there(options.scale == "small", console))
+    chosen = plan.factors(options.only)
+    runs = plan.runs(chosen, options.seeds or SCALES[options.scale].seeds)
+    if options.status:
+        print_status("ablations", runs)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
+    if any(factor.scene for factor in chosen):
+        plan.scene.write()
+    outcomes = execute_all(runs, options.jobs, options.log)
+    console.rule("Result")
+    draw(plan, Registry(runs_folder()), options.log, console)
+    if report_problems(outcomes):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    with one_line_errors("ablations"):
+        main()

@@ -1,0 +1,80 @@
+"""The table of a factor, of made-up hits whose differences are known."""
+
+import numpy as np
+import pytest
+
+from dctc.reporting.comparison import Row
+from dctc.reporting.factor_table import factor_table
+from dctc.reporting.registry import Record, Registry
+from dctc.reporting.statistics import compare
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+def arm(registry, correct, steps=10, samples="same"):
+    """Return records of 100 samples by seed: of each seed so many are read, the first ones."""
+    records = {}
+    for seed, count in enumerate(correct):
+        hits = np.arange(100) < count
+        records[seed] = Record(
+            *("key", "arm", seed, "set", 100, count, 50, 400, 80.0 + seed, {}, "english36"),
+            *(registry.write_hits(hits), samples, 1.0, {"steps": steps}),
+        )
+    return records
+
+
+def cells(table):
+    return {row[0]: dict(zip(table.columns[1:], row[1:], strict=True)) for row in table.rows}
+
+
+def test_each_level_is_compared_with_its_own_reference(registry):
+    rows = [
+        Row("a", "A", "", arm(registry, (50, 52, 54)), {}),
+        Row("b", "B", "", arm(registry, (53, 54, 58)), {}, "a"),
+        Row("c", "C", "", arm(registry, (40, 40, 41), steps=5), {}),
+        Row("d", "D", "", arm(registry, (39, 40, 39), steps=5), {}, "c"),
+        Row("e", "E", "", {}, {}, "a"),
+    ]
+    table = factor_table("Title", registry, rows, ["a note"])
+    found = cells(table)
+    assert list(found) == ["A", "B", "C", "D"]  # nothing is known of E
+    assert found["A"] == {
+        "seeds": "3",
+        "accuracy": "52.00",
+        "NED": "81.00",
+        "compared with": "-",
+        "difference": "-",
+        "p": "-",
+    }
+    assert found["B"]["compared with"] == "A" and found["B"]["difference"].startswith("+3.00 [")
+    assert found["D"]["compared with"] == "C" and found["D"]["difference"].startswith("-1.00 [")
+    hits = [
+        np.stack([registry.read_hits(r) for r in row.tested.values()]) for row in rows if row.tested
+    ]
+    b, d = compare(hits[0], hits[1]), compare(hits[2], hits[3])
+    smaller, larger = sorted((b.p, d.p))
+    assert {found["B"]["p"], found["D"]["p"]} == {f"{2 * smaller:.3f}", f"{larger:.3f}"}
+    notes = " ".join(table.notes)
+    assert f"points: B {b.detectable:.2f}, D {d.detectable:.2f}." in notes
+    assert table.notes[-1] == "a note" and "One seed" not in notes
+
+
+def test_one_seed_is_marked_and_has_no_p(registry):
+    rows = [
+        Row("a", "A", "", arm(registry, (50, 52)), {}),
+        Row("b", "B", "", arm(registry, (55,)), {}, "a"),
+    ]
+    table = factor_table("Title", registry, rows)
+    assert cells(table)["B*"]["p"] == "-" and cells(table)["B*"]["seeds"] == "1"
+    assert cells(table)["B*"]["difference"].startswith("+5.00 [")  # of the seed that both have
+    assert any(note.startswith("* One seed") for note in table.notes)
+
+
+def test_arms_that_cannot_be_paired_are_refused(registry):
+    for other in (arm(registry, (50,), steps=5), arm(registry, (50,), samples="others")):
+        rows = [Row("a", "A", "", arm(registry, (50,)), {}), Row("b", "B", "", other, {}, "a")]
+        with pytest.raises(ValueError, match="differ in samples"):
+            factor_table("Title", registry, rows)
