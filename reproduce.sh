@@ -13,7 +13,9 @@ data   tiny,smoke,small,paper  draw training words into an LMDB (options: those 
 renderer  tiny,small           train readers on rendered words alone and score them on real ones
 bench  tiny,smoke,small,paper  time the losses (options: those of dctc bench)
 table1 tiny,smoke,small,paper  compare CTC and DCTC by model, English (--jobs, --only, --models, --from)
+table2 tiny,smoke,small,paper  compare CTC and DCTC on Chinese lines (--jobs, --seeds, --from)
 table3 tiny,smoke,small        compare the losses on real words (--jobs, --only, --seeds, --from)
+ablations  tiny,smoke,small    vary DCTC one factor at a time (--jobs, --only, --seeds, --from)
 figure1  tiny,smoke,small      where CTC, attention and DCTC nets of two seeds read each character
 figure2  tiny,smoke,small      the scheme of DCTC
 figure3  tiny,smoke,small      AACC of each estimator of z* during training
@@ -136,7 +138,9 @@ run_target() { # run_target TARGET OPTION...
     data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
     data-*) run "$VENV/bin/dctc" data render "$@" ;;
     table1-*) run "$VENV/bin/python" experiments/table1.py --scale "$scale" "$@" ;;
+    table2-*) run "$VENV/bin/python" experiments/table2.py --scale "$scale" "$@" ;;
     table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
+    ablations-*) run "$VENV/bin/python" experiments/ablations.py --scale "$scale" "$@" ;;
     figure[1-4]-*) run "$VENV/bin/python" "experiments/$target.py" --scale "$scale" "$@" ;;
     all-*) for target in "${RESULTS[@]}"; do run_target "$target" "$@"; done ;;
     status-*) run "$VENV/bin/python" experiments/status.py --scale "$scale" "${RESULTS[@]}" "$@" ;;
