@@ -117,17 +117,21 @@ def _surroundings(
         boxes = np.array(other.boxes())
         if len(boxes):
             # No nearer than its own letters are to each other, or it would seem one of them
-            gap = tall * dice.uniform(0.28, 0.42) + max(0.0, spacing)
+            apart = max(tall, 0.7 * word.size) * dice.uniform(0.28, 0.42) + max(0.0, spacing)
             if side == 0:
-                around.append((other, round(left - gap - boxes[:, 2].max()), 0))
+                around.append((other, round(left - apart - boxes[:, 2].max()), 0))
             elif side == 2:
-                around.append((other, round(right + gap - boxes[:, 0].min()), 0))
+                around.append((other, round(right + apart - boxes[:, 0].min()), 0))
             else:
-                gap = tall * dice.uniform(0.12, 0.28)
+                apart = tall * dice.uniform(0.12, 0.28)
                 x = round(left - word.size * dice.uniform(0, 2))
-                y = top - gap - boxes[:, 3].max() if side == 1 else bottom + gap - boxes[:, 1].min()
+                y = (
+                    top - apart - boxes[:, 3].max()
+                    if side == 1
+                    else bottom + apart - boxes[:, 1].min()
+                )
                 around.append((other, x, round(y)))
-            shown = gap / tall + dice.uniform(0, 0.15)
+            shown = apart / tall + dice.uniform(0, 0.15)
             margins[side] = max(margins[side], shown if side in (0, 2) else shown / 0.8)
     if dice.random() < preset.rules:
         thick = max(1, round(word.size * dice.uniform(0.02, 0.07)))
