@@ -277,7 +277,8 @@ def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:
 def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, Table]:
     """Return the table of forms, of what the comparison of losses has trained."""
     name = SOURCES["funsd"].name
-    prefix = "table3" if scale in ("small", "paper") else f"table3-{scale}"
+    table3 = "small" if scale == "paper" else scale
+    prefix = "table3" if table3 == "small" else f"table3-{table3}"
     tested = {
         arm: {name: {s: r for s, r in of_arm.get(name, {}).items() if s != SEARCH_SEED}}
         for arm, of_arm in find_arms(registry, f"{prefix}/").items()
@@ -292,7 +293,7 @@ def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
     if not compared:
         console.print(
             f"{name}: no final runs of {prefix}/ctc and {prefix}/dctc; "
-            f"./reproduce.sh table3 --scale {scale} --only ctc,dctc trains them.",
+            f"./reproduce.sh table3 --scale {table3} --only ctc,dctc trains them.",
             highlight=False,
         )
         return {}
