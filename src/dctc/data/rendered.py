@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from dctc.data.augment import Augmentation
 from dctc.data.batch import Batch
-from dctc.data.fonts import find_fonts, split_fonts
+from dctc.data.chinese_fonts import split_chinese_fonts
+from dctc.data.fonts import Font, find_fonts, split_fonts
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.prerender import render_set
@@ -20,6 +21,7 @@ from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
 from dctc.data.sampler import StepDataLoader
 from dctc.data.stored import open_stored, stored_recipe
+from dctc.text import Charset
 
 NAME = "rendered"  # of the validation set and of the test set
 
@@ -52,7 +54,8 @@ class RenderedDataModule(pl.LightningDataModule):
         words: ``python`` for the words of Python's documentation, ``wordfreq`` for those of that
             package, or a file, see :func:`dctc.data.corpora.word_counts`.
         top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
-        hold_out_fonts: Draw validation and test with families of fonts that training does not use.
+        hold_out_fonts: Draw validation and test with families of fonts that training does not use;
+            of those that draw Chinese, one, see :mod:`dctc.data.chinese_fonts`.
         augment: Strength of the augmentation of training images, on top of what the preset does;
             see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
@@ -141,7 +144,7 @@ class RenderedDataModule(pl.LightningDataModule):
         train, rest = WordRenderer(fonts, *self.image_size, self.preset), None
         if self.hold_out_fonts:
             train, rest = (
-                WordRenderer(split_fonts(fonts, held_out), *self.image_size, self.preset)
+                WordRenderer(self._fonts(fonts, held_out), *self.image_size, self.preset)
                 for held_out in (False, True)
             )
         return {
@@ -154,6 +157,12 @@ class RenderedDataModule(pl.LightningDataModule):
             )
             for split, size in self.sizes.items()
         }
+
+    def _fonts(self, fonts: list[Font], held_out: bool) -> list[Font]:
+        if self.text["language"] == "zh":
+            characters = Charset.load(self.text["charset"]).characters
+            return split_chinese_fonts(fonts, characters, held_out)
+        return split_fonts(fonts, held_out)
 
     def store(
         self, folder: Path, workers: int = 1, advance: Callable[[int], None] = lambda taken: None
