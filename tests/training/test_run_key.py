@@ -169,3 +169,17 @@ def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_pa
         return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
 
     assert key("a", '{"seed": 0}') == key("b", '{"seed": 0}') != key("c", '{"seed": 1}')
+
+
+def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_path):
+    def key(file, characters):
+        (tmp_path / file).write_text(characters, encoding="utf-8")
+        path = str(tmp_path / file)
+        config = copy.deepcopy(CONFIG)
+        tokenizer = {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": path}}
+        config["model"]["tokenizer"] = tokenizer
+        config["data"]["init_args"]["charset"] = path
+        return run_key(config)
+
+    assert key("a.txt", "ab\u4e00\n") == key("b.txt", "ab\u4e00") != key("c.txt", "a\u4e00b")
+    assert key_with("data", "init_args", "charset", value="62") != run_key(CONFIG)

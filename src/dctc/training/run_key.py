@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dctc.data.writer import RECIPE
+from dctc.text import Charset
 
 # Raised by hand when a change of the code would change results; part of every run's key.
 RECIPE_VERSION = 1
@@ -58,8 +59,8 @@ def run_key(config: Mapping[str, Any]) -> str:
     """Return the key of a run.
 
     Arguments at their default are left out, so that an option that is added later, here or in a
-    library, leaves the keys of finished runs alone. A folder of rendered words counts as what it
-    holds, wherever it lies.
+    library, leaves the keys of finished runs alone. A folder of rendered words, and the file of a
+    charset, count as what they hold, wherever they lie.
 
     Args:
         config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
@@ -93,7 +94,10 @@ def _essence(value: Any) -> Any:
         if isinstance(value.get("init_args"), Mapping):
             given = _without_defaults(value["init_args"], value["class_path"])
             value = {**value, "init_args": given}
-        return {name: _essence(inner) for name, inner in value.items()}
+        return {
+            name: _characters(inner) if name == "charset" else _essence(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_essence(inner) for inner in value]
     return _content(value)
@@ -126,6 +130,12 @@ def _content(value: Any) -> Any:
     if recipe is not None and recipe.is_file():
         return f"{RECIPE} {_hash(json.loads(recipe.read_text(encoding='utf-8')))}"
     return value
+
+
+def _characters(charset: Any) -> Any:
+    if isinstance(charset, str) and Path(charset).is_file():
+        return f"charset {_hash(Charset.load(charset).characters)}"
+    return charset
 
 
 def _hash(value: Any) -> str:
