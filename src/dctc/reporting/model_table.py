@@ -83,7 +83,8 @@ def difference_table(
     ]
     columns = ["on", "n", *losses, "difference", "p", "detectable"]
     seeds = next(iter(found.values())).comparison.seeds
-    explained = [f"{_seeds(seeds)} of each. {_EXPLAINED}"]
+    paired = "those of one seed share the weights they begin with, batches and steps"
+    explained = [f"{_seeds(seeds)} of each; {paired}. {_EXPLAINED}"]
     if seeds > 1:
         explained.append("p: paired t-test over seeds, not corrected for the number of rows.")
     else:
