@@ -25,6 +25,7 @@ class Launch:
         model: Name of the model, which the arms' names begin with.
         images: Images that it trains on in an epoch.
         seeds: Seeds of each arm.
+        options: What it changes in the configuration.
     """
 
     config: Path
@@ -32,6 +33,7 @@ class Launch:
     model: str
     images: int
     seeds: Sequence[int]
+    options: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -53,7 +55,8 @@ class Launch:
     def commands(self) -> list[str]:
         """Return a shell's loop over seeds that trains and tests both arms."""
         lines = [f"for seed in {' '.join(map(str, self.seeds))}; do"]
-        for loss, options in (("dctc", ""), ("ctc", f" --config {LOSS}")):
+        for loss, fragment in (("dctc", ""), ("ctc", f" --config {LOSS}")):
+            options = "".join([fragment, *(f" '{option}'" for option in self.options)])
             arm = f"{self.name}/{self.model}-{loss}"
             run = f"{arm}/seed{SEED}"
             lines += [
