@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
-from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
+from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.rendered import NAME as RENDERED
 from dctc.data.root import data_root
 from dctc.reporting.published import save_arrays, save_figure
@@ -27,6 +27,7 @@ from dctc.reporting.tables import Table
 from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.parallel import finish_all
+from dctc.training.real_words import Benchmarks
 from dctc.training.runs import Finished, parse_options
 from dctc.training.study import Arm, Study, print_status
 from dctc.training.upload import upload
@@ -67,23 +68,10 @@ WORDS = 4  # drawn
 DISTILL_WEIGHT = 0.1  # of the gradient that is drawn; authors' code, default
 
 
-def real_words(config: dict[str, Any]) -> EnglishDataModule:
-    """Return the real training words, on which no net here is trained."""
-    options = config["data"]["init_args"]
-    return EnglishDataModule(
-        test=[REAL_TRAIN_WORDS],
-        batch_size=options["batch_size"],
-        eval_batch_size=256,
-        charset=options["charset"],
-        protocol=options["protocol"],
-        num_workers=options["num_workers"],
-    )
-
-
 def study(scale: str, real: bool) -> Study:
     """Return the trainings; figures 3 and 4 use those of CTC and DCTC too."""
     options = (f"--config={CONFIG}", *SCALES[scale])
-    tests = (real_words,) if real else ()
+    tests = (Benchmarks((REAL_TRAIN_WORDS,)),) if real else ()
     return Study(f"figures-{scale}", FAMILIES, SEEDS, options, tests)
 
 
@@ -134,8 +122,8 @@ def main() -> None:
     batches = 1 if options.scale == "tiny" else None
     modules: dict[str, Any] = {RENDERED: finished[0][0].data}  # seed 0's words, for all nets
     if real:
-        charset = {"charset": "36", "protocol": "english36", "batch_size": 256, "num_workers": 0}
-        modules[REAL_TRAIN_WORDS] = real_words({"data": {"init_args": charset}})
+        own = {"charset": "36", "protocol": "english36", "eval_batch_size": 256, "num_workers": 0}
+        modules[REAL_TRAIN_WORDS] = Benchmarks((REAL_TRAIN_WORDS,))({"data": {"init_args": own}})
     for module in modules.values():
         module.setup("test")
     loaders = {

@@ -6,20 +6,25 @@ longer training, is scored on the benchmarks too.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
-from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
+from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.root import data_root
-from dctc.reporting.registry import runs_folder
+from dctc.reporting.registry import Record, runs_folder
 from dctc.reporting.tables import Table, percent
-from dctc.training.runs import Finished, Run, execute, parse_options
+from dctc.training.parallel import execute_all, report_problems
+from dctc.training.real_words import Benchmarks
+from dctc.training.runs import Run, options_parser
+from dctc.training.study import print_status
+from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/reader.yaml"
 DATA = "--data.init_args"
+Scored = Mapping[str, Mapping[str, Record]]  # by recipe and set
 SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
 
 # What each recipe changes on the one before it
@@ -45,41 +50,24 @@ TINY = (
 )
 
 
-def real_words(names: tuple[str, ...]) -> Any:
-    """Return what makes the data module of some real sets from a run's configuration."""
-
-    def make(config: dict[str, Any]) -> EnglishDataModule:
-        options = config["data"]["init_args"]
-        return EnglishDataModule(
-            test=list(names),
-            batch_size=options["batch_size"],
-            eval_batch_size=256,
-            charset=options["charset"],
-            protocol=options["protocol"],
-            num_workers=options["num_workers"],
-        )
-
-    return make
-
-
 def plan(recipe: str, scale: str, real: bool) -> Run:
     """Return the training of a recipe, or of the reader."""
     reader = recipe == "reader"
     sets = (REAL_TRAIN_WORDS, *SIX) if reader else (REAL_TRAIN_WORDS,)
-    name = f"renderer/{recipe.replace(', ', '-').replace(' ', '_')}"
+    arm = f"renderer/{recipe.replace(', ', '-').replace(' ', '_')}"
     return Run(
-        name=name,
+        name=f"{arm}/seed0",
         options=(
             f"--config={CONFIG}",
-            f"--arm={name}",
+            f"--arm={arm}",
             *(() if reader else (*RECIPES[recipe], *COMPARED)),
             *(TINY if scale == "tiny" else ()),
         ),
-        tests=(real_words(sets),) if real else (),
+        tests=(Benchmarks(sets),) if real else (),
     )
 
 
-def table(finished: dict[str, Finished], sets: tuple[str, ...], title: str, note: str) -> Table:
+def table(scored: Scored, sets: tuple[str, ...], title: str, note: str) -> Table:
     """Return word accuracy and NED by recipe and set."""
     rows = [
         [
@@ -89,8 +77,8 @@ def table(finished: dict[str, Finished], sets: tuple[str, ...], title: str, note
             percent(record.correct, record.n),
             percent(record.similarity, record.n),
         ]
-        for recipe, run in finished.items()
-        for name, record in run.records.items()
+        for recipe, records in scored.items()
+        for name, record in records.items()
         if name in sets
     ]
     return Table(title, ["trained on", "set", "n", "accuracy", "NED"], rows, [note])
@@ -98,7 +86,9 @@ def table(finished: dict[str, Finished], sets: tuple[str, ...], title: str, note
 
 def main() -> None:
     """Train, test and compare."""
-    options = parse_options(__doc__ or "", scales=("tiny", "small"))
+    parser = options_parser(__doc__ or "", scales=("tiny", "small"))
+    parser.add_argument("--only", choices=[*RECIPES, "reader"], nargs="+", help="train these")
+    options = parser.parse_args()
     console = Console()
     root = data_root()
     real = root.is_dir() and bool(find_benchmarks(root)[0])
@@ -109,27 +99,37 @@ def main() -> None:
             highlight=False,
         )
     recipes = ["easy"] if options.scale == "tiny" else [*RECIPES, "reader"]
-    finished = {}
-    for recipe in recipes:
-        console.rule(recipe)
-        finished[recipe] = execute(plan(recipe, options.scale, real), options.log)
+    recipes = [recipe for recipe in recipes if recipe in (options.only or recipes)]
+    runs = {recipe: plan(recipe, options.scale, real) for recipe in recipes}
+    if options.status:
+        print_status("renderer", list(runs.values()))
+        return
+    outcomes = execute_all(list(runs.values()), options.jobs, options.log)
+    scored = {recipe: outcomes[run.name].records for recipe, run in runs.items()}
     out = runs_folder() / "renderer"
-    compared = {recipe: run for recipe, run in finished.items() if recipe != "reader"}
-    tables = [
-        table(
+    compared = {recipe: records for recipe, records in scored.items() if recipe != "reader"}
+    tables = {
+        "recipes": table(
             compared,
             ("rendered", REAL_TRAIN_WORDS),
             "Recipes of rendered words",
             "0.6 M parameters, 128,000 images, one seed. The set 'rendered' is each recipe's own.",
         )
-    ]
-    if "reader" in finished:
-        reader = {"reader": finished["reader"]}
-        tables.append(table(reader, (REAL_TRAIN_WORDS, *SIX), "The reader", "One seed; CTC."))
-    for drawn in tables:
+    }
+    if "reader" in scored:
+        reader = {"reader": scored["reader"]}
+        tables["reader"] = table(
+            reader, (REAL_TRAIN_WORDS, *SIX), "The reader", "0.9 M parameters, CTC, one seed."
+        )
+    files = []
+    for name, drawn in tables.items():
         drawn.print(console)
-    (out / "tables.md").write_text("\n".join(t.markdown() for t in tables), encoding="utf-8")
-    console.print(f"written to {out / 'tables.md'}", highlight=False)
+        files += drawn.write(out, name)
+    upload("renderer", options.log, tables)
+    for file in files:
+        console.print(f"written to {file}", highlight=False)
+    if report_problems(outcomes):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -15,5 +15,5 @@ def test_tiny_trains_scores_and_writes_its_table(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "No real words found" in done.stdout
-    table = (tmp_path / "runs" / "renderer" / "tables.md").read_text()
+    table = (tmp_path / "runs" / "renderer" / "recipes.md").read_text()
     assert "| easy | rendered | 4 |" in table
