@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from dctc.cli import main
+from dctc.data.chinese_fonts import chinese_families
+from dctc.data.fonts import find_fonts
 from dctc.training.cli import RecognizerCLI
 
 CONFIGS = Path("experiments/configs")
@@ -57,6 +59,8 @@ def data(tmp_path, monkeypatch, write_lmdb, encode_image):
     for folder in ("document_train", "document_val", "scene_train", "scene_val"):
         write_lmdb(tmp_path / "data" / "chinese" / folder, records)
     (tmp_path / "data" / "chinese" / "alphabet.txt").write_text("dorw01234567")
+    common = "dorw01234567\u7684\u4e00\u662f\u4e0d"
+    (tmp_path / "data" / "chinese" / "common.txt").write_text(common, encoding="utf-8")
     return tmp_path / "data"
 
 
@@ -70,6 +74,11 @@ def stand_ins(file, data):
     """Return the options that put tiny data in the place of what a configuration names."""
     if "DocumentDataModule" in file.read_text():
         return ["--data.init_args.allow_size_mismatch=true"]
+    if "language: zh" in file.read_text():
+        charset = data / "chinese" / "common.txt"
+        if len(chinese_families(find_fonts("system"), charset.read_text(encoding="utf-8"))) < 2:
+            pytest.skip("fewer than two families of fonts on this machine draw Chinese")
+        return [f"--model.tokenizer.init_args.charset={charset}"]
     if "ChineseDataModule" not in file.read_text():
         return []
     pytest.importorskip("zhconv")
