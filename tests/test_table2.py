@@ -85,28 +85,36 @@ def test_arms_differ_in_the_weight_only_and_keys_do_not_know_the_folder(
     assert keys[0] == keys[1] and keys[0][0] != keys[0][1]
 
 
-def write_records(folder, arm, correct):
+def write_records(folder, arm, correct, name="rendered"):
     """Write records of 200 lines, of which so many were read with each seed."""
     registry = Registry(folder)
     for seed, count in correct.items():
         hits = registry.write_hits(np.arange(200) < count)
         registry.append(
             Record(
-                *(f"{arm}{seed}", f"table2/small_resnet-{arm}", seed, "rendered", 200, count),
-                *(90, 900, 150.0, {}, "chinese_fold", hits, "samples", 1.0, {"steps": 4000}),
+                *(f"{arm}{seed}", arm, seed, name, 200, count, 90, 900, 150.0, {}),
+                *("chinese_fold", hits, "samples", 1.0, {"steps": 4000}),
             )
         )
 
 
 def test_tables_are_drawn_of_published_records(table2, runs, tmp_path, monkeypatch):
-    write_records(tmp_path / "results", "ctc", {0: 100, 1: 102, 2: 104})
-    write_records(tmp_path / "results", "dctc", {0: 104, 1: 104, 2: 110})
+    write_records(tmp_path / "results", "table2/small_resnet-ctc", {0: 100, 1: 102, 2: 104})
+    write_records(tmp_path / "results", "table2/small_resnet-dctc", {0: 104, 1: 104, 2: 110})
     call(table2, monkeypatch, "--scale=small", f"--from={tmp_path / 'results'}")
     text = (runs / "table2" / "table2.md").read_text()
     assert "| small_resnet, CTC | 51.00 | 75.00 | 10.00 | - | - | - |" in text
     assert re.search(r"\| small_resnet, DCTC \| 53.00 \| 75.00 \| 10.00 \| \+2.00 \[", text)
     assert "Detectable: the least true difference" in text
     assert len(list((runs / "table2").iterdir())) == 6
+
+
+def test_what_was_trained_at_the_papers_scale_is_drawn_too(table2, runs, monkeypatch):
+    for arm, correct in (("ctc", {0: 100}), ("dctc", {0: 104})):
+        write_records(runs, f"table2-paper/crnn-web-{arm}", correct, "Web")
+    call(table2, monkeypatch, "--scale=paper")
+    text = (runs / "table2-paper" / "crnn-web.md").read_text()
+    assert "### Table 2, Chinese: Web, crnn-web" in text and "| +2.00 [" in text
 
 
 def test_what_is_published_stands_as_it_was_printed(table2):
@@ -163,7 +171,7 @@ def test_a_model_without_a_configuration_is_named(table2, runs, monkeypatch):
 
 
 def test_status(table2, runs, monkeypatch, capsys):
-    write_records(runs, "ctc", {0: 100})
+    write_records(runs, "table2/small_resnet-ctc", {0: 100})
     call(table2, monkeypatch, "--scale=small", "--status")
     assert re.findall(r"\d+", capsys.readouterr().out.replace("table2", ""))[:3] == [
         *("1", "6", "5")
