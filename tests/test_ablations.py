@@ -1,13 +1,19 @@
 """The ablations: runs they share, what their levels change, and the script at its smallest."""
 
 import importlib.util
+import itertools
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dctc.data.alphabet import read_labels
+from dctc.data.document import TAIL
+from dctc.data.document_sets import SOURCES, find_documents
 from dctc.reporting.registry import Record, Registry
+from dctc.text.protocol import english36
 from dctc.training.cli import RecognizerCLI
 from tiny import run_python
 
@@ -105,6 +111,25 @@ def test_the_levels_are_those_asked_for(plan):
     }
     (weight,) = plan.factors(["weight"])
     assert "the mean at 0.32, 0.96, 3.2, 9.6, 32 too" in weight.notes[0]
+
+
+@pytest.mark.skipif("DCTC_DATA" not in os.environ, reason="DCTC_DATA is not set: no FUNSD words")
+def test_the_words_that_do_not_fit_are_counted(ablations):
+    try:
+        folders = find_documents(SOURCES["funsd"])
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    counts = {}
+    for part, folder in folders.items():
+        labels = [english36(label) for label in read_labels(folder)]
+        if "training" in part:
+            labels = labels[: len(labels) - round(TAIL * len(labels))]
+        needs = [len(x) + sum(a == b for a, b in itertools.pairwise(x)) for x in labels if x]
+        unfit = [sum(need > t for need in needs) for t in (ablations.NARROW_FRAMES, 32)]
+        counts[part] = (unfit[0], len(needs))
+        assert unfit[1] == 0
+    texts = [f"{unfit:,} of the {n:,}" for unfit, n in counts.values()]
+    assert all(text in ablations.UNFIT for text in texts), texts
 
 
 def test_rendered_words_stand_in_where_they_can(ablations):
