@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from dctc.data.rendered import RenderedDataModule
 from dctc.training import run_key as run_key_module
 from dctc.training.run_key import run_key
 
@@ -183,3 +184,11 @@ def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_p
 
     assert key("a.txt", "ab\u4e00\n") == key("b.txt", "ab\u4e00") != key("c.txt", "a\u4e00b")
     assert key_with("data", "init_args", "charset", value="62") != run_key(CONFIG)
+
+
+def test_drawn_words_count_with_the_version_of_their_renderer(monkeypatch):
+    drawn = ("data", "class_path"), "dctc.data.rendered.RenderedDataModule"
+    before = key_with(*drawn[0], value=drawn[1]), run_key(CONFIG)
+    monkeypatch.setattr(RenderedDataModule, "recipe_version", 99)
+    after = key_with(*drawn[0], value=drawn[1]), run_key(CONFIG)
+    assert before[0] != after[0] and before[1] == after[1]

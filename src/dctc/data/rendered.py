@@ -17,6 +17,7 @@ from dctc.data.fonts import Font, find_fonts, split_fonts
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.prerender import render_set
+from dctc.data.recipe import RENDERER_VERSION
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
 from dctc.data.sampler import StepDataLoader
@@ -63,6 +64,7 @@ class RenderedDataModule(pl.LightningDataModule):
             ones. All of them are an epoch; the held-out words are those of their seed.
 
     Attributes:
+        recipe_version: Version of the renderer; part of a run's key.
         val_names: Names of the validation sets, in the order of the loaders.
         test_names: Names of the test sets, in the order of the loaders.
 
@@ -70,6 +72,8 @@ class RenderedDataModule(pl.LightningDataModule):
         ValueError: At once, for an augmentation out of range; from :meth:`setup`, if an argument
             does not fit the others.
     """
+
+    recipe_version = RENDERER_VERSION
 
     def __init__(
         self,

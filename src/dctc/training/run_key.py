@@ -59,7 +59,8 @@ def run_key(config: Mapping[str, Any]) -> str:
     """Return the key of a run.
 
     Arguments at their default are left out, so that an option that is added later, here or in a
-    library, leaves the keys of finished runs alone. A folder of rendered words, and the file of a
+    library, leaves the keys of finished runs alone. Data that is drawn counts with the version of
+    what draws it (``recipe_version`` of the data module). A folder of rendered words, and the file of a
     charset, count as what they hold, wherever they lie.
 
     Args:
@@ -85,7 +86,8 @@ def run_key(config: Mapping[str, Any]) -> str:
             for name, part in parts.items()
         },
     }
-    return _hash(hashed)
+    version = getattr(_imported(data["class_path"]), "recipe_version", None)
+    return _hash(hashed if version is None else {**hashed, "data_version": version})
 
 
 def _essence(value: Any) -> Any:
@@ -113,12 +115,19 @@ def _without_defaults(given: Mapping[str, Any], path: str | None) -> dict[str, A
 
 
 def _defaults(path: str) -> dict[str, Any]:
+    function = _imported(path)
+    if function is None:  # what is not installed has no defaults to leave out
+        return {}
+    parameters = inspect.signature(function).parameters
+    return {n: p.default for n, p in parameters.items() if p.default is not p.empty}
+
+
+def _imported(path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
-        parameters = inspect.signature(getattr(import_module(module), name)).parameters
-    except ModuleNotFoundError:  # what is not installed has no defaults to leave out
-        return {}
-    return {n: p.default for n, p in parameters.items() if p.default is not p.empty}
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError:
+        return None
 
 
 def _plain(value: Any) -> Any:
