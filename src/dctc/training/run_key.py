@@ -60,8 +60,8 @@ def run_key(config: Mapping[str, Any]) -> str:
 
     Arguments at their default are left out, so that an option that is added later, here or in a
     library, leaves the keys of finished runs alone. Data that is drawn counts with the version of
-    what draws it (``recipe_version`` of the data module). A folder of rendered words, and the file of a
-    charset, count as what they hold, wherever they lie.
+    what draws it (``recipe_version`` of the data module). A folder of rendered words, and the file
+    of a charset, count as what they hold, wherever they lie.
 
     Args:
         config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
