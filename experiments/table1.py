@@ -7,23 +7,18 @@ Trained on rendered scene words and scored on the six benchmarks; beside them li
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 
 from dctc.bench.arms import nets_table
 from dctc.cli import one_line_errors
-from dctc.data.benchmarks import find_benchmarks
-from dctc.data.commands.arguments import progress_bar
 from dctc.data.document_sets import SOURCES, find_documents
-from dctc.data.rendered import NAME, RenderedDataModule
-from dctc.data.root import data_root
+from dctc.data.rendered import NAME
 from dctc.reporting.comparison import find_arms
 from dctc.reporting.model_arms import ModelArm, common_seeds, contrasts, find_pairs
 from dctc.reporting.model_table import (
@@ -37,19 +32,25 @@ from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.launch import Launch, cost_table, several_nodes
 from dctc.training.parallel import execute_all, report_problems
-from dctc.training.real_words import Benchmarks
 from dctc.training.runs import options_parser
+from dctc.training.scene_runs import (
+    CONFIGS,
+    DATA,
+    DISTILL_WEIGHT,
+    SIX,
+    TINY,
+    SceneRuns,
+    both_losses,
+    limited,
+    models_target,
+)
 from dctc.training.study import Arm, Study, print_status
 from dctc.training.upload import upload
 
-CONFIGS = Path("experiments/configs")
 QUOTED = Path("experiments/paper/english.yaml")
-DATA = "--data.init_args"
-SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")
 MEANS = {"six-set mean": SIX, "five-set mean": FIVE}
 POOLED = {"weighted mean": SIX}
-DISTILL_WEIGHT = 0.01  # authors' CRNN experiment
 PARTS = ("scene", "sroie")
 SEARCH_SEED = 100  # of table 3, whose weights were chosen with it
 
@@ -85,40 +86,16 @@ class Scale:
 
     Attributes:
         seeds: Seeds of each part.
-        scene: What it changes in the training on rendered words.
         sroie: What it changes in the training on receipts.
     """
 
     seeds: dict[str, int]
-    scene: tuple[str, ...] = ()
     sroie: tuple[str, ...] = ()
 
 
-def limited(steps: int) -> tuple[str, ...]:
-    """Return the options of a short training, which is validated once, on 512 samples."""
-    last = f"--trainer.val_check_interval={steps}"
-    return (f"--trainer.max_steps={steps}", last, "--trainer.limit_val_batches=2")
-
-
-TINY = (f"--config={CONFIGS}/trainer/tiny.yaml",)
 SCALES = {
-    "tiny": Scale(
-        {"scene": 1, "sroie": 1},
-        (
-            f"{DATA}.fonts=null",
-            f"{DATA}.words=python",
-            f"{DATA}.epoch_size=4",
-            f"{DATA}.val_size=4",
-            f"{DATA}.test_size=4",
-            *TINY,
-        ),
-        (f"{DATA}.allow_size_mismatch=true", *TINY),
-    ),
-    "smoke": Scale(
-        {"scene": 1, "sroie": 1},
-        (f"{DATA}.epoch_size=6400", f"{DATA}.test_size=512", *limited(200)),
-        limited(30),
-    ),
+    "tiny": Scale({"scene": 1, "sroie": 1}, (f"{DATA}.allow_size_mismatch=true", *TINY)),
+    "smoke": Scale({"scene": 1, "sroie": 1}, limited(30)),
     "small": Scale({"scene": 5, "sroie": 3}),
 }
 
@@ -130,81 +107,36 @@ PAPER_SEEDS = tuple(range(5))
 
 def target(scale: str, part: str = "scene") -> str:
     """Return the folder of a part's runs, which begins the names of its arms too."""
-    name = "table1" if scale == "small" else f"table1-{scale}"
+    name = models_target(scale)
     return name if part == "scene" else f"{name}-{part}"
 
 
 def arms(part: str, models: Sequence[str]) -> tuple[Arm, ...]:
     """Return every model with both losses; they differ in the weight of the second term alone."""
-    weights = {"ctc": 0.0, "dctc": DISTILL_WEIGHT}
     return tuple(
-        Arm(
-            f"{model}-{loss}",
-            f"{model}, {loss.upper()}",
-            (
-                f"--config={CONFIGS}/model/{model}.yaml",
-                f"--config={CONFIGS}/loss/{loss}.yaml",
-                f"--trainer.callbacks.init_args.distill_weight={weight}",
-                *MODELS[model].options,
-                *(MODELS[model].lines if part == "sroie" else ()),
-            ),
-        )
+        arm
         for model in models
-        for loss, weight in weights.items()
+        for arm in both_losses(
+            model, (*MODELS[model].options, *(MODELS[model].lines if part == "sroie" else ()))
+        )
     )
 
 
 def study(part: str, scale: str, models: Sequence[str], seeds: Sequence[int] | None) -> Study:
     """Return the trainings of a part."""
-    chosen = SCALES[scale]
-    shared: tuple[str, ...] = (f"--config={CONFIGS}/{part}.yaml", *getattr(chosen, part))
+    name, chosen = target(scale, part), SCALES[scale]
+    seeds = range(chosen.seeds[part]) if seeds is None else seeds
     if part == "scene":
-        shared = (*shared, f"{DATA}.stored={words_folder(scale)}")
-    tests = (Benchmarks(SIX, allow_size_mismatch=scale == "tiny"),)
-    return Study(
-        target(scale, part),
-        arms(part, models),
-        tuple(range(chosen.seeds[part]) if seeds is None else seeds),
-        shared,
-        tests if part == "scene" and real_benchmarks() else (),
-    )
-
-
-def words(scale: str) -> RenderedDataModule:
-    """Return the training words of a scale; those of all seeds, which differ in their order."""
-    config = yaml.safe_load((CONFIGS / "scene.yaml").read_text(encoding="utf-8"))
-    options = dict(config["data"]["init_args"])
-    for option in SCALES[scale].scene:
-        if option.startswith(f"{DATA}."):
-            name, value = option.removeprefix(f"{DATA}.").split("=")
-            options[name] = yaml.safe_load(value)
-    return RenderedDataModule(**options)
-
-
-def words_folder(scale: str) -> Path:
-    """Return where the training words of a scale are stored."""
-    return runs_folder() / "words" / f"scene-{words(scale).sizes['train']}"
-
-
-def real_benchmarks() -> bool:
-    """Tell whether one of the benchmarks at least is there."""
-    root = data_root()
-    return root.is_dir() and bool(set(SIX) & set(find_benchmarks(root)[0]))
+        return SceneRuns(scale).study(name, arms(part, models), seeds)
+    shared = (f"--config={CONFIGS}/{part}.yaml", *chosen.sroie)
+    return Study(name, arms(part, models), tuple(seeds), shared)
 
 
 def train(parts: Sequence[str], options: argparse.Namespace, console: Console) -> int:
     """Train what is missing; return how many runs failed."""
     plans = {part: study(part, options.scale, options.models, options.seeds) for part in parts}
     if "scene" in plans:
-        data, folder = words(options.scale), words_folder(options.scale)
-        with progress_bar("training words", data.sizes["train"]) as show:
-            data.store(folder, os.cpu_count() or 1, show)
-        if not plans["scene"].tests:
-            console.print(
-                f"No real benchmarks found below {data_root()} (DCTC_DATA): rendered words that "
-                f"were held out stand in. The README says how to get the benchmarks.",
-                highlight=False,
-            )
+        SceneRuns(options.scale).prepare(console)
     runs = [run for plan in plans.values() for run in plan.runs()]
     return report_problems(execute_all(runs, options.jobs, options.log))
 

@@ -1,5 +1,6 @@
 """Table 1: its plan, what it draws from records, and the script at its smallest."""
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -10,7 +11,6 @@ import pytest
 import yaml
 from rich.console import Console
 
-from dctc.data.rendered import RenderedDataModule
 from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.statistics import compare
@@ -78,21 +78,21 @@ def test_benchmarks_are_scored_where_they_are(table1, benchmarks, tmp_path, monk
     assert table1.study("scene", "small", ["small_resnet"], None).tests == ()
 
 
-def test_stored_words_are_those_that_are_trained_on_once(table1, folders):
-    config = yaml.safe_load((ROOT / "experiments/configs/scene.yaml").read_text())
-    data, trainer = config["data"]["init_args"], config["trainer"]
-    assert data["epoch_size"] == 200_000 == trainer["max_steps"] * data["batch_size"]
-    expected = RenderedDataModule(**data)
-    words = table1.words("small")
-    assert (words.text, words.sizes, words.fonts, words.preset) == (
-        *(expected.text, expected.sizes, "system", "scene"),
-    )
-    assert table1.words_folder("small") == folders / "runs" / "words" / "scene-200000"
-    tiny = table1.words("tiny")
-    assert (tiny.fonts, tiny.text["words"], tiny.sizes["train"]) == (None, "python", 4)
-    smoke = table1.words("smoke")
-    steps = next(o for o in table1.SCALES["smoke"].scene if "max_steps" in o)
-    assert smoke.sizes["train"] == 32 * int(steps.split("=")[1])
+# Of the runs that were planned before comparisons shared them: other options are other runs, and
+# what is trained already would be trained again.
+PLANNED = "a433a6a8f961b80c"
+
+
+def test_runs_are_those_of_the_results_that_there_are(table1, benchmarks, monkeypatch):
+    monkeypatch.setenv("DCTC_RUNS", "RUNS")
+    runs = [
+        [run.name, run.options, run.diagnosed, [str(test) for test in run.tests]]
+        for scale in table1.SCALES
+        for part in table1.PARTS
+        for run in table1.study(part, scale, list(table1.MODELS), None).runs()
+    ]
+    assert len(runs) == 120
+    assert hashlib.sha256(json.dumps(runs).encode()).hexdigest()[:16] == PLANNED
 
 
 def test_the_weight_is_the_one_that_is_named(table1):
@@ -105,6 +105,7 @@ def test_the_weight_is_the_one_that_is_named(table1):
 @pytest.mark.parametrize("part", ["scene", "sroie"])
 def test_arms_differ_in_the_weight_only(table1, folders, monkeypatch, part):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    words = table1.SceneRuns("small").words
     for model in table1.MODELS:
         plan = table1.study(part, "small", [model], None)
         first, second = (
@@ -125,7 +126,7 @@ def test_arms_differ_in_the_weight_only(table1, folders, monkeypatch, part):
         width = first["model"]["net"]["init_args"].get("width")
         assert width in (None, 512 if part == "sroie" else 128)
         stored = first["data"]["init_args"].get("stored")
-        assert stored == (str(table1.words_folder("small")) if part == "scene" else None)
+        assert stored == (str(words.folder) if part == "scene" else None)
 
 
 @pytest.fixture
