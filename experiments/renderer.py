@@ -13,9 +13,12 @@ from rich.console import Console
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
 from dctc.data.english import REAL_TRAIN_WORDS
+from dctc.data.rendered import NAME
 from dctc.data.root import data_root
-from dctc.reporting.registry import Record, runs_folder
+from dctc.reporting.comparison import find_arms
+from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.reporting.tables import Table, percent
+from dctc.training.cli import LogMode
 from dctc.training.parallel import execute_all, report_problems
 from dctc.training.real_words import Benchmarks
 from dctc.training.runs import Run, options_parser
@@ -26,6 +29,13 @@ CONFIG = "experiments/configs/reader.yaml"
 DATA = "--data.init_args"
 Scored = Mapping[str, Mapping[str, Record]]  # by recipe and set
 SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
+
+SEED = 0  # of the configuration
+READER = "reader"
+READER_NOTE = (
+    "0.9 M parameters, plain CTC, 768,000 rendered words, one seed. real_train_words, the official "
+    "training words of IIIT5K, IC13, IC15 and SVT, are validation data."
+)
 
 # What each recipe changes on the one before it
 RECIPES = {
@@ -50,13 +60,18 @@ TINY = (
 )
 
 
+def arm_key(recipe: str) -> str:
+    """Return the name of a recipe's arm, without that of the target."""
+    return recipe.replace(", ", "-").replace(" ", "_")
+
+
 def plan(recipe: str, scale: str, real: bool) -> Run:
     """Return the training of a recipe, or of the reader."""
-    reader = recipe == "reader"
+    reader = recipe == READER
     sets = (REAL_TRAIN_WORDS, *SIX) if reader else (REAL_TRAIN_WORDS,)
-    arm = f"renderer/{recipe.replace(', ', '-').replace(' ', '_')}"
+    arm = f"renderer/{arm_key(recipe)}"
     return Run(
-        name=f"{arm}/seed0",
+        name=f"{arm}/seed{SEED}",
         options=(
             f"--config={CONFIG}",
             f"--arm={arm}",
@@ -68,66 +83,72 @@ def plan(recipe: str, scale: str, real: bool) -> Run:
 
 
 def table(scored: Scored, sets: tuple[str, ...], title: str, note: str) -> Table:
-    """Return word accuracy and NED by recipe and set."""
-    rows = [
-        [
-            recipe,
-            name,
-            f"{record.n:,}",
-            percent(record.correct, record.n),
-            percent(record.similarity, record.n),
-        ]
-        for recipe, records in scored.items()
-        for name, record in records.items()
-        if name in sets
-    ]
+    """Return word accuracy and NED by recipe and set, and the mean of the six sets where all are."""
+    rows = []
+    for recipe, records in scored.items():
+        found = {name: records[name] for name in sets if name in records}
+        for name, r in found.items():
+            shares = percent(r.correct, r.n), percent(r.similarity, r.n)
+            rows.append([recipe, name, f"{r.n:,}", *shares])
+        if found.keys() >= {*SIX}:
+            mean = sum(found[name].correct / found[name].n for name in SIX) / len(SIX)
+            rows.append([recipe, "mean of six", "", percent(mean, 1), ""])
     return Table(title, ["trained on", "set", "n", "accuracy", "NED"], rows, [note])
+
+
+def draw(registry: Registry, log: LogMode, console: Console) -> None:
+    """Print the tables of what a registry holds, and write them as Markdown and CSV."""
+    found = find_arms(registry, "renderer/")
+    scored = {
+        recipe: {name: of_seed[SEED] for name, of_seed in found[arm_key(recipe)].items()}
+        for recipe in [*RECIPES, READER]
+        if arm_key(recipe) in found
+    }
+    compared = {recipe: records for recipe, records in scored.items() if recipe != READER}
+    tables = {}
+    if compared:
+        tables["recipes"] = table(
+            compared,
+            (NAME, REAL_TRAIN_WORDS),
+            "Recipes of rendered words",
+            f"0.6 M parameters, 128,000 images, one seed. The set {NAME!r} is each recipe's own.",
+        )
+    if READER in scored:
+        sets = (REAL_TRAIN_WORDS, *SIX)
+        tables[READER] = table({READER: scored[READER]}, sets, "The reader", READER_NOTE)
+    out = runs_folder() / "renderer"
+    for name, drawn in tables.items():
+        drawn.print(console)
+        drawn.write(out, name)
+    upload("renderer", log, tables)
+    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
 
 
 def main() -> None:
     """Train, test and compare."""
     parser = options_parser(__doc__ or "", scales=("tiny", "small"))
-    parser.add_argument("--only", choices=[*RECIPES, "reader"], nargs="+", help="train these")
-    options = parser.parse_args()
-    console = Console()
+    add = parser.add_argument
+    add("--only", choices=[*RECIPES, READER], nargs="+", help="train these")
+    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
+    options, console = parser.parse_args(), Console()
+    if options.source:
+        draw(Registry(options.source), "off", console)
+        return
+    recipes = ["easy"] if options.scale == "tiny" else [*RECIPES, READER]
     root = data_root()
     real = root.is_dir() and bool(find_benchmarks(root)[0])
+    runs = [plan(r, options.scale, real) for r in recipes if r in (options.only or recipes)]
+    if options.status:
+        print_status("renderer", runs)
+        return
     if not real:
         console.print(
             f"No real words found below {root} (DCTC_DATA); scoring on rendered words only. "
             f"The README says how to get them.",
             highlight=False,
         )
-    recipes = ["easy"] if options.scale == "tiny" else [*RECIPES, "reader"]
-    recipes = [recipe for recipe in recipes if recipe in (options.only or recipes)]
-    runs = {recipe: plan(recipe, options.scale, real) for recipe in recipes}
-    if options.status:
-        print_status("renderer", list(runs.values()))
-        return
-    outcomes = execute_all(list(runs.values()), options.jobs, options.log)
-    scored = {recipe: outcomes[run.name].records for recipe, run in runs.items()}
-    out = runs_folder() / "renderer"
-    compared = {recipe: records for recipe, records in scored.items() if recipe != "reader"}
-    tables = {
-        "recipes": table(
-            compared,
-            ("rendered", REAL_TRAIN_WORDS),
-            "Recipes of rendered words",
-            "0.6 M parameters, 128,000 images, one seed. The set 'rendered' is each recipe's own.",
-        )
-    }
-    if "reader" in scored:
-        reader = {"reader": scored["reader"]}
-        tables["reader"] = table(
-            reader, (REAL_TRAIN_WORDS, *SIX), "The reader", "0.9 M parameters, CTC, one seed."
-        )
-    files = []
-    for name, drawn in tables.items():
-        drawn.print(console)
-        files += drawn.write(out, name)
-    upload("renderer", options.log, tables)
-    for file in files:
-        console.print(f"written to {file}", highlight=False)
+    outcomes = execute_all(runs, options.jobs, options.log)
+    draw(Registry(runs_folder()), options.log, console)
     if report_problems(outcomes):
         raise SystemExit(1)
 

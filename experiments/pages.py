@@ -1,0 +1,57 @@
+"""Writes the tables of the committed evidence into experiments/README.md, or compares them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+from dctc.cli import one_line_errors
+from dctc.reporting.pages import fill
+
+RESULTS = Path("experiments/results")
+PAGE = Path("experiments/README.md")
+SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
+
+
+def tables() -> dict[str, str]:
+    """Return every table that the evidence has, as Markdown, by script and name."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DCTC_RUNS"] = folder
+        for name in SCRIPTS:
+            script = Path(__file__).with_name(f"{name}.py")
+            sys.argv = [str(script), "--scale", "small", "--from", str(RESULTS)]
+            with contextlib.redirect_stdout(io.StringIO()):
+                runpy.run_path(str(script), run_name="__main__")
+            for file in sorted((Path(folder) / name).glob("*.md")):
+                found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
+    return found
+
+
+def main() -> None:
+    """Write the page, or compare it.
+
+    Raises:
+        ValueError: If the page is to be compared and differs.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    options = parser.parse_args()
+    page = PAGE.read_text(encoding="utf-8")
+    filled = fill(page, tables())
+    if options.check and filled != page:
+        raise ValueError(f"{PAGE} differs from {RESULTS}; ./reproduce.sh pages writes it")
+    if not options.check:
+        PAGE.write_text(filled, encoding="utf-8")
+        print(f"written to {PAGE}")
+
+
+if __name__ == "__main__":
+    with one_line_errors("pages"):
+        main()
