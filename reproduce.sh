@@ -23,8 +23,9 @@ figure4  tiny,smoke,small      features of confused characters
 all    tiny,smoke,small        every table and figure, one after the other (--jobs)
 status tiny,smoke,small        which runs of them are done, which are missing, and how long they take
 publish  tiny,smoke,small      copy finished runs or figures into experiments/results (--runs, --figures)
+pages  tiny,smoke,small        write the tables of experiments/results into experiments/README.md
 "
-RESULTS=(figure2 figure1 figure3 figure4 table3) # what 'all' makes, in this order
+RESULTS=(figure2 figure1 figure3 figure4 table1 table2 table3 ablations) # what 'all' makes, in this order
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
 STAMP_FILE=$VENV/.dctc-stamp # says "incomplete" until everything is installed
@@ -145,6 +146,7 @@ run_target() { # run_target TARGET OPTION...
     all-*) for target in "${RESULTS[@]}"; do run_target "$target" "$@"; done ;;
     status-*) run "$VENV/bin/python" experiments/status.py --scale "$scale" "${RESULTS[@]}" "$@" ;;
     publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale
+    pages-*) run "$VENV/bin/python" experiments/pages.py "$@" ;;
     renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;
     test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;

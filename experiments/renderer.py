@@ -83,7 +83,7 @@ def plan(recipe: str, scale: str, real: bool) -> Run:
 
 
 def table(scored: Scored, sets: tuple[str, ...], title: str, note: str) -> Table:
-    """Return word accuracy and NED by recipe and set, and the mean of the six sets where all are."""
+    """Return word accuracy and NED by recipe and set, with the mean where all six sets are."""
     rows = []
     for recipe, records in scored.items():
         found = {name: records[name] for name in sets if name in records}

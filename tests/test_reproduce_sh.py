@@ -24,9 +24,12 @@ TARGETS = {
     "all": "tiny smoke small",
     "status": "tiny smoke small",
     "publish": "tiny smoke small",
+    "pages": "tiny smoke small",
 }
-# what there is to publish is in tests/test_table3.py; the tables and figures are parts of "all"
-STAND_ALONE = [t for t in TARGETS if t != "publish" and not t.startswith(("table", "figure"))]
+# Tables and figures are parts of "all"; what there is to publish is in tests/test_table3.py, the
+# pages are in tests/test_results.py
+PARTS = ("table", "figure", "ablations", "publish", "pages")
+STAND_ALONE = [target for target in TARGETS if not target.startswith(PARTS)]
 
 
 def call(*arguments, script=ROOT / "reproduce.sh", cwd=None, **environment):
@@ -126,6 +129,7 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "+ .venv/bin/python experiments/figure1.py --scale tiny\n",
         "status": "+ .venv/bin/python experiments/status.py --scale tiny figure2 figure1 ",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
+        "pages": "+ .venv/bin/python experiments/pages.py\n",
         **{
             f"figure{i}": f"+ .venv/bin/python experiments/figure{i}.py --scale tiny\n"
             for i in (1, 2, 3, 4)
