@@ -22,8 +22,7 @@ from dctc.reporting.spikes import (
     select,
     word_arrays,
 )
-from dctc.reporting.spikes_figure import RATE_COLUMNS, draw_spikes, rate_rows
-from dctc.reporting.tables import Table
+from dctc.reporting.spikes_figure import draw_spikes, rate_table
 from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.parallel import finish_all
@@ -148,11 +147,7 @@ def main() -> None:
     files += save_figure(draw_spikes(arrays), out / "figure1")
     files.append(save_arrays(arrays, out / "figure1.npz"))
 
-    note = (
-        "Frames: of seed 0's words, the same for all nets. Accuracy on rendered words: of each "
-        "seed's own words, as many."
-    )
-    table = Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note])
+    table = rate_table(arrays)
     table.print(console)
     files += table.write(out, "table")
     upload(out.name, options.log, {"table": table}, files)

@@ -12,10 +12,16 @@ import tempfile
 from pathlib import Path
 
 from dctc.cli import one_line_errors
+from dctc.reporting.alignment_curves import last_values
+from dctc.reporting.clusters_figure import cohesion_table
 from dctc.reporting.pages import fill
+from dctc.reporting.published import PUBLISHED, load_arrays
+from dctc.reporting.spikes_figure import rate_table
 
 RESULTS = Path("experiments/results")
 PAGE = Path("experiments/README.md")
+# What is told of a figure in numbers
+FIGURES = {"figure1": rate_table, "figure3": last_values, "figure4": cohesion_table}
 SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
 
 
@@ -31,6 +37,10 @@ def tables() -> dict[str, str]:
                 runpy.run_path(str(script), run_name="__main__")
             for file in sorted((Path(folder) / name).glob("*.md")):
                 found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
+    for name, table in FIGURES.items():
+        file = PUBLISHED / f"{name}.npz"
+        if file.exists():
+            found[name] = table(load_arrays(file)).markdown()
     return found
 
 

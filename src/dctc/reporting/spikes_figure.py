@@ -13,7 +13,7 @@ from dctc.metrics.localization import NOWHERE, TOLERANCE
 from dctc.reporting.figure_table import draw_table, table_height
 from dctc.reporting.figures import COLOURS
 from dctc.reporting.published import Arrays
-from dctc.reporting.tables import percent
+from dctc.reporting.tables import Table, percent
 
 CLOSE, APART = COLOURS[0], COLOURS[1]
 CELL_WIDTH, CELL_HEIGHT, GRADIENT_WIDTH = 2.1, 1.75, 3.4  # inches
@@ -66,6 +66,15 @@ def draw_spikes(arrays: Arrays) -> Figure:
     cells.legend(handles=handles, frameon=False, loc="outside lower center", ncols=2, fontsize=9)
     cells.suptitle("Each character's frame: one seed above the image, another below", fontsize=11)
     return figure
+
+
+def rate_table(arrays: Arrays) -> Table:
+    """Return the table of disagreement; ``arrays`` as of :func:`rate_rows`."""
+    note = (
+        "Frames: of seed 0's words, the same for all nets. Accuracy on rendered words: of each "
+        "seed's own words, as many."
+    )
+    return Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note])
 
 
 def rate_rows(arrays: Arrays) -> list[list[str]]:
