@@ -53,7 +53,7 @@ def runs_of(plan, *only, seeds=(0,)):
 
 def test_runs_of_the_comparison_of_losses_are_the_same_runs(scripts, ablations, plan):
     table3 = scripts["table3"]
-    theirs = table3.Plan("small", real=True)
+    theirs = table3.plan("small", real=True)
     expected = {
         run.name: run
         for arm in theirs.arms()

@@ -1,30 +1,54 @@
 """The comparison of losses: its choices, its runs, and the script at its smallest."""
 
+import argparse
+import dataclasses
 import hashlib
 import importlib.util
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.training.cli import RecognizerCLI
+from dctc.training.runs import execute
 from tiny import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def table3():
-    spec = importlib.util.spec_from_file_location("table3", ROOT / "experiments" / "table3.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["table3"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
+    yield load("table3")
     del sys.modules["table3"]
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty folders of data and runs, in the environment too."""
+    for name in ("data", "runs"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(f"DCTC_{name.upper()}", str(tmp_path / name))
+    monkeypatch.chdir(ROOT)
+    return tmp_path
+
+
+def call(table3, monkeypatch, *options):
+    monkeypatch.setattr(sys, "argv", ["table3", *options])
+    monkeypatch.setattr(table3.signal, "signal", lambda *_: None)
+    table3.main()
 
 
 @pytest.fixture
@@ -46,44 +70,47 @@ RANKED = ("prior", "focal", "center", "enctc", "esctc", "cr_ctc")
 
 @pytest.fixture
 def searched(table3):
-    plan = table3.Plan("small", real=True)
+    """The plan of scale small, and a complete search."""
+    study = table3.plan("small", real=True)
     found = {
-        arm.key: {
-            weight: record(1000 - i - 100 * (RANKED.index(arm.key) if arm.key in RANKED else 8))
-            for i, weight in enumerate(plan.weights(arm))
+        arm.name(weight): {
+            "FUNSD_val": {
+                100: record(
+                    1000 - i - 100 * (RANKED.index(arm.key) if arm.key in RANKED else 8)
+                    if arm.key != "ace"
+                    else 2000
+                )
+            }
         }
         for arm in table3.ARMS
+        for i, weight in enumerate(study.weights(arm))
     }
-    return plan, {**found, "ace": {"": record(2000)}}
+    return study, found
 
 
 def test_the_four_strongest_rivals_get_three_seeds(table3, searched):
-    plan, found = searched
-    chosen = table3.choices(plan, found)
+    study, found = searched
+    read = study.read(found)
+    chosen = table3.choices(read)
     assert set(chosen) == set(table3.BY_KEY)
     assert (chosen["ctc"], chosen["dctc"], chosen["focal"]) == ("", "0.01", "0.67")
-    seeds = table3.final_seeds(plan, found, chosen)
-    assert {key for key, n in seeds.items() if n == 5} == {"ctc", "dctc"}
+    seeds = study.final_seeds(read)
+    assert {key for key, n in seeds.items() if n == 8} == {"ctc", "dctc"}
     fixed = {"dctc_posterior", "dctc_viterbi", "ctc_augmented"}
     assert {key for key, n in seeds.items() if n == 3} == {*RANKED[:4], *fixed}
     assert all(n == 1 for key, n in seeds.items() if key in ("ace", "cr_ctc", "esctc"))
 
 
-def test_an_arm_whose_search_is_not_complete_has_no_choice(table3, searched):
-    plan, found = searched
-    del found["prior"]["0.9"]
+def test_an_arm_whose_search_is_not_complete_has_no_final_runs(table3, searched):
+    study, found = searched
+    del found["prior-0.9"]
     del found["ctc"]
-    chosen = table3.choices(plan, found)
-    assert set(table3.BY_KEY) - set(chosen) == {"prior", "ctc"}
-    seeds = table3.final_seeds(plan, found, chosen)
+    read = study.read(found)
+    assert set(table3.BY_KEY) - set(table3.choices(read)) == {"prior", "ctc"}
+    seeds = study.final_seeds(read)
     assert seeds["esctc"] == 3 and "prior" not in seeds
-
-
-def test_final_runs_take_all_arms_of_a_seed_before_the_next(table3):
-    plan = table3.Plan("small", real=True)
-    runs = table3.final_runs(plan, {"ctc": "", "dctc": "0.1"}, {"ctc": [0, 1], "dctc": [1]})
-    names = ["table3/ctc/seed0", "table3/ctc/seed1", "table3/dctc-0.1/seed1"]
-    assert [run.name for run in runs] == names
+    runs = study.final_runs(read, study.arms(["ctc", "prior", "esctc"]))
+    assert [run.name for run in runs] == [f"table3/esctc-1.17/seed{seed}" for seed in range(3)]
 
 
 # Of the runs that were planned when the first results were made: other options are other runs,
@@ -92,13 +119,13 @@ PLANNED = "0efeca9d58c1133b"
 
 
 def test_runs_are_those_of_the_results_that_there_are(table3):
-    plans = [table3.Plan(scale, real) for scale in table3.SCALES for real in (True, False)]
+    plans = [table3.plan(scale, real) for scale in table3.SCALES for real in (True, False)]
     runs = [
         plan.run(arm, weight, seed)
         for plan in plans
         for arm in plan.arms()
         for weight in plan.weights(arm)
-        for seed in (table3.SEARCH_SEED, 0, 1)
+        for seed in (100, 0, 1)
     ]
     planned = [[run.name, run.options, run.diagnosed, len(run.tests)] for run in runs]
     assert len(planned) == 282
@@ -113,8 +140,77 @@ def test_weights_are_the_named_one_a_third_and_three_times_that(table3):
             # DCTC: 0.03 lies between the authors' two
             assert high == pytest.approx(3 * middle, rel=0.12), arm.key
             assert arm.source
-    seeds = range(max(scale.seeds for scale in table3.SCALES.values()))
-    assert table3.SEARCH_SEED not in seeds
+    assert 100 == table3.SEARCH_SEED >= max(scale.seeds for scale in table3.SCALES.values())
+
+
+@pytest.fixture
+def english(table3, searched, folders):
+    """The runs on English words, without the two rivals that read most: one is excluded."""
+    study, found = searched
+    for weight in ("0.067", "0.2", "0.6"):
+        found[f"cr_ctc-{weight}"]["FUNSD_val"][100] = record(2500)
+    del found["prior-0.9"]  # RANKED's first
+    return table3.english_rivals(study, study.read(found))
+
+
+def test_english_words_are_for_the_best_two_rivals_that_are_searched_and_train_as_ctc(
+    table3, english
+):
+    assert [arm.key for arm in english] == ["focal-0.67", "center-0.017"]
+    assert [arm.title for arm in english] == ["Focal CTC 0.67", "Center loss 0.017"]
+    names = [run.name for run in table3.english_runs("small", english, None)]
+    arms = [
+        *("table1/small_resnet-ctc", "table1/small_resnet-dctc"),
+        *("table3-english/focal-0.67", "table3-english/center-0.017"),
+    ]
+    assert names == [f"{arm}/seed{seed}" for seed in range(3) for arm in arms]
+    assert len(table3.english_runs("smoke", english, None)) == 4
+
+
+def test_english_runs_of_ctc_and_dctc_are_those_of_table_1(table3, english):
+    try:
+        theirs = load("table1").study("scene", "small", ["small_resnet"], [0, 7]).runs()
+    finally:
+        del sys.modules["table1"]
+    ours = [r for r in table3.english_runs("small", english, [0, 7]) if "table1/" in r.name]
+    assert ours == theirs
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_rivals_on_english_words_differ_from_ctc_in_the_loss_only(table3, folders, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    rivals = [
+        table3.Arm(arm.name(arm.weights[0]), "", arm.command(arm.weights[0]))
+        for arm in table3.ARMS
+        if arm.seeds is None and arm.key not in table3.OTHER_DATA
+    ]
+    assert len(rivals) == 9
+    rest = set()
+    for run in table3.english_runs("small", rivals, [0]):
+        config = RecognizerCLI(["--log=off", *run.options], run=False).resolved
+        assert config.pop("arm") == run.name.removesuffix("/seed0")
+        loss, callbacks = config["model"].pop("loss"), config["trainer"].pop("callbacks")
+        if "-english/" in run.name:
+            weight = run.name.split("/")[1].rsplit("-", 1)[1]
+            assert not callbacks and f"{float(weight)}" in str(loss), run.name
+        rest.add(json.dumps(config, sort_keys=True))
+    assert len(rest) == 1
+
+
+@pytest.mark.slow
+def test_a_rival_is_trained_on_english_words(table3, english, folders, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    table3.SceneRuns("tiny").prepare(Console())
+    run = table3.english_runs("tiny", english[:1], [0])[-1]
+    options = (
+        *run.options,
+        "--trainer.enable_progress_bar=false",
+        "--data.init_args.num_workers=0",
+    )
+    finished = execute(dataclasses.replace(run, options=options), "off")
+    assert finished.records["rendered"].arm == "table3-tiny-english/focal-0.67"
+    assert finished.records["rendered"].n == 4
 
 
 @pytest.mark.slow
@@ -122,12 +218,12 @@ def test_weights_are_the_named_one_a_third_and_three_times_that(table3):
 def test_arms_differ_in_the_loss_only_and_see_as_many_images(table3, tmp_path, monkeypatch):
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    plan = table3.Plan("small", real=True)
+    study = table3.plan("small", real=True)
     common = set()
     for arm in table3.ARMS:
-        weight = plan.weights(arm)[-1]
+        weight = study.weights(arm)[-1]
         searched, final = (
-            RecognizerCLI(["--log=off", *plan.run(arm, weight, seed).options], run=False).resolved
+            RecognizerCLI(["--log=off", *study.run(arm, weight, seed).options], run=False).resolved
             for seed in (table3.SEARCH_SEED, 0)
         )
         data = searched["data"]["init_args"]
@@ -146,6 +242,121 @@ def test_arms_differ_in_the_loss_only_and_see_as_many_images(table3, tmp_path, m
     assert len(common) == 1
 
 
+SHARES = {"ctc": 0.5, "dctc-0.03": 0.6, "focal-0.67": 0.4, "center-0.017": 0.45}
+SIZES = {"IIIT5K": 30, "SVT": 20, "IC13_857": 10, "IC15_2077": 40, "SVTP": 20, "CUTE80": 10}
+
+
+@pytest.fixture
+def made_up(table3, folders):
+    """Records of a search that four arms have finished, of final runs, and of English words."""
+    registry, rng, hits = Registry(folders / "runs"), np.random.default_rng(0), {}
+
+    def put(arm, seed, name, n, share):
+        drawn = hits[arm, seed, name] = rng.random(n) < share
+        correct = int(drawn.sum())
+        counts = (n, correct, n - correct, 5 * n, 0.9 * n, {}, "english36")
+        names = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
+        about = {"steps": 10, "alignment": {**dict.fromkeys(names, 0.5), "frame_entropy": 0.1}}
+        stored = (registry.write_hits(drawn), name, 3600.0, about)
+        registry.append(Record(f"{arm}{seed}", arm, seed, name, *counts, *stored))
+
+    study = table3.plan("small", real=True)
+    for arm in study.arms(["ctc", "dctc", "focal", "center"]):
+        for weight in study.weights(arm):
+            share = SHARES.get(arm.name(weight), 0.1)
+            put(f"table3/{arm.name(weight)}", 100, "FUNSD_val", 100, share)
+    for arm, share in SHARES.items():
+        for seed in range(3 if "ctc" in arm else 2):
+            for name in ("FUNSD_val", "FUNSD"):
+                put(f"table3/{arm}", seed, name, 200, share)
+            english = f"table3-english/{arm}"
+            if "ctc" in arm:
+                english = f"table1/small_resnet-{arm.removesuffix('-0.03')}"
+            for name, n in SIZES.items():
+                put(english, seed, name, n, share)
+    return hits
+
+
+def cells(text):
+    """Return the cells of a Markdown table, a list for each row."""
+    lines = [line for line in text.splitlines() if line[:2] == "| " and line[:5] != "| ---"]
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+
+
+def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    call(table3, monkeypatch, "--scale", "small", "--from", str(folders / "runs"))
+    out = folders / "runs" / "table3"
+    drawn = {file.stem: cells(file.read_text()) for file in out.glob("*.md")}
+    names = {"search", "table3", "alignment", "seeds", "english", "english-differences"}
+    assert set(drawn) == names
+    chosen = [row[:2] for row in drawn["search"] if row[5] == "chosen"]
+    assert chosen == [["DCTC", "0.03"], ["Focal CTC", "0.67"], ["Center loss", "0.017"]]
+
+    losses = {row[0]: row for row in drawn["table3"]}
+    assert [losses[name][2] for name in ("CTC", "DCTC", "Focal CTC")] == ["3", "3", "2"]
+    mean = np.mean([made_up["table3/dctc-0.03", seed, "FUNSD"].mean() for seed in range(3)])
+    assert losses["DCTC"][3].startswith(f"{100 * mean:.2f} [")
+
+    assert drawn["seeds"][0] == ["seed", "CTC", "DCTC", "CTC only", "DCTC only", "p"]
+    a, b = (made_up[f"table3/{arm}", 1, "FUNSD"] for arm in ("ctc", "dctc-0.03"))
+    assert drawn["seeds"][2][0] == "1" and len(drawn["seeds"]) == 4
+    assert drawn["seeds"][2][3:5] == [str((a & ~b).sum()), str((b & ~a).sum())]
+
+    english = {row[0]: row[1:] for row in drawn["english"]}
+    assert list(english)[1:] == [
+        f"small_resnet, {loss}"
+        for loss in ("CTC", "DCTC 0.01", "Focal CTC 0.67", "Center loss 0.017")
+    ]
+    of_sets = [
+        100 * np.mean([made_up["table3-english/focal-0.67", seed, name].mean() for seed in (0, 1)])
+        for name in SIZES
+    ]
+    expected = [f"{x:.2f}" for x in (*of_sets, np.mean(of_sets))]
+    assert english["small_resnet, Focal CTC 0.67"] == ["2", *expected]
+    assert [row[:3] for row in drawn["english-differences"][1:4]] == [
+        ["six-set mean", "DCTC 0.01", "3"],
+        ["six-set mean", "Focal CTC 0.67", "2"],
+        ["six-set mean", "Center loss 0.017", "2"],
+    ]
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
+
+
+def test_status_counts_what_is_searched_and_trains_nothing(
+    table3, folders, made_up, monkeypatch, capsys
+):
+    before = (folders / "runs" / "results.jsonl").read_bytes()
+    call(table3, monkeypatch, "--scale", "small", "--status")
+    search, final, english, waiting = capsys.readouterr().out.splitlines()
+    # 3 arms without weights and 13 with three; of these ctc, dctc, focal and center are done
+    assert search.startswith("table3 search   10 of   42 runs done,   32 missing; about 32.0 h")
+    # 8 seeds of CTC and DCTC, 3 of the two rivals, which are the strongest so far
+    assert final.startswith("table3       10 of   22 runs done,   12 missing")
+    assert english.startswith("table3-english   10 of   12 runs done,    2 missing")
+    assert waiting.startswith("Searches that are open: 12 (DCTC, posterior z*, ")
+    assert (folders / "runs" / "results.jsonl").read_bytes() == before
+    assert [path.name for path in (folders / "runs").iterdir() if path.is_dir()] == ["hits"]
+
+
+def test_english_is_trained_alone(table3, folders, made_up, monkeypatch, capsys):
+    trained = []
+    monkeypatch.setattr(table3, "execute_all", lambda runs, *_: trained.extend(runs) or {})
+    monkeypatch.setattr(table3.SceneRuns, "prepare", lambda *_: None)
+    call(table3, monkeypatch, "--scale", "small", "--english", "--seeds", "5")
+    assert [run.name for run in trained] == [
+        "table1/small_resnet-ctc/seed5",
+        "table1/small_resnet-dctc/seed5",
+        *(f"table3-english/{arm}/seed5" for arm in ranked(made_up)),
+    ]
+    assert "The 2 best rivals: " in capsys.readouterr().out
+
+
+def ranked(hits):
+    """Return the arms of rivals, best validation words first."""
+    arms = ("focal-0.67", "center-0.017")
+    return sorted(arms, key=lambda arm: -hits[f"table3/{arm}", 100, "FUNSD_val"].sum())
+
+
 @pytest.mark.slow
 def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path, monkeypatch):
     runs, results = tmp_path / "runs", tmp_path / "results"
@@ -159,7 +370,7 @@ def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path
         files = sorted((runs / "table3-tiny").glob("*.*"))
         return {file.name: file.read_text() for file in files if file.suffix in (".md", ".csv")}
 
-    names = ("alignment", "search", "table3")
+    names = ("alignment", "search", "seeds", "table3")
     drawn = tables()
     assert list(drawn) == [f"{name}.{kind}" for name in names for kind in ("csv", "md")]
     assert "| CTC* | - | 1 |" in drawn["table3.md"] and "| DCTC* | 0.01 | 1 |" in drawn["table3.md"]
@@ -181,8 +392,7 @@ def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path
     for file in drawn:
         (runs / "table3-tiny" / file).unlink()
     monkeypatch.setenv("DCTC_RUNS", str(runs))
-    monkeypatch.setattr(sys, "argv", ["table3", "--scale", "tiny", "--from", str(results)])
-    table3.main()
+    call(table3, monkeypatch, "--scale", "tiny", "--from", str(results))
     assert tables() == drawn
 
 
@@ -196,14 +406,14 @@ def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path
 )
 def test_what_is_wrong_is_said(table3, tmp_path, monkeypatch, options, message):
     monkeypatch.setenv("DCTC_DATA", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["table3", *options])
-    monkeypatch.setattr(table3.signal, "signal", lambda *_: None)
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
     with pytest.raises((ValueError, OSError), match=message):
-        table3.main()
+        call(table3, monkeypatch, *options)
 
 
-def test_a_trial_goes_on_with_rendered_words(table3, tmp_path, monkeypatch):
-    monkeypatch.setenv("DCTC_DATA", str(tmp_path))
-    plan = table3.choose_plan("tiny", Console())
-    assert plan.sets == ("rendered", "rendered") and "a trial" in plan.notes[0]
-    assert "--data=dctc.data.rendered.RenderedDataModule" in plan.run(table3.ARMS[0], "", 0).options
+def test_a_trial_goes_on_with_rendered_words(table3, folders):
+    options = argparse.Namespace(scale="tiny", status=False, english=False)
+    study = table3.choose_plan(options, Console())
+    assert study.words.sets == ("rendered", "rendered") and "a trial" in study.words.notes[0]
+    options = study.run(table3.ARMS[0], "", 0).options
+    assert "--data=dctc.data.rendered.RenderedDataModule" in options

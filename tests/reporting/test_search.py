@@ -1,6 +1,14 @@
 import pytest
 
-from dctc.reporting.search import choose_weight, strongest
+from dctc.reporting.search import (
+    Searched,
+    choices,
+    choose_weight,
+    open_searches,
+    search_table,
+    strongest,
+    strongest_searched,
+)
 
 
 def test_the_best_validation_accuracy_is_chosen_and_of_equal_ones_the_first(record):
@@ -25,3 +33,39 @@ def test_other_samples_are_refused(record, change):
 def test_nothing_to_choose_from_is_refused():
     with pytest.raises(ValueError, match="search over nothing"):
         choose_weight({})
+
+
+@pytest.fixture
+def searched(record):
+    """A complete search, one that lacks a weight, and two with nothing to choose."""
+    return {
+        "focal": Searched(
+            "Focal CTC", ("1", "2"), "ours", {"1": record(correct=2), "2": record(correct=3)}
+        ),
+        "prior": Searched("Prior", ("1", "2"), "its authors", {"1": record(correct=4)}),
+        "ctc": Searched("CTC", ("",), "", {"": record(correct=1)}),
+        "ace": Searched("ACE", ("",), "", {}),
+    }
+
+
+def test_a_choice_takes_a_complete_search(searched):
+    assert choices(searched) == {"focal": "2", "ctc": ""}
+    assert strongest_searched(searched, ["prior", "ctc", "focal", "ace"], 3) == ["focal", "ctc"]
+    assert strongest_searched(searched, ["prior"], 3) == []
+
+
+def test_open_searches_are_counted_and_named(searched):
+    assert open_searches(searched).startswith("Searches that are open: 2 (Prior, ACE).")
+    assert open_searches({"ctc": searched["ctc"]}) == "No search is open."
+
+
+def test_every_weight_that_is_trained_has_a_row(searched):
+    table = search_table(searched, ["The end."])
+    assert table.columns == ["loss", "weight", "n", "accuracy", "NED", "choice", "weights from"]
+    assert table.rows == [
+        ["Focal CTC", "1", "4", "50.00", "93.75", "", "ours"],
+        ["Focal CTC", "2", "4", "75.00", "93.75", "chosen", "ours"],
+        ["Prior", "1", "4", "100.00", "93.75", "", "its authors"],
+        ["CTC", "-", "4", "25.00", "93.75", "", ""],
+    ]
+    assert table.notes == ["The end."]

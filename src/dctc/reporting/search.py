@@ -2,9 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dctc.reporting.registry import Record
+from dctc.reporting.tables import Table, percent
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the search for the weight of a loss has found so far.
+
+    Attributes:
+        title: Name of the loss in tables.
+        weights: What is searched; one empty weight where there is nothing to choose.
+        source: Where the weights come from.
+        scored: Records of the validation set by weight, of those that are trained.
+    """
+
+    title: str
+    weights: Sequence[str]
+    source: str
+    scored: Mapping[str, Record]
+
+    @property
+    def choice(self) -> str | None:
+        """The best weight; None while one is not trained."""
+        return choose_weight(self.scored) if set(self.weights) <= self.scored.keys() else None
+
+
+def choices(searched: Mapping[str, Searched]) -> dict[str, str]:
+    """Return the chosen weight of each arm whose search is complete."""
+    found = {key: search.choice for key, search in searched.items()}
+    return {key: choice for key, choice in found.items() if choice is not None}
+
+
+def open_searches(searched: Mapping[str, Searched]) -> str:
+    """Say in a sentence how many searches are open, and what that means."""
+    waiting = [search.title for search in searched.values() if search.choice is None]
+    if not waiting:
+        return "No search is open."
+    return (
+        f"Searches that are open: {len(waiting)} ({', '.join(waiting)}). Their final runs are not "
+        f"counted yet, and the strongest rivals are those among the others."
+    )
+
+
+def strongest_searched(
+    searched: Mapping[str, Searched], arms: Sequence[str], count: int
+) -> list[str]:
+    """Return the strongest of some arms, each at its chosen weight, best first.
+
+    Args:
+        searched: What was found, by arm.
+        arms: Who takes part, if its search is complete.
+        count: How many.
+    """
+    chosen = choices(searched)
+    records = {key: searched[key].scored[chosen[key]] for key in arms if key in chosen}
+    return strongest(records, count) if records else []
+
+
+def search_table(searched: Mapping[str, Searched], notes: Sequence[str] = ()) -> Table:
+    """Return what was found, a row each weight that is trained.
+
+    Args:
+        searched: By arm.
+        notes: Lines below the table.
+    """
+    rows = [
+        [
+            search.title,
+            weight or "-",
+            f"{record.n:,}",
+            percent(record.correct, record.n),
+            percent(record.similarity, record.n),
+            "chosen" if weight and search.choice == weight else "",
+            search.source,
+        ]
+        for search in searched.values()
+        for weight, record in search.scored.items()
+    ]
+    columns = ["loss", "weight", "n", "accuracy", "NED", "choice", "weights from"]
+    return Table("Search for the weights of the losses", columns, rows, notes)
 
 
 def choose_weight(scored: Mapping[str, Record]) -> str:

@@ -1,0 +1,92 @@
+"""Losses on several sets: differences to the first, corrected for how many losses there are."""
+
+import numpy as np
+import pytest
+
+from dctc.reporting.losses_on_sets import losses_on_sets
+from dctc.reporting.model_arms import ModelArm, contrasts
+from dctc.reporting.registry import Registry
+from dctc.reporting.statistics import holm
+
+SIZES, MEANS = {"A": 40, "B": 10}, {"mean of two": ("A", "B")}
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+@pytest.fixture
+def losses(registry, record):
+    """Records by loss, set and seed: three seeds of CTC, two of EN, one of ACE."""
+    rng = np.random.default_rng(0)
+
+    def scored(loss, name, seed, share):
+        hits = rng.random(SIZES[name]) < share
+        counts = {"n": len(hits), "correct": int(hits.sum()), "samples": name}
+        return record(
+            arm=loss, seed=seed, set=name, hits=registry.write_hits(hits), **counts, drops={}
+        )
+
+    return {
+        loss: {name: {s: scored(loss, name, s, share) for s in range(seeds)} for name in SIZES}
+        for loss, share, seeds in (("CTC", 0.4, 3), ("EN", 0.6, 2), ("EA", 0.5, 2), ("ACE", 0.2, 1))
+    }
+
+
+def draw(registry, losses, means=MEANS):
+    return losses_on_sets("T", registry, "net", losses, means, "other", ["The end."])
+
+
+def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
+    accuracies, differences = draw(registry, losses)
+    assert [row[:2] for row in accuracies.rows] == [
+        ["net, CTC", "3"],
+        ["net, EN", "2"],
+        ["net, EA", "2"],
+        ["net, ACE*", "1"],
+    ]
+    assert accuracies.columns[-1] == "mean of two" and accuracies.notes[-1] == "The end."
+    assert [row[:3] for row in differences.rows] == [
+        [name, loss, seeds]
+        for name in ("mean of two", "A", "B")
+        for loss, seeds in (("EN", "2"), ("EA", "2"), ("ACE", "1"))
+    ]
+    ctc, *others = (ModelArm("net", loss, records) for loss, records in losses.items())
+    found = {
+        arm.loss: contrasts(registry, ctc, arm, [*SIZES], MEANS, {})["mean of two"]
+        for arm in others
+    }
+    corrected = holm({loss: found[loss].comparison.p for loss in ("EN", "EA")})
+    for row in differences.rows[:3]:
+        contrast = found[row[1]]
+        c = contrast.comparison
+        assert row[3:6] == [
+            f"{100 * contrast.first:.2f}",
+            f"{100 * contrast.second:.2f}",
+            f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
+        ]
+        assert row[6] == (f"{corrected[row[1]]:.3f}" if row[1] in corrected else "-")
+    assert differences.rows[2][7] == "-"  # one seed: the mean has no detectable difference
+
+
+def test_a_mean_that_lacks_a_set_is_left_out_and_called_a_trial(registry, losses):
+    for records in losses.values():
+        del records["B"]
+    accuracies, differences = draw(registry, losses)
+    assert {row[0] for row in differences.rows} == {"A"}
+    for table in (accuracies, differences):
+        assert table.notes[-1] == "Scored on A alone: a trial, no result."
+
+
+def test_what_stands_in_is_used_where_no_set_is_there(registry, losses):
+    assert draw(registry, losses, {"mean": ("X",)}) is None
+    own = {loss: {"other": records["A"]} for loss, records in losses.items()}
+    accuracies, differences = draw(registry, own)
+    assert accuracies.columns[2:] == ["other 40"]
+    assert {row[0] for row in differences.rows} == {"other"}
+
+
+def test_one_loss_is_no_comparison(registry, losses):
+    assert draw(registry, {"CTC": losses["CTC"], "DCTC": {}}) is None
+    assert draw(registry, {"CTC": {}, "DCTC": losses["CTC"]}) is None
