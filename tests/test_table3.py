@@ -333,7 +333,7 @@ def test_status_counts_what_is_searched_and_trains_nothing(
     # 8 seeds of CTC and DCTC, 3 of the two rivals, which are the strongest so far
     assert final.startswith("table3       10 of   22 runs done,   12 missing")
     assert english.startswith("table3-english   10 of   12 runs done,    2 missing")
-    assert waiting.startswith("Searches that are open: 12 (DCTC, posterior z*, ")
+    assert waiting.startswith("Searches that are open: 12 (DCTC, posterior z*; ")
     assert (folders / "runs" / "results.jsonl").read_bytes() == before
     assert [path.name for path in (folders / "runs").iterdir() if path.is_dir()] == ["hits"]
 

@@ -55,7 +55,7 @@ def test_a_choice_takes_a_complete_search(searched):
 
 
 def test_open_searches_are_counted_and_named(searched):
-    assert open_searches(searched).startswith("Searches that are open: 2 (Prior, ACE).")
+    assert open_searches(searched).startswith("Searches that are open: 2 (Prior; ACE).")
     assert open_searches({"ctc": searched["ctc"]}) == "No search is open."
 
 
