@@ -110,6 +110,18 @@ def test_the_latest_record_counts_and_arms_of_another_prefix_do_not(registry, sc
     assert found["ctc"]["test"][0].correct == last.sum()
 
 
+def test_what_was_scored_last_counts_wherever_it_stands(registry, score):
+    new = score("ctc", 0, 0.9, run="new", about={"time": "2026-11-22T10:00:00Z"})
+    score("ctc", 0, 0.2, run="adopted", about={"time": "2026-11-21T10:00:00Z"})
+    assert find_arms(registry, "t/")["ctc"]["test"][0].correct == new.sum()
+
+
+def test_other_weights_than_those_of_the_end_do_not_count(registry, score):
+    score("ctc", 0, 0.5, run="key")
+    score("ctc", 0, 0.9, run="key+01234567")
+    assert find_arms(registry, "t/")["ctc"]["test"][0].run == "key"
+
+
 @pytest.mark.parametrize("change", [{"samples": "other"}, {"about": {"steps": 11}}])
 def test_runs_that_differ_in_more_than_the_loss_are_refused(registry, score, change):
     score("ctc", 0, 0.5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dctc.reporting.registry import Record, Registry
+from dctc.reporting.registry import OTHER_WEIGHTS, Record, Registry
 from dctc.reporting.statistics import Comparison, bootstrap_interval, compare, holm, paired_t
 from dctc.reporting.tables import Table, drop_notes
 
@@ -38,15 +38,18 @@ class Row:
 
 
 def find_arms(registry: Registry, prefix: str) -> dict[str, dict[str, dict[int, Record]]]:
-    """Return the records of arms by name, set and seed; of several the latest.
+    """Return the records of arms by name, set and seed; of several the one that was scored last.
+
+    Their order in the file says nothing of that where some are adopted, or all are published. What
+    other weights than those of a run's end have read is left out.
 
     Args:
         registry: Where they lie.
         prefix: What the names of the arms begin with; it is taken off.
     """
     found: dict[str, dict[str, dict[int, Record]]] = {}
-    for record in registry.records():
-        if record.arm.startswith(prefix):
+    for record in sorted(registry.records(), key=lambda r: r.about.get("time", "")):
+        if record.arm.startswith(prefix) and OTHER_WEIGHTS not in record.run:
             of_arm = found.setdefault(record.arm.removeprefix(prefix), {})
             of_arm.setdefault(record.set, {})[record.seed] = record
     return found

@@ -18,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
+OTHER_WEIGHTS = "+"  # in the key of a result of weights that are not the end of the run's training
+
 
 @dataclass(frozen=True)
 class Record:
     """The result of one run on one set.
 
     Attributes:
-        run: Key of the run.
+        run: Key of the run; of other weights than those of its end, with ``+`` and their hash.
         arm: What is compared, such as ``ctc`` or ``dctc``.
         seed: Seed of the run.
         set: Name of the set.

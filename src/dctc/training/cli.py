@@ -29,7 +29,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from dctc.reporting.registry import runs_folder
+from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
 from dctc.training.folder import claim
 from dctc.training.module import RecognizerModule
@@ -155,7 +155,7 @@ class RecognizerCLI(LightningCLI):
             return ""
         if final.is_file() and Path(checkpoint).samefile(final):
             return ""
-        return f"+{hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:8]}"
+        return f"{OTHER_WEIGHTS}{hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:8]}"
 
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]

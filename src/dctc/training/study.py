@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.training.runs import DataFactory, Run
 
@@ -70,9 +71,12 @@ def print_status(target: str, runs: Sequence[Run]) -> None:
     if not runs:
         print(f"{target:<10} nothing to train")
         return
-    seconds: dict[str, float] = {}
-    for record in Registry(runs_folder()).records():
-        seconds[f"{record.arm}/seed{record.seed}"] = record.wall_s
+    seconds = {
+        f"{arm}/seed{seed}": record.wall_s
+        for arm, of_set in find_arms(Registry(runs_folder()), "").items()
+        for of_seed in of_set.values()
+        for seed, record in of_seed.items()
+    }
     names = {run.name for run in runs}
     done = [seconds[name] for name in names if name in seconds]
     missing = len(names) - len(done)
