@@ -28,7 +28,8 @@ from dctc.reporting.model_table import (
     difference_table,
 )
 from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.search import choose_weight
 from dctc.reporting.tables import Table
 from dctc.training.launch import Launch, cost_table, several_nodes
 from dctc.training.parallel import execute_all, report_problems
@@ -46,7 +47,7 @@ from dctc.training.scene_runs import (
 )
 from dctc.training.study import Arm, Study, print_status
 from dctc.training.upload import upload
-from dctc.training.weight_search import SEARCH_SEED
+from dctc.training.weight_search import SEARCH_SEED, Found
 
 QUOTED = Path("experiments/paper/english.yaml")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")
@@ -207,32 +208,37 @@ def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:
 
 
 def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, Table]:
-    """Return the table of forms, of what the comparison of losses has trained."""
+    """Return the table of forms: CTC, and DCTC at the weight that the comparison of losses chose.
+
+    None where a weight that was trained is not searched, so that none is chosen yet.
+    """
     name = SOURCES["funsd"].name
     table3 = "small" if scale == "paper" else scale
     prefix = "table3" if table3 == "small" else f"table3-{table3}"
-    tested = {
-        arm: {name: {s: r for s, r in of_arm.get(name, {}).items() if s != SEARCH_SEED}}
-        for arm, of_arm in find_arms(registry, f"{prefix}/").items()
-        if arm == "ctc" or arm.startswith("dctc-")
-    }
-    reference = ModelArm("small_resnet", "CTC", tested.pop("ctc", {}))
-    compared = [
-        ModelArm("small_resnet", arm.replace("-", " ").upper(), records)
-        for arm, records in tested.items()
-    ]
-    compared = [arm for arm in compared if common_seeds(reference, arm, [name])]
-    if not compared:
+    found = find_arms(registry, f"{prefix}/")
+    weights = [arm for arm in found if arm.startswith("dctc-")]
+    searched = {arm: found[arm].get(f"{name}_val", {}).get(SEARCH_SEED) for arm in weights}
+    scored = {arm: record for arm, record in searched.items() if record is not None}
+    best = choose_weight(scored) if scored and len(scored) == len(weights) else ""
+    reference, chosen = (
+        ModelArm("small_resnet", arm.replace("-", " ").upper(), {name: _final(found, arm, name)})
+        for arm in ("ctc", best)
+    )
+    if not common_seeds(reference, chosen, [name]):
         console.print(
-            f"{name}: no final runs of {prefix}/ctc and {prefix}/dctc; "
+            f"{name}: no final runs of {prefix}/ctc and of {prefix}/dctc at its chosen weight; "
             f"./reproduce.sh table3 --scale {table3} --only ctc,dctc trains them.",
             highlight=False,
         )
         return {}
-    best = max(compared, key=lambda arm: len(arm.seeds([name])))
     title = f"{name}, words of forms: small_resnet"
     notes = ["Runs of table 3; the weight was chosen there, on validation words."]
-    return {"funsd": companion_table(title, registry, reference, best, name, notes)}
+    return {"funsd": companion_table(title, registry, reference, chosen, name, notes)}
+
+
+def _final(found: Found, arm: str, name: str) -> dict[int, Record]:
+    of_seed = found.get(arm, {}).get(name, {})
+    return {seed: record for seed, record in of_seed.items() if seed != SEARCH_SEED}
 
 
 def draw(scale: str, registry: Registry, log: str, console: Console) -> None:

@@ -131,7 +131,11 @@ def test_arms_differ_in_the_weight_only(table1, folders, monkeypatch, part):
 
 @pytest.fixture
 def made_up(tmp_path):
-    """Records of both losses: two seeds on six sets, three on receipts, some of table 3."""
+    return make_up(tmp_path, best="dctc-0.01")
+
+
+def make_up(tmp_path, best):
+    """Write records of both losses: two seeds on six sets, three on receipts, some of table 3."""
     registry, rng, hits = Registry(tmp_path / "made_up"), np.random.default_rng(0), {}
 
     def put(arm, seed, name, n, accuracy):
@@ -151,6 +155,7 @@ def made_up(tmp_path):
     for arm, seeds in (("ctc", (0, 1, 100)), ("dctc-0.01", (0, 1, 100)), ("dctc-0.1", (0, 100))):
         for seed in seeds:
             put(f"table3/{arm}", seed, "FUNSD", 60, 0.6)
+        put(f"table3/{arm}", 100, "FUNSD_val", 60, 0.9 if arm == best else 0.1)
     return registry.folder, {key: np.stack(value) for key, value in hits.items()}
 
 
@@ -199,12 +204,29 @@ def test_what_is_drawn_is_what_the_records_say(table1, folders, made_up, monkeyp
     shares = (100 * own.mean(), 90.0, 20 * (1 - own.mean()))
     assert receipts[:3] == [f"{share:.2f}" for share in shares]
 
-    # of the two weights, that with more seeds; the seed of the search is not among them
+    # of the two weights, that which reads more validation words with the seed of the search, which
+    # is not among those that are compared
     assert "2 seeds of each" in drawn["funsd"]
     forms = cells(drawn["funsd"])
     accuracy = 100 * hits["table3/dctc-0.01", "FUNSD"][:2].mean()
     assert forms["small_resnet, DCTC 0.01"][0] == f"{accuracy:.2f}"
     assert "IC15_1811" in drawn["published"] and "93.76" in drawn["published"]
+
+
+def test_the_weight_for_forms_is_the_chosen_one_and_not_that_with_most_seeds(
+    table1, folders, tmp_path
+):
+    source, _ = make_up(tmp_path, best="dctc-0.1")
+    console = Console(record=True, width=200)
+    table = table1.funsd_tables("small", Registry(source), console)["funsd"]
+    assert [row[0] for row in table.rows] == ["small_resnet, CTC", "small_resnet, DCTC 0.1"]
+    lines = (source / "results.jsonl").read_text().splitlines()
+    # a weight that the ablations have trained, and that is not searched
+    other = next(line for line in lines if '"seed": 0' in line and "table3/dctc-0.01" in line)
+    lines.append(other.replace("table3/dctc-0.01", "table3/dctc-0.03"))
+    (source / "results.jsonl").write_text("\n".join(lines) + "\n")
+    assert not table1.funsd_tables("small", Registry(source), console)
+    assert "at its chosen weight" in console.export_text()
 
 
 def test_sets_that_are_missing_leave_means_empty(table1, folders, made_up):
@@ -232,7 +254,7 @@ def test_an_empty_registry_is_said(table1, folders):
     table1.draw("tiny", Registry(folders / "none"), "off", console)
     text = console.export_text()
     assert "table1-tiny: no finished runs of both losses yet." in text
-    assert "FUNSD: no final runs of table3-tiny/ctc and table3-tiny/dctc" in text
+    assert "FUNSD: no final runs of table3-tiny/ctc and of table3-tiny/dctc" in text
 
 
 @pytest.mark.slow
