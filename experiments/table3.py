@@ -189,16 +189,18 @@ def table_rows(study: WeightSearch, found: Found, chosen: Mapping[str, str]) -> 
     return rows
 
 
-def english_tables(scale: str, registry: Registry) -> dict[str, Table]:
-    """Return the tables of English words; none without CTC and one more loss."""
+def english_tables(scale: str, registry: Registry, rivals: Sequence[Arm]) -> dict[str, Table]:
+    """Return the tables of English words; none without CTC and one more loss.
+
+    Of the rivals only those that the search names: while it was open, others may have been trained.
+    """
     of_models = find_arms(registry, f"{models_target(scale)}/")
     losses = {
         "CTC": of_models.get(f"{MODEL}-ctc", {}),
         f"DCTC {DISTILL_WEIGHT}": of_models.get(f"{MODEL}-dctc", {}),
     }
-    for arm, records in find_arms(registry, f"{target(scale)}-english/").items():
-        key, weight = arm.rsplit("-", 1)
-        losses[f"{BY_KEY[key].title} {weight}"] = records
+    found = find_arms(registry, f"{target(scale)}-english/")
+    losses |= {arm.title: found[arm.key] for arm in rivals if arm.key in found}
     note = (
         f"Trained on rendered scene words. CTC and DCTC are those of table 1; the others are the "
         f"{BEST} rivals that read most validation words of forms, at the weights chosen there. "
@@ -230,7 +232,7 @@ def draw(
     if len(both) == 2 and both[0].tested.keys() & both[1].tested.keys():
         title = f"Seed by seed on {test}: DCTC {both[1].weight} against CTC"
         tables["seeds"] = seed_table(title, registry, *both, notes)
-    tables |= english_tables(scale, registry)
+    tables |= english_tables(scale, registry, english_rivals(study, searched))
     out = runs_folder() / study.name
     for name, table in tables.items():
         console.print()
