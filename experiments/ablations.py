@@ -10,8 +10,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -23,20 +22,27 @@ from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.parallel import execute_all, report_problems
 from dctc.training.runs import Run, options_parser
-from dctc.training.stored_words import StoredWords
+from dctc.training.scene_runs import (
+    DATA,
+    DISTILL_WEIGHT,
+    TINY,
+    SceneRuns,
+    both_losses,
+    limited,
+    net,
+)
 from dctc.training.study import Arm, Study, print_status
 from dctc.training.upload import upload
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
 
-SCENE = Path("experiments/configs/scene.yaml")
-DATA = "--data.init_args"
 FRAMES = 32  # t, of 128 pixels; every image has that width
 NARROW, NARROW_FRAMES = 32, 8  # pixels and frames where labels that do not fit are many
-ALPHA = "0.01"  # authors' CRNN experiment
+ALPHA = str(DISTILL_WEIGHT)
 CALLBACK_ALPHA = "0.1"  # authors' code, default
 # What the comparison of losses (experiments/table3.py) and that of models (table1.py) train too
 TABLE3 = ("ctc", "dctc-0.01", "dctc-0.03", "dctc-0.1", "dctc_posterior-0.01", "dctc_viterbi-0.01")
-TABLE1 = ("small_resnet-ctc", "small_resnet-dctc")
+MODEL = "small_resnet"
+TABLE1 = tuple(arm.key for arm in both_losses(MODEL))
 
 Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
 
@@ -85,7 +91,7 @@ class Scale:
         lengths: Other numbers of steps.
         words: Other numbers of training words.
         options: What it changes in every training on FUNSD.
-        scene: What it changes in every training on scene words.
+        scene: Name of the scale of trainings on scene words.
     """
 
     seeds: tuple[int, ...]
@@ -95,17 +101,7 @@ class Scale:
     lengths: tuple[int, ...]
     words: tuple[int, ...]
     options: tuple[str, ...] = ()
-    scene: tuple[str, ...] = ()
-
-
-def limited(steps: int) -> tuple[str, ...]:
-    """Return the options of a short training, validated once, and tested on part of the words."""
-    return (
-        f"--trainer.max_steps={steps}",
-        f"--trainer.val_check_interval={steps}",
-        "--trainer.limit_val_batches=2",
-        "--trainer.limit_test_batches=4",
-    )
+    scene: str = "small"
 
 
 def of_length(steps: int) -> tuple[str, ...]:
@@ -113,7 +109,6 @@ def of_length(steps: int) -> tuple[str, ...]:
     return (f"--trainer.max_steps={steps}", f"--trainer.val_check_interval={steps // 5}")
 
 
-TINY = "--config=experiments/configs/trainer/tiny.yaml"
 SCALES = {
     "tiny": Scale(
         seeds=(0,),
@@ -122,15 +117,8 @@ SCALES = {
         estimators=(),
         lengths=(),
         words=(8,),
-        options=(TINY,),
-        scene=(
-            f"{DATA}.fonts=null",
-            f"{DATA}.words=python",
-            f"{DATA}.epoch_size=4",
-            f"{DATA}.val_size=4",
-            f"{DATA}.test_size=4",
-            TINY,
-        ),
+        options=TINY,
+        scene="tiny",
     ),
     "smoke": Scale(
         seeds=(0,),
@@ -139,8 +127,8 @@ SCALES = {
         estimators=("posterior",),
         lengths=(30,),
         words=(1000,),
-        options=limited(60),
-        scene=(f"{DATA}.epoch_size=1600", f"{DATA}.test_size=512", *limited(50)),
+        options=(*limited(60), "--trainer.limit_test_batches=4"),
+        scene="short",
     ),
     "small": Scale(
         seeds=(0, 1, 2),
@@ -280,27 +268,21 @@ def first(size: int) -> tuple[str, ...]:
 
 def true_alignment() -> Factor:
     """Return the comparison of the estimate with the truth, on rendered words."""
-    net = "--config=experiments/configs/model/small_resnet.yaml"
-    # as the comparison of models has them, so that the runs are the same
-    shared = {
-        loss: (
-            net,
-            *fragment(loss),
-            f"--trainer.callbacks.init_args.distill_weight={weight}",
-        )
-        for loss, weight in (("ctc", 0.0), ("dctc", ALPHA))
-    }
-    ctc, own = TABLE1
+    ctc, own = both_losses(MODEL)  # as the comparison of models has them
     given = dctc_template("given").format(ALPHA)
     return Factor(
         "alignment",
         "True alignment in place of z*: rendered scene words",
         (
-            Level(Arm(ctc, "CTC", shared["ctc"])),
-            Level(Arm(own, f"DCTC {ALPHA}, likelihood estimate", shared["dctc"]), ctc),
+            Level(replace(ctc, title="CTC")),
+            Level(replace(own, title=f"DCTC {ALPHA}, likelihood estimate"), ctc.key),
             Level(
-                Arm(f"dctc_given-{ALPHA}", f"DCTC {ALPHA}, true alignment", (net, given)),
-                ctc,
+                Arm(
+                    f"dctc_given-{ALPHA}",
+                    f"DCTC {ALPHA}, true alignment",
+                    (*net(MODEL), given),
+                ),
+                ctc.key,
             ),
         ),
         (
@@ -335,9 +317,9 @@ class Plan:
         return WordRuns(self.real, tiny=self.scale == "tiny")
 
     @property
-    def scene(self) -> StoredWords:
+    def scene(self) -> SceneRuns:
         """The data of trainings on rendered scene words."""
-        return StoredWords("scene", SCENE, SCALES[self.scale].scene)
+        return SceneRuns(SCALES[self.scale].scene)
 
     def factors(self, only: Sequence[str] = ()) -> list[Factor]:
         """Return the factors among those asked for; none means all.
@@ -364,8 +346,7 @@ class Plan:
         scale, arm = SCALES[self.scale], level.arm
         if not factor.scene:
             return self.words.run(self.arm_name(arm.key), (*scale.options, *arm.options), seed)
-        shared = (f"--config={SCENE}", *scale.scene, self.scene.option)
-        return Study(self.study(arm.key), (arm,), (seed,), shared).run(arm, seed)
+        return Study(self.study(arm.key), (arm,), (seed,), self.scene.options).run(arm, seed)
 
     def runs(self, chosen: Sequence[Factor], seeds: Sequence[int]) -> list[Run]:
         """Return all runs once: of each seed all levels, so that a sitting cut short compares."""
@@ -442,7 +423,7 @@ def main() -> None:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
     if any(factor.scene for factor in chosen):
-        plan.scene.write()
+        plan.scene.words.write()
     outcomes = execute_all(runs, options.jobs, options.log)
     console.rule("Result")
     draw(plan, Registry(runs_folder()), options.log, console)

@@ -1,5 +1,6 @@
 """The ablations: runs they share, what their levels change, and the script at its smallest."""
 
+import dataclasses
 import importlib.util
 import itertools
 import os
@@ -67,6 +68,14 @@ def test_runs_of_the_comparison_of_losses_are_the_same_runs(scripts, ablations, 
     assert len(shared) == len(ablations.TABLE3) * len(SEEDS)
     for name, run in shared.items():
         assert run == expected[name]
+
+
+def test_runs_of_the_comparison_of_models_are_the_same_runs(scripts, plan):
+    theirs = scripts["table1"].study("scene", "small", ["small_resnet"], SEEDS).runs()
+    runs = runs_of(plan, "alignment", seeds=SEEDS)
+    for run in theirs:  # but for the benchmarks, which are no part of this table
+        assert runs[run.name] == dataclasses.replace(run, tests=())
+    assert {name for name in runs if name.startswith("table1/")} == {run.name for run in theirs}
 
 
 def test_a_run_is_planned_once_and_those_of_a_seed_come_together(plan):

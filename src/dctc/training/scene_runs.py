@@ -42,6 +42,12 @@ SCALES: dict[str, tuple[str, ...]] = {
         f"{DATA}.test_size=4",
         *TINY,
     ),
+    "short": (
+        f"{DATA}.epoch_size=1600",
+        f"{DATA}.test_size=512",
+        *limited(50),
+        "--trainer.limit_test_batches=4",
+    ),
     "smoke": (f"{DATA}.epoch_size=6400", f"{DATA}.test_size=512", *limited(200)),
     "small": (),
 }
@@ -96,6 +102,11 @@ class SceneRuns:
         return StoredWords("scene", CONFIG, SCALES[self.scale])
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """The command line of ``dctc fit`` that all arms share."""
+        return (f"--config={CONFIG}", *SCALES[self.scale], self.words.option)
+
+    @property
     def tests(self) -> tuple[Benchmarks, ...]:
         """The benchmarks; none if not one of them is there."""
         root = data_root()
@@ -110,8 +121,7 @@ class SceneRuns:
             arms: What is compared.
             seeds: Seeds of each arm.
         """
-        options = (f"--config={CONFIG}", *SCALES[self.scale], self.words.option)
-        return Study(name, tuple(arms), tuple(seeds), options, self.tests)
+        return Study(name, tuple(arms), tuple(seeds), self.options, self.tests)
 
     def prepare(self, console: Console) -> None:
         """Draw the training words that are missing; say so if no benchmark is there."""
