@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 
 from dctc.data.rendered import RenderedDataModule
+from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Registry
 from dctc.training import cli as training_cli
 from dctc.training.results import read_readings
@@ -144,6 +145,27 @@ def test_a_configuration_that_comes_back_has_its_readings_again(options, runs):
     assert len(read_readings(third.folder / "readings" / "rendered.tsv")) == 5
 
 
+def test_tables_take_the_records_of_the_configuration_that_is_executed(options, runs, monkeypatch):
+    monkeypatch.setattr("dctc.training.results.now", lambda: "2026-01-01T00:00:00Z")
+    first = execute(Run("one", (*options, "--arm=t/a")), "off", net=False)
+    second = execute(
+        Run("one", (*options, "--arm=t/a", "--trainer.gradient_clip_val=1.0")), "off", net=False
+    )
+    keys = [finished.records["rendered"].run for finished in (first, second)]
+
+    def taken(arm):
+        return find_arms(Registry(runs), "t/")[arm]["rendered"][0].run
+
+    assert keys[0] != keys[1] == taken("a")
+    calls = count(monkeypatch, "fit", "test")
+    execute(Run("one", (*options, "--arm=t/a")), "off", net=False)
+    assert taken("a") == keys[0]
+    execute(Run("two", (*options, "--arm=t/b")), "off", net=False)
+    assert taken("b") == keys[0]  # the same configuration under another name
+    assert calls == {"fit": 0, "test": 0}
+    assert len(list(Registry(runs).records())) == 4
+
+
 def test_a_folder_that_is_not_ours_is_set_aside_twice(options, runs):
     for number in range(2):
         (runs / "one").mkdir(parents=True)
@@ -273,12 +295,12 @@ def test_wandb_runs_are_closed_and_none_is_opened_for_nothing(options, runs):
 
 def test_options_of_an_experiment(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["experiment"])
-    assert vars(parse_options("What it does.", ("tiny", "smoke"))) == {
-        "scale": "smoke",
-        "log": "offline",
-    }
-    monkeypatch.setattr(sys, "argv", ["experiment", "--scale", "tiny", "--log", "off"])
-    assert vars(parse_options("", ("tiny", "smoke"))) == {"scale": "tiny", "log": "off"}
+    default = {"scale": "smoke", "log": "offline", "jobs": 1, "status": False}
+    assert vars(parse_options("What it does.", ("tiny", "smoke"))) == default
+    given = ("--scale", "tiny", "--log", "off", "--jobs", "2", "--status")
+    monkeypatch.setattr(sys, "argv", ["experiment", *given])
+    expected = {"scale": "tiny", "log": "off", "jobs": 2, "status": True}
+    assert vars(parse_options("", ("tiny", "smoke"))) == expected
     monkeypatch.setattr(sys, "argv", ["experiment", "--scale", "paper"])
     with pytest.raises(SystemExit):
         parse_options("", ("tiny", "smoke"))

@@ -111,7 +111,7 @@ class ResultsWriter(pl.Callback):
             hits=self.registry.write_hits(hits),
             samples=samples_key([o.key for o in outcomes]),
             wall_s=round(self.train_seconds, 1),
-            about={**environment(), "steps": max(trainer.global_step, self._steps), "time": _now()},
+            about={**environment(), "steps": max(trainer.global_step, self._steps), "time": now()},
         )
 
 
@@ -151,5 +151,6 @@ def _gather(mine: Any) -> list[Any]:
     return everyone
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time in UTC, as records have it; of two such texts the later one is larger."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -17,9 +17,11 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.arguments import positive
+from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
 from dctc.training.diagnosis import diagnose
+from dctc.training.results import now
 
 DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
 
@@ -67,7 +69,8 @@ class Busy(RuntimeError):
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
-    A run that was killed goes on from its last checkpoint. A folder of the same name that holds
+    Its records are then those that tables take for its arm and seed. A run that was killed goes on
+    from its last checkpoint. A folder of the same name that holds
     a run of another configuration is set aside, not overwritten.
 
     Args:
@@ -94,6 +97,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
                     _diagnose(cli)
         finally:
             _close_wandb(cli.trainer)
+        rank_zero_only(_bring_forward)(cli)
         return Finished(run, folder, cli.datamodule, _known(cli))
 
 
@@ -140,6 +144,21 @@ def _diagnose(cli: RecognizerCLI) -> None:
 
 def _known(cli: RecognizerCLI) -> dict[str, Record]:
     return Registry(runs_folder()).find(cli.results.run)
+
+
+def _bring_forward(cli: RecognizerCLI) -> None:
+    """Let tables take these records, which may be those of another arm, or not the latest.
+
+    Two arms of one configuration are one run; and where a configuration comes back, records of the
+    other one, or adopted ones, may have come after its own.
+    """
+    registry, arm = Registry(runs_folder()), cli.results.arm
+    taken = find_arms(registry, arm).get("", {})
+    for name, record in _known(cli).items():
+        found = taken.get(name, {}).get(record.seed)
+        if found is None or found.run != record.run:
+            about = {**record.about, "time": now()}
+            registry.append(replace(record, arm=arm, about=about))
 
 
 def _close_wandb(trainer: pl.Trainer) -> None:
