@@ -73,6 +73,16 @@ def test_what_is_published_stays_and_hits_that_nothing_names_go(runs, tmp_path):
     assert len(list((to / "hits").iterdir())) == 1
 
 
+def test_arms_that_share_a_run_are_all_published_and_adopted(runs, tmp_path):
+    registry = Registry(runs)
+    registry.append(dataclasses.replace(registry.find("bb")["test"], arm="t/c"))
+    publish(runs, find_runs(runs, ["t/*"]), tmp_path / "results")
+    arms = [r["arm"] for r in published(tmp_path / "results") if r["set"] == "test"]
+    assert arms == ["t/a-0.1", "t/b", "t/c"]
+    adopt(tmp_path / "results", tmp_path / "mine")
+    assert len(list(Registry(tmp_path / "mine").records())) == 5
+
+
 def test_published_records_are_adopted_once(runs, tmp_path):
     results, mine = tmp_path / "results", tmp_path / "mine"
     publish(runs, find_runs(runs, ["t/*"]), results)

@@ -45,7 +45,7 @@ def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
 def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     """Copy the latest records of finished runs with their hits and metrics; return the records.
 
-    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each run and set;
+    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each arm, run and set;
     what is published already stays unless it is copied anew. Metrics go to
     ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step.
 
@@ -58,7 +58,7 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         ValueError: If no run is finished, or a record names a path of this machine.
     """
     source, target = Registry(runs), Registry(to)
-    latest = {(r.run, r.set): r for r in source.records() if r.run in folders}
+    latest = {_identity(r): r for r in source.records() if r.run in folders}
     if not latest:
         raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
     for record in latest.values():
@@ -68,7 +68,7 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         content = (runs / "hits" / record.hits).read_bytes()
         (to / "hits").mkdir(parents=True, exist_ok=True)
         write_whole(to / "hits" / record.hits, content)
-    kept = {(r.run, r.set): r for r in target.records()}
+    kept = {_identity(r): r for r in target.records()}
     everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
     write_whole(target.file, "".join(lines).encode())
@@ -97,8 +97,8 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     published = list(source.records())
     if not published:
         raise ValueError(f"adopt: no results in {source.file}")
-    there = {(record.run, record.set) for record in target.records()}
-    lacking = [record for record in published if (record.run, record.set) not in there]
+    there = {_identity(record) for record in target.records()}
+    lacking = [record for record in published if _identity(record) not in there]
     for record in lacking:
         target.write_hits(source.read_hits(record).tolist())
         target.append(record)
@@ -134,6 +134,10 @@ def _csv(curves: dict[str, Curve], every: int) -> str:
     writer.writeheader()
     writer.writerows(rows[step] for step in sorted(rows))
     return stream.getvalue()
+
+
+def _identity(record: Record) -> tuple[str, str, str]:
+    return record.arm, record.run, record.set  # arms of one configuration share a run
 
 
 def _refuse_paths(record: Record) -> None:
