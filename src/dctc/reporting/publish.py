@@ -45,8 +45,8 @@ def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
 def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     """Copy the latest records of finished runs with their hits and metrics; return the records.
 
-    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each arm, run and set;
-    what is published already stays unless it is copied anew. Metrics go to
+    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each of an arm, a
+    run and a set; what is published already stays unless it is copied anew. Metrics go to
     ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step.
 
     Args:
