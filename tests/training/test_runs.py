@@ -194,7 +194,7 @@ with _alone(pathlib.Path({str(runs / "one")!r})):
         while not ready.exists():
             assert holder.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        with pytest.raises(RuntimeError, match=r"one: another process is at this run"):
+        with pytest.raises(OSError, match=r"one: another process is at this run"):
             execute(Run("one", options), "off")
         assert not (runs / "one").exists()
         other = execute(Run("two", (*options, "--trainer.max_steps=1")), "off")

@@ -62,7 +62,7 @@ class Finished:
     records: dict[str, Record]
 
 
-class Busy(RuntimeError):
+class Busy(OSError):
     """Another process is at the same run."""
 
 
