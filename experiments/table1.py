@@ -173,6 +173,8 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
     if not complete:
         console.print(f"{target(scale)}: no finished runs of both losses yet.", highlight=False)
         return {}
+    if left_out := ", ".join(sorted(found.keys() - complete)):
+        notes.append(f"Left out, as no seed of both losses was scored on all of these: {left_out}.")
     compared = {
         model: contrasts(registry, *pair, sets, means, pooled) for model, pair in complete.items()
     }

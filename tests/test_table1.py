@@ -249,6 +249,16 @@ def test_sets_that_are_missing_leave_means_empty(table1, folders, made_up):
     )
 
 
+def test_a_model_that_is_not_scored_on_all_sets_is_named(table1, folders, made_up):
+    source, _ = made_up
+    lines = (source / "results.jsonl").read_text().splitlines()
+    other = [x.replace("small_resnet", "crnn") for x in lines if '"SVT"' in x]
+    (source / "results.jsonl").write_text("\n".join([*lines, *other]) + "\n")
+    tables = table1.scene_tables("small", Registry(source), Console())
+    assert [row[0] for row in tables["nets"].rows] == ["small_resnet"]
+    assert "was scored on all of these: crnn." in tables["table1"].notes[-2]
+
+
 def test_an_empty_registry_is_said(table1, folders):
     console = Console(record=True, width=200)
     table1.draw("tiny", Registry(folders / "none"), "off", console)
