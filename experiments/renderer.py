@@ -6,6 +6,8 @@ longer training, is scored on the benchmarks too.
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -22,13 +24,12 @@ from dctc.training.cli import LogMode
 from dctc.training.parallel import execute_all, report_problems
 from dctc.training.real_words import Benchmarks
 from dctc.training.runs import Run, options_parser
+from dctc.training.scene_runs import DATA, SIX
 from dctc.training.study import print_status
 from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/reader.yaml"
-DATA = "--data.init_args"
 Scored = Mapping[str, Mapping[str, Record]]  # by recipe and set
-SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
 
 SEED = 0  # of the configuration
 READER = "reader"
@@ -147,6 +148,7 @@ def main() -> None:
             f"The README says how to get them.",
             highlight=False,
         )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
     outcomes = execute_all(runs, options.jobs, options.log)
     draw(Registry(runs_folder()), options.log, console)
     if report_problems(outcomes):
