@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dctc.data.fonts import find_fonts
-from dctc.data.recipe import recipe
+from dctc.data.recipe import drawn_key, recipe
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords
 
@@ -42,3 +42,15 @@ def test_other_words_have_another_hash(fonts, tmp_path):
         for words in ("python", "python", str(tmp_path / "words.txt"))
     ]
     assert corpora[0] == corpora[1] != corpora[2] and corpora[2]["words"] == 2
+
+
+def test_the_key_of_a_drawn_set_is_that_of_its_images(fonts, tmp_path):
+    files = [tmp_path / name for name in ("a.txt", "b.txt")]
+    for file in files:
+        file.write_text("street\nexit\n")
+
+    def key(size=7, fonts=fonts, words=str(files[0])):
+        return drawn_key(RenderedWords("test", size, WordRenderer(fonts), words=words))
+
+    assert key() == key(size=9) == key(words=str(files[1]))
+    assert len({key(), key(fonts=fonts[:1]), key(words="python")}) == 3

@@ -130,6 +130,16 @@ def test_runs_that_differ_in_more_than_the_loss_are_refused(registry, score, cha
         comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
 
 
+def test_words_that_were_drawn_from_other_fonts_are_refused(registry, score):
+    for arm, fonts in (("ctc", "a"), ("dctc", "b")):
+        score(arm, 0, 0.5, about={"drawn_from": fonts})
+        score(arm, 1, 0.5, about={"drawn_from": "a"} if arm == "ctc" else {})
+    with pytest.raises(ValueError, match=r"t/ctc \(seed 0\) and t/dctc \(seed 0\) differ"):
+        comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
+    score("dctc", 0, 0.5, about={"drawn_from": "a"})
+    comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
+
+
 def test_an_arm_without_a_test_is_left_out(registry, score):
     score("ctc", 0, 0.5)
     score("dctc", 0, 0.5, set="val")

@@ -69,6 +69,7 @@ def test_a_run_is_trained_and_tested_on_all_its_sets(options, runs):
     assert list(finished.records) == ["rendered", "more"]
     assert [record.n for record in finished.records.values()] == [5, 3]
     assert {record.about["steps"] for record in finished.records.values()} == {2}
+    assert finished.records["rendered"].about["drawn_from"] == finished.data.drawn_from()
     assert final(finished.folder)["global_step"] == 2
     for name, record in finished.records.items():
         assert len(read_readings(finished.folder / "readings" / f"{name}.tsv")) == record.n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,16 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
             for font in renderer.fonts
         ],
     }
+
+
+def drawn_key(dataset: RenderedWords) -> str:
+    """Return a hash of what decides a set's images, whatever the versions of libraries.
+
+    The samples' keys are numbers, the same for other fonts, words or presets.
+    """
+    left_out = ("versions", "size", "words")  # words: their file's name, beside the corpus
+    found = {k: v for k, v in recipe(dataset).items() if k not in left_out}
+    return _hash(json.dumps(found, sort_keys=True))
 
 
 def _hash(content: str | bytes) -> str:

@@ -17,7 +17,7 @@ from dctc.data.fonts import Font, find_fonts, split_fonts
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.prerender import render_set
-from dctc.data.recipe import RENDERER_VERSION
+from dctc.data.recipe import RENDERER_VERSION, drawn_key
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
 from dctc.data.sampler import StepDataLoader
@@ -132,6 +132,12 @@ class RenderedDataModule(pl.LightningDataModule):
         if name not in ("train", NAME):
             raise ValueError(f"drops({name!r}): no such set; there are ['train', {NAME!r}]")
         return {}
+
+    def drawn_from(self) -> str:
+        """Return a hash of what the test set is drawn from, once it is set up."""
+        words = self.sets["test"]
+        assert isinstance(words, RenderedWords)
+        return drawn_key(words)
 
     def setup(self, stage: str | None = None) -> None:
         """Find the fonts and make the three sets, once."""

@@ -223,7 +223,9 @@ def _hits(registry: Registry, records: Sequence[Record]) -> np.ndarray:
 
 def _same_samples(a: Record, b: Record) -> None:
     ours, theirs = ((r.samples, r.protocol, r.about.get("steps")) for r in (a, b))
-    if ours != theirs:
+    # of drawn words, which may be others under the same numbers; the first records do not say it
+    sources = {r.about["drawn_from"] for r in (a, b) if "drawn_from" in r.about}
+    if ours != theirs or len(sources) > 1:
         raise ValueError(
             f"{a.set}: {a.arm} (seed {a.seed}) and {b.arm} (seed {b.seed}) differ in samples, "
             f"protocol or steps of training; run those of an old configuration again"

@@ -111,7 +111,12 @@ class ResultsWriter(pl.Callback):
             hits=self.registry.write_hits(hits),
             samples=samples_key([o.key for o in outcomes]),
             wall_s=round(self.train_seconds, 1),
-            about={**environment(), "steps": max(trainer.global_step, self._steps), "time": now()},
+            about={
+                **environment(),
+                **_source(trainer),
+                "steps": max(trainer.global_step, self._steps),
+                "time": now(),
+            },
         )
 
 
@@ -135,6 +140,12 @@ def read_readings(file: Path) -> list[Outcome]:
 def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
     drops = getattr(getattr(trainer, "datamodule", None), "drops", None)
     return drops(name) if drops else {}
+
+
+def _source(trainer: pl.Trainer) -> dict[str, str]:
+    """Say what drawn words are drawn from: their keys are numbers and do not."""
+    drawn_from = getattr(getattr(trainer, "datamodule", None), "drawn_from", None)
+    return {"drawn_from": drawn_from()} if drawn_from else {}
 
 
 def _position(key: str) -> tuple[str, int]:
