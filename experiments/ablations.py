@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from dctc.arguments import names, seeds
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.comparison import Row, find_arms
 from dctc.reporting.factor_table import factor_table
-from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.parallel import execute_all, report_problems
 from dctc.training.runs import Run, options_parser
@@ -33,6 +34,7 @@ from dctc.training.scene_runs import (
 )
 from dctc.training.study import Arm, Study, print_status
 from dctc.training.upload import upload
+from dctc.training.weight_search import Found
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
 
 FRAMES = 32  # t, of 128 pixels; every image has that width
@@ -43,8 +45,6 @@ CALLBACK_ALPHA = "0.1"  # authors' code, default
 TABLE3 = ("ctc", "dctc-0.01", "dctc-0.03", "dctc-0.1", "dctc_posterior-0.01", "dctc_viterbi-0.01")
 MODEL = "small_resnet"
 TABLE1 = tuple(arm.key for arm in both_losses(MODEL))
-
-Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
 
 
 @dataclass(frozen=True)
@@ -392,8 +392,8 @@ def parse() -> argparse.Namespace:
     parser = options_parser(__doc__ or "", scales=tuple(SCALES))
     parser.set_defaults(log="off")
     add = parser.add_argument
-    add("--only", type=lambda t: t.split(","), default=[], help="train these: FACTOR[,FACTOR]")
-    add("--seeds", type=lambda t: [int(s) for s in t.split(",")], help="these seeds: SEED[,SEED]")
+    add("--only", type=names, default=[], help="train these: FACTOR[,FACTOR]")
+    add("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
     add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
     options = parser.parse_args()
     scale = SCALES[options.scale]

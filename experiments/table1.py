@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dctc.arguments import names, seconds, seeds
 from dctc.bench.arms import nets_table
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
@@ -291,31 +292,18 @@ def parse() -> argparse.Namespace:
     parser = options_parser(__doc__ or "", scales=(*SCALES, "paper"))
     parser.set_defaults(log="off")
     add = parser.add_argument
-    add("--only", type=_names, default=list(PARTS), help="train these parts: PART[,PART]")
-    add("--models", type=_names, default=["small_resnet"], help="train these: MODEL[,MODEL]")
-    add("--seeds", type=_seeds, help="these seeds of each arm: SEED[,SEED]")
+    add("--only", type=names, default=list(PARTS), help="train these parts: PART[,PART]")
+    add("--models", type=names, default=["small_resnet"], help="train these: MODEL[,MODEL]")
+    add("--seeds", type=seeds, help="these seeds of each arm: SEED[,SEED]")
     add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
-    seconds = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
-    add("--step_seconds", type=_step_seconds, default={}, help=seconds)
+    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
+    add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
     for option, known in (("only", PARTS), ("models", MODELS), ("step_seconds", PAPER)):
         for name in getattr(options, option):
             if name not in known:
                 raise ValueError(f"--{option} {name}: there are {', '.join(known)}")
     return options
-
-
-def _names(text: str) -> list[str]:
-    return text.split(",")
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(seed) for seed in text.split(",")]
-
-
-def _step_seconds(text: str) -> dict[str, float]:
-    pairs = [pair.split("=") for pair in text.split(",")]
-    return {model: float(seconds) for model, seconds in pairs}
 
 
 def choose_parts(options: argparse.Namespace, console: Console) -> list[str]:

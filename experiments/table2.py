@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from dctc.arguments import seconds, seeds
 from dctc.cli import one_line_errors
 from dctc.data.alphabet import write_common_characters
 from dctc.data.chinese_sets import TRAIN_SETS
@@ -233,21 +234,16 @@ def parse() -> argparse.Namespace:
     parser = options_parser(__doc__ or "", scales=(*SCALES, "paper"))
     parser.set_defaults(log="off")
     add = parser.add_argument
-    add("--seeds", type=lambda t: [int(s) for s in t.split(",")], help="these seeds: SEED[,SEED]")
+    add("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
     add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
-    seconds = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
-    add("--step_seconds", type=_step_seconds, default={}, help=seconds)
+    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
+    add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
     known = sorted({model.rpartition("-")[0] for model in paper_models()})
     for model in options.step_seconds:
         if model not in known:
             raise ValueError(f"--step_seconds {model}: there are {', '.join(known)}")
     return options
-
-
-def _step_seconds(text: str) -> dict[str, float]:
-    pairs = [pair.split("=") for pair in text.split(",")]
-    return {model: float(seconds) for model, seconds in pairs}
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from dctc.arguments import names, seeds
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
@@ -251,10 +252,10 @@ def parse() -> argparse.Namespace:
     parser = options_parser(__doc__ or "", scales=tuple(SCALES))
     parser.set_defaults(log="off")
     add = parser.add_argument
-    add("--only", type=lambda text: text.split(","), default=[], help="train these: ARM[,ARM]")
+    add("--only", type=names, default=[], help="train these: ARM[,ARM]")
     add(
         "--seeds",
-        type=lambda text: [int(seed) for seed in text.split(",")],
+        type=seeds,
         help="these final seeds for each of them: SEED[,SEED]",
     )
     add("--from", dest="source", help="train nothing; draw the tables of this folder of results")

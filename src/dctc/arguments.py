@@ -12,3 +12,27 @@ def positive(text: str) -> int:
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
+
+
+def names(text: str) -> list[str]:
+    """Return what stands between commas."""
+    return text.split(",")
+
+
+def seeds(text: str) -> list[int]:
+    """Return whole numbers with commas between them.
+
+    Raises:
+        ValueError: If one is none; argparse names the argument.
+    """
+    return [int(seed) for seed in names(text)]
+
+
+def seconds(text: str) -> dict[str, float]:
+    """Return numbers by name, given as ``NAME=NUMBER[,NAME=NUMBER]``.
+
+    Raises:
+        ValueError: If that is not their form; argparse names the argument.
+    """
+    pairs = [pair.split("=") for pair in names(text)]
+    return {name: float(number) for name, number in pairs}
