@@ -11,7 +11,16 @@ from dctc.reporting.published import publish_figures
 from dctc.reporting.registry import runs_folder
 
 RESULTS = "experiments/results"
-RUNS = ("renderer/*", "table3/*")  # what the README's tables are drawn from
+# What the tables of experiments/README.md are drawn from, as far as it is there
+TARGETS = (
+    "renderer",
+    "table1",
+    "table1-sroie",
+    "table2",
+    "table3",
+    "table3-english",
+    "ablations",
+)
 
 
 def main() -> None:
@@ -20,9 +29,8 @@ def main() -> None:
     parser.add_argument(
         "--runs",
         nargs="+",
-        default=list(RUNS),
         metavar="NAME",
-        help=f"names of runs, with * for any part (default: {' '.join(RUNS)})",
+        help=f"names of runs, with * for any part (default: all of {', '.join(TARGETS)})",
     )
     parser.add_argument("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
     parser.add_argument(
@@ -43,7 +51,8 @@ def main() -> None:
         for file in publish_figures(runs, options.figures, options.to):
             print(f"published as {file}")
         return
-    records = publish(runs, find_runs(runs, options.runs), options.to)
+    names = options.runs or [target for target in TARGETS if (runs / target).is_dir()]
+    records = publish(runs, find_runs(runs, names), options.to)
     for record in sorted(records, key=lambda r: (r.arm, r.seed, r.set)):
         print(f"{record.arm}, seed {record.seed}: {record.set}, {record.correct:,} of {record.n:,}")
     print(f"{len(records)} records published to {options.to}")
