@@ -59,7 +59,8 @@ class Table:
         """Return the table as Markdown."""
         align = ["---" if i == 0 else "---:" for i in range(len(self.columns))]
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, align, *self.rows)]
-        notes = [f"\n{note}" for note in self.notes]
+        # an asterisk that marks a row would begin a list
+        notes = [f"\n\\{note}" if note.startswith("*") else f"\n{note}" for note in self.notes]
         return "\n".join([f"### {self.title}", "", *lines, *notes]) + "\n"
 
     def csv(self) -> str:
