@@ -222,7 +222,7 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     monkeypatch.setattr(sys, "argv", ["ablations", "--scale=small", f"--from={results}"])
     ablations.main()
     out = tmp_path / "runs" / "ablations"
-    names = ("alignment", "estimator", "length", "warmup", "weight", "words")
+    names = ("alignment", "warmup", "weight")  # others have nothing to compare yet
     assert sorted(file.name for file in out.glob("*.md")) == [f"{name}.md" for name in names]
     text = (out / "weight.md").read_text()
     assert "| CTC | 3 | 51.00 | 75.00 | - | - | - |" in text
