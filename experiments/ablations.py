@@ -33,7 +33,7 @@ from dctc.training.scene_runs import (
     net,
 )
 from dctc.training.study import Arm, Study, print_status
-from dctc.training.upload import upload
+from dctc.training.upload import report
 from dctc.training.weight_search import Found
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
 
@@ -374,13 +374,7 @@ def draw(plan: Plan, registry: Registry, log: str, console: Console) -> None:
             if plan.scale != "small":
                 notes.append("Short trainings: a trial, no result.")
             tables[factor.key] = factor_table(title, registry, rows, notes)
-    out = runs_folder() / plan.name
-    for name, table in tables.items():
-        console.print()
-        table.print(console)
-        table.write(out, name)
-    upload(out.name, log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    report(plan.name, log, tables, console)
 
 
 def parse() -> argparse.Namespace:

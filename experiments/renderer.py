@@ -26,7 +26,7 @@ from dctc.training.real_words import Benchmarks
 from dctc.training.runs import Run, options_parser
 from dctc.training.scene_runs import DATA, SIX
 from dctc.training.study import print_status
-from dctc.training.upload import upload
+from dctc.training.upload import report
 
 CONFIG = "experiments/configs/reader.yaml"
 Scored = Mapping[str, Mapping[str, Record]]  # by recipe and set
@@ -117,12 +117,7 @@ def draw(registry: Registry, log: LogMode, console: Console) -> None:
     if READER in scored:
         sets = (REAL_TRAIN_WORDS, *SIX)
         tables[READER] = table({READER: scored[READER]}, sets, "The reader", READER_NOTE)
-    out = runs_folder() / "renderer"
-    for name, drawn in tables.items():
-        drawn.print(console)
-        drawn.write(out, name)
-    upload("renderer", log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    report("renderer", log, tables, console)
 
 
 def main() -> None:

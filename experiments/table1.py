@@ -47,7 +47,7 @@ from dctc.training.scene_runs import (
     models_target,
 )
 from dctc.training.study import Arm, Study, print_status
-from dctc.training.upload import upload
+from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found
 
 QUOTED = Path("experiments/paper/english.yaml")
@@ -257,13 +257,7 @@ def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
             *("six-set mean", ("five-set mean", FIVE), [f"{version} means."]),
         ),
     }
-    out = runs_folder() / target(scale)
-    for name, table in tables.items():
-        console.print()
-        table.print(console)
-        table.write(out, name)
-    upload(out.name, log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    report(target(scale), log, tables, console)
 
 
 def paper_config(model: str) -> Path:

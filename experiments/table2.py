@@ -30,7 +30,7 @@ from dctc.training.parallel import execute_all, report_problems
 from dctc.training.runs import options_parser
 from dctc.training.stored_words import StoredWords
 from dctc.training.study import Arm, Study, print_status
-from dctc.training.upload import upload
+from dctc.training.upload import report
 from dctc.training.word_runs import dctc_template, fragment
 
 CONFIGS = Path("experiments/configs")
@@ -176,13 +176,7 @@ def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
     """Print the tables of what a registry holds, and write them as Markdown and CSV."""
     tables = result_tables(scale, registry)
     tables |= {f"published-{name}": table for name, table in published_tables().items()}
-    out = runs_folder() / target(scale)
-    for name, table in tables.items():
-        console.print()
-        table.print(console)
-        table.write(out, name)
-    upload(out.name, log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    report(target(scale), log, tables, console)
 
 
 def paper_models() -> dict[str, tuple[Path, str]]:

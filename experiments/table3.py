@@ -37,7 +37,7 @@ from dctc.training.scene_runs import (
 )
 from dctc.training.searched_arm import SearchedArm
 from dctc.training.study import Arm, print_status
-from dctc.training.upload import upload
+from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found, WeightSearch
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
 
@@ -234,13 +234,7 @@ def draw(
         title = f"Seed by seed on {test}: DCTC {both[1].weight} against CTC"
         tables["seeds"] = seed_table(title, registry, *both, notes)
     tables |= english_tables(scale, registry, english_rivals(study, searched))
-    out = runs_folder() / study.name
-    for name, table in tables.items():
-        console.print()
-        table.print(console)
-        table.write(out, name)
-    upload(study.name, log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    report(study.name, log, tables, console)
 
 
 def parse() -> argparse.Namespace:

@@ -1,7 +1,6 @@
 """The ablations: runs they share, what their levels change, and the script at its smallest."""
 
 import dataclasses
-import importlib.util
 import itertools
 import os
 import sys
@@ -16,18 +15,11 @@ from dctc.data.document_sets import SOURCES, find_documents
 from dctc.reporting.registry import Record, Registry
 from dctc.text.protocol import english36
 from dctc.training.cli import RecognizerCLI
+from scripts import load
 from tiny import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (0, 1, 2)
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

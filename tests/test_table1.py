@@ -1,7 +1,6 @@
 """Table 1: its plan, what it draws from records, and the script at its smallest."""
 
 import hashlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.statistics import compare
 from dctc.training.cli import RecognizerCLI
+from scripts import load
 from tiny import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,11 +24,7 @@ FOLDERS = ("IIIT5K_3000", "SVT_647", "IC13_857", "IC15_2077", "SVTP_645", "CUTE8
 
 @pytest.fixture(scope="module")
 def table1():
-    spec = importlib.util.spec_from_file_location("table1", ROOT / "experiments" / "table1.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["table1"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
+    yield load("table1")
     del sys.modules["table1"]
 
 

@@ -1,6 +1,5 @@
 """Table 2: its runs, its tables of made-up records, the commands of the paper's scale."""
 
-import importlib.util
 import re
 import shlex
 import sys
@@ -16,6 +15,7 @@ from dctc.data.fonts import find_fonts
 from dctc.reporting.registry import Record, Registry
 from dctc.training.cli import RecognizerCLI
 from dctc.training.run_key import run_key
+from scripts import load
 from tiny import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,11 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def table2():
-    spec = importlib.util.spec_from_file_location("table2", ROOT / "experiments" / "table2.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["table2"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
+    yield load("table2")
     del sys.modules["table2"]
 
 

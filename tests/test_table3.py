@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -16,17 +15,10 @@ from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.training.cli import RecognizerCLI
 from dctc.training.runs import execute
+from scripts import load
 from tiny import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

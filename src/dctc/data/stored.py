@@ -9,7 +9,7 @@ from typing import Any
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.recipe import recipe
 from dctc.data.rendered_words import RenderedWords
-from dctc.data.writer import RECIPE
+from dctc.data.writer import RECIPE, shortened
 from dctc.text import Charset
 
 
@@ -44,8 +44,8 @@ def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
     for name, value in wanted.items():
         if name != "size" and found.get(name) != value:
             raise ValueError(
-                f"{folder}: these words were drawn with {name} {_short(found.get(name))}, not "
-                f"{_short(value)}; give the same options, or draw them anew"
+                f"{folder}: these words were drawn with {name} {shortened(found.get(name))}, not "
+                f"{shortened(value)}; give the same options, or draw them anew"
             )
     return LmdbDataset(
         folder,
@@ -56,8 +56,3 @@ def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
         width=drawn.renderer.width,
         grayscale=drawn.grayscale,
     )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -116,12 +116,13 @@ def _compare(folder: Path, found: dict[str, Any], recipe: dict[str, Any]) -> Non
     for key in [*recipe, *found]:
         if found.get(key) != recipe.get(key):
             raise ValueError(
-                f"{folder}: was begun with {key} {_short(found.get(key))}, not "
-                f"{_short(recipe.get(key))}; give the same options, remove it, or name another"
+                f"{folder}: was begun with {key} {shortened(found.get(key))}, not "
+                f"{shortened(recipe.get(key))}; give the same options, remove it, or name another"
             )
 
 
-def _short(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """Return a value of a recipe as JSON of at most 60 characters, for a message."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

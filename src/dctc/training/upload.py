@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.cli import WANDB_PROJECT, LogMode
@@ -49,3 +51,21 @@ def upload(
         config={name: {"title": t.title, "notes": list(t.notes)} for name, t in tables.items()},
     ) as run:
         run.log(shown)
+
+
+def report(target: str, log: LogMode, tables: Mapping[str, Table], console: Console) -> None:
+    """Print the tables of a target, write them as Markdown and CSV, and log them.
+
+    Args:
+        target: Name of the target, and of its folder below that of all runs.
+        log: W&B mode.
+        tables: By name.
+        console: Where to print.
+    """
+    out = runs_folder() / target
+    for name, table in tables.items():
+        console.print()
+        table.print(console)
+        table.write(out, name)
+    upload(target, log, tables)
+    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
