@@ -22,7 +22,7 @@ figure3  tiny,smoke,small      AACC of each estimator of z* during training
 figure4  tiny,smoke,small      features of confused characters
 all    tiny,smoke,small        every table and figure, one after the other (--jobs)
 status tiny,smoke,small        which runs of them are done, which are missing, and how long they take
-publish  tiny,smoke,small      copy finished runs or figures into experiments/results (--runs, --figures)
+publish  tiny,smoke,small      copy finished runs, figures, benchmarks into experiments/results (--runs, ...)
 pages  tiny,smoke,small        write the tables of experiments/results into experiments/README.md
 "
 RESULTS=(figure2 figure1 figure3 figure4 table1 table2 table3 ablations) # what 'all' makes, in this order

@@ -1,4 +1,4 @@
-"""Copies the results of finished runs into experiments/results, the committed evidence."""
+"""Copies the results of runs, figures, benchmarks into experiments/results, the evidence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from dctc.cli import one_line_errors
-from dctc.reporting.publish import adopt, find_runs, publish
+from dctc.reporting.publish import adopt, find_runs, publish, publish_benchmarks
 from dctc.reporting.published import publish_figures
 from dctc.reporting.registry import runs_folder
 
@@ -37,6 +37,9 @@ def main() -> None:
         "--figures", nargs="+", metavar="NAME", help="figures, such as figure1, in place of runs"
     )
     parser.add_argument(
+        "--bench", nargs="+", metavar="NAME", help="benchmarks, such as losses, in place of runs"
+    )
+    parser.add_argument(
         "--adopt",
         action="store_true",
         help="the other way round: take published results over, so that those runs are not trained "
@@ -49,6 +52,10 @@ def main() -> None:
         return
     if options.figures:
         for file in publish_figures(runs, options.figures, options.to):
+            print(f"published as {file}")
+        return
+    if options.bench:
+        for file in publish_benchmarks(runs, options.bench, options.to):
             print(f"published as {file}")
         return
     names = options.runs or [target for target in TARGETS if (runs / target).is_dir()]

@@ -193,7 +193,7 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
             [_HEADLINE] if len(sets) == len(SIX) else [],
         )
     configs = {model: config_of(model, scale) for model in complete}
-    return tables | {"nets": nets_table("The nets", configs)}
+    return tables | {"nets": nets_table("The nets", configs, registry.folder)}
 
 
 def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:

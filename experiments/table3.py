@@ -219,7 +219,7 @@ def draw(
     found = study.find(registry)
     searched = study.read(found)
     rows = table_rows(study, found, choices(searched))
-    costs = read_costs()
+    costs = read_costs(registry.folder)
     if costs:
         costs[AUGMENTED_REFERENCE] = costs[REFERENCE]
     notes, (validation, test) = study.words.notes, study.words.sets

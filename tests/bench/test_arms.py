@@ -9,9 +9,8 @@ FRAGMENTS = Path(__file__).parents[2] / "experiments" / "configs" / "model"
 MODELS = {"small_resnet": FRAGMENTS / "small_resnet.yaml", "crnn": FRAGMENTS / "crnn.yaml"}
 
 
-def test_both_losses_train_as_many_parameters(tmp_path, monkeypatch):
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
-    table = nets_table("T", MODELS, ("The end.",))
+def test_both_losses_train_as_many_parameters(tmp_path):
+    table = nets_table("T", MODELS, tmp_path, ("The end.",))
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["crnn"] == [rows["crnn"][0]] * 2 + ["-", "-"]
     # seven convolutions with biases, two batch norms, two BiLSTM-256, 37 classes
@@ -26,13 +25,12 @@ def test_both_losses_train_as_many_parameters(tmp_path, monkeypatch):
     assert table.notes[-1] == "The end."
 
 
-def test_speeds_are_those_measured(tmp_path, monkeypatch):
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
+def test_speeds_are_those_measured(tmp_path):
     measured = {"CTC": 0.02, "DCTC": 0.016, "contiguous": 1.0}
     rows = [{"model": "crnn", "description": {"batch_size": 32}, "inference_s": measured}]
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "models.json").write_text(json.dumps({"rows": rows}))
-    table = nets_table("T", {"crnn": MODELS["crnn"]})
+    table = nets_table("T", {"crnn": MODELS["crnn"]}, tmp_path)
     assert table.columns[-2:] == ["CTC images/s", "DCTC images/s"]
     assert table.rows[0][-2:] == ["1,600", "2,000"]
     assert not any("not measured" in note for note in table.notes)

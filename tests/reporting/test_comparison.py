@@ -3,12 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dctc.reporting.comparison import Row, alignment_table, comparison_table, find_arms
+from dctc.reporting.comparison import Cost, Row, alignment_table, comparison_table, find_arms
 from dctc.reporting.registry import Registry
 from dctc.reporting.statistics import compare, holm
 
 N = 40
-COLUMNS = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p", "time", "memory"]
+COLUMNS = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p"]
+COLUMNS += ["time", "memory", "loss time"]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
         for arm, accuracy, seeds in (("ctc", 0.5, 5), ("dctc", 0.7, 5), ("focal", 0.6, 3))
     }
     rows = [row(registry, "ctc", ""), row(registry, "dctc", weight="0.1"), row(registry, "focal")]
-    costs = {"ctc": (1.0, 1.0), "dctc": (1.25, 1.5)}
+    costs = {"ctc": Cost(1.0, 1.0, 1.0), "dctc": Cost(1.25, 1.5, 2.0)}
     table = comparison_table("T", registry, rows, costs, ["The end."])
     assert table.columns == COLUMNS
     found = cells(table)
@@ -70,6 +71,7 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
     assert [found[name]["seeds"] for name in ("CTC", "DCTC", "FOCAL")] == ["5", "5", "3"]
     assert [found[name]["time"] for name in ("CTC", "DCTC", "FOCAL")] == ["1.00", "1.25", "-"]
     assert (found["DCTC"]["weight"], found["DCTC"]["memory"]) == ("0.1", "1.50")
+    assert [found[name]["loss time"] for name in ("CTC", "DCTC", "FOCAL")] == ["1.00", "2.00", "-"]
     accuracy, interval = found["DCTC"]["accuracy"].split(" ", 1)
     low, high = (float(x) for x in interval.strip("[]").split(", "))
     assert accuracy == f"{100 * hits['dctc'].mean():.2f}" and low < float(accuracy) < high

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dctc.reporting.figures import read_metrics
-from dctc.reporting.publish import adopt, find_runs, publish, thin_metrics
+from dctc.reporting.publish import adopt, find_runs, publish, publish_benchmarks, thin_metrics
 from dctc.reporting.registry import Registry
 
 HITS = np.array([True, False, True, True])
@@ -142,3 +142,21 @@ def test_metrics_keep_all_of_validation_and_every_kth_of_training(tmp_path):
     assert thin_metrics(curves, 10**6).count("\n") == 1001
     with pytest.raises(ValueError, match="do not fit"):
         thin_metrics(curves, 10)
+
+
+def test_benchmarks_are_copied_all_or_none(runs, tmp_path):
+    to = tmp_path / "published"
+    measured = '{"hardware": "CPU, 1 threads (x86_64)", "rows": []}'
+    (runs / "bench").mkdir()
+    (runs / "bench" / "losses.json").write_text(measured)
+    with pytest.raises(
+        FileNotFoundError, match=r"models\.json: not there; dctc bench --what models"
+    ):
+        publish_benchmarks(runs, ["losses", "models"], to)
+    assert not (to / "bench").exists()
+    assert publish_benchmarks(runs, ["losses"], to) == [to / "bench" / "losses.json"]
+    assert (to / "bench" / "losses.json").read_text() == measured
+    (runs / "bench" / "models.json").write_text('{"net": "/home/user/net.yaml"}')
+    with pytest.raises(ValueError, match=r"models\.json: '/home/user/net.yaml' names a path"):
+        publish_benchmarks(runs, ["models"], to)
+    assert not (to / "bench" / "models.json").exists()

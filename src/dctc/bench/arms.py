@@ -8,30 +8,32 @@ from pathlib import Path
 
 from dctc.bench.cost import arm, count_parameters
 from dctc.bench.models import LOSSES
-from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.nets import load_net
 
-FILE = "bench/models.json"  # below the folder of runs; dctc.bench.models writes it
+FILE = "bench/models.json"  # below the folder of runs or of results, by dctc.bench.models
 BENCH = "dctc bench --what models"
 
 
-def nets_table(title: str, models: Mapping[str, Path], notes: tuple[str, ...] = ()) -> Table:
+def nets_table(
+    title: str, models: Mapping[str, Path], results: Path, notes: tuple[str, ...] = ()
+) -> Table:
     """Return the parameters of each model with CTC and with DCTC, and its images in a second.
 
     The parameters are counted in what is trained, its loss included. The speeds are those that
-    ``dctc bench --what models`` measured last; ``-`` where it has not.
+    ``dctc bench --what models`` measured; ``-`` where it has not.
 
     Args:
         title: Heading.
         models: Configuration, or fragment, of each model by its name.
+        results: Folder of runs, or of published results, where the speeds are.
         notes: Lines below the table.
 
     Raises:
         ValueError: If a configuration names no net.
         OSError: If it cannot be read.
     """
-    speeds = _read_speeds()
+    speeds = _read_speeds(results)
     rows = []
     for name, config in models.items():
         loaded = load_net(config)
@@ -54,9 +56,9 @@ def nets_table(title: str, models: Mapping[str, Path], notes: tuple[str, ...] = 
     return Table(title, columns, rows, [*explained, *notes])
 
 
-def _read_speeds() -> dict[str, dict[str, str]]:
+def _read_speeds(folder: Path) -> dict[str, dict[str, str]]:
     """Return the images in a second of each model and loss; empty if nothing was measured."""
-    file = runs_folder() / FILE
+    file = folder / FILE
     if not file.exists():
         return {}
     rows = json.loads(file.read_text(encoding="utf-8"))["rows"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
+
+# torch's profiler would print a line for each beginning and end
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 
 def peak_memory(step: Callable[[], None], device: torch.device) -> int:

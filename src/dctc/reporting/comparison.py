@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,20 @@ class Row:
     tested: Mapping[int, Record]
     validated: Mapping[int, Record]
     reference: str = ""
+
+
+class Cost(NamedTuple):
+    """What a loss costs, each as a multiple of what CTC does.
+
+    Attributes:
+        step_time: Of a step of training the small residual net: forward, loss and backward.
+        step_memory: Peak memory of such a step.
+        loss_time: Of the forward and backward of the loss alone.
+    """
+
+    step_time: float
+    step_memory: float
+    loss_time: float
 
 
 def find_arms(registry: Registry, prefix: str) -> dict[str, dict[str, dict[int, Record]]]:
@@ -96,7 +111,7 @@ def comparison_table(
     title: str,
     registry: Registry,
     rows: Sequence[Row],
-    costs: Mapping[str, tuple[float, float]],
+    costs: Mapping[str, Cost],
     notes: Sequence[str] = (),
 ) -> Table:
     """Return accuracy, NED, difference to the reference, p and cost of each arm.
@@ -105,7 +120,7 @@ def comparison_table(
         title: Heading.
         registry: Where the hits lie.
         rows: The arms; the first is the reference of most.
-        costs: Time and memory relative to the reference's, by key.
+        costs: What they cost relative to CTC, by key.
         notes: Lines below the table.
     """
     rows = [row for row in rows if row.tested]
@@ -114,7 +129,7 @@ def comparison_table(
     corrected = holm(tested)
     cells = []
     for row in rows:
-        time, memory = costs.get(row.key, (None, None))
+        cost = costs.get(row.key)
         name = row.title + (ONE_SEED if len(row.tested) == 1 else "")
         name += OTHER_REFERENCE if row.reference and row.reference != rows[0].key else ""
         difference, p = "-", "-"
@@ -131,11 +146,11 @@ def comparison_table(
                 _ned(row),
                 difference,
                 p,
-                "-" if time is None else f"{time:.2f}",
-                "-" if memory is None else f"{memory:.2f}",
+                *(("-",) * len(Cost._fields) if cost is None else (f"{x:.2f}" for x in cost)),
             ]
         )
-    columns = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p", "time", "memory"]
+    columns = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p"]
+    columns += ["time", "memory", "loss time"]
     return Table(title, columns, cells, [*_explain(rows, compared, costs), *notes])
 
 
@@ -170,7 +185,7 @@ def alignment_table(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) 
 def _explain(
     rows: Sequence[Row],
     compared: Mapping[str, Comparison],
-    costs: Mapping[str, tuple[float, float]],
+    costs: Mapping[str, Cost],
 ) -> list[str]:
     titles = {row.key: row.title for row in rows}
     notes = [
@@ -197,7 +212,10 @@ def _explain(
     if missing := [row.title for row in rows if row.key not in costs]:
         notes.append(f"Time and memory of {', '.join(missing)}: not measured; {BENCH} does.")
     if costs:
-        notes.append(f"Time and memory of the loss alone, relative to CTC's ({BENCH}).")
+        notes.append(
+            f"Relative to CTC, medians of one run of {BENCH}: time and peak memory of a step of "
+            f"training (forward, loss and backward); time of the loss alone."
+        )
     return [*notes, *(drop_notes({r.set: r for r in rows[0].tested.values()}) if rows else [])]
 
 

@@ -1,4 +1,4 @@
-"""Committed evidence: the records, hits and curves of chosen runs, in a folder of their own."""
+"""Committed evidence: chosen runs and benchmarks, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     if not latest:
         raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
     for record in latest.values():
-        _refuse_paths(record)
+        _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
     for record in latest.values():  # hits first: no line of results without them
         source.read_hits(record)
         content = (runs / "hits" / record.hits).read_bytes()
@@ -79,6 +79,29 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
             write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
     _remove_unnamed_hits(to, everything)
     return list(latest.values())
+
+
+def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
+    """Copy what ``dctc bench --what NAME`` measured, ``<runs>/bench/<name>.json``.
+
+    Args:
+        runs: Folder of all runs.
+        names: Such as ``losses``.
+        to: Folder of the committed evidence.
+
+    Raises:
+        FileNotFoundError: If something was not measured; nothing is copied then.
+        ValueError: If a measurement names a path of this machine.
+    """
+    files = [runs / "bench" / f"{name}.json" for name in names]
+    for name, file in zip(names, files, strict=True):
+        if not file.exists():
+            raise FileNotFoundError(f"{file}: not there; dctc bench --what {name} measures it")
+        _refuse_paths(json.loads(file.read_text(encoding="utf-8")), str(file))
+    (to / "bench").mkdir(parents=True, exist_ok=True)
+    for file in files:
+        write_whole(to / "bench" / file.name, file.read_bytes())
+    return [to / "bench" / file.name for file in files]
 
 
 def adopt(results: Path, runs: Path) -> list[Record]:
@@ -140,12 +163,11 @@ def _identity(record: Record) -> tuple[str, str, str]:
     return record.arm, record.run, record.set  # arms of one configuration share a run
 
 
-def _refuse_paths(record: Record) -> None:
-    for text in _texts(asdict(record)):
+def _refuse_paths(value: Any, what: str) -> None:
+    for text in _texts(value):
         if _PATH.search(text):
             raise ValueError(
-                f"record of run {record.run} on {record.set}: {text!r} names a path of this "
-                f"machine, which is not to be published"
+                f"{what}: {text!r} names a path of this machine, which is not to be published"
             )
 
 
