@@ -162,7 +162,7 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
         "mean is that without IC15; the weighted mean counts every word the same.",
     ]
     if scale != "paper":
-        how = f"DCTC: distill_weight {DISTILL_WEIGHT}, as in its authors' CRNN run."
+        how = f"DCTC: distill_weight {DISTILL_WEIGHT}, the default of its authors' code."
         notes.insert(0, f"Trained on rendered scene words. {how}")
     if not sets:
         sets, notes = [NAME], ["Rendered words that were held out: a trial, no result."]

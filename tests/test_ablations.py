@@ -95,20 +95,20 @@ def test_the_levels_are_those_asked_for(plan):
     assert found == {
         "weight": ["ctc", *(f"dctc-{w}" for w in ("0.01", "0.03", "0.1", "0.3", "1.0"))],
         "estimator": [
-            *("ctc", "dctc-0.01"),
-            *(f"dctc_{name}-0.01" for name in ("posterior", "viterbi", "greedy")),
+            *("ctc", "dctc-0.1"),
+            *(f"dctc_{name}-0.1" for name in ("posterior", "viterbi", "greedy")),
         ],
         "warmup": ["ctc", "dctc-0.1", "dctc-0.1-warmup3125"],
         "mask": ["ctc-w32", "dctc-0.1-w32", "dctc-0.1-w32-unmasked"],
         "words": [
-            *(f"{a}-{n}w" for n in (1000, 3000, 10000) for a in ("ctc", "dctc-0.01")),
-            *("ctc", "dctc-0.01"),
+            *(f"{a}-{n}w" for n in (1000, 3000, 10000) for a in ("ctc", "dctc-0.1")),
+            *("ctc", "dctc-0.1"),
         ],
         "length": [
-            *(f"{a}-{n}s" for n in (1600, 3125, 12500) for a in ("ctc", "dctc-0.01")),
-            *("ctc", "dctc-0.01"),
+            *(f"{a}-{n}s" for n in (1600, 3125, 12500) for a in ("ctc", "dctc-0.1")),
+            *("ctc", "dctc-0.1"),
         ],
-        "alignment": ["small_resnet-ctc", "small_resnet-dctc", "dctc_given-0.01"],
+        "alignment": ["small_resnet-ctc", "small_resnet-dctc", "dctc_given-0.1"],
     }
     (weight,) = plan.factors(["weight"])
     assert "the mean at 0.32, 0.96, 3.2, 9.6, 32 too" in weight.notes[0]
@@ -210,7 +210,7 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     write_records(results, "table3/dctc-0.1", "FUNSD", {0: 104, 1: 104, 2: 110})
     write_records(results, "ablations/dctc-0.3", "FUNSD", {0: 90})
     write_records(results, "table1/small_resnet-ctc", "rendered", {0: 50})
-    write_records(results, "ablations/dctc_given-0.01", "rendered", {0: 60})
+    write_records(results, "ablations/dctc_given-0.1", "rendered", {0: 60})
     monkeypatch.setattr(sys, "argv", ["ablations", "--scale=small", f"--from={results}"])
     ablations.main()
     out = tmp_path / "runs" / "ablations"
@@ -222,7 +222,7 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     assert "| DCTC 0.3* | 1 | 45.00 | 75.00 | CTC | -5.00 [" in text
     assert "Least true difference" in text
     text = (out / "alignment.md").read_text()
-    assert "| DCTC 0.01, true alignment* | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
+    assert "| DCTC 0.1, true alignment* | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
 
 
 def test_status_counts_what_the_comparison_of_losses_has_trained(
@@ -251,11 +251,11 @@ def test_the_script_at_its_smallest(tmp_path, write_lmdb, encode_image):
     found = {(r.arm, r.set) for r in Registry(runs).records()}
     assert found == {
         (f"ablations-tiny/{arm}", "rendered")
-        for arm in ("small_resnet-ctc", "small_resnet-dctc", "dctc_given-0.01")
+        for arm in ("small_resnet-ctc", "small_resnet-dctc", "dctc_given-0.1")
     }
     assert (runs / "words" / "scene-4" / "recipe.json").exists()
     drawn = (runs / "ablations-tiny" / "alignment.md").read_text()
-    assert "| DCTC 0.01, true alignment* | 1 |" in drawn
+    assert "| DCTC 0.1, true alignment* | 1 |" in drawn
 
 
 @pytest.mark.parametrize(

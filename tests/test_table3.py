@@ -301,7 +301,7 @@ def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeyp
     titles = {"focal-0.67": "Focal CTC 0.67", "center-0.017": "Center loss 0.017"}
     rivals = [titles[arm] for arm in ranked(made_up)]
     english = {row[0]: row[1:] for row in drawn["english"]}
-    assert list(english)[1:] == [f"small_resnet, {loss}" for loss in ("CTC", "DCTC 0.01", *rivals)]
+    assert list(english)[1:] == [f"small_resnet, {loss}" for loss in ("CTC", "DCTC 0.1", *rivals)]
     of_sets = [
         100 * np.mean([made_up["table3-english/focal-0.67", seed, name].mean() for seed in (0, 1)])
         for name in SIZES
@@ -309,7 +309,7 @@ def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeyp
     expected = [f"{x:.2f}" for x in (*of_sets, np.mean(of_sets))]
     assert english["small_resnet, Focal CTC 0.67"] == ["2", *expected]
     assert [row[:3] for row in drawn["english-differences"][1:4]] == [
-        ["six-set mean", "DCTC 0.01", "3"],
+        ["six-set mean", "DCTC 0.1", "3"],
         *(["six-set mean", title, "2"] for title in rivals),
     ]
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 100
