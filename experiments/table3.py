@@ -19,6 +19,7 @@ from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.comparison import Row, alignment_table, comparison_table, find_arms
+from dctc.reporting.convergence import convergence_table
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.search import Searched, choices, open_searches, search_table
@@ -233,6 +234,9 @@ def draw(
     if len(both) == 2 and both[0].tested.keys() & both[1].tested.keys():
         title = f"Seed by seed on {test}: DCTC {both[1].weight} against CTC"
         tables["seeds"] = seed_table(title, registry, *both, notes)
+        title = f"During training on {test}: DCTC {both[1].weight} against CTC"
+        if convergence := convergence_table(title, registry.folder, *both, notes):
+            tables["convergence"] = convergence
     tables |= english_tables(scale, registry, english_rivals(study, searched))
     report(study.name, log, tables, console)
 

@@ -103,6 +103,7 @@ def bench_losses(scale: str, threads: int) -> list[Table]:
     tables = [_table(rows, str(about["hardware"])), _step_table(training, str(about["hardware"]))]
     for table in tables:
         table.print(Console())
+        print()
     file = runs_folder() / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({**about, "rows": rows, "training": training}, indent=1) + "\n")

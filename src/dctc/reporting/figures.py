@@ -64,8 +64,13 @@ def read_metrics(folder: Path) -> dict[str, Curve]:
     line that a killed run left unfinished is not read.
     """
     parts = sorted(folder.glob("metrics.[0-9]*.csv"), key=lambda path: int(path.suffixes[0][1:]))
+    return read_parts([*parts, folder / "metrics.csv"])
+
+
+def read_parts(parts: Sequence[Path]) -> dict[str, Curve]:
+    """Read files of metrics, of which later ones count where they overlap; missing ones do not."""
     values: dict[str, dict[int, float]] = defaultdict(dict)
-    for part in [*parts, folder / "metrics.csv"]:
+    for part in parts:
         if not part.exists():
             continue
         text = part.read_text()

@@ -105,7 +105,7 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
 
 
 def adopt(results: Path, runs: Path) -> list[Record]:
-    """Copy published records and their hits into a user's registry; return those that it lacked.
+    """Copy published records, hits and curves into a user's registry; return what it lacked.
 
     Their runs then count as finished there, but for what needs the trained net.
 
@@ -123,6 +123,10 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     there = {_identity(record) for record in target.records()}
     lacking = [record for record in published if _identity(record) not in there]
     for record in lacking:
+        curves = results / "metrics" / f"{record.run}.csv"
+        if curves.exists():
+            (runs / "metrics").mkdir(parents=True, exist_ok=True)
+            write_whole(runs / "metrics" / curves.name, curves.read_bytes())
         target.write_hits(source.read_hits(record).tolist())
         target.append(record)
     return lacking

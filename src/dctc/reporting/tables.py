@@ -37,8 +37,6 @@ class Table:
     def print(self, console: Console) -> None:
         """Draw the table on a terminal; two arms on a benchmark fit into 80 columns."""
         table = RichTable(
-            title=escape(self.title),
-            title_justify="left",
             box=box.SIMPLE_HEAD,
             show_edge=False,
             padding=0,
@@ -50,6 +48,8 @@ class Table:
             table.add_column(heading, justify=justify, vertical="bottom", overflow="fold")
         for row in self.rows:
             table.add_row(*map(escape, row))
+        # not the table's own title, which would be as narrow as the table
+        console.print(self.title, style="italic", markup=False, highlight=False)
         console.print(table)
         console.print()
         for note in self.notes:
