@@ -367,7 +367,8 @@ def draw(plan: Plan, registry: Registry, log: str, console: Console) -> None:
     tables: dict[str, Table] = {}
     for factor in plan.factors():
         rows = list(plan.rows(factor, found))
-        if sum(bool(row.tested) for row in rows) > 1:  # there is something to compare
+        # CTC and DCTC as all factors have them say nothing of one: a third row does
+        if sum(bool(row.tested) for row in rows) > 2:
             title = f"{factor.title} ({RENDERED if factor.scene else plan.words.sets[1]})"
             notes = [*factor.notes, *(plan.words.notes if not factor.scene else [])]
             if plan.scale != "small":

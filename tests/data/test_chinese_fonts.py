@@ -69,5 +69,8 @@ def test_held_out_chinese_lines_are_drawn_in_chinese(tmp_path):
         data.setup()
     labels = "".join(label for batch in data.val_dataloader()[0] for label in batch.label)
     assert len(set(labels) & set(charset.characters[36:])) == 20
-    families = [{f.family for f in data.sets[s].renderer.fonts} for s in ("train", "test")]
+    families = [
+        {f.family for f in words.renderer.fonts}
+        for words in (data.train_set, data.test_sets["rendered"])
+    ]
     assert not families[0] & families[1]

@@ -141,7 +141,10 @@ def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, tmp_path
 
 def test_validation_may_use_fonts_unseen_in_training():
     data = module(hold_out_fonts=True)
-    train, val, test = (data.sets[split].renderer.fonts for split in ("train", "val", "test"))
+    train, val, test = (
+        words.renderer.fonts
+        for words in (data.train_set, data.val_sets["rendered"], data.test_sets["rendered"])
+    )
     assert not {f.family for f in train} & {f.family for f in val} and val == test
     assert {f.path for f in train + val} == {f.path for f in find_fonts()}
 
@@ -157,7 +160,7 @@ def test_training_goes_on_and_evaluation_repeats():
     assert sum(len(batch.label) for batch in test) == 13
     assert all(equal(a, b) for a, b in zip(val, data.val_dataloader()[0], strict=True))
     assert data.drops("train") == data.drops("rendered") == {}
-    with pytest.raises(ValueError, match=r"drops\('other'\): no such set"):
+    with pytest.raises(ValueError, match=r"drops\('other'\): not set up"):
         data.drops("other")
 
 
@@ -201,7 +204,7 @@ data = RenderedDataModule(preset={preset!r})
 data.setup()
 state = hashlib.sha256()
 for i in range(30):
-    sample = data.sets["train"][Draw(0, i)]
+    sample = data.train_set[Draw(0, i)]
     state.update(sample.image.tobytes() + sample.extents.tobytes() + sample.label.encode())
 print(state.hexdigest())
 """
@@ -222,10 +225,10 @@ def test_stored_words_are_those_that_are_drawn(tmp_path):
     drawn = module(epoch_size=16, batch_size=8, seed=5)
     drawn.store(tmp_path / "words")
     read = module(epoch_size=9, batch_size=8, seed=6, stored=str(tmp_path / "words"))
-    by_number = {sample.key: sample for sample in (read.sets["train"][i] for i in range(16))}
-    assert len(read.sets["train"]) == 16
+    by_number = {sample.key: sample for sample in (read.train_set[i] for i in range(16))}
+    assert len(read.train_set) == 16
     for number in range(16):
-        ours, theirs = by_number[f"stored/{number + 1}"], drawn.sets["train"][Draw(0, number)]
+        ours, theirs = by_number[f"stored/{number + 1}"], drawn.train_set[Draw(0, number)]
         assert ours.label == theirs.label
         assert np.array_equal(ours.image, theirs.image)
         assert np.allclose(ours.extents, theirs.extents)

@@ -214,7 +214,7 @@ def rendered_batch():
         batch_size=4, epoch_size=4, val_size=1, test_size=1, width=64, max_length=4, num_workers=0
     )
     data.setup()
-    return collate([data.sets["train"][Draw(i, i)] for i in range(4)])
+    return collate([data.train_set[Draw(i, i)] for i in range(4)])
 
 
 def test_the_true_alignment_is_that_of_the_extents(tmp_path):

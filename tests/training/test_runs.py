@@ -35,7 +35,8 @@ def other_set(name):
 
     def make(resolved):
         data = RenderedDataModule(test_size=3, width=64, max_length=4, num_workers=0)
-        data.test_names, data.drops = [name], lambda _: {}
+        data.setup()
+        data.test_sets = {name: data.test_sets["rendered"]}
         return data
 
     return make

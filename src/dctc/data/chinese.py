@@ -7,29 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from dctc.data.alphabet import characters_lacking
 from dctc.data.augment import Augmentation
-from dctc.data.batch import Batch
 from dctc.data.benchmarks import Benchmark, Found, open_benchmark
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets, training_folders
 from dctc.data.lmdb import LmdbDataset
-from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.root import data_root as find_data_root
-from dctc.data.sampler import StepDataLoader
+from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import UnionDataset, open_union
 from dctc.text import Charset, get_protocol
 
-TRAIN = "train"  # name of the training data in ChineseDataModule.drops
 SETTINGS = tuple(TRAIN_SETS)
 
 _report = rank_zero_only(logging.getLogger(__name__).warning)
 
 
-class ChineseDataModule(pl.LightningDataModule):
+class ChineseDataModule(SetsDataModule):
     """Lines of Chinese text: Scene, Web, Document and Handwriting.
 
     Labels keep what the image shows (``chinese_fold``), as in the benchmark's own code. The module
@@ -72,6 +67,8 @@ class ChineseDataModule(pl.LightningDataModule):
         FileNotFoundError: In :meth:`setup`, for training data that is not there.
     """
 
+    name_training_data = f"name settings ({', '.join(SETTINGS)})"
+
     def __init__(
         self,
         charset: str,
@@ -92,7 +89,8 @@ class ChineseDataModule(pl.LightningDataModule):
         augment: float = 0.0,
         views: int = 1,
     ) -> None:
-        super().__init__()
+        augmentation = Augmentation(augment, views)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         for what, names, registry in (("val", val, VAL_SETS), ("test", test, TEST_SETS)):
             unknown = [name for name in names or () if name not in registry]
             if unknown:
@@ -100,10 +98,7 @@ class ChineseDataModule(pl.LightningDataModule):
         self.train = list(train or [])
         self.val = [name for name in self.train if name in VAL_SETS] if val is None else list(val)
         self.test = list(TEST_SETS if test is None else test)
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.root, self.seed, self.num_workers = data_root, seed, num_workers
-        self.allow_size_mismatch = allow_size_mismatch
-        self.augmentation = Augmentation(augment, views)
+        self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
         self.charset, self.protocol = Charset.load(charset), get_protocol(protocol)
         self.shown = get_protocol("chinese_fold" if protocol == "chinese" else protocol)
         self.options: dict[str, Any] = {
@@ -112,49 +107,20 @@ class ChineseDataModule(pl.LightningDataModule):
             "grayscale": grayscale,
             "keep_ratio": keep_ratio,
         }
-        self._train_set: UnionDataset | None = None
-        self._val_sets: dict[str, LmdbDataset] = {}
-        self._test_sets: dict[str, LmdbDataset] = {}
-
-    @property
-    def val_names(self) -> list[str]:
-        """Names of the validation sets, in the order of :meth:`val_dataloader`."""
-        return list(self._val_sets)
-
-    @property
-    def test_names(self) -> list[str]:
-        """Names of the test sets, in the order of :meth:`test_dataloader`."""
-        return list(self._test_sets)
-
-    def drops(self, name: str) -> dict[str, int]:
-        """Return how many records of a set were dropped when it was indexed, by reason.
-
-        Args:
-            name: ``train``, or one of :attr:`val_names` and :attr:`test_names`.
-
-        Raises:
-            ValueError: If no such set has been set up.
-        """
-        sets: dict[str, Any] = {**self._val_sets, **self._test_sets}
-        if self._train_set is not None:
-            sets[TRAIN] = self._train_set
-        if name not in sets:
-            raise ValueError(f"drops({name!r}): not set up; there are {[*sets]}")
-        return dict(sets[name].drops)
 
     def setup(self, stage: str | None = None) -> None:
         """Find and index the sets of a stage, as Lightning names it; None is all."""
         root = find_data_root(self.root)
-        if stage in ("fit", None) and self.train and self._train_set is None:
-            self._train_set = self._open_train(root)
-        if stage in ("fit", "validate", None) and not self._val_sets:
+        if stage in ("fit", None) and self.train and self.train_set is None:
+            self.train_set = self._open_train(root)
+        if stage in ("fit", "validate", None) and not self.val_sets:
             found = self._find("validated", VAL_SETS, self.val, root)
-            self._val_sets = {f.benchmark.name: self._open(f, self.charset) for f in found}
-        if stage in ("test", "predict", None) and not self._test_sets:
+            self.val_sets = {f.benchmark.name: self._open(f, self.charset) for f in found}
+        if stage in ("test", "predict", None) and not self.test_sets:
             found = self._find("tested", TEST_SETS, self.test, root)
             if not found:
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
-            self._test_sets = {f.benchmark.name: self._open_test(f) for f in found}
+            self.test_sets = {f.benchmark.name: self._open_test(f) for f in found}
 
     def _find(
         self, done: str, registry: Mapping[str, Benchmark], names: list[str], root: Path
@@ -201,34 +167,3 @@ class ChineseDataModule(pl.LightningDataModule):
                 f"{missed:,}; they stay in the set and count as misses"
             )
         return self._open(found, Charset(self.charset.characters + lacking))
-
-    def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches; as :func:`train_loader`, refuses what cannot be one."""
-        if self._train_set is None:
-            raise ValueError(f"train: no training data; name settings ({', '.join(SETTINGS)})")
-        return train_loader(
-            self._train_set,
-            self.batch_size,
-            self.seed,
-            self.num_workers,
-            self.trainer,
-            self.augmentation,
-        )
-
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return one loader for each of :attr:`val_names`."""
-        return self._eval_loaders(self._val_sets)
-
-    def test_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return one loader for each of :attr:`test_names`."""
-        return self._eval_loaders(self._test_sets)
-
-    def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loaders of the test sets."""
-        return self.test_dataloader()
-
-    def _eval_loaders(self, sets: Mapping[str, LmdbDataset]) -> list[DataLoader[Batch]]:
-        return [
-            eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
-            for dataset in sets.values()
-        ]

@@ -10,23 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
-from torch.utils.data import DataLoader
-
 from dctc.data.augment import Augmentation
-from dctc.data.batch import Batch
 from dctc.data.document_sets import SOURCES, check_size, find_documents
 from dctc.data.environment import count_records
 from dctc.data.lmdb import LmdbDataset
-from dctc.data.loaders import eval_loader, train_loader
-from dctc.data.sampler import StepDataLoader
+from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.text import Charset, get_protocol
 
-TRAIN = "train"  # name of the training data in DocumentDataModule.drops
 TAIL = 0.1  # ours: the share of a set that each part split off from its end has
 
 
-class DocumentDataModule(pl.LightningDataModule):
+class DocumentDataModule(SetsDataModule):
     """English document images: FUNSD words or SROIE lines.
 
     FUNSD trains on the official training words but the last tenth, which is the validation set, and
@@ -57,10 +51,6 @@ class DocumentDataModule(pl.LightningDataModule):
         train_size: Train on so many of the training words only, the first in the order of their
             pages that have a label; the same for every seed. None is all.
 
-    Attributes:
-        val_names: Name of the validation set.
-        test_names: Names of the sets that a test scores, in the order of the loaders.
-
     Raises:
         ValueError: At once, for a charset, protocol or set that does not exist, or an augmentation
             out of range; in :meth:`setup`, for folders of the wrong size or too few training words.
@@ -87,17 +77,15 @@ class DocumentDataModule(pl.LightningDataModule):
         views: int = 1,
         train_size: int | None = None,
     ) -> None:
-        super().__init__()
+        augmentation = Augmentation(augment, views)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         self.source = SOURCES[source]
         name, self.val_name = self.source.name, f"{self.source.name}_val"
-        self.val_names, self.test_names = [self.val_name], [name] if test is None else list(test)
-        for wanted in self.test_names:
+        self.test = [name] if test is None else list(test)
+        for wanted in self.test:
             if wanted not in (name, self.val_name):
                 raise ValueError(f"test: {wanted!r} is not one of {name}, {self.val_name}")
-        self.root, self.seed, self.num_workers = data_root, seed, num_workers
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.allow_size_mismatch = allow_size_mismatch
-        self.augmentation = Augmentation(augment, views)
+        self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
         if train_size is not None and train_size < 1:
             raise ValueError(f"train_size {train_size}: at least one training word is needed")
         self.train_size = train_size
@@ -109,39 +97,24 @@ class DocumentDataModule(pl.LightningDataModule):
             "grayscale": grayscale,
             "keep_ratio": keep_ratio,
         }
-        self._sets: dict[str, LmdbDataset] = {}
-
-    def drops(self, name: str) -> dict[str, int]:
-        """Return how many records of a set were dropped when it was indexed, by reason.
-
-        Args:
-            name: ``train``, or one of :attr:`val_names` and :attr:`test_names`.
-
-        Raises:
-            ValueError: If no such set has been set up.
-        """
-        if name not in self._sets:
-            raise ValueError(f"drops({name!r}): not set up; there are {[*self._sets]}")
-        return dict(self._sets[name].drops)
 
     def setup(self, stage: str | None = None) -> None:
         """Find and index the sets of a stage, as Lightning names it; None is all."""
-        of_stage = {
-            "fit": [TRAIN, self.val_name],
-            "validate": [self.val_name],
-            "test": self.test_names,
-            "predict": self.test_names,
-        }
-        wanted = of_stage[stage] if stage else [TRAIN, self.val_name, *self.test_names]
-        missing = [name for name in wanted if name not in self._sets]
-        if missing:
-            found = find_documents(self.source, self.root)
-            if not self.allow_size_mismatch:
-                check_size(self.source, found)
-            for name in missing:
-                self._sets[name] = self._open(name, found)
-            if self.train_size is not None and TRAIN in missing:
-                self._sets[TRAIN] = self._first(self._sets[TRAIN], self.train_size)
+        test = stage in ("test", "predict", None)
+        validate = stage in ("fit", "validate", None) or (test and self.val_name in self.test)
+        found = find_documents(self.source, self.root)
+        if not self.allow_size_mismatch:
+            check_size(self.source, found)
+        if stage in ("fit", None) and self.train_set is None:
+            words = self._open(TRAIN, found)
+            size = self.train_size
+            self.train_set = words if size is None else self._first(words, size)
+        if validate and not self.val_sets:
+            self.val_sets = {self.val_name: self._open(self.val_name, found)}
+        if test and not self.test_sets:
+            self.test_sets = {
+                name: self.val_sets.get(name) or self._open(name, found) for name in self.test
+            }
 
     def _open(self, name: str, found: Mapping[str, Path]) -> LmdbDataset:
         train, test = self.source.train, self.source.test
@@ -163,36 +136,3 @@ class DocumentDataModule(pl.LightningDataModule):
             raise ValueError(f"train_size {size:,}: there are {len(words):,} training words")
         only = range(1, 1 + int(words.numbers[size - 1]))
         return LmdbDataset(words.path, words.name, only=only, **self.options)
-
-    def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches.
-
-        Raises:
-            ValueError: As :func:`train_loader` does.
-        """
-        return train_loader(
-            self._sets[TRAIN],
-            self.batch_size,
-            self.seed,
-            self.num_workers,
-            self.trainer,
-            self.augmentation,
-        )
-
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loader of the validation set."""
-        return self._eval_loaders(self.val_names)
-
-    def test_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return one loader for each of :attr:`test_names`."""
-        return self._eval_loaders(self.test_names)
-
-    def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loaders of the test sets."""
-        return self.test_dataloader()
-
-    def _eval_loaders(self, names: list[str]) -> list[DataLoader[Batch]]:
-        return [
-            eval_loader(self._sets[name], self.eval_batch_size, self.num_workers, self.trainer)
-            for name in names
-        ]

@@ -7,22 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from dctc.data.augment import Augmentation
-from dctc.data.batch import Batch
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, match, open_benchmark
-from dctc.data.lmdb import LmdbDataset
-from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.root import data_root as find_data_root
 from dctc.data.root import find_lmdbs
-from dctc.data.sampler import StepDataLoader
-from dctc.data.union import UnionDataset, open_union
+from dctc.data.sets import TRAIN, SetsDataModule
+from dctc.data.union import open_union
 from dctc.text import Charset, get_protocol
 
-TRAIN = "train"  # name of the training data in EnglishDataModule.drops
 REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
 
 # IC13_1015 contains IC13_857, so both in one mean would count words twice; it has to be asked for.
@@ -32,7 +26,7 @@ DEFAULT_TEST = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "IC15_1811", "SVTP", "
 _report = rank_zero_only(logging.getLogger(__name__).warning)
 
 
-class EnglishDataModule(pl.LightningDataModule):
+class EnglishDataModule(SetsDataModule):
     """English word images: any LMDBs for training, the usual benchmarks for test.
 
     With several processes, the Trainer needs ``use_distributed_sampler=False``.
@@ -70,6 +64,8 @@ class EnglishDataModule(pl.LightningDataModule):
         FileNotFoundError: In :meth:`setup`, for folders that do not exist or hold no LMDB.
     """
 
+    name_training_data = "name LMDB folders"
+
     def __init__(
         self,
         train: list[str] | None = None,
@@ -90,17 +86,15 @@ class EnglishDataModule(pl.LightningDataModule):
         augment: float = 0.0,
         views: int = 1,
     ) -> None:
-        super().__init__()
+        augmentation = Augmentation(augment, views)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         known = (*BENCHMARKS, REAL_TRAIN_WORDS)
         unknown = [name for name in test or () if name not in known]
         if unknown:
             raise ValueError(f"test: {unknown[0]!r} is not one of {', '.join(known)}")
         self.train, self.val = list(train or []), val
         self.test = list(DEFAULT_TEST if test is None else test)
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.root, self.seed, self.num_workers = data_root, seed, num_workers
-        self.allow_size_mismatch = allow_size_mismatch
-        self.augmentation = Augmentation(augment, views)
+        self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
         self.options: dict[str, Any] = {
             "protocol": get_protocol(protocol),
             "charset": Charset.load(charset),
@@ -109,47 +103,18 @@ class EnglishDataModule(pl.LightningDataModule):
             "grayscale": grayscale,
             "keep_ratio": keep_ratio,
         }
-        self._train_set: UnionDataset | None = None
-        self._val_sets: dict[str, UnionDataset] = {}
-        self._test_sets: dict[str, UnionDataset | LmdbDataset] = {}
-
-    @property
-    def val_names(self) -> list[str]:
-        """Names of the validation sets, in the order of :meth:`val_dataloader`."""
-        return list(self._val_sets)
-
-    @property
-    def test_names(self) -> list[str]:
-        """Names of the test sets, in the order of :meth:`test_dataloader`."""
-        return list(self._test_sets)
-
-    def drops(self, name: str) -> dict[str, int]:
-        """Return how many records of a set were dropped when it was indexed, by reason.
-
-        Args:
-            name: ``train``, or one of :attr:`val_names` and :attr:`test_names`.
-
-        Raises:
-            ValueError: If no such set has been set up.
-        """
-        sets: dict[str, Any] = {**self._val_sets, **self._test_sets}
-        if self._train_set is not None:
-            sets[TRAIN] = self._train_set
-        if name not in sets:
-            raise ValueError(f"drops({name!r}): not set up; there are {[*sets]}")
-        return dict(sets[name].drops)
 
     def setup(self, stage: str | None = None) -> None:
         """Find and index the sets of a stage, as Lightning names it; None is all."""
         root = find_data_root(self.root)
-        if stage in ("fit", None) and self.train and self._train_set is None:
-            self._train_set = open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
-        if stage in ("fit", "validate", None) and not self._val_sets:
-            self._val_sets = {
+        if stage in ("fit", None) and self.train and self.train_set is None:
+            self.train_set = open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
+        if stage in ("fit", "validate", None) and not self.val_sets:
+            self.val_sets = {
                 name: open_union(f"val {name}", folders, root, **self.options)
                 for name, folders in self._val_folders(root).items()
             }
-        if stage in ("test", "predict", None) and not self._test_sets:
+        if stage in ("test", "predict", None) and not self.test_sets:
             self._setup_test(root)
 
     def _setup_test(self, root: Path) -> None:
@@ -160,15 +125,15 @@ class EnglishDataModule(pl.LightningDataModule):
                     f"{name}: not found below {root}, so it is not tested; get it: "
                     f"{BENCHMARKS[name].how_to_get}"
                 )
-        self._test_sets = {
+        self.test_sets = {
             name: open_benchmark(present[name], self.allow_size_mismatch, **self.options)
             for name in self.test
             if name in present
         }
         if REAL_TRAIN_WORDS in self.test:
             for name, folders in self._real_train_words(root).items():
-                self._test_sets[name] = open_union(name, folders, root, **self.options)
-        if not self._test_sets:
+                self.test_sets[name] = open_union(name, folders, root, **self.options)
+        if not self.test_sets:
             raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
 
     def _val_folders(self, root: Path) -> Mapping[str, Sequence[str]]:
@@ -184,40 +149,3 @@ class EnglishDataModule(pl.LightningDataModule):
             )
             return {}
         return {REAL_TRAIN_WORDS: [str(path) for path in found]}
-
-    def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches.
-
-        Raises:
-            ValueError: If no training data was named, or as :func:`train_loader` does.
-        """
-        if self._train_set is None:
-            raise ValueError("train: no training data; name LMDB folders")
-        return train_loader(
-            self._train_set,
-            self.batch_size,
-            self.seed,
-            self.num_workers,
-            self.trainer,
-            self.augmentation,
-        )
-
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return one loader for each of :attr:`val_names`."""
-        return self._eval_loaders(self._val_sets)
-
-    def test_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return one loader for each of :attr:`test_names`."""
-        return self._eval_loaders(self._test_sets)
-
-    def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loaders of the test sets."""
-        return self.test_dataloader()
-
-    def _eval_loaders(
-        self, sets: Mapping[str, UnionDataset | LmdbDataset]
-    ) -> list[DataLoader[Batch]]:
-        return [
-            eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
-            for dataset in sets.values()
-        ]

@@ -7,27 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
-from torch.utils.data import DataLoader
-
 from dctc.data.augment import Augmentation
-from dctc.data.batch import Batch
 from dctc.data.chinese_fonts import split_chinese_fonts
 from dctc.data.fonts import Font, find_fonts, split_fonts
-from dctc.data.lmdb import LmdbDataset
-from dctc.data.loaders import eval_loader, train_loader
 from dctc.data.prerender import render_set
 from dctc.data.recipe import RENDERER_VERSION, drawn_key
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
-from dctc.data.sampler import StepDataLoader
+from dctc.data.sets import SetsDataModule
 from dctc.data.stored import open_stored, stored_recipe
 from dctc.text import Charset
 
 NAME = "rendered"  # of the validation set and of the test set
 
 
-class RenderedDataModule(pl.LightningDataModule):
+class RenderedDataModule(SetsDataModule):
     """Rendered words for training, validation and test.
 
     No training sample repeats: their numbers go on from epoch to epoch; unless they are stored,
@@ -65,8 +59,6 @@ class RenderedDataModule(pl.LightningDataModule):
 
     Attributes:
         recipe_version: Version of the renderer; part of a run's key.
-        val_names: Names of the validation sets, in the order of the loaders.
-        test_names: Names of the test sets, in the order of the loaders.
 
     Raises:
         ValueError: At once, for an augmentation out of range; from :meth:`setup`, if an argument
@@ -100,15 +92,13 @@ class RenderedDataModule(pl.LightningDataModule):
         views: int = 1,
         stored: str | None = None,
     ) -> None:
-        super().__init__()
-        self.val_names, self.test_names = [NAME], [NAME]
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
+        augmentation = Augmentation(augment, views)
+        super().__init__(batch_size, eval_batch_size, seed, workers, augmentation)
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
-        self.image_size, self.fonts, self.seed = (height, width), fonts, seed
+        self.image_size, self.fonts = (height, width), fonts
         self.preset, self.hold_out_fonts = preset, hold_out_fonts
-        self.augmentation = Augmentation(augment, views)
         self.stored = stored
-        self.num_workers = min(2, os.cpu_count() or 1) if num_workers is None else num_workers
         self.text: dict[str, Any] = {
             "charset": charset,
             "protocol": protocol,
@@ -118,36 +108,21 @@ class RenderedDataModule(pl.LightningDataModule):
             "words": words,
             "top_k": top_k,
         }
-        self.sets: dict[Stage, RenderedWords | LmdbDataset] = {}
-
-    def drops(self, name: str) -> dict[str, int]:
-        """Return how many records of a set were dropped, by reason: of drawn words none is.
-
-        Args:
-            name: ``train`` or ``rendered``.
-
-        Raises:
-            ValueError: If there is no such set.
-        """
-        if name not in ("train", NAME):
-            raise ValueError(f"drops({name!r}): no such set; there are ['train', {NAME!r}]")
-        return {}
 
     def drawn_from(self) -> str:
         """Return a hash of what the test set is drawn from, once it is set up."""
-        words = self.sets["test"]
-        assert isinstance(words, RenderedWords)
+        (words,) = self.test_sets.values()
         return drawn_key(words)
 
     def setup(self, stage: str | None = None) -> None:
         """Find the fonts and make the three sets, once."""
-        if self.sets:
+        if self.train_set is not None:
             return
         seed = stored_recipe(self.stored)["seed"] if self.stored else self.seed
         drawn = self._draw(seed)
-        self.sets.update(drawn)
-        if self.stored:
-            self.sets["train"] = open_stored(self.stored, drawn["train"])
+        train = drawn["train"]
+        self.train_set = open_stored(self.stored, train) if self.stored else train
+        self.val_sets, self.test_sets = {NAME: drawn["val"]}, {NAME: drawn["test"]}
 
     def _draw(self, seed: int) -> dict[Stage, RenderedWords]:
         fonts = find_fonts(self.fonts)
@@ -189,33 +164,3 @@ class RenderedDataModule(pl.LightningDataModule):
             OSError: If the disk is full.
         """
         render_set(self._draw(self.seed)["train"], folder, workers, advance)
-
-    def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches, the same for any number of workers.
-
-        Raises:
-            ValueError: As :func:`train_loader` does.
-        """
-        return train_loader(
-            self.sets["train"],
-            self.batch_size,
-            self.seed,
-            self.num_workers,
-            self.trainer,
-            self.augmentation,
-        )
-
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loader of the validation set, in a list as :attr:`val_names` is one."""
-        return [self._eval_loader("val")]
-
-    def test_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loader of the test set, in a list as :attr:`test_names` is one."""
-        return [self._eval_loader("test")]
-
-    def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        """Return the loader of the test set."""
-        return self.test_dataloader()
-
-    def _eval_loader(self, split: Stage) -> DataLoader[Batch]:
-        return eval_loader(self.sets[split], self.eval_batch_size, self.num_workers, self.trainer)

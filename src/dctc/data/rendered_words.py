@@ -69,6 +69,7 @@ class RenderedWords(Dataset[Sample]):
         words: str = "python",
         top_k: int | None = None,
     ) -> None:
+        self.drops: dict[str, int] = {}  # nothing that is drawn is dropped
         if split not in STREAM:
             raise ValueError(f"split={split!r}: it is one of {', '.join(STREAM)}")
         if language not in LANGUAGES:
