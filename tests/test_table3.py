@@ -322,9 +322,9 @@ def test_status_counts_what_is_searched_and_trains_nothing(
     call(table3, monkeypatch, "--scale", "small", "--status")
     search, final, english, waiting = capsys.readouterr().out.splitlines()
     # 3 arms without weights and 13 with three; of these ctc, dctc, focal and center are done
-    assert search.startswith("table3 search   10 of   42 runs done,   32 missing; about 32.0 h")
+    assert search.startswith("table3 search    10 of   42 runs done,   32 missing; about 32.0 h")
     # 8 seeds of CTC and DCTC, 3 of the two rivals, which are the strongest so far
-    assert final.startswith("table3       10 of   22 runs done,   12 missing")
+    assert final.startswith("table3           10 of   22 runs done,   12 missing")
     assert english.startswith("table3-english   10 of   12 runs done,    2 missing")
     assert waiting.startswith("Searches that are open: 12 (DCTC, posterior z*; ")
     assert (folders / "runs" / "results.jsonl").read_bytes() == before

@@ -26,9 +26,9 @@ def test_status_counts_the_runs_of_the_target_and_says_how_long_the_others_take(
         scored = (arm, seed, "set", 1, 0, 0, 1, 0.0, {}, "english36", "hits", "samples", 5400.0)
         registry.append(Record("key", *scored))
     print_status("table9", study.runs())
-    said = "table9        2 of    6 runs done,    4 missing; about 6.0 h, one at a time\n"
+    said = "table9            2 of    6 runs done,    4 missing; about 6.0 h, one at a time\n"
     assert capsys.readouterr().out == said
     print_status("table8", study.runs()[:1])
     assert capsys.readouterr().out.endswith("1 of    1 runs done,    0 missing\n")
     print_status("figure2", [])
-    assert capsys.readouterr().out == "figure2    nothing to train\n"
+    assert capsys.readouterr().out == "figure2        nothing to train\n"

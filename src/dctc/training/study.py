@@ -69,7 +69,7 @@ def print_status(target: str, runs: Sequence[Run]) -> None:
         runs: All its runs, named ``<arm>/seed<seed>``.
     """
     if not runs:
-        print(f"{target:<10} nothing to train")
+        print(f"{target:<14} nothing to train")
         return
     seconds = {
         f"{arm}/seed{seed}": record.wall_s
@@ -83,4 +83,4 @@ def print_status(target: str, runs: Sequence[Run]) -> None:
     left = ""
     if done and missing:
         left = f"; about {missing * sum(done) / len(done) / 3600:.1f} h, one at a time"
-    print(f"{target:<10} {len(done):>4} of {len(names):>4} runs done, {missing:>4} missing{left}")
+    print(f"{target:<14} {len(done):>4} of {len(names):>4} runs done, {missing:>4} missing{left}")
