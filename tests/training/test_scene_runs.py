@@ -44,7 +44,7 @@ def test_both_losses_differ_in_the_weight_only():
     assert (ctc.key, dctc.key) == ("crnn-ctc", "crnn-dctc")
     loss, weight = "--config=experiments/configs/loss/", "--trainer.callbacks.init_args."
     net = "--config=experiments/configs/model/crnn.yaml"
-    for arm, name, value in ((ctc, "ctc", "0.0"), (dctc, "dctc", "0.01")):
+    for arm, name, value in ((ctc, "ctc", "0.0"), (dctc, "dctc", "0.1")):
         expected = (net, f"{loss}{name}.yaml", f"{weight}distill_weight={value}", "--a=1")
         assert arm.options == expected
 
