@@ -94,6 +94,8 @@ def test_published_records_are_adopted_once(runs, tmp_path):
     }
     assert Registry(mine).find("bb") == Registry(results).find("bb")
     assert Registry(mine).read_hits(Registry(mine).find("bb")["test"]).tolist() == HITS.tolist()
+    curves = [sorted(f.name for f in (x / "metrics").iterdir()) for x in (results, mine)]
+    assert curves[0] == curves[1] != []
     assert adopt(results, mine) == []
     with pytest.raises(ValueError, match="no results in"):
         adopt(tmp_path / "empty", mine)

@@ -122,11 +122,12 @@ def adopt(results: Path, runs: Path) -> list[Record]:
         raise ValueError(f"adopt: no results in {source.file}")
     there = {_identity(record) for record in target.records()}
     lacking = [record for record in published if _identity(record) not in there]
-    for record in lacking:
-        curves = results / "metrics" / f"{record.run}.csv"
+    for run in {record.run for record in lacking}:
+        curves = results / "metrics" / f"{run}.csv"
         if curves.exists():
             (runs / "metrics").mkdir(parents=True, exist_ok=True)
             write_whole(runs / "metrics" / curves.name, curves.read_bytes())
+    for record in lacking:
         target.write_hits(source.read_hits(record).tolist())
         target.append(record)
     return lacking
