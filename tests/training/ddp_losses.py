@@ -27,6 +27,7 @@ from dctc.losses import (
     LabelSmoothingCTCLoss,
     PriorCTCLoss,
 )
+from dctc.training.cli import end_process_group
 from dctc.training.objective import needs
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
 
@@ -106,6 +107,7 @@ def main(folder):
         given = batches(name, rank, world)
         steps = train(name, folder, given, strategy="ddp", devices=world)
         torch.save(steps, folder / f"{name}.{rank}.pt")
+    end_process_group()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from dctc.cli import main
 from dctc.reporting.registry import Registry
-from dctc.training.cli import RecognizerCLI, arm_of
+from dctc.training.cli import RecognizerCLI, arm_of, end_process_group
 from offline_wandb import wandb_records
 from tiny import config, encode_text, run_python, same_weights, write_config
 
@@ -349,3 +349,11 @@ def test_nothing_is_sent_where_logging_is_off(rendered, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     main(["fit", rendered, "--log=off"])
+
+
+def test_the_group_of_processes_is_ended(tmp_path):
+    end_process_group()  # there is none
+    rendezvous = f"file://{tmp_path / 'rendezvous'}"
+    torch.distributed.init_process_group("gloo", rendezvous, rank=0, world_size=1)
+    end_process_group()
+    assert not torch.distributed.is_initialized()

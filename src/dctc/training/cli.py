@@ -280,6 +280,17 @@ def main(args: list[str] | None = None) -> None:
         RecognizerCLI(None if args == sys.argv[1:] else args)
     except MisconfigurationException as error:  # Lightning's word for bad input
         raise ValueError(str(error)) from error
+    end_process_group()
+
+
+def end_process_group() -> None:
+    """End the group of processes, if there is one, before the interpreter exits.
+
+    Lightning does so for GPUs alone. The threads of gloo, the group's backend on CPUs, can abort an
+    interpreter that exits beside them (pytorch issue 190489).
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def quiet_lightning() -> None:
