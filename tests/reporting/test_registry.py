@@ -71,17 +71,31 @@ def test_hits_that_do_not_add_up_to_the_record(registry, record):
 
 
 @pytest.mark.parametrize("left", [b'{"run": "0123', b"\x00\x00\x00", b"[1, 2]", b'{"run": "x"}'])
-def test_what_a_killed_writer_left_is_named_and_left_out(registry, record, left):
+def test_what_a_killed_writer_left_is_named_and_set_aside(registry, record, left, capsys):
     registry.append(record(set="SVT"))
     with open(registry.file, "ab") as stream:
         stream.write(left)
     with pytest.warns(UserWarning, match=r"results\.jsonl:2: not a record \(.+\); left out"):
         assert [one.set for one in registry.records()] == ["SVT"]
     registry.append(record(set="CUTE80"))
+    assert "half a record" in capsys.readouterr().out
     registry.append(record(set="SVTP"))
-    with pytest.warns(UserWarning, match=r"results\.jsonl:2: not a record") as caught:
-        assert [one.set for one in registry.records()] == ["SVT", "CUTE80", "SVTP"]
-    assert len(caught) == 1
+    assert [one.set for one in registry.records()] == ["SVT", "CUTE80", "SVTP"]  # and no warning
+    assert capsys.readouterr().out == ""
+    assert registry.file.with_name("results.jsonl.rejected").read_bytes() == left + b"\n"
+
+
+def test_a_last_line_without_its_end_is_kept(registry, record):
+    registry.append(record(set="SVT"))
+    registry.file.write_bytes(registry.file.read_bytes().rstrip())
+    registry.append(record(set="CUTE80"))
+    assert [one.set for one in registry.records()] == ["SVT", "CUTE80"]
+
+
+def test_hits_that_are_missing_are_named(registry, record):
+    registry.write_hits([True])
+    with pytest.raises(FileNotFoundError, match=r"nothing\.bits is missing: the hits of .*, SVT;"):
+        registry.read_hits(record(set="SVT", hits="nothing.bits"))
 
 
 def append_many(folder, record, sets):
@@ -121,8 +135,7 @@ def test_a_writer_that_waited_for_one_that_was_killed(registry, record):
         wait_until_open_twice(registry.file)
         stream.write(b'{"run": "01')
     waiting.join(timeout=10)
-    with pytest.warns(UserWarning, match=":1: not a record"):
-        assert [one.set for one in registry.records()] == ["SVT"]
+    assert [one.set for one in registry.records()] == ["SVT"]
 
 
 def wait_until_open_twice(file):

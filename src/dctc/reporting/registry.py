@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -89,9 +89,16 @@ class Registry:
 
         Raises:
             ValueError: If the file's hits do not add up to the record.
+            FileNotFoundError: If there is no such file.
         """
-        packed = np.frombuffer((self.folder / "hits" / record.hits).read_bytes(), dtype=np.uint8)
-        hits = np.unpackbits(packed, count=record.n).astype(bool)
+        try:
+            packed = (self.folder / "hits" / record.hits).read_bytes()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{error.filename} is missing: the hits of {record.arm}, seed {record.seed}, "
+                f"{record.set}; copy hits/ together with results.jsonl, or test that run again"
+            ) from error
+        hits = np.unpackbits(np.frombuffer(packed, np.uint8), count=record.n).astype(bool)
         if hits.sum() != record.correct:
             raise ValueError(
                 f"{self.folder / 'hits' / record.hits}: {hits.sum()} hits, but the record of "
@@ -103,19 +110,33 @@ class Registry:
         """Add a record in one write, under a lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(record), sort_keys=True) + "\n"
-        with open(self.file, "ab") as stream:
+        with open(self.file, "ab+") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
-            # the size now, not when the file was opened: the lock may have been waited for
-            if os.fstat(stream.fileno()).st_size and not self._ends_with_newline():
-                line = "\n" + line  # a killed writer left half a line; it stays apart
+            self._set_half_a_line_aside(stream)
             stream.write(line.encode())
             stream.flush()
             os.fsync(stream.fileno())
 
-    def _ends_with_newline(self) -> bool:
-        with open(self.file, "rb") as stream:
-            stream.seek(-1, os.SEEK_END)
-            return stream.read() == b"\n"
+    def _set_half_a_line_aside(self, stream: BinaryIO) -> None:
+        """Move what a killed writer left at the end of the file into a file of its own."""
+        stream.seek(0)  # not before: the lock may have been waited for
+        content = stream.read()
+        whole = content.rfind(b"\n") + 1
+        half = content[whole:]
+        if not half:
+            return
+        try:
+            _parse(half)
+        except (ValueError, TypeError):
+            pass
+        else:
+            stream.write(b"\n")  # a whole one after all, without the end of its line
+            return
+        aside = self.file.with_name(f"{self.file.name}.rejected")
+        with open(aside, "ab") as rejected:
+            rejected.write(half + b"\n")
+        stream.truncate(whole)
+        print(f"{self.file}: half a record, of a writer that was killed, is now in {aside}")
 
     def records(self) -> Iterator[Record]:
         """Read all records; a line that is not one is named in a warning and left out."""
@@ -123,7 +144,7 @@ class Registry:
             return
         for number, line in enumerate(self.file.read_text().splitlines(), start=1):
             try:
-                yield Record(**json.loads(line))
+                yield _parse(line)
             except (ValueError, TypeError) as error:
                 warnings.warn(
                     f"{self.file}:{number}: not a record ({error}); left out", stacklevel=2
@@ -132,6 +153,10 @@ class Registry:
     def find(self, run: str) -> dict[str, Record]:
         """Return the latest records of a run, by set."""
         return {record.set: record for record in self.records() if record.run == run}
+
+
+def _parse(line: str | bytes) -> Record:
+    return Record(**json.loads(line))
 
 
 def write_whole(path: Path, content: bytes) -> None:
