@@ -1,9 +1,13 @@
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from dctc.training.parallel import execute_all
-from dctc.training.runs import Run, _alone
+from dctc.training.parallel import execute_all, finish_all
+from dctc.training.runs import Busy, Run, _alone, execute
 from tiny import config, write_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]
@@ -37,3 +41,57 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(tmp_path, monkeypatch, ca
     again = execute_all(runs[-1:], jobs=1)
     assert again["a/good"].records == found["a/good"].records
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_sigterm_leaves_no_training_behind(tmp_path, runs):
+    endless = write_config(tmp_path / "endless.yaml", config())
+    program = (
+        "from dctc.training.parallel import execute_all\n"
+        "from dctc.training.runs import Run\n"
+        "if __name__ == '__main__':\n"
+        f"    options = ({endless!r}, '--trainer.max_steps=1000000')\n"
+        "    execute_all([Run('a/one', options), Run('a/two', options)], jobs=2)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    here = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(here.parent / "src"), str(here)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], env=environment)
+    checkpoints = [runs / "a" / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
+    deadline = time.monotonic() + 120
+    while not all(file.exists() for file in checkpoints) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    started = children(process.pid)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    assert len(started) >= 2
+    for _ in range(100):
+        if not any(Path(f"/proc/{pid}").exists() for pid in started):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still there: {started}")
+
+
+def test_a_net_that_is_needed_is_waited_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dctc.training.parallel._WAIT_S", 0.05)
+    run = Run("a/one", (write_config(tmp_path / "one.yaml", config()),))
+    monkeypatch.setattr("dctc.training.parallel.execute", busy_twice(execute))
+    (finished,) = finish_all([run], 1, "off")
+    assert list(finished.records) == ["rendered"]
+    assert capsys.readouterr().out.count("waiting for it") == 1
+
+
+def busy_twice(execute):
+    calls = iter((True, True, False))
+
+    def answer(*arguments):
+        if next(calls):
+            raise Busy("a/one: another process is at this run")
+        return execute(*arguments)
+
+    return answer

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dctc.reporting.registry import Record, runs_folder
 from dctc.training.cli import LogMode
 from dctc.training.runs import Busy, Finished, Run, execute
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
+_WAIT_S = 5.0  # between two looks at a run that another process is at
 
 
 class Outcome(NamedTuple):
@@ -53,29 +59,59 @@ def execute_all(
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
     workers: dict[Any, _Worker] = {}
-    try:
-        while waiting or workers:
-            while waiting and len(workers) < jobs:
-                worker = _Worker(waiting.pop(0), jobs > 1, log, net)
-                workers[worker.connection] = worker
-            for connection in wait(list(workers)):
-                worker = workers.pop(connection)
-                outcomes[worker.run.name] = outcome = worker.receive()
-                left = (time.monotonic() - began) / len(outcomes) * (len(runs) - len(outcomes))
-                _say(worker, outcome, f"{len(outcomes)}/{len(runs)}", left)
-                if waiting and worker.process.is_alive():
-                    worker.start(waiting.pop(0))
+    with _ended_by_sigterm(), _progress(jobs > 1) as progress:
+        bar = progress.add_task("", total=len(runs))
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < jobs:
+                    worker = _Worker(waiting.pop(0), jobs > 1, log, net)
                     workers[worker.connection] = worker
-                else:
-                    worker.stop()
-    finally:
-        for worker in workers.values():  # runs go on from their checkpoints
-            worker.process.kill()
+                names = ", ".join(worker.run.name for worker in workers.values())
+                progress.update(bar, description=names)
+                for connection in wait(list(workers)):
+                    worker = workers.pop(connection)
+                    outcomes[worker.run.name] = outcome = worker.receive()
+                    left = (time.monotonic() - began) / len(outcomes) * (len(runs) - len(outcomes))
+                    text = _said(worker, outcome, f"{len(outcomes)}/{len(runs)}", left)
+                    progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                    progress.advance(bar)
+                    if waiting and worker.process.is_alive():
+                        worker.start(waiting.pop(0))
+                        workers[worker.connection] = worker
+                    else:
+                        worker.stop()
+        finally:
+            for worker in workers.values():  # runs go on from their checkpoints
+                worker.process.kill()
     return outcomes
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process as an interrupt does, so that no training is left behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _progress(shown: bool) -> Progress:
+    """Return a bar over runs; a single run at a time shows its own one."""
+    console = Console()
+    return Progress(
+        *(BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
 
 
 def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
     """Execute runs whose nets are needed, and return them in their order.
+
+    A run that another process is at is waited for.
 
     Args:
         runs: What to do.
@@ -87,7 +123,19 @@ def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
     """
     if jobs > 1 and report_problems(execute_all(runs, jobs, log, net=True)):
         raise SystemExit(1)
-    return [execute(run, log) for run in runs]
+    return [_finish(run, log) for run in runs]
+
+
+def _finish(run: Run, log: LogMode) -> Finished:
+    said = False
+    while True:
+        try:
+            return execute(run, log)
+        except Busy as error:
+            if not said:
+                print(f"{error}; waiting for it", flush=True)
+            said = True
+            time.sleep(_WAIT_S)
 
 
 def report_problems(outcomes: Mapping[str, Outcome]) -> int:
@@ -160,10 +208,10 @@ def _try(run: Run, log: LogMode, net: bool) -> Outcome:
         return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
-def _say(worker: _Worker, outcome: Outcome, done: str, left: float) -> None:
+def _said(worker: _Worker, outcome: Outcome, done: str, left: float) -> str:
     scored = ", ".join(
         f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
     )
     seconds = time.monotonic() - worker.began
     text = f"[{done}] {worker.run.name}: {outcome.problem or scored} ({seconds:.0f} s)"
-    print(text + (f"; about {left / 60:.0f} min left" if left else ""), flush=True)
+    return text + (f"; about {left / 60:.0f} min left" if left else "")
