@@ -7,10 +7,9 @@ trained again. Against the true alignment, which only rendered words have, on re
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.console import Console
 
@@ -19,10 +18,11 @@ from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.comparison import Row, find_arms
 from dctc.reporting.factor_table import factor_table
-from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.registry import Registry
 from dctc.reporting.tables import Table
-from dctc.training.parallel import execute_all, report_problems
-from dctc.training.runs import Run, options_parser
+from dctc.training.cli import LogMode
+from dctc.training.parallel import Outcome, execute_all
+from dctc.training.runs import Run
 from dctc.training.scene_runs import (
     DATA,
     DISTILL_WEIGHT,
@@ -32,7 +32,8 @@ from dctc.training.scene_runs import (
     limited,
     net,
 )
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.study import Arm, Study
+from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import Found
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
@@ -361,7 +362,7 @@ class Plan:
             yield Row(level.arm.key, level.arm.title, "", tested, {}, level.against)
 
 
-def draw(plan: Plan, registry: Registry, log: str, console: Console) -> None:
+def draw(plan: Plan, registry: Registry, log: LogMode, console: Console) -> None:
     """Print the tables of what a registry holds, and write them as Markdown and CSV."""
     found = find_arms(registry, "")
     tables: dict[str, Table] = {}
@@ -383,12 +384,10 @@ def parse() -> argparse.Namespace:
     Raises:
         ValueError: If a factor does not exist, or a seed is none of the tables'.
     """
-    parser = options_parser(__doc__ or "", scales=tuple(SCALES))
-    parser.set_defaults(log="off")
+    parser = table_parser(__doc__ or "", tuple(SCALES))
     add = parser.add_argument
     add("--only", type=names, default=[], help="train these: FACTOR[,FACTOR]")
     add("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
-    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
     options = parser.parse_args()
     scale = SCALES[options.scale]
     known = [factor.key for factor in factors(scale)]
@@ -401,28 +400,34 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Train, and compare."""
-    options, console = parse(), Console()
-    if options.source:
-        draw(Plan(options.scale, real=True), Registry(options.source), "off", console)
-        return
-    plan = Plan(options.scale, real=True)
-    if not options.status:
-        plan = Plan(options.scale, words_are_there(options.scale == "small", console))
+def plans(
+    scale: str, only: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> dict[str, list[Run]]:
+    """Return all runs of factors."""
+    plan = Plan(scale, real=True)
+    return {plan.name: plan.runs(plan.factors(only), seeds or SCALES[scale].seeds)}
+
+
+def train(plan: Plan, options: argparse.Namespace) -> dict[str, Outcome]:
+    """Train what is missing; return what became of each run."""
     chosen = plan.factors(options.only)
-    runs = plan.runs(chosen, options.seeds or SCALES[options.scale].seeds)
-    if options.status:
-        print_status("ablations", runs)
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
     if any(factor.scene for factor in chosen):
         plan.scene.words.write()
-    outcomes = execute_all(runs, options.jobs, options.log)
-    console.rule("Result")
-    draw(plan, Registry(runs_folder()), options.log, console)
-    if report_problems(outcomes):
-        raise SystemExit(1)
+    runs = plan.runs(chosen, options.seeds or SCALES[options.scale].seeds)
+    return execute_all(runs, options.jobs, options.log)
+
+
+def main() -> None:
+    """Train, and compare."""
+    options = parse()
+    there = options.source or options.status
+    plan = Plan(options.scale, bool(there) or words_are_there(options.scale == "small", Console()))
+    run_script(
+        options,
+        draw=partial(draw, plan),
+        plans=lambda: plans(options.scale, options.only, options.seeds),
+        train=lambda _: train(plan, options),
+    )
 
 
 if __name__ == "__main__":

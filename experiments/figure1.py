@@ -27,8 +27,9 @@ from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.parallel import finish_all
 from dctc.training.real_words import Benchmarks
-from dctc.training.runs import Finished, parse_options
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.runs import Finished, Run, parse_options
+from dctc.training.status import status_lines
+from dctc.training.study import Arm, Study
 from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
@@ -99,6 +100,16 @@ def rates(
     }
 
 
+def real_words_are_there() -> bool:
+    """Say whether there are benchmarks below the data root."""
+    return data_root().is_dir() and bool(find_benchmarks(data_root())[0])
+
+
+def plans(scale: str) -> dict[str, list[Run]]:
+    """Return all runs."""
+    return {"figure1": study(scale, real_words_are_there()).runs()}
+
+
 def main() -> None:
     """Train six nets, compare them in pairs, draw."""
     options = parse_options(__doc__ or "", scales=tuple(SCALES))
@@ -107,7 +118,7 @@ def main() -> None:
     real = root.is_dir() and bool(find_benchmarks(root)[0])
     plan = study(options.scale, real)
     if options.status:
-        print_status("figure1", plan.runs())
+        print(*status_lines(plans(options.scale)), sep="\n")
         return
     if not real:
         console.print(

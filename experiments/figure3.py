@@ -12,8 +12,9 @@ from dctc.reporting.figures import read_metrics
 from dctc.reporting.published import save_arrays, save_figure
 from dctc.reporting.registry import runs_folder
 from dctc.training.parallel import finish_all
-from dctc.training.runs import parse_options
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.runs import Run, parse_options
+from dctc.training.status import status_lines
+from dctc.training.study import Arm, Study
 from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
@@ -46,13 +47,18 @@ def study(scale: str) -> Study:
     return Study(f"figures-{scale}", ARMS, tuple(range(SEEDS[scale])), options)
 
 
+def plans(scale: str) -> dict[str, list[Run]]:
+    """Return all runs."""
+    return {"figure3": study(scale).runs()}
+
+
 def main() -> None:
     """Train, gather the curves, draw."""
     options = parse_options(__doc__ or "", scales=tuple(SCALES))
     console = Console()
     plan = study(options.scale)
     if options.status:
-        print_status("figure3", plan.runs())
+        print(*status_lines(plans(options.scale)), sep="\n")
         return
     finished = iter(finish_all(plan.runs(), options.jobs, options.log))
     curves: dict[str, list[Any]] = {arm.title: [] for arm in ARMS}

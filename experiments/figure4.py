@@ -15,8 +15,9 @@ from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.parallel import finish_all
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, parse_options
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.runs import Finished, Run, parse_options
+from dctc.training.status import status_lines
+from dctc.training.study import Arm, Study
 from dctc.training.upload import upload
 
 CONFIG = "experiments/configs/figures.yaml"
@@ -70,13 +71,18 @@ def groups(finished: list[Finished]) -> list[str]:
     return found
 
 
+def plans(scale: str) -> dict[str, list[Run]]:
+    """Return all runs."""
+    return {"figure4": study(scale).runs()}
+
+
 def main() -> None:
     """Train, find the clusters, measure them, draw."""
     options = parse_options(__doc__ or "", scales=tuple(SCALES))
     console = Console()
     plan = study(options.scale)
     if options.status:
-        print_status("figure4", plan.runs())
+        print(*status_lines(plans(options.scale)), sep="\n")
         return
     trained = finish_all(plan.runs(), options.jobs, options.log)
     finished = [trained[i :: len(ARMS)] for i in range(len(ARMS))]  # by arm, then by seed

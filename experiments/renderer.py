@@ -6,26 +6,26 @@ longer training, is scored on the benchmarks too.
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Mapping
+import argparse
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from dctc.arguments import names
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
 from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.rendered import NAME
 from dctc.data.root import data_root
 from dctc.reporting.comparison import find_arms
-from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.registry import Record, Registry
 from dctc.reporting.tables import Table, percent
 from dctc.training.cli import LogMode
-from dctc.training.parallel import execute_all, report_problems
+from dctc.training.parallel import Outcome, execute_all
 from dctc.training.real_words import Benchmarks
-from dctc.training.runs import Run, options_parser
+from dctc.training.runs import Run
 from dctc.training.scene_runs import DATA, SIX
-from dctc.training.study import print_status
+from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 
 CONFIG = "experiments/configs/reader.yaml"
@@ -120,34 +120,37 @@ def draw(registry: Registry, log: LogMode, console: Console) -> None:
     report("renderer", log, tables, console)
 
 
-def main() -> None:
-    """Train, test and compare."""
-    parser = options_parser(__doc__ or "", scales=("tiny", "small"))
-    add = parser.add_argument
-    add("--only", choices=[*RECIPES, READER], nargs="+", help="train these")
-    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
-    options, console = parser.parse_args(), Console()
-    if options.source:
-        draw(Registry(options.source), "off", console)
-        return
-    recipes = ["easy"] if options.scale == "tiny" else [*RECIPES, READER]
-    root = data_root()
-    real = root.is_dir() and bool(find_benchmarks(root)[0])
-    runs = [plan(r, options.scale, real) for r in recipes if r in (options.only or recipes)]
-    if options.status:
-        print_status("renderer", runs)
-        return
-    if not real:
+def train(runs: Sequence[Run], options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
+    """Train what is missing; return what became of each run."""
+    if not any(run.tests for run in runs):
         console.print(
-            f"No real words found below {root} (DCTC_DATA); scoring on rendered words only. "
-            f"The README says how to get them.",
+            f"No real words found below {data_root()} (DCTC_DATA); scoring on rendered words "
+            f"only. The README says how to get them.",
             highlight=False,
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
-    outcomes = execute_all(runs, options.jobs, options.log)
-    draw(Registry(runs_folder()), options.log, console)
-    if report_problems(outcomes):
-        raise SystemExit(1)
+    return execute_all(runs, options.jobs, options.log)
+
+
+def main() -> None:
+    """Train, test and compare."""
+    parser = table_parser(__doc__ or "", ("tiny", "small"))
+    known = {arm_key(recipe): recipe for recipe in [*RECIPES, READER]}
+    text = f"train these: NAME[,NAME] of {', '.join(known)}"
+    parser.add_argument("--only", type=names, default=[], help=text)
+    options = parser.parse_args()
+    for name in options.only:
+        if name not in known:
+            raise ValueError(f"--only {name}: there are {', '.join(known)}")
+    chosen = options.only or (["easy"] if options.scale == "tiny" else [*known])
+    root = data_root()
+    real = root.is_dir() and bool(find_benchmarks(root)[0])
+    runs = [plan(known[name], options.scale, real) for name in chosen]
+    run_script(
+        options,
+        draw=draw,
+        plans=lambda: {"renderer": runs},
+        train=lambda console: train(runs, options, console),
+    )
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ Trained on rendered scene words and scored on the six benchmarks; beside them li
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -29,12 +28,13 @@ from dctc.reporting.model_table import (
     difference_table,
 )
 from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.reporting.registry import Record, Registry
 from dctc.reporting.search import choose_weight
 from dctc.reporting.tables import Table
+from dctc.training.cli import LogMode
 from dctc.training.launch import Launch, cost_table, several_nodes
-from dctc.training.parallel import execute_all, report_problems
-from dctc.training.runs import options_parser
+from dctc.training.parallel import Outcome, execute_all
+from dctc.training.runs import Run
 from dctc.training.scene_runs import (
     CONFIGS,
     DATA,
@@ -46,7 +46,8 @@ from dctc.training.scene_runs import (
     limited,
     models_target,
 )
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.study import Arm, Study
+from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found
 
@@ -134,13 +135,24 @@ def study(part: str, scale: str, models: Sequence[str], seeds: Sequence[int] | N
     return Study(name, arms(part, models), tuple(seeds), shared)
 
 
-def train(parts: Sequence[str], options: argparse.Namespace, console: Console) -> int:
-    """Train what is missing; return how many runs failed."""
-    plans = {part: study(part, options.scale, options.models, options.seeds) for part in parts}
-    if "scene" in plans:
+def plans(
+    scale: str,
+    parts: Sequence[str] = PARTS,
+    models: Sequence[str] = ("small_resnet",),
+    seeds: Sequence[int] | None = None,
+) -> dict[str, list[Run]]:
+    """Return all runs of parts, by the part's target."""
+    return {target(scale, part): study(part, scale, models, seeds).runs() for part in parts}
+
+
+def train(options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
+    """Train what is missing; return what became of each run."""
+    parts = choose_parts(options, console)
+    if "scene" in parts:
         SceneRuns(options.scale).prepare(console)
-    runs = [run for plan in plans.values() for run in plan.runs()]
-    return report_problems(execute_all(runs, options.jobs, options.log))
+    found = plans(options.scale, parts, options.models, options.seeds)
+    runs = [run for of_part in found.values() for run in of_part]
+    return execute_all(runs, options.jobs, options.log)
 
 
 def config_of(model: str, scale: str) -> Path:
@@ -244,7 +256,7 @@ def _final(found: Found, arm: str, name: str) -> dict[int, Record]:
     return {seed: record for seed, record in of_seed.items() if seed != SEARCH_SEED}
 
 
-def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
+def draw(scale: str, registry: Registry, log: LogMode, console: Console) -> None:
     """Print the tables of what a registry holds, and write them as Markdown and CSV."""
     sets, rows = read_quoted(QUOTED)
     version = "IC15_1811 is a subset of the IC15_2077 that ours are scored on: compare the five-set"
@@ -283,13 +295,11 @@ def parse() -> argparse.Namespace:
     Raises:
         ValueError: If a part or a model does not exist.
     """
-    parser = options_parser(__doc__ or "", scales=(*SCALES, "paper"))
-    parser.set_defaults(log="off")
+    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
     add = parser.add_argument
     add("--only", type=names, default=list(PARTS), help="train these parts: PART[,PART]")
     add("--models", type=names, default=["small_resnet"], help="train these: MODEL[,MODEL]")
     add("--seeds", type=seeds, help="these seeds of each arm: SEED[,SEED]")
-    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
     told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
     add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
@@ -314,25 +324,14 @@ def choose_parts(options: argparse.Namespace, console: Console) -> list[str]:
 
 def main() -> None:
     """Train, and compare."""
-    options, console = parse(), Console()
-    if options.source:
-        draw(options.scale, Registry(options.source), "off", console)
-        return
-    if options.scale == "paper":
-        print_paper(options.step_seconds, console)
-        draw(options.scale, Registry(runs_folder()), "off", console)
-        return
-    if options.status:
-        for part in options.only:
-            runs = study(part, options.scale, options.models, options.seeds).runs()
-            print_status(target(options.scale, part), runs)
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
-    failed = train(choose_parts(options, console), options, console)
-    console.rule("Result")
-    draw(options.scale, Registry(runs_folder()), options.log, console)
-    if failed:
-        raise SystemExit(1)
+    options = parse()
+    run_script(
+        options,
+        draw=partial(draw, options.scale),
+        plans=lambda: plans(options.scale, options.only, options.models, options.seeds),
+        train=lambda console: train(options, console),
+        paper=lambda console: print_paper(options.step_seconds, console),
+    )
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ scale of the paper the commands for the Chinese benchmark are printed, and what 
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -19,17 +18,22 @@ from rich.console import Console
 from dctc.arguments import seconds, seeds
 from dctc.cli import one_line_errors
 from dctc.data.alphabet import write_common_characters
+from dctc.data.chinese_fonts import split_chinese_fonts
 from dctc.data.chinese_sets import TRAIN_SETS
+from dctc.data.fonts import find_fonts
 from dctc.data.rendered import NAME
 from dctc.reporting.model_arms import common_seeds, find_pairs
 from dctc.reporting.model_table import companion_table
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
+from dctc.text import Charset
+from dctc.training.cli import LogMode
 from dctc.training.launch import Launch, cost_table
-from dctc.training.parallel import execute_all, report_problems
-from dctc.training.runs import options_parser
+from dctc.training.parallel import Outcome, execute_all
+from dctc.training.runs import Run
 from dctc.training.stored_words import StoredWords
-from dctc.training.study import Arm, Study, print_status
+from dctc.training.study import Arm, Study
+from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.word_runs import dctc_template, fragment
 
@@ -172,7 +176,7 @@ _HEADLINE = [
 ]
 
 
-def draw(scale: str, registry: Registry, log: str, console: Console) -> None:
+def draw(scale: str, registry: Registry, log: LogMode, console: Console) -> None:
     """Print the tables of what a registry holds, and write them as Markdown and CSV."""
     tables = result_tables(scale, registry)
     tables |= {f"published-{name}": table for name, table in published_tables().items()}
@@ -225,11 +229,9 @@ def parse() -> argparse.Namespace:
     Raises:
         ValueError: If seconds are given for a model without a configuration.
     """
-    parser = options_parser(__doc__ or "", scales=(*SCALES, "paper"))
-    parser.set_defaults(log="off")
+    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
     add = parser.add_argument
     add("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
-    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
     told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
     add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
@@ -240,28 +242,55 @@ def parse() -> argparse.Namespace:
     return options
 
 
+def plans(scale: str, seeds: Sequence[int] | None = None) -> dict[str, list[Run]]:
+    """Return all runs; the list of characters, which they are told apart by, is written."""
+    write_common_characters(charset(), CHARACTERS)
+    return {target(scale): study(scale, seeds).runs()}
+
+
+def fonts_are_there(needed: bool, console: Console) -> bool:
+    """Say whether two families of fonts draw Chinese, and print it if not.
+
+    Args:
+        needed: Whether nothing can be done without.
+        console: Where to print.
+
+    Raises:
+        ValueError: If they are needed and not there.
+    """
+    try:
+        characters = Charset.load(str(charset())).characters
+        split_chinese_fonts(find_fonts("system"), characters, held_out=True)
+    except ValueError as error:
+        if needed:
+            raise
+        console.print(f"{error}; left out", highlight=False)
+        return False
+    return True
+
+
+def train(options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
+    """Train what is missing; return what became of each run.
+
+    A trial without fonts that draw Chinese is left out.
+    """
+    (runs,) = plans(options.scale, options.seeds).values()
+    if not fonts_are_there(options.scale == "small", console):
+        return {}
+    lines(options.scale).write()
+    return execute_all(runs, options.jobs, options.log)
+
+
 def main() -> None:
     """Train, and compare."""
-    options, console = parse(), Console()
-    if options.source:
-        draw(options.scale, Registry(options.source), "off", console)
-        return
-    if options.scale == "paper":
-        print_paper(options.step_seconds, console)
-        draw(options.scale, Registry(runs_folder()), "off", console)
-        return
-    plan = study(options.scale, options.seeds)
-    if options.status:
-        print_status(target(options.scale), plan.runs())
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
-    write_common_characters(charset(), CHARACTERS)
-    lines(options.scale).write()
-    outcomes = execute_all(plan.runs(), options.jobs, options.log)
-    console.rule("Result")
-    draw(options.scale, Registry(runs_folder()), options.log, console)
-    if report_problems(outcomes):
-        raise SystemExit(1)
+    options = parse()
+    run_script(
+        options,
+        draw=partial(draw, options.scale),
+        plans=lambda: plans(options.scale, options.seeds),
+        train=lambda console: train(options, console),
+        paper=lambda console: print_paper(options.step_seconds, console),
+    )
 
 
 if __name__ == "__main__":

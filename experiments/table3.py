@@ -7,10 +7,9 @@ and scored on the six benchmarks (--english, after the search).
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.console import Console
 
@@ -26,8 +25,8 @@ from dctc.reporting.search import Searched, choices, open_searches, search_table
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
-from dctc.training.parallel import Outcome, execute_all, report_problems
-from dctc.training.runs import Run, options_parser
+from dctc.training.parallel import Outcome, execute_all
+from dctc.training.runs import Run
 from dctc.training.scene_runs import (
     DISTILL_WEIGHT,
     SIX,
@@ -37,7 +36,8 @@ from dctc.training.scene_runs import (
     net,
 )
 from dctc.training.searched_arm import SearchedArm
-from dctc.training.study import Arm, print_status
+from dctc.training.study import Arm
+from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found, WeightSearch
 from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
@@ -247,8 +247,7 @@ def parse() -> argparse.Namespace:
     Raises:
         ValueError: If an arm does not exist, or a final seed is that of the search.
     """
-    parser = options_parser(__doc__ or "", scales=tuple(SCALES))
-    parser.set_defaults(log="off")
+    parser = table_parser(__doc__ or "", tuple(SCALES))
     add = parser.add_argument
     add("--only", type=names, default=[], help="train these: ARM[,ARM]")
     add(
@@ -256,7 +255,6 @@ def parse() -> argparse.Namespace:
         type=seeds,
         help="these final seeds for each of them: SEED[,SEED]",
     )
-    add("--from", dest="source", help="train nothing; draw the tables of this folder of results")
     english = "train CTC, DCTC and the best rivals on English words, and nothing else"
     add("--english", action="store_true", help=english)
     options = parser.parse_args()
@@ -268,15 +266,16 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def choose_plan(options: argparse.Namespace, console: Console) -> WeightSearch:
+def choose_plan(options: argparse.Namespace) -> WeightSearch:
     """Return the runs on FUNSD, or where it is not there on rendered words.
 
     Raises:
         FileNotFoundError: If it is needed and not there, for more than a trial.
     """
-    result, needed = options.scale == "small", not (options.status or options.english)
-    real = words_are_there(result, console) if needed or not result else True
-    return plan(options.scale, real)
+    result = options.scale == "small"
+    if options.source or options.status or (result and options.english):
+        return plan(options.scale, real=True)
+    return plan(options.scale, words_are_there(result, Console()))
 
 
 def train(study: WeightSearch, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
@@ -304,33 +303,32 @@ def train_english(
     return execute_all(runs, options.jobs, options.log)
 
 
-def print_all_status(study: WeightSearch, options: argparse.Namespace) -> None:
-    """Say what is done of the search, of the final runs and of those on English words."""
-    searched, arms = study.read(study.find(Registry(runs_folder()))), study.arms(options.only)
-    english = english_runs(options.scale, english_rivals(study, searched), options.seeds)
-    print_status(f"{study.name} search", study.search_runs(arms))
-    print_status(study.name, study.final_runs(searched, arms, options.seeds))
-    print_status(f"{study.name}-english", english)
-    print(open_searches(searched))
+def plans(
+    scale: str, only: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> dict[str, list[Run]]:
+    """Return the runs of the search, the final ones as far as it names them, the English ones."""
+    study = plan(scale, real=True)
+    searched, arms = study.read(study.find(Registry(runs_folder()))), study.arms(only)
+    english = english_runs(scale, english_rivals(study, searched), seeds)
+    known = f"{sum(arm.key in choices(searched) for arm in arms)} of {len(arms)} losses searched"
+    return {
+        f"{study.name} search": study.search_runs(arms),
+        f"{study.name}, {known}": study.final_runs(searched, arms, seeds),
+        f"{study.name}-english": english,
+    }
 
 
 def main() -> None:
     """Search, train the chosen weights over seeds, and compare."""
-    options, console = parse(), Console()
-    if options.source:
-        study = plan(options.scale, real=True)
-        draw(options.scale, study, Registry(options.source), "off", console)
-        return
-    study = choose_plan(options, console)
-    if options.status:
-        print_all_status(study, options)
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no training is left behind
-    outcomes = (train_english if options.english else train)(study, options, console)
-    console.rule("Result")
-    draw(options.scale, study, Registry(runs_folder()), options.log, console)
-    if report_problems(outcomes):
-        raise SystemExit(1)
+    options = parse()
+    study = choose_plan(options)
+    do = train_english if options.english else train
+    run_script(
+        options,
+        draw=partial(draw, options.scale, study),
+        plans=lambda: plans(options.scale, options.only, options.seeds),
+        train=lambda console: do(study, options, console),
+    )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,6 @@ def benchmarks(folders, write_lmdb, encode_image):
 
 def call(table1, monkeypatch, *options):
     monkeypatch.setattr(sys, "argv", ["table1", *options])
-    monkeypatch.setattr(table1.signal, "signal", lambda *_: None)
     table1.main()
 
 

@@ -33,22 +33,23 @@ def limited(steps: int) -> tuple[str, ...]:
 
 
 TINY = (f"--config={CONFIGS}/trainer/tiny.yaml",)
+ANYWHERE = (f"{DATA}.fonts=null", f"{DATA}.words=python")  # a trial needs no fonts of the machine
 SCALES: dict[str, tuple[str, ...]] = {
     "tiny": (
-        f"{DATA}.fonts=null",
-        f"{DATA}.words=python",
+        *ANYWHERE,
         f"{DATA}.epoch_size=4",
         f"{DATA}.val_size=4",
         f"{DATA}.test_size=4",
         *TINY,
     ),
     "short": (
+        *ANYWHERE,
         f"{DATA}.epoch_size=1600",
         f"{DATA}.test_size=512",
         *limited(50),
         "--trainer.limit_test_batches=4",
     ),
-    "smoke": (f"{DATA}.epoch_size=6400", f"{DATA}.test_size=512", *limited(200)),
+    "smoke": (*ANYWHERE, f"{DATA}.epoch_size=6400", f"{DATA}.test_size=512", *limited(200)),
     "small": (),
 }
 

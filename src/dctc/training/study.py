@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dctc.reporting.comparison import find_arms
-from dctc.reporting.registry import Registry, runs_folder
 from dctc.training.runs import DataFactory, Run
 
 
@@ -59,28 +56,3 @@ class Study:
     def runs(self) -> list[Run]:
         """Return all runs: of each seed all arms, so that a sitting cut short compares."""
         return [self.run(arm, seed) for seed in self.seeds for arm in self.arms]
-
-
-def print_status(target: str, runs: Sequence[Run]) -> None:
-    """Print how many runs of a target are in this user's registry, and how long the others take.
-
-    Args:
-        target: Name of the target.
-        runs: All its runs, named ``<arm>/seed<seed>``.
-    """
-    if not runs:
-        print(f"{target:<14} nothing to train")
-        return
-    seconds = {
-        f"{arm}/seed{seed}": record.wall_s
-        for arm, of_set in find_arms(Registry(runs_folder()), "").items()
-        for of_seed in of_set.values()
-        for seed, record in of_seed.items()
-    }
-    names = {run.name for run in runs}
-    done = [seconds[name] for name in names if name in seconds]
-    missing = len(names) - len(done)
-    left = ""
-    if done and missing:
-        left = f"; about {missing * sum(done) / len(done) / 3600:.1f} h, one at a time"
-    print(f"{target:<14} {len(done):>4} of {len(names):>4} runs done, {missing:>4} missing{left}")

@@ -1,0 +1,116 @@
+"""Which runs of a plan are done, which are missing, and how long these take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dctc.data.writer import RECIPE
+from dctc.reporting.comparison import find_arms
+from dctc.reporting.registry import Record, Registry, runs_folder
+from dctc.training.cli import RecognizerCLI, quiet_lightning
+from dctc.training.run_key import run_key
+from dctc.training.runs import Run
+from dctc.training.stored_words import DATA
+
+PUBLISHED = Path("experiments/results")  # says how long runs take that nobody did here
+
+OfSet = Mapping[str, Record]
+
+
+class _Unbuilt(RecognizerCLI):
+    """Resolves a configuration; builds nothing and touches no folder."""
+
+    def before_instantiate_classes(self) -> None:
+        """Check nothing."""
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+    def _set_seed(self) -> None:
+        """Seed nothing."""
+
+
+def planned_key(run: Run) -> str | None:
+    """Return the key that a run will have; None while the words that it reads are not drawn."""
+    folders = [o.removeprefix(_STORED) for o in run.options if o.startswith(_STORED)]
+    if not all((Path(folder) / RECIPE).is_file() for folder in folders):
+        return None
+    return run_key(_Unbuilt(["--name", run.name, "--log=off", *run.options], run=False).resolved)
+
+
+_STORED = f"{DATA}stored="
+
+
+def is_done(run: Run, found: OfSet) -> bool:
+    """Say whether the records of a run's arm and seed are its own, and of all its sets.
+
+    Args:
+        run: The run.
+        found: The records of that arm and seed, by set.
+    """
+    further = {name for test in run.tests for name in getattr(test, "names", ())}
+    if not found or not further <= found.keys():
+        return False
+    # of words that are not drawn it is not known what they will be; what was scored counts
+    key = planned_key(run)
+    return key is None or all(record.run == key for record in found.values())
+
+
+def status_lines(plans: Mapping[str, Sequence[Run]]) -> list[str]:
+    """Return a line for each plan, and one for all of them together if there are several.
+
+    A run that several plans share is counted once in the last one. How long a missing run takes is
+    the mean of its arm here, else among the published ones, else of all that are done in its plan.
+
+    Args:
+        plans: The runs of each plan, named ``<arm>/seed<seed>``, by its name.
+    """
+    quiet_lightning()
+    every = {run.name: run for runs in plans.values() for run in runs}
+    own, published = (_by_run(Registry(folder)) for folder in (runs_folder(), PUBLISHED))
+    done = {name for name, run in every.items() if is_done(run, own.get(name, {}))}
+    of_arm = {**_seconds_by_arm(published), **_seconds_by_arm(own)}
+    width = max(map(len, [*plans, _ALL]))
+    lines = [
+        f"{name:<{width}}  {_line([run.name for run in runs], done, of_arm)}"
+        for name, runs in plans.items()
+    ]
+    return lines + ([f"{_ALL:<{width}}  {_line([*every], done, of_arm)}"] if len(plans) > 1 else [])
+
+
+_ALL = "together"
+
+
+def _line(names: Sequence[str], done: set[str], of_arm: Mapping[str, float]) -> str:
+    if not names:
+        return "nothing to train"
+    missing = [name for name in names if name not in done]
+    text = f"{len(names) - len(missing):>4} of {len(names):>4} runs done, {len(missing):>4} missing"
+    known = [of_arm[arm] for name in names if (arm := _arm(name)) in of_arm]
+    if not missing or not known:
+        return text
+    mean = sum(known) / len(known)
+    seconds = sum(of_arm.get(_arm(name), mean) for name in missing)
+    return f"{text}; about {seconds / 3600:.1f} h, one at a time"
+
+
+def _arm(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _by_run(registry: Registry) -> dict[str, dict[str, Record]]:
+    """Return the records that tables would take, by ``<arm>/seed<seed>`` and set."""
+    found: dict[str, dict[str, Record]] = {}
+    for arm, of_set in find_arms(registry, "").items():
+        for name, of_seed in of_set.items():
+            for seed, record in of_seed.items():
+                found.setdefault(f"{arm}/seed{seed}", {})[name] = record
+    return found
+
+
+def _seconds_by_arm(found: Mapping[str, OfSet]) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {}
+    for name, of_set in found.items():
+        seconds.setdefault(_arm(name), []).append(max(r.wall_s for r in of_set.values()))
+    return {arm: sum(s) / len(s) for arm, s in seconds.items()}

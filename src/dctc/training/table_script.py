@@ -1,0 +1,64 @@
+"""What the script of every table does, in the order that its options ask for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console
+
+from dctc.reporting.registry import Registry, runs_folder
+from dctc.training.cli import LogMode
+from dctc.training.parallel import Outcome, report_problems
+from dctc.training.runs import Run, options_parser
+from dctc.training.status import status_lines
+
+Draw = Callable[[Registry, LogMode, Console], None]
+
+
+def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser of what the script of every table takes.
+
+    Args:
+        description: What the script does.
+        scales: Scales it knows.
+    """
+    parser = options_parser(description, scales)
+    text = "train nothing; draw the tables of this folder of results"
+    parser.add_argument("--from", dest="source", metavar="FOLDER", help=text)
+    return parser
+
+
+def run_script(
+    options: argparse.Namespace,
+    draw: Draw,
+    plans: Callable[[], Mapping[str, Sequence[Run]]],
+    train: Callable[[Console], Mapping[str, Outcome]],
+    paper: Callable[[Console], None] | None = None,
+) -> None:
+    """Draw the tables of a folder, or say what is missing, or train that and draw.
+
+    Args:
+        options: What :func:`table_parser` has parsed.
+        draw: Prints the tables of a registry, writes and logs them.
+        plans: Returns all runs, by the name that they are listed under.
+        train: Trains what is missing; returns what became of each run.
+        paper: Prints what the scale of the paper takes; nothing is trained there.
+
+    Raises:
+        SystemExit: If a run failed.
+    """
+    console = Console()
+    if options.source:
+        draw(Registry(options.source), "off", console)
+    elif options.scale == "paper" and paper:
+        paper(console)
+        draw(Registry(runs_folder()), "off", console)
+    elif options.status:
+        print(*status_lines(plans()), sep="\n")
+    else:
+        outcomes = train(console)
+        console.rule("Result")
+        draw(Registry(runs_folder()), options.log, console)
+        if report_problems(outcomes):
+            raise SystemExit(1)
