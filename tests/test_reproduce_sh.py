@@ -19,6 +19,7 @@ TARGETS = {
     "table1": "tiny smoke small paper",
     "table2": "tiny smoke small paper",
     "table3": "tiny smoke small",
+    "table3-english": "tiny smoke small",
     "ablations": "tiny smoke small",
     **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},
     "all": "tiny smoke small",
@@ -124,10 +125,11 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "table1": "+ .venv/bin/python experiments/table1.py --scale tiny\n",
         "table2": "+ .venv/bin/python experiments/table2.py --scale tiny\n",
         "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
+        "table3-english": "+ .venv/bin/python experiments/table3.py --english --scale tiny\n",
         "ablations": "+ .venv/bin/python experiments/ablations.py --scale tiny\n",
         "all": "+ .venv/bin/python experiments/figure2.py --scale tiny\n"
         "+ .venv/bin/python experiments/figure1.py --scale tiny\n",
-        "status": "+ .venv/bin/python experiments/status.py --scale tiny figure2 figure1 ",
+        "status": "+ .venv/bin/python experiments/status.py --scale tiny\n",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
         "pages": "+ .venv/bin/python experiments/pages.py\n",
         **{
