@@ -247,7 +247,7 @@ def test_the_script_at_its_smallest(tmp_path, write_lmdb, encode_image):
         write_lmdb(tmp_path / "data" / folder, records)
     runs = tmp_path / "runs"
     environment = {"DCTC_DATA": str(tmp_path / "data"), "DCTC_RUNS": str(runs), "COLUMNS": "160"}
-    options = ("--scale", "tiny", "--jobs", "2", "--only", "alignment")
+    options = ("--scale", "tiny", "--jobs", "2", "--log", "off", "--only", "alignment")
     done = run_python("experiments/ablations.py", *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     found = {(r.arm, r.set) for r in Registry(runs).records()}

@@ -192,7 +192,7 @@ def test_fonts_that_are_missing_are_one_line(tmp_path):
     done = run_python("experiments/table2.py", "--scale", "small", **environment)
     assert done.returncode == 1
     assert done.stderr.startswith(f"table2: {message}") and "Traceback" not in done.stderr
-    done = run_python("experiments/table2.py", "--scale", "tiny", **environment)
+    done = run_python("experiments/table2.py", "--scale=tiny", "--log=off", **environment)
     assert done.returncode == 0 and done.stdout.startswith(message)  # a trial goes on
 
 
@@ -206,7 +206,7 @@ def test_the_script_at_its_smallest(runs, tmp_path):
     chinese = [font for font in fonts if font.family in families]
     environment = machine_with(chinese, tmp_path / "bin")
     environment |= {"DCTC_RUNS": str(runs), "COLUMNS": "160"}
-    done = run_python("experiments/table2.py", "--scale=tiny", **environment)
+    done = run_python("experiments/table2.py", "--scale=tiny", "--log=off", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     found = {(r.arm, r.seed, r.set, r.n) for r in Registry(runs).records()}
     arms = ("small_resnet-ctc", "small_resnet-dctc")

@@ -355,7 +355,7 @@ def ranked(hits):
 def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path, monkeypatch):
     runs, results = tmp_path / "runs", tmp_path / "results"
     environment = {"DCTC_DATA": str(data), "DCTC_RUNS": str(runs), "COLUMNS": "160"}
-    options = ("--scale", "tiny", "--jobs", "2")
+    options = ("--scale", "tiny", "--jobs", "2", "--log", "off")
     done = run_python("experiments/table3.py", *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Losses on FUNSD" in done.stdout and "FAILED" not in done.stdout

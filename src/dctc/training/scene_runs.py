@@ -54,12 +54,15 @@ SCALES: dict[str, tuple[str, ...]] = {
 }
 
 
-def both_losses(model: str, options: Sequence[str] = ()) -> tuple[Arm, Arm]:
+def both_losses(
+    model: str, options: Sequence[str] = (), distill_weight: float = DISTILL_WEIGHT
+) -> tuple[Arm, Arm]:
     """Return a model with CTC and with DCTC; they differ in the weight of the second term alone.
 
     Args:
         model: Name of its configuration.
         options: What both change.
+        distill_weight: DCTC's alpha.
     """
     ctc, dctc = (
         Arm(
@@ -72,7 +75,7 @@ def both_losses(model: str, options: Sequence[str] = ()) -> tuple[Arm, Arm]:
                 *options,
             ),
         )
-        for loss, weight in (("ctc", 0.0), ("dctc", DISTILL_WEIGHT))
+        for loss, weight in (("ctc", 0.0), ("dctc", distill_weight))
     )
     return ctc, dctc
 
