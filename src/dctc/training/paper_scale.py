@@ -10,6 +10,8 @@ from dctc.reporting.tables import Table
 from dctc.training.launch import Launch
 from dctc.training.several_nodes import several_nodes
 
+ENGLISH_IMAGES = 16_200_000  # MJSynth 8.9 and SynthText 7.3 million: their published sizes
+
 
 def print_launches(
     cost: Table, launches: Sequence[Launch], notes: Sequence[str], console: Console
