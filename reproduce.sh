@@ -14,7 +14,7 @@ renderer        tiny,small              train readers on rendered words, score t
 bench           tiny,smoke,small,paper  time the losses (options: those of dctc bench)
 table1          tiny,smoke,small,paper  CTC and DCTC by model, English
 table2          tiny,smoke,small,paper  CTC and DCTC on Chinese lines
-table3          tiny,smoke,small        the losses on real words
+table3          tiny,smoke,small,paper  the losses on real words
 table3-english  tiny,smoke,small        the best of them on English words, after table3
 ablations       tiny,smoke,small        DCTC, one factor at a time
 figure1         tiny,smoke,small        where nets of two seeds read each character

@@ -16,6 +16,7 @@ import yaml
 from rich.console import Console
 
 from dctc.arguments import seconds, seeds
+from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
 from dctc.data.alphabet import write_common_characters
 from dctc.data.chinese_fonts import split_chinese_fonts
@@ -25,10 +26,12 @@ from dctc.data.rendered import NAME
 from dctc.reporting.model_arms import common_seeds, find_pairs
 from dctc.reporting.model_table import companion_table
 from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.sets_apart import tables_of_sets
 from dctc.reporting.tables import Table
 from dctc.text import Charset
 from dctc.training.cli import LogMode
-from dctc.training.launch import Launch, cost_table
+from dctc.training.launch import Launch
+from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
 from dctc.training.stored_words import StoredWords
@@ -122,13 +125,12 @@ def study(scale: str, seeds: Sequence[int] | None = None) -> Study:
 
 def result_tables(scale: str, registry: Registry) -> dict[str, Table]:
     """Return the tables of what a registry holds; none where no seed has both arms."""
-    pairs = find_pairs(registry, f"{target(scale)}/", LOSSES)
     if scale == "paper":
-        return {
-            model: companion_table(f"Table 2, Chinese: {name}, {model}", registry, *pair, name)
-            for model, (_, name) in paper_models().items()
-            if (pair := pairs.get(model)) and common_seeds(*pair, [name])
-        }
+        title = "Table 2, Chinese: accuracy on lines"
+        whole, apart = tables_of_sets(title, registry, f"{target(scale)}/", tuple(TRAIN_SETS))
+        differences = {f"difference-{model}": table for model, table in apart.items()}
+        return ({"table2": whole} if whole else {}) | differences
+    pairs = find_pairs(registry, f"{target(scale)}/", LOSSES)
     if MODEL not in pairs or not common_seeds(*pairs[MODEL], [NAME]):
         return {}
     notes = [
@@ -210,12 +212,12 @@ def print_paper(step_s: dict[str, float], console: Console) -> None:
     """Print the commands of the paper's scale and what they would cost; nothing is run."""
     every = launches()
     seconds = {launch.model: s for launch in every if (s := _of_config(launch.model, step_s))}
-    cost_table("Table 2 at the scale of the paper", every, seconds).print(console)
-    print("\n# Nothing is run. These train and test all; the Chinese benchmark below DCTC_DATA.")
-    print("# The released run is that of Document; the other sets take its recipe [inferred].")
-    for launch in every:
-        print(f"\n# {launch.model}", *launch.commands(), sep="\n")
-    print()
+    title = "Table 2 at the scale of the paper"
+    notes = [
+        "The Chinese benchmark lies below DCTC_DATA, its alphabet as data/chinese/alphabet.txt.",
+        "CRNN: the released run is that of Document; the other sets take its recipe [inferred].",
+    ]
+    print_launches(cost_table(title, every, seconds, runs_folder()), every, notes, console)
 
 
 def _of_config(model: str, step_s: dict[str, float]) -> float | None:

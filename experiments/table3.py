@@ -13,7 +13,8 @@ from functools import partial
 
 from rich.console import Console
 
-from dctc.arguments import names, seeds
+from dctc.arguments import names, seconds, seeds
+from dctc.bench.gpu_hours import cost_table
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
@@ -25,10 +26,15 @@ from dctc.reporting.search import Searched, choices, open_searches, search_table
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
+from dctc.training.paper_losses import MODEL as PAPER_MODEL
+from dctc.training.paper_losses import loss_launches
+from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
 from dctc.training.scene_runs import (
     DISTILL_WEIGHT,
+    PUBLISHED_IC15,
+    PUBLISHED_SIX,
     SIX,
     SceneRuns,
     both_losses,
@@ -116,6 +122,7 @@ REFERENCE, AUGMENTED_REFERENCE = "ctc", "ctc_augmented"
 # trainings than those of table 1, whose CTC and DCTC it would be compared with.
 MODEL, BEST, ENGLISH_SEEDS = "small_resnet", 2, 3
 OTHER_DATA = ("cr_ctc",)
+PAPER_SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -241,13 +248,44 @@ def draw(
     report(study.name, log, tables, console)
 
 
+def print_paper(step_s: dict[str, float], console: Console) -> None:
+    """Print the commands of the paper's scale and what they would cost; nothing is run."""
+    launches = loss_launches(target("paper"), models_target("paper"), PAPER_SEEDS)
+    cost = cost_table("Table 3 at the scale of the paper", launches, step_s, runs_folder())
+    notes = [
+        "MJSynth, SynthText and the benchmarks lie below DCTC_DATA.",
+        "First CTC and DCTC, which table 1 has too, then the other losses, each at its default.",
+        "The net and the rows of the paper's table are not known to us.",
+    ]
+    print_launches(cost, launches, notes, console)
+
+
+def draw_paper(registry: Registry, console: Console) -> None:
+    """Print the tables of what was trained at the scale of the paper, and write them."""
+    of_models, found = (
+        find_arms(registry, f"{name('paper')}/{PAPER_MODEL}-") for name in (models_target, target)
+    )
+    found |= {key: of_models[key] for key in (REFERENCE, "dctc") if key in of_models}
+    parts = {"augmented": (AUGMENTED_REFERENCE, "cr_ctc")}
+    parts["table3"] = tuple(key for key in BY_KEY if key not in parts["augmented"])
+    means = {"six-set mean": SIX, f"six-set mean, {PUBLISHED_IC15}": PUBLISHED_SIX}
+    tables: dict[str, Table] = {}
+    for name, (reference, *others) in parts.items():
+        keys = [reference, *(key for key in others if key in found)]
+        losses = {BY_KEY[key].title: found.get(key, {}) for key in keys}
+        title = f"Losses on English words: {PAPER_MODEL}"
+        drawn = losses_on_sets(title, registry, PAPER_MODEL, losses, means, RENDERED)
+        tables |= dict(zip((name, f"{name}-differences"), drawn or (), strict=False))
+    report(target("paper"), "off", tables, console)
+
+
 def parse() -> argparse.Namespace:
     """Parse the command line.
 
     Raises:
         ValueError: If an arm does not exist, or a final seed is that of the search.
     """
-    parser = table_parser(__doc__ or "", tuple(SCALES))
+    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
     add = parser.add_argument
     add("--only", type=names, default=[], help="train these: ARM[,ARM]")
     add(
@@ -257,7 +295,12 @@ def parse() -> argparse.Namespace:
     )
     english = "train CTC, DCTC and the best rivals on English words, and nothing else"
     add("--english", action="store_true", help=english)
+    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS"
+    add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
+    for model in options.step_seconds:
+        if model != PAPER_MODEL:
+            raise ValueError(f"--step_seconds {model}: there is {PAPER_MODEL}")
     unknown = [key for key in options.only if key not in BY_KEY]
     if unknown:
         raise ValueError(f"--only {unknown[0]}: there are {', '.join(BY_KEY)}")
@@ -321,6 +364,12 @@ def plans(
 def main() -> None:
     """Search, train the chosen weights over seeds, and compare."""
     options = parse()
+    if options.scale == "paper":
+        console = Console()
+        if not options.source:
+            print_paper(options.step_seconds, console)
+        draw_paper(Registry(options.source or runs_folder()), console)
+        return
     study = choose_plan(options)
     do = train_english if options.english else train
     run_script(

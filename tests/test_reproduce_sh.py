@@ -18,7 +18,7 @@ TARGETS = {
     "bench": "tiny smoke small paper",
     "table1": "tiny smoke small paper",
     "table2": "tiny smoke small paper",
-    "table3": "tiny smoke small",
+    "table3": "tiny smoke small paper",
     "table3-english": "tiny smoke small",
     "ablations": "tiny smoke small",
     **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},

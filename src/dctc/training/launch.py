@@ -1,23 +1,24 @@
-"""Trainings that are too large to be started here: their commands, and what they would cost."""
+"""Trainings that are too large to be started here: their commands."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dctc.reporting.tables import Table
-
-LOSS = "experiments/configs/loss/ctc.yaml"
+DCTC = ".venv/bin/dctc"  # as ./reproduce.sh makes it, from the repository's root
+RUNS = "${DCTC_RUNS:-runs}"  # read by the shell that runs the commands, as dctc itself reads it
 SEED = "$seed"  # of the loop of a shell
+BOTH = {"dctc": (), "ctc": ("--config", "experiments/configs/loss/ctc.yaml")}
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The two arms of a complete configuration whose callback is DCTC.
+    """A complete configuration, trained with some losses over some seeds.
 
     Attributes:
         config: The configuration.
@@ -26,6 +27,8 @@ class Launch:
         images: Images that it trains on in an epoch.
         seeds: Seeds of each arm.
         options: What it changes in the configuration.
+        losses: What each loss changes, by its name; the default is for a configuration whose
+            callback is DCTC.
     """
 
     config: Path
@@ -34,6 +37,7 @@ class Launch:
     images: int
     seeds: Sequence[int]
     options: tuple[str, ...] = ()
+    losses: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: BOTH)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -46,74 +50,46 @@ class Launch:
         return int(self.settings["trainer"].get("devices", 1))
 
     @property
+    def workers(self) -> int:
+        """Worker processes of each GPU that load images."""
+        return int(self.settings["data"]["init_args"]["num_workers"])
+
+    @property
+    def batch(self) -> int:
+        """Images of an optimizer step, over all GPUs."""
+        return int(self.settings["data"]["init_args"]["batch_size"])
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of a run."""
-        settings = self.settings
-        in_epoch = self.images // settings["data"]["init_args"]["batch_size"]
-        return int(settings["trainer"]["max_epochs"]) * in_epoch
+        return int(self.settings["trainer"]["max_epochs"]) * (self.images // self.batch)
+
+    @property
+    def runs(self) -> int:
+        """How many trainings it is."""
+        return len(self.losses) * len(self.seeds)
+
+    def fit(self, loss: str, command: str = f"{DCTC} fit") -> list[str]:
+        """Return the lines that train with a loss, in a shell's loop over seeds."""
+        words = ["--config", str(self.config), *self.losses[loss], *self.options]
+        arm = f"{self.name}/{self.model}-{loss}"
+        return [
+            f"  {command} {shlex.join(words)} \\",
+            f"    --seed_everything {SEED} --arm {arm} --name {arm}/seed{SEED}",
+        ]
+
+    def test(self, loss: str, more: str = "") -> list[str]:
+        """Return the lines that test what :meth:`fit` has trained."""
+        run = f"{RUNS}/{self.name}/{self.model}-{loss}/seed{SEED}"
+        return [
+            f'  {DCTC} test --config "{run}/config.yaml"{more} \\',
+            f'    --ckpt_path "{run}/checkpoints/final.ckpt"',
+        ]
+
+    def loop(self, lines: Sequence[str]) -> list[str]:
+        """Return a shell's loop over seeds."""
+        return [f"for seed in {' '.join(map(str, self.seeds))}; do", *lines, "done"]
 
     def commands(self) -> list[str]:
-        """Return a shell's loop over seeds that trains and tests both arms."""
-        lines = [f"for seed in {' '.join(map(str, self.seeds))}; do"]
-        for loss, fragment in (("dctc", ""), ("ctc", f" --config {LOSS}")):
-            options = "".join([fragment, *(f" '{option}'" for option in self.options)])
-            arm = f"{self.name}/{self.model}-{loss}"
-            run = f"{arm}/seed{SEED}"
-            lines += [
-                f"  dctc fit --config {self.config}{options} \\",
-                f"    --seed_everything {SEED} --arm {arm} --name {run}",
-                f"  dctc test --config runs/{run}/config.yaml \\",
-                f"    --ckpt_path runs/{run}/checkpoints/final.ckpt",
-            ]
-        return [*lines, "done"]
-
-
-def cost_table(title: str, launches: Sequence[Launch], step_s: Mapping[str, float]) -> Table:
-    """Return the GPU hours of trainings.
-
-    Args:
-        title: Heading.
-        launches: The trainings.
-        step_s: Seconds of an optimizer step on the GPUs that the configuration is written for, by
-            model; what is not there is not estimated.
-    """
-    rows = []
-    for launch in launches:
-        batch = launch.settings["data"]["init_args"]["batch_size"]
-        seconds, runs = step_s.get(launch.model), 2 * len(launch.seeds)
-        cost = ["not measured", "-", "-"]
-        if seconds is not None:
-            hours = launch.steps * seconds * launch.gpus / 3600
-            cost = [f"{seconds:g}", f"{hours:,.0f}", f"{runs * hours:,.0f}"]
-        rows.append(
-            [launch.model, str(launch.gpus), f"{batch:,}", f"{launch.steps:,}", *cost, str(runs)]
-        )
-    columns = ["model", "GPUs", "batch", "steps", "s/step", "GPU-hours a run", "GPU-hours", "runs"]
-    notes = [
-        "GPU-hours: steps times seconds a step times GPUs, without validation and tests. Seconds "
-        "a step are those given with --step_seconds MODEL=SECONDS[,...]."
-    ]
-    return Table(title, columns, rows, notes)
-
-
-def several_nodes(launch: Launch, nodes: int = 2) -> str:
-    """Return how a training is started on several nodes: by torchrun, and under SLURM.
-
-    The batch of the configuration is that of all processes together, so that it stays.
-    """
-    arm = f"{launch.name}/{launch.model}-dctc"
-    options = (
-        f"fit --config {launch.config} --arm {arm} --name {arm}/seed0 \\\n"
-        f"    --trainer.num_nodes={nodes} --trainer.devices={launch.gpus}"
-    )
-    return f"""\
-# On {nodes} nodes of {launch.gpus} GPUs, the same on each node, HOST the first of them:
-torchrun --nnodes {nodes} --nproc_per_node {launch.gpus} --rdzv_backend c10d \\
-    --rdzv_endpoint HOST:29500 -m dctc.cli {options}
-
-# The same under SLURM: sbatch with this file.
-#!/bin/bash
-#SBATCH --nodes={nodes}
-#SBATCH --ntasks-per-node={launch.gpus}
-#SBATCH --gpus-per-node={launch.gpus}
-srun dctc {options}"""
+        """Return a shell's loop over seeds that trains and tests with each loss."""
+        return self.loop([x for loss in self.losses for x in (*self.fit(loss), *self.test(loss))])

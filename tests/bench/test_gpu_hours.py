@@ -1,0 +1,54 @@
+"""The cost of large trainings is a product by hand, of times that were measured or given."""
+
+import json
+
+import pytest
+
+from dctc.bench.gpu_hours import cost_table
+from dctc.training.launch import Launch
+
+CONFIG = """
+data: {init_args: {batch_size: 100}}
+trainer: {max_epochs: 3, devices: 4}
+"""
+
+
+@pytest.fixture
+def launch(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return Launch(tmp_path / "c.yaml", "table", "net", 1050, (0, 1))
+
+
+def measure(folder, images, seconds):
+    (folder / "bench").mkdir()
+    row = {"config": "c", "images": images, "seconds": seconds}
+    content = {"hardware": "GPU X", "rows": [row]}
+    (folder / "bench" / "steps.json").write_text(json.dumps(content))
+
+
+def test_cost_is_steps_times_seconds_times_gpus(launch, tmp_path):
+    table = cost_table("T", [launch], {"net": 120.0}, tmp_path)
+    # 10 whole batches an epoch; 30 x 120 s x 4 GPUs are 4 hours; two arms of two seeds
+    assert table.columns == [
+        *("model", "GPUs", "batch", "steps", "s/step", "GPU-hours each", "GPU-hours", "runs")
+    ]
+    assert table.rows == [["net", "4", "100", "30", "120", "4", "16", "4"]]
+    assert table.notes[1:] == ["Given with --step_seconds: net."]
+
+
+def test_measured_steps_are_estimates_that_name_their_hardware(launch, tmp_path):
+    measure(tmp_path, images=25, seconds=240.0)
+    table = cost_table("T", [launch], {}, tmp_path)
+    assert table.rows == [["net", "4", "100", "30", "240", "8", "32", "4"]]
+    (note,) = table.notes[1:]
+    assert note.startswith("Estimated from steps measured on one GPU X")
+    given = cost_table("T", [launch], {"net": 120.0}, tmp_path)
+    assert given.rows[0][4] == "120" and "GPU X" not in " ".join(given.notes)
+
+
+def test_without_a_step_time_nothing_is_estimated(launch, tmp_path):
+    table = cost_table("T", [launch], {"other": 1.0}, tmp_path)
+    assert table.rows == [["net", "4", "100", "30", "not measured", "-", "-", "4"]]
+    assert "dctc bench --what steps" in table.notes[-1]
+    measure(tmp_path, images=50, seconds=1.0)  # of another share of the batch
+    assert cost_table("T", [launch], {}, tmp_path).rows == table.rows
