@@ -57,7 +57,7 @@ from dctc.training.weight_search import SEARCH_SEED, Found
 
 QUOTED = Path("experiments/paper/english.yaml")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")
-# The term is a sum over frames: a line's 128 with this weigh as a word's 32 with DISTILL_WEIGHT; ours
+# The term is a sum over frames: a line has 128, a word 32, so that both weigh the same; ours
 LINES_WEIGHT = DISTILL_WEIGHT / 4
 MEANS = {"six-set mean": SIX, "five-set mean": FIVE}
 POOLED = {"weighted mean": SIX}
