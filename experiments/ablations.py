@@ -42,7 +42,10 @@ FRAMES = 32  # t, of 128 pixels; every image has that width
 NARROW, NARROW_FRAMES = 32, 8  # pixels and frames where labels that do not fit are many
 ALPHA = str(DISTILL_WEIGHT)
 # What the comparison of losses (experiments/table3.py) and that of models (table1.py) train too
-TABLE3 = ("ctc", "dctc-0.01", "dctc-0.03", "dctc-0.1", "dctc_posterior-0.1", "dctc_viterbi-0.1")
+TABLE3 = (
+    *("ctc", "dctc-0.01", "dctc-0.03", "dctc-0.1", "dctc_posterior-0.1", "dctc_viterbi-0.1"),
+    "ctc_augmented",
+)
 MODEL = "small_resnet"
 TABLE1 = tuple(arm.key for arm in both_losses(MODEL))
 
@@ -250,7 +253,23 @@ def factors(scale: Scale) -> tuple[Factor, ...]:
         ),
         (f"Rows that name no number have {scale.steps:,} steps.",),
     )
-    return (weight, estimator, warmup, mask, words, length, true_alignment())
+    augment = (f"{DATA}.augment=1.0",)
+    augmented = Arm("ctc_augmented", "CTC, augmented", (*CTC.arm.options, *augment))
+    noise = Factor(
+        "noise",
+        "Noise in the training images",
+        (
+            Level(augmented),
+            dctc(ALPHA, "likelihood", "-augmented", ", augmented", augment, augmented.key),
+            CTC,
+            dctc(ALPHA),
+        ),
+        (
+            "Augmented: training images are warped, recoloured, blurred and made noisy at random; "
+            "test images are as they are everywhere.",
+        ),
+    )
+    return (weight, estimator, warmup, mask, words, length, noise, true_alignment())
 
 
 # Labels after english36; dctc data stats --frames 8 gives the shares

@@ -108,6 +108,7 @@ def test_the_levels_are_those_asked_for(plan):
             *(f"{a}-{n}s" for n in (1600, 3125, 12500) for a in ("ctc", "dctc-0.1")),
             *("ctc", "dctc-0.1"),
         ],
+        "noise": ["ctc_augmented", "dctc-0.1-augmented", "ctc", "dctc-0.1"],
         "alignment": ["small_resnet-ctc", "small_resnet-dctc", "dctc_given-0.1"],
     }
     (weight,) = plan.factors(["weight"])
@@ -172,6 +173,9 @@ def test_levels_differ_in_their_factor_only(scripts, plan, tmp_path, monkeypatch
         if arm.endswith("w"):
             assert data.pop("train_size") == int(arm.split("-")[-1][:-1])
             data["train_size"] = None
+        if arm.endswith("augmented"):
+            assert data["augment"] == 1.0
+            data["augment"] = reference["data"]["init_args"]["augment"]
         if "-w32" in arm:
             assert data["width"] == 32
             data["width"] = None
