@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from dctc.cli import one_line_errors
-from dctc.reporting.published import save_figure
-from dctc.reporting.registry import runs_folder
 from dctc.reporting.scheme import draw_scheme
+from dctc.training.figure_report import report_figure
+from dctc.training.figure_runs import SCALES
 from dctc.training.runs import parse_options
 from dctc.training.study import print_status
-from dctc.training.upload import upload
 
 
 def main() -> None:
     """Draw."""
-    options = parse_options(__doc__ or "", scales=("tiny", "smoke", "small"))
+    options = parse_options(__doc__ or "", scales=tuple(SCALES))
     if options.status:
         print_status("figure2", [])
         return
-    files = save_figure(draw_scheme(), runs_folder() / "figure2" / "figure2")
-    upload("figure2", options.log, {}, files)
-    for file in files:
-        Console().print(f"written to {file}", highlight=False)
+    report_figure("figure2", "small", options.log, draw_scheme())
 
 
 if __name__ == "__main__":
