@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.cli import one_line_errors
 from dctc.reporting.publish import adopt, find_runs, publish, publish_benchmarks
-from dctc.reporting.published import publish_figures
+from dctc.reporting.publish_figures import FIGURES, publish_figures
 from dctc.reporting.registry import runs_folder
 
 RESULTS = "experiments/results"
@@ -34,7 +34,11 @@ def main() -> None:
     )
     parser.add_argument("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
     parser.add_argument(
-        "--figures", nargs="+", metavar="NAME", help="figures, such as figure1, in place of runs"
+        "--figures",
+        nargs="+",
+        choices=FIGURES,
+        help="figures in place of runs: arrays from runs, or else those that are published, and "
+        "pictures drawn from them",
     )
     parser.add_argument(
         "--bench", nargs="+", metavar="NAME", help="benchmarks, such as losses, in place of runs"

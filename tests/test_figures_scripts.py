@@ -1,12 +1,14 @@
 """The scripts of the figures at their smallest scale, and the notebooks on what they wrote."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from dctc.reporting.published import MOST, PUBLISHED
+from dctc.reporting.published import MOST, PUBLISHED, load_arrays
+from offline_wandb import wandb_records
 from tiny import run_python
 
 ROOT = Path(__file__).parents[1]
@@ -14,10 +16,10 @@ FIGURES = ("figure1", "figure2", "figure3", "figure4")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def script(name, folder):
+def script(name, folder, log="off"):
     done = run_python(
         f"experiments/{name}.py",
-        *("--scale", "tiny", "--log", "off"),
+        *("--scale", "tiny", "--log", log),
         DCTC_RUNS=str(folder / "runs"),
         DCTC_DATA=str(folder / "data"),
         COLUMNS="120",
@@ -73,26 +75,24 @@ def test_figures_share_their_trainings_and_know_what_is_done(made):
 
 
 @pytest.mark.slow
-def test_the_scripts_plan_the_same_trainings():
-    program = """
-import json, sys
-sys.path.insert(0, "experiments")
-import figure1, figure3, figure4
-from dataclasses import asdict
-plans = []
-for module, extra in ((figure1, (False,)), (figure3, ()), (figure4, ())):
-    studies = [module.study(scale, *extra) for scale in ("tiny", "smoke", "small")]
-    plans.append([
-        asdict(study.run(arm, seed))
-        for study in studies for arm in study.arms if arm.key in ("ctc", "dctc") for seed in (0, 1)
-    ])
-print(json.dumps(plans))
-"""
-    done = run_python("-W", "ignore", "-c", program)
-    assert done.returncode == 0, done.stderr
-    first, *others = json.loads(done.stdout)
-    assert others == [first, first]
-    assert len({run["name"] for run in first}) == len(first) == 12
+def test_real_words_are_measured_and_drawn_and_stay_here(made, tmp_path, write_lmdb, encode_image):
+    records = [(encode_image(i), f"word{i}".encode()) for i in range(5)]
+    write_lmdb(tmp_path / "data" / "train" / "SVT_257", records)
+    shutil.copytree(made[0] / "runs", tmp_path / "runs")  # nothing has to be trained again
+    said = script("figure1", tmp_path, log="offline")
+    assert "rendered words only" not in said
+    folder = out(tmp_path, "figure1")
+    drawn = {path.name for path in folder.glob("figure1*")}
+    assert drawn == {
+        f"figure1{what}.{kind}" for what in ("", "-real_train_words") for kind in ("png", "svg")
+    } | {"figure1.npz"}
+    arrays = load_arrays(folder / "figure1.npz")
+    assert arrays["sets"].tolist() == ["rendered", "real_train_words"]
+    assert arrays["characters"][:, 1].tolist() == [25] * 3 and arrays["words"][1] == 5
+    assert not any(label.startswith("word") for label in arrays["labels"])  # those of no figure
+    run, _ = wandb_records(folder)
+    pictures = [path.name for path in (run / "files").rglob("*.png")]
+    assert len(pictures) == 1 and pictures[0].startswith("figure1_")
 
 
 def test_there_is_a_notebook_for_each_figure_without_outputs():

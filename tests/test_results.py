@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from dctc.reporting.publish_figures import FIGURES, MOST_BYTES, SCHEME
+from dctc.reporting.published import DRAWN_FROM, digest, load_arrays
 from dctc.reporting.registry import Registry
 from tiny import run_python
 
@@ -24,6 +27,20 @@ def test_the_readers_mean_is_that_of_its_records():
     mean = sum(100 * READER[name].correct / READER[name].n for name in SIX) / len(SIX)
     assert f"| reader | mean of six |  | {mean:.2f} |" in PAGE
     assert f"{mean:.1f} %" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_on_the_page_is_drawn_from_the_committed_arrays(name):
+    assert f"](results/figures/{name}.png)" in PAGE
+    folder = RESULTS.folder / "figures"
+    with Image.open(folder / f"{name}.png") as image:
+        drawn_from = image.text.get(DRAWN_FROM)
+    arrays = folder / f"{name}.npz"
+    assert arrays.exists() == (name != SCHEME)
+    assert drawn_from == (digest(load_arrays(arrays)) if arrays.exists() else None)
+    for ending, most in MOST_BYTES.items():
+        file = folder / f"{name}{ending}"
+        assert not file.exists() or file.stat().st_size <= most
 
 
 @pytest.mark.slow

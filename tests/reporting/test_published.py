@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dctc.reporting.published import (
+    DRAWN_FROM,
     MOST,
     PUBLISHED,
+    digest,
     load_arrays,
-    publish_figures,
     save_arrays,
     save_figure,
     show,
@@ -56,11 +58,21 @@ def test_shown_from_the_root_and_from_the_notebooks(tmp_path, monkeypatch, capsy
     assert show("figure1", same) is True
 
 
-def test_figures_are_published_all_or_none(tmp_path):
-    runs, to = tmp_path / "runs", tmp_path / "results"
-    save_arrays(ARRAYS, runs / "figure1" / "figure1.npz")
-    with pytest.raises(FileNotFoundError, match=r"figure3 --scale small makes it"):
-        publish_figures(runs, ["figure1", "figure3"], to)
-    assert not to.exists()
-    (file,) = publish_figures(runs, ["figure1"], to)
-    assert file == to / "figures" / "figure1.npz" and same(load_arrays(file))
+def test_a_picture_tells_the_arrays_that_it_was_drawn_from(tmp_path):
+    png, _ = save_figure(Figure(figsize=(1, 1)), tmp_path / "a", ARRAYS)
+    stored = load_arrays(save_arrays(ARRAYS, tmp_path / "a.npz"))
+    with Image.open(png) as image:
+        assert image.text[DRAWN_FROM] == digest(ARRAYS) == digest(stored)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**ARRAYS, "points": np.arange(6.0).reshape(3, 2)},
+        {**ARRAYS, "points": np.arange(6).reshape(2, 3)},
+        {**ARRAYS, "more": np.zeros(0)},
+        {"labels": ARRAYS["labels"], "others": ARRAYS["points"]},
+    ],
+)
+def test_other_arrays_have_another_digest(other):
+    assert digest(other) != digest(ARRAYS) == digest(dict(reversed(ARRAYS.items())))

@@ -34,6 +34,14 @@ def test_markdown():
     )
 
 
+def test_columns_of_text_are_to_the_left():
+    rows = [["CTC", "ab", "1"], ["DCTC", "abcdef", "22"]]
+    table = Table("Rates", ["net", "set", "n"], rows, text_columns=2)
+    assert "| --- | --- | ---: |" in table.markdown()
+    lines = printed(table)
+    assert [line.index("ab") for line in lines if "ab" in line] == [lines[1].index("set")] * 2
+
+
 def test_no_cell_is_cut_on_a_terminal_of_80_columns():
     rows = [
         ["IC15_2077", "2,077", "100.00", "100.00", "+12.34 ± 10.23", *["100.00"] * 4],

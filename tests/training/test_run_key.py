@@ -192,3 +192,13 @@ def test_drawn_words_count_with_the_version_of_their_renderer(monkeypatch):
     monkeypatch.setattr(RenderedDataModule, "recipe_version", 99)
     after = key_with(*drawn[0], value=drawn[1]), run_key(CONFIG)
     assert before[0] != after[0] and before[1] == after[1]
+
+
+def test_a_limit_of_batches_counts_the_same_whichever_way_it_was_read():
+    def limited(name, value):
+        return key_with("trainer", name, value=value)
+
+    for name in ("limit_val_batches", "limit_test_batches", "overfit_batches"):
+        assert limited(name, 2) == limited(name, 2.0) != limited(name, 3)
+        assert limited(name, 1) != limited(name, 1.0)  # one batch, or all of them
+    assert limited("limit_val_batches", None) == run_key(CONFIG)

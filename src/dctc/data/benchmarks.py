@@ -154,6 +154,17 @@ def find_benchmarks(root: str | Path) -> tuple[dict[str, Found], list[Benchmark]
     return present, [b for name, b in BENCHMARKS.items() if name not in present]
 
 
+def find_train_words(root: str | Path) -> list[Path]:
+    """Return the LMDB folders of :data:`TRAIN_WORDS` that lie below a data root.
+
+    Raises:
+        FileNotFoundError: If ``root`` is not a folder.
+        ValueError: If two folders bear the name of one set.
+    """
+    lmdbs = find_lmdbs(root)
+    return [path for path in (match(words, lmdbs) for words in TRAIN_WORDS.values()) if path]
+
+
 def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: Any) -> LmdbDataset:
     """Index a benchmark, and refuse it if it is not the published set.
 

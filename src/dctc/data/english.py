@@ -10,9 +10,14 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.augment import Augmentation
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, match, open_benchmark
+from dctc.data.benchmarks import (
+    BENCHMARKS,
+    TRAIN_WORDS,
+    find_benchmarks,
+    find_train_words,
+    open_benchmark,
+)
 from dctc.data.root import data_root as find_data_root
-from dctc.data.root import find_lmdbs
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import open_union
 from dctc.text import Charset, get_protocol
@@ -140,8 +145,7 @@ class EnglishDataModule(SetsDataModule):
         return self._real_train_words(root) if self.val is None else self.val
 
     def _real_train_words(self, root: Path) -> Mapping[str, Sequence[str]]:
-        lmdbs = find_lmdbs(root)
-        found = [p for p in (match(words, lmdbs) for words in TRAIN_WORDS.values()) if p]
+        found = find_train_words(root)
         if not found:
             _report(
                 f"{REAL_TRAIN_WORDS}: none of {', '.join(TRAIN_WORDS)} found below {root}, so "

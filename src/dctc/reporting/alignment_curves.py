@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +18,17 @@ from dctc.reporting.tables import Table
 # Name, and the unit of its share; see dctc.metrics.alignment
 METRICS = {"aacc_label": "words", "aacc_true": "frames", "viterbi_agreement": "frames"}
 CONSTANT = (("aacc_label", "viterbi"), ("viterbi_agreement", "viterbi"))  # 1 by construction
-STYLES = ("-", "--", ":", "-.")
 GREY = "#777777"
+FONT_SIZE = 7.5
+SIZE = (2.4, 2.0)  # inches of a panel; three fill the width of a page
+# Of each estimator; where lines coincide, a wide one shows below a thin one, and markers alternate
+STYLES: tuple[dict[str, Any], ...] = (
+    {"linestyle": "-", "linewidth": 1.5, "marker": "o"},
+    {"linestyle": "-", "linewidth": 3.6, "marker": "s", "alpha": 0.55, "zorder": 1.9},
+    {"linestyle": (0, (4, 2)), "linewidth": 1.6, "marker": "^"},
+    {"linestyle": (0, (1, 1.2)), "linewidth": 1.3, "marker": "D"},
+)
+MARKS = 5  # markers on a line of many points
 
 
 def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str, np.ndarray]:
@@ -70,47 +80,64 @@ def draw_alignment_curves(arrays: Arrays) -> Figure:
         arrays: Of :func:`curve_arrays`.
     """
     arms, metrics = arrays["arms"], [str(metric) for metric in arrays["metrics"]]
-    seeds = arrays["values"].shape[1]
-    figure = Figure(figsize=(3.6 * len(metrics), 2.7 * len(arms) + 0.8), layout="constrained")
-    grid = figure.subplots(len(arms), len(metrics), sharex=True, sharey="col", squeeze=False)
+    size = (SIZE[0] * len(metrics), SIZE[1] * len(arms) + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(arms), len(metrics), sharex=True, sharey=True, squeeze=False)
     for i, arm in enumerate(arms):
         for j, metric in enumerate(metrics):
             axes = grid[i, j]
             _draw_panel(axes, metric, arrays, arrays["values"][i, :, j])
             if i == 0:
-                axes.set_title(metric, fontsize=11)
+                axes.set_title(f"{metric}\n(share of {METRICS[metric]})", fontsize=8.5)
             if i == len(arms) - 1:
-                axes.set_xlabel("step")
-            unit = f"share of {METRICS[metric]}"
-            axes.set_ylabel(f"{arm}\n{unit}" if j == 0 else unit)
+                axes.set_xlabel("step", fontsize=FONT_SIZE)
+        grid[i, 0].set_ylabel(f"trained with {arm}", fontsize=8.5)
     # where no line is grey
     lines, names = grid[0, metrics.index("aacc_true")].get_legend_handles_labels()
-    figure.legend(lines, names, frameon=False, loc="outside upper center", ncols=len(names))
-    over = "one seed" if seeds == 1 else f"mean and range of {seeds} seeds"
-    figure.supxlabel(f"Training batches of rendered words, {over}", fontsize=9)
+    figure.legend(
+        lines,
+        names,
+        frameon=False,
+        loc="outside upper center",
+        ncols=len(names),
+        fontsize=8.5,
+        handlelength=4,
+    )
+    figure.supxlabel(_caption(arrays), fontsize=8)
     return figure
+
+
+def _caption(arrays: Arrays) -> str:
+    seeds, points = arrays["values"].shape[1], len(arrays["steps"])
+    over = "one seed" if seeds == 1 else f"mean and range of {seeds} seeds"
+    caption = f"Training batches of rendered words, {over}"
+    if reach := _reach(points):
+        caption += f"; each point a running mean over {2 * reach + 1} logged batches"
+    return caption
+
+
+def _reach(points: int) -> int:
+    """Return how many neighbours to each side the running mean takes; 0 is none."""
+    return points // 40 if points >= MANY_POINTS else 0
 
 
 def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> None:
     """Draw a panel; ``values`` is ``(seeds, e, k)``."""
     steps = arrays["steps"]
-    many = len(steps) >= MANY_POINTS
-    marker = "o" if len(steps) < FEW_POINTS else None
+    every = 1 if len(steps) < FEW_POINTS else len(steps) // MARKS
     for e, estimator in enumerate(map(str, arrays["estimators"])):
         constant = (metric, estimator) in CONSTANT
-        colour = GREY if constant else COLOURS[e]
-        curves = values[:, e].astype(float)
-        if many:
-            curves = np.stack([running_mean(list(c), len(steps) // 40) for c in curves])
+        style = {**STYLES[e], "color": COLOURS[e]}
+        if constant:
+            style |= {"color": GREY, "linewidth": 1.0, "marker": None}
+        curves = np.stack([running_mean(list(c), _reach(len(steps))) for c in values[:, e]])
         axes.plot(
             steps,
             curves.mean(0),
-            color=colour,
-            linestyle=STYLES[e],
-            linewidth=1.0 if constant else 1.7,
-            marker=marker,
             markersize=4,
+            markevery=(every * (e + 1) // (len(STYLES) + 1), every),
             label=f"{estimator} z*",
+            **style,
         )
         if constant:
             axes.annotate(
@@ -126,10 +153,11 @@ def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> 
             )
         elif len(curves) > 1:
             axes.fill_between(
-                steps, curves.min(0), curves.max(0), color=colour, alpha=0.18, linewidth=0
+                steps, curves.min(0), curves.max(0), color=COLOURS[e], alpha=0.18, linewidth=0
             )
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    axes.set_ylim(-0.03, 1.1)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    axes.set_ylim(-0.03, 1.12)
+    axes.tick_params(labelsize=FONT_SIZE)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -153,4 +181,4 @@ def last_values(arrays: Arrays) -> Table:
     ]
     note = "Percent; training batches of the last tenth of the steps, mean over seeds."
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
-    return Table("AACC at the end of training", columns, rows, [note])
+    return Table("AACC at the end of training", columns, rows, [note], 2)

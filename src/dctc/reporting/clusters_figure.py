@@ -1,4 +1,4 @@
-"""Figure 4: features of confused characters, a row for each group, the arms side by side."""
+"""Figure 4: features of confused characters, in each group the arms side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dctc.reporting.published import Arrays
 from dctc.reporting.tables import Table
 
 MARKERS = "osD^v"
-CELL = 2.6  # inches
+WIDTH, CELL = 7.3, 1.9  # inches: of a page; the height of a group
+COLUMNS = 2  # groups side by side
 MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better
 
 
@@ -26,34 +27,30 @@ def draw_clusters(arrays: Arrays) -> Figure:
     Args:
         arrays: Of :func:`dctc.reporting.clusters.cluster_arrays`, and ``arms`` ``(a,)``.
     """
-    arms, groups = arrays["arms"], [str(group) for group in arrays["groups"]]
+    groups = [str(group) for group in arrays["groups"]]
     table = cohesion_table(arrays)
-    upper, lower = CELL * len(groups) + 0.5, table_height(len(table.rows)) + 0.75
-    width = max(CELL * 1.25 * len(arms), 7.2)
-    figure = Figure(figsize=(width, upper + lower), layout="constrained")
+    rows = -(-len(groups) // COLUMNS)
+    upper, lower = CELL * rows + 0.3, table_height(table) + 0.55
+    figure = Figure(figsize=(WIDTH, upper + lower), layout="constrained")
     both: Any = figure.subfigures(2, 1, height_ratios=(upper, lower))
     above, below = both
-    grid = above.subplots(len(groups), len(arms), squeeze=False)
-    for k, group in enumerate(groups):
-        for i, arm in enumerate(arms):
-            _draw_plane(grid[k, i], arrays[f"points_{k}"][i], arrays[f"characters_{k}"], group)
-            if k == 0:
-                grid[k, i].set_title(str(arm), fontsize=11)
-        grid[k, 0].set_ylabel(" ".join(group), fontsize=12, family="monospace", parse_math=False)
-        grid[k, -1].legend(
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-            frameon=False,
-            prop={"family": "monospace"},
-        )
-    above.suptitle(
-        f"t-SNE of frame features, one seed (perplexity {PERPLEXITY}, or a third of the frames)",
-        fontsize=11,
-    )
-    below.suptitle("Measured in the space of the features, not in the plane", fontsize=10)
-    draw_table(below.subplots(), table.columns, table.rows, (1.1, 0.9, 0.9, 1.8, 2.2, 2.0))
-    below.supxlabel(table.notes[0], fontsize=8.5)
+    parts = above.subfigures(rows, COLUMNS, squeeze=False, wspace=0.04).ravel()
+    for k, (part, group) in enumerate(zip(parts, groups, strict=False)):
+        _draw_group(part, arrays, k, group)
+    above.suptitle(f"t-SNE of frame features, one seed ({_perplexity(arrays)})", fontsize=9)
+    below.suptitle("Measured in the space of the features, not in the plane", fontsize=9)
+    draw_table(below.subplots(), table, (0.9, 0.9, 0.9, 1.8, 2.1, 2.0))
+    below.supxlabel(table.notes[0], fontsize=8)
     return figure
+
+
+def _perplexity(arrays: Arrays) -> str:
+    """Say which perplexity the planes have, as :func:`dctc.reporting.clusters.embed` chose it."""
+    fewest = min(len(arrays[f"characters_{k}"]) for k in range(len(arrays["groups"])))
+    few = (fewest - 1) / 3 < PERPLEXITY
+    return f"perplexity {PERPLEXITY}" + (
+        ", or a third of the frames where they are few" if few else ""
+    )
 
 
 def cohesion_table(arrays: Arrays) -> Table:
@@ -76,14 +73,31 @@ def cohesion_table(arrays: Arrays) -> Table:
     ]
     over = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
     note = f"{over}; {NEIGHBOURS} nearest neighbours, Euclidean distance."
-    return Table(
-        "Clusters of confused characters", ["group", "net", "frames", *MEASURES], rows, [note]
-    )
+    columns = ["group", "net", "frames", *MEASURES]
+    return Table("Clusters of confused characters", columns, rows, [note], 2)
 
 
 def _mean(values: np.ndarray) -> str:
     mean = f"{values.mean():.3f}"
     return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 else mean
+
+
+def _draw_group(figure: Any, arrays: Arrays, k: int, group: str) -> None:
+    """Draw the planes of a group, an arm beside the other, below a legend of its characters."""
+    arms = [str(arm) for arm in arrays["arms"]]
+    panels = figure.subplots(1, len(arms), squeeze=False)[0]
+    for axes, arm, points in zip(panels, arms, arrays[f"points_{k}"], strict=True):
+        _draw_plane(axes, points, arrays[f"characters_{k}"], group)
+        axes.set_title(arm, fontsize=8.5, pad=3)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        frameon=False,
+        loc="outside upper center",
+        ncols=len(group),
+        handletextpad=0.0,
+        columnspacing=1.0,
+        prop={"family": "monospace", "size": 10},
+    )
 
 
 def _draw_plane(axes: Axes, points: np.ndarray, found: np.ndarray, group: str) -> None:
@@ -92,7 +106,7 @@ def _draw_plane(axes: Axes, points: np.ndarray, found: np.ndarray, group: str) -
         axes.scatter(
             own[:, 0],
             own[:, 1],
-            s=14,
+            s=9,
             color=colour,
             marker=marker,
             alpha=0.7,

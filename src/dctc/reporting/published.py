@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,26 +12,39 @@ from matplotlib.figure import Figure
 
 PUBLISHED = Path("experiments/results/figures")
 MOST = 2 * 2**20  # bytes of the arrays of a figure; they are committed
+DRAWN_FROM = "Arrays"  # keyword of a PNG's metadata
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
+def save_figure(figure: Figure, stem: Path, arrays: Arrays | None = None) -> list[Path]:
     """Write ``<stem>.png`` and ``<stem>.svg``, the same bytes for the same figure.
 
     Args:
         figure: What to write.
         stem: Path without ending.
+        arrays: What it was drawn from; their :func:`digest` is in the PNG's metadata.
 
     Returns:
         The files.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
-    figure.savefig(png, dpi=200)
+    drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
+    figure.savefig(png, dpi=150, metadata=drawn_from)
     with mpl.rc_context({"svg.hashsalt": "dctc"}):
         figure.savefig(svg, metadata={"Date": None})
     return [png, svg]
+
+
+def digest(arrays: Arrays) -> str:
+    """Return a hash of arrays, whatever file they are in."""
+    content = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        content.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        content.update(array.tobytes())
+    return content.hexdigest()[:16]
 
 
 def save_arrays(arrays: Arrays, file: Path) -> Path:
@@ -47,26 +61,6 @@ def save_arrays(arrays: Arrays, file: Path) -> Path:
         partial.unlink()
         raise ValueError(f"{file}: {size:,} bytes, more than the {MOST:,} that are published")
     return partial.replace(file)
-
-
-def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
-    """Copy the arrays of figures, ``<runs>/<name>/<name>.npz``, into ``<to>/figures``.
-
-    Args:
-        runs: Folder of all runs.
-        names: Such as ``figure1``; runs of smaller scales bear other names.
-        to: Folder of the committed evidence.
-
-    Raises:
-        FileNotFoundError: If a figure has not been made; nothing is copied then.
-    """
-    files = [runs / name / f"{name}.npz" for name in names]
-    for name, file in zip(names, files, strict=True):
-        if not file.exists():
-            raise FileNotFoundError(
-                f"{file}: not there; ./reproduce.sh {name} --scale small makes it"
-            )
-    return [save_arrays(load_arrays(file), to / PUBLISHED.name / file.name) for file in files]
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:

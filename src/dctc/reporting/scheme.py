@@ -13,6 +13,7 @@ from dctc.reporting.figures import COLOURS
 SIZE = (11.0, 4.5)  # inches; the drawing is in hundredths of them
 NET, CTC, DISTILL = COLOURS[0], COLOURS[2], COLOURS[1]
 INK = "#222222"
+SMALL, LARGE = 11.0, 12.0  # points; 7 and more where the figure is printed 7 inches wide
 
 
 class Box(NamedTuple):
@@ -24,7 +25,7 @@ class Box(NamedTuple):
         width: Of the box.
         height: Of the box.
         title: First line, bold.
-        text: Second line; may hold mathematics.
+        text: What follows; may hold mathematics, and a second line.
         colour: Of its frame.
     """
 
@@ -38,17 +39,23 @@ class Box(NamedTuple):
 
 
 BOXES = {
-    "image": Box(65, 235, 100, 74, "image", r"$x$   $(h \times w)$", INK),
-    "net": Box(215, 235, 140, 74, "recogniser", "encoder, head", NET),
-    "p": Box(392, 235, 154, 74, "softmax of logits", r"$P$   $(t \times c)$", NET),
-    "label": Box(392, 395, 110, 74, "label", r"$y$", INK),
-    "lattice": Box(620, 395, 210, 74, "CTC forward-backward", r"nll $= -\log p(y\,|\,x)$", CTC),
-    "gamma": Box(620, 235, 210, 74, "posterior", r"$\gamma = P - G$", CTC),
+    "image": Box(62, 235, 96, 74, "image", r"$x$   $(h \times w)$", INK),
+    "net": Box(200, 235, 140, 74, "recogniser", "encoder, head", NET),
+    "p": Box(374, 235, 170, 74, "softmax of logits", r"$P$   $(t \times c)$", NET),
+    "label": Box(374, 395, 110, 74, "label", r"$y$", INK),
+    "lattice": Box(612, 395, 244, 74, "CTC forward-backward", r"nll $= -\log p(y\,|\,x)$", CTC),
+    "gamma": Box(612, 235, 244, 74, "posterior", r"$\gamma = P - G$", CTC),
     "z": Box(
-        620, 75, 210, 74, "latent alignment", r"$z^*_t=\arg\max_k\ \gamma_{tk}\,/\,P_{tk}$", DISTILL
+        612,
+        80,
+        244,
+        96,
+        "latent alignment",
+        r"$z^*_t=\arg\max_k\ \gamma_{tk}\,/\,P_{tk}$" "\n$k$: blank or a character of $y$",
+        DISTILL,
     ),
-    "ce": Box(915, 75, 166, 74, "self-distillation", r"CE $= \sum_t -\log P_t(z^*_t)$", DISTILL),
-    "sum": Box(1020, 235, 130, 74, "loss", r"$\beta\,$nll$\,+\,\alpha\,$CE", INK),
+    "ce": Box(940, 80, 172, 74, "self-distillation", r"CE $= \sum_t -\log P_t(z^*_t)$", DISTILL),
+    "sum": Box(1023, 235, 130, 74, "loss", r"$\beta\,$nll$\,+\,\alpha\,$CE", INK),
 }
 
 
@@ -63,20 +70,20 @@ def draw_scheme() -> Figure:
     _arrow(axes, _right("image"), _left("net"))
     _arrow(axes, _right("net"), _left("p"))
     _arrow(axes, _right("label"), _left("lattice"))
-    _arrow(axes, _right("p"), (492, 235), (492, 375), _left("lattice", -20), colour=NET)
+    _arrow(axes, _right("p"), (474, 235), (474, 375), _left("lattice", -20), colour=NET)
     _arrow(axes, _below("lattice"), _above("gamma"), colour=CTC)
     _arrow(axes, _below("gamma"), _above("z"), colour=CTC)
-    _arrow(axes, _below("p", 30), (422, 75), _left("z"), colour=NET)
-    _arrow(axes, _below("p", -10), (382, 14), (915, 14), _below("ce"), colour=NET)
+    _arrow(axes, _below("p", 30), (404, 80), _left("z"), colour=NET)
+    _arrow(axes, _below("p", -10), (364, 14), (940, 14), _below("ce"), colour=NET)
     _arrow(axes, _right("z"), _left("ce"), colour=DISTILL, dashed=True)
-    _arrow(axes, _right("lattice"), (1020, 395), _above("sum"), colour=CTC)
-    _arrow(axes, _right("ce"), (1020, 75), _below("sum"), colour=DISTILL)
-    note: dict[str, Any] = {"fontsize": 10, "ha": "center", "va": "center"}
-    axes.text(778, 92, "stop-gradient", color=DISTILL, **note)
-    axes.text(1055, 330, r"weight $\beta$", color=CTC, **note)
-    axes.text(1057, 140, r"weight $\alpha$", color=DISTILL, **note)
+    _arrow(axes, _right("lattice"), (1023, 395), _above("sum"), colour=CTC)
+    _arrow(axes, _right("ce"), (1063, 80), _below("sum", 40), colour=DISTILL)
+    note: dict[str, Any] = {"fontsize": SMALL, "ha": "center", "va": "center"}
+    axes.text(792, 96, "stop-gradient", color=DISTILL, **note)
+    axes.text(1062, 330, r"weight $\beta$", color=CTC, **note)
+    axes.text(1025, 150, r"weight $\alpha$", color=DISTILL, **note)
     axes.text(
-        735,
+        744,
         235,
         "$G$: gradient of nll with\nrespect to the logits",
         color=CTC,
@@ -87,7 +94,7 @@ def draw_scheme() -> Figure:
         80,
         "One forward-backward gives the CTC\nterm, its gradient, and the target of the\n"
         "other term. No parameter is added;\ninference is that of CTC.",
-        fontsize=10,
+        fontsize=SMALL,
         va="center",
         color=INK,
     )
@@ -110,8 +117,10 @@ def _draw_box(axes: Axes, box: Box) -> None:
             )
         )
     middle: dict[str, Any] = {"ha": "center", "va": "center", "color": INK}
-    axes.text(box.x, box.y + 15, box.title, fontsize=10, fontweight="bold", **middle)
-    axes.text(box.x, box.y - 14, box.text, fontsize=11, **middle)
+    axes.text(
+        box.x, box.y + box.height / 2 - 22, box.title, fontsize=SMALL, fontweight="bold", **middle
+    )
+    axes.text(box.x, box.y - 14, box.text, fontsize=LARGE, **middle)
 
 
 Point = tuple[float, float]

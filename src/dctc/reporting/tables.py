@@ -24,15 +24,18 @@ class Table:
 
     Attributes:
         title: Heading.
-        columns: Names of the columns; the first is left-aligned, the others right-aligned.
+        columns: Names of the columns.
         rows: Cells.
         notes: Lines below the table.
+        text_columns: How many columns, from the first on, hold text and are left-aligned; the
+            others are right-aligned.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    text_columns: int = 1
 
     def print(self, console: Console) -> None:
         """Draw the table on a terminal; two arms on a benchmark fit into 80 columns."""
@@ -44,7 +47,7 @@ class Table:
         )
         for i, column in enumerate(self.columns):
             heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
-            justify: Any = "right" if i else "left"
+            justify: Any = "left" if i < self.text_columns else "right"
             table.add_column(heading, justify=justify, vertical="bottom", overflow="fold")
         for row in self.rows:
             table.add_row(*map(escape, row))
@@ -57,7 +60,7 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        align = ["---" if i == 0 else "---:" for i in range(len(self.columns))]
+        align = ["---" if i < self.text_columns else "---:" for i in range(len(self.columns))]
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, align, *self.rows)]
         # an asterisk that marks a row would begin a list
         notes = [f"\n\\{note}" if note.startswith("*") else f"\n{note}" for note in self.notes]

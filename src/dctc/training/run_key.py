@@ -48,6 +48,9 @@ _ONLOOKERS = {
     "RichProgressBar",
     "TQDMProgressBar",
 }
+# Lightning's limits of batches may be counts or shares. Whether the command line reads 2 or 2.0
+# depends on what was imported first, as typing remembers unions without the order of their types.
+_COUNTS_OR_SHARES = ("limit_", "overfit_batches")
 # The classes that the command line builds without a class_path
 _CLASSES = {
     "trainer": "pytorch_lightning.Trainer",
@@ -67,7 +70,11 @@ def run_key(config: Mapping[str, Any]) -> str:
         config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
             ``model``, ``data``).
     """
-    trainer = {k: v for k, v in config["trainer"].items() if k not in _NOT_HASHED["trainer"]}
+    trainer: dict[str, Any] = {
+        k: float(v) if k.startswith(_COUNTS_OR_SHARES) and (v or 0) > 1 else v  # 1 is not 1.0
+        for k, v in config["trainer"].items()
+        if k not in _NOT_HASHED["trainer"]
+    }
     trainer["callbacks"] = [
         callback
         for callback in trainer.get("callbacks") or []
