@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.frames import divergence, frame_log_probs, frame_sum
+from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
@@ -76,8 +76,7 @@ class DistillationCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels, teacher)
-        per_sample = terms.nll + self.weight * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
+        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
@@ -97,7 +96,7 @@ class DistillationCTCLoss(nn.Module):
 
     def _terms(self, logits: Tensor, labels: Labels, teacher: Tensor | None) -> RegularizedTerms:
         logits = logits.to(compute_dtype(logits))
-        nll = ctc_nll(logits, labels, self.blank)
+        nll, labels = ctc_and_labels(logits, labels, self.blank)
         if teacher is None and not self.training:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
         if teacher is None or teacher.shape != logits.shape:

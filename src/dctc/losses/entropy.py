@@ -123,4 +123,4 @@ def path_terms(
     emissions = label_emissions(logits, labels, blank)
     sums = path_sums(emissions, labels, longest, entropy)
     dtype = compute_dtype(logits)
-    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), labels.feasible)
+    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), sums.readable)
