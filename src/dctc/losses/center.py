@@ -18,10 +18,11 @@ class CenterCTCLoss(nn.Module):
     """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
 
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
-    Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR, whose rules these are:
-    a frame's class is the greedy one, argmax_k of its logits; frames read as blank count like all
-    others; the weight is 0.05. (PaddleOCR takes the mean over all frames of the batch, padded ones
-    too, and leaves its centres where they were drawn.)
+    Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR
+    (ppocr/losses/center_loss.py), whose rules these are: a frame's class is the greedy one,
+    argmax_k of its logits; frames read as blank count like all others; the weight is 0.05.
+    (PaddleOCR takes the mean over all frames of the batch, padded ones too, and leaves its centres
+    where they were drawn.)
 
     The centres follow the features by eq. 4 of Wen et al. whenever the loss is called in training
     mode, after it was computed: for each class, centre += alpha sum (f - centre) / (1 + count).

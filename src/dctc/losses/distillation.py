@@ -17,8 +17,9 @@ from dctc.losses.terms import RegularizedTerms
 class DistillationCTCLoss(nn.Module):
     """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
 
-    The naive distillation that the DCTC paper (arXiv 2308.08806) argues against: where teacher and
-    student spike at different frames, the target of a frame is another character or the blank.
+    The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
+    where teacher and student spike at different frames, the target of a frame is another character
+    or the blank.
     The teacher here is an exponential moving average of the model itself, kept by
     :class:`dctc.training.teacher.Teacher` or the caller; no gradient flows to it. That of the term
     with respect to the logits is P - Q.

@@ -24,9 +24,9 @@ class EsCTCLoss(nn.Module):
     frames. An empty label is not constrained.
 
     Source: Liu, Jin and Zhang, "Connectionist Temporal Classification with Maximum Entropy
-    Regularization", NeurIPS 2018. This is the paper's definition; the authors' code allows one
-    frame more to the first segment and to the segments of repeated characters, whose separating
-    blank it does not count.
+    Regularization", NeurIPS 2018. This is the paper's definition; the authors' code
+    (``seg_ctc_ent_cost``) allows one frame more to the first segment and to the segments of
+    repeated characters, whose separating blank it does not count.
 
     Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
     terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then
@@ -102,7 +102,8 @@ class EsCTCLoss(nn.Module):
 class EnEsCTCLoss(nn.Module):
     """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
 
-    See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination;
+    See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination, as
+    in the authors' code (``seg_ctc_ent_cost``, weighed by ``h_rate`` in its training script);
     with ``entropy_weight=0`` it is the former, with ``tau=float("inf")`` the latter.
 
     Padded frames do not count. A sample that no evenly spaced path spells is 0 in both terms, as
