@@ -44,6 +44,13 @@ def test_every_target_of_reproduce_sh_is_described(target):
     assert f"| `{target}` |" in README
 
 
+def test_every_loss_for_ctc_nets_is_listed():
+    (listed,) = (line for line in README.splitlines() if line.startswith("**Losses.**"))
+    files = (ROOT / "experiments/configs/loss").glob("*.yaml")
+    names = {file.stem for file in files} - {"character_cross_entropy"}  # for nets with attention
+    assert names <= set(re.findall(r"`(\w+)`", listed))
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands_are_ones_that_exist(command, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

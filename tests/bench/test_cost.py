@@ -13,7 +13,7 @@ from dctc.bench.cost import (
     noise,
     train_step,
 )
-from dctc.losses import CTCLoss, DCTCLoss
+from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.nets import Loaded
@@ -107,6 +107,16 @@ def test_a_step_trains_every_weight_and_leaves_no_gradient(loaded, loss):
     train_step(module, noise(2, loaded, CPU))()
     assert len(seen) == 4 and all(seen)
     assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_the_teacher_follows_in_a_step(loaded):
+    module = arm(loaded, DistillationCTCLoss(teacher_decay=0.5))
+    for weight in module.teacher.net.parameters():
+        weight.zero_()
+    train_step(module, noise(2, loaded, CPU))()
+    pairs = zip(module.teacher.net.parameters(), module.net.parameters(), strict=True)
+    for mean, weight in pairs:
+        torch.testing.assert_close(mean, weight.detach() / 2)
 
 
 def test_inference_is_in_evaluation_mode_without_gradient(loaded):

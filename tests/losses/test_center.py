@@ -68,6 +68,22 @@ def test_centers_move_as_in_the_paper(samples, features):
     assert (loss.centers != before).any()
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_sample_that_is_not_finite_moves_no_center(samples, features, bad):
+    loss, other = make(), make()
+    broken = features.clone()
+    broken[2, 1, 0] = bad
+    assert loss(*samples, features=broken).isfinite().tolist() == [True, False] + 5 * [True]
+    rest = [
+        part[:, [0, *range(2, 7)]] if part.ndim == 3 else part[[0, *range(2, 7)]]
+        for part in (*samples, features)
+    ]
+    other(*rest[:4], features=rest[4])
+    torch.testing.assert_close(loss.centers, other.centers)
+    expected = other(*samples, features=features)
+    torch.testing.assert_close(loss(*samples, features=features), expected)
+
+
 def test_centers_rest_in_evaluation_and_in_terms(samples, features):
     loss = make()
     before = loss.centers.clone()

@@ -55,6 +55,16 @@ def test_the_views_may_be_swapped(samples, second):
     torch.testing.assert_close((by_first, by_second), (by_a, by_b))
 
 
+def test_a_label_that_one_view_makes_impossible_is_left_out(samples, second):
+    logits, *rest = samples
+    second[:, 0, 1] = -torch.inf  # sample 0 reads 1, 2, 3
+    loss = ConsistencyCTCLoss(reduction="none")
+    for a, b in ((logits, second), (second, logits)):
+        value, by_a, by_b = both_gradients(loss, a, b, *rest)
+        assert value[0] == 0 and not by_a[:, 0].any() and not by_b[:, 0].any()
+        assert not loss.terms(a, *rest, second=b).feasible[0] and value[1] > 0
+
+
 def test_equal_views_are_ctc(samples):
     logits, *rest = samples
     loss = ConsistencyCTCLoss(3.0, reduction="none")

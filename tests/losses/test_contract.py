@@ -135,6 +135,17 @@ def test_classes_outside_the_label_may_be_impossible(loss, samples):
     assert gradient[:, :, 5:].abs().sum() == 0
 
 
+def test_an_impossible_label_is_not_feasible(loss, samples):
+    logits, *rest = samples
+    logits = logits.clone()
+    logits[:8, 0, 1] = -math.inf  # sample 0 reads 1, 2, 3, so that 1 cannot come last
+    value, gradient = value_and_gradient(loss, logits, *rest)
+    assert value[0] == 0 and gradient[:, 0].abs().sum() == 0
+    assert_same(value[1:], loss(*samples)[1:])
+    feasible = loss.terms(logits, *rest).feasible
+    assert feasible.tolist() == [False, True, True, False, True, True, False]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_sample_with_nan_has_a_nan_loss_and_no_other_has(loss, samples, bad):
     logits, *rest = samples

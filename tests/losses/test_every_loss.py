@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from dctc.losses import CTCLoss
 from losses.every_loss import SUBJECTS
 from oracle.gradient import value_and_gradient
 
@@ -155,6 +156,58 @@ def test_classes_outside_the_label_may_be_impossible(subject, samples):
     assert gradient[:, :, 4].abs().sum() == 0
     nearly = logits.clamp(min=-200.0)
     assert_same((value, gradient), value_and_gradient(subject.loss(), nearly, *rest))
+
+
+def test_an_impossible_label_adds_and_trains_nothing(subject, samples):
+    logits, *rest = samples
+    expected, expected_gradient = value_and_gradient(subject.loss(), *samples)
+    logits = logits.clone()
+    logits[:, 0, 1] = -math.inf  # sample 0 reads 1, 2, 3
+    value, gradient = value_and_gradient(subject.loss(), logits, *rest)
+    assert value[0] == 0 and gradient[:, 0].abs().sum() == 0
+    assert_same((value[1:], gradient[:, 1:]), (expected[1:], expected_gradient[:, 1:]))
+    loss, extras = subject.make(reduction="none"), subject.extras(logits)
+    if hasattr(loss, "terms"):
+        terms = loss.terms(logits, *rest, **extras)
+        assert terms.feasible.tolist() == [False, True, True, False, True, True, False]
+        assert terms.nll[0] == terms.regularizer[0] == 0
+
+
+def test_no_statistics_of_what_is_impossible_or_not_finite(subject, samples):
+    def state_after(*batches):
+        loss = subject.make().train()
+        for logits, *rest in batches:
+            loss(logits, *rest, **subject.extras(logits))
+        return list(loss.state_dict().values())
+
+    others = [part[:, 1:] if part.ndim == 3 else part[1:] for part in samples]
+    for value in (-math.inf, math.inf, math.nan):
+        logits, *rest = samples
+        logits = logits.clone()
+        logits[:, 0, 1] = value
+        alone = [part[:, :1] if part.ndim == 3 else part[:1] for part in (logits, *rest)]
+        found = state_after((logits, *rest), alone, samples)
+        assert_same(found, state_after(others, samples))
+
+
+def test_without_weight_an_infinite_term_is_left_out(subject, samples):
+    loss = subject.make(reduction="none")
+    if not hasattr(loss, "weight"):
+        pytest.skip("has no weight")
+    loss.weight = 0.0
+    finite, *rest = (part[:, :1] if part.ndim == 3 else part[:1] for part in samples)
+    extras = subject.extras(finite)
+    logits = finite.clone()
+    logits[:, :, 4] = -math.inf  # sample 0 reads 1, 2, 3
+    infinite = loss.terms(logits, *rest, **extras).regularizer.isinf().all()
+    assert infinite == (subject.name in ("label_smoothing", "crctc", "distillation"))
+
+    def ctc(logits, *rest):
+        views = [logits, extras["second"]] if "second" in extras else [logits]
+        return sum(CTCLoss(reduction="none")(view, *rest) for view in views) / len(views)
+
+    found = value_and_gradient(lambda *args: loss(*args, **extras), logits, *rest)
+    assert_same(found, value_and_gradient(ctc, logits, *rest))
 
 
 def test_a_sample_with_nan_has_a_nan_loss_and_no_other_has(subject, samples):

@@ -6,10 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from dctc.losses import CenterCTCLoss, PriorCTCLoss
+from dctc.ctc import ESTIMATORS
+from dctc.losses import CenterCTCLoss, CTCLoss, DCTCLoss, PriorCTCLoss
+from dctc.losses.dctc import GIVEN
 from dctc.text import greedy_decode
-from losses.every_loss import SUBJECTS
+from losses.every_loss import SUBJECTS, Subject
 
+ALL = [Subject("ctc", CTCLoss), *SUBJECTS] + [
+    Subject(f"dctc_{name}", lambda name=name: DCTCLoss(estimator=name))
+    for name in (*ESTIMATORS, GIVEN)
+]
 WORDS = [
     "ab", "ba", "abc", "cab", "aab", "bcc", "dabc", "eed", "cede", "bead",
     "deed", "abba", "a", "ccc", "dace", "ebb",
@@ -40,12 +46,16 @@ def written(word, shapes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@pytest.mark.parametrize("subject", ALL, ids=str)
 def test_sixteen_words_are_learnt(subject):
     torch.manual_seed(0)
     images = torch.stack([written(word, torch.eye(SIZE)) for word in WORDS])
     images += 0.1 * torch.randn(images.shape)
     classes = [["_abcde".index(character) for character in word] for word in WORDS]
+    alignment = torch.zeros(FRAMES, len(WORDS)).long()
+    for i, label in enumerate(classes):
+        for j, k in enumerate(label):
+            alignment[5 * j : 5 * j + 3, i] = k
     targets = torch.tensor([k for label in classes for k in label])
     arguments = targets, [FRAMES] * len(WORDS), [len(word) for word in WORDS]
     loss = {
@@ -55,7 +65,8 @@ def test_sixteen_words_are_learnt(subject):
     net = Net()
     teacher = copy.deepcopy(net).requires_grad_(False)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
-    for step in range({"ace": 400, "prior": 250}.get(subject.name, 120)):
+    steps = {"ace": 400, "prior": 250, "dctc_posterior": 250}.get(subject.name, 120)
+    for step in range(steps):
         extras = {}
         logits, features = net(images)
         if needs := getattr(loss, "needs", None):
@@ -63,6 +74,7 @@ def test_sixteen_words_are_learnt(subject):
                 "features": lambda f=features: {"features": f},
                 "views": lambda: {"second": net(images + 0.1 * torch.randn(images.shape))[0]},
                 "teacher": lambda: {"teacher": teacher(images)[0]},
+                "alignment": lambda: {"alignment": alignment},
             }[min(needs)]()
         optimizer.zero_grad()
         loss(logits, *arguments, **extras).backward()

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.ctc import pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss, EsCTCLoss
 from dctc.losses.spacing import longest_segment
 from oracle.cases import FEASIBLE, Case
 from oracle.enumeration import log_softmax, paths_of
 from oracle.gradient import value_and_gradient
+from oracle.paths import longest_segment as exact_segment
 from oracle.paths import path_sums, segment_lengths, spaced_paths, through_softmax
 
 CASES = [
@@ -68,6 +69,18 @@ def test_the_longest_segment():
     labels = pack_labels(logits, targets, frames, lengths, 0)
     assert longest_segment(labels, 1.5).tolist() == [10, 6, 9, 7, 9]
     assert longest_segment(labels, 1.0).tolist() == [7, 4, 6, 7, 9]
+
+
+@pytest.mark.parametrize("tau", [0.3, 0.7, 1.1, 1.17, 1.4, 1.9, 2.3])
+def test_the_longest_segment_is_not_rounded(tau):
+    """1.4 * 45 is 63, but 62.99999999999999 in floating point."""
+    frames, lengths = torch.cartesian_prod(torch.arange(1, 200), torch.arange(1, 8)).T
+    labels = Labels(torch.ones(len(frames), 7).long(), lengths, frames, frames > 0)
+    expected = [
+        min(exact_segment(s, t, tau), t)
+        for t, s in zip(frames.tolist(), lengths.tolist(), strict=True)
+    ]
+    assert longest_segment(labels, tau).tolist() == expected
 
 
 def test_ragged_samples_have_limits_of_their_own(samples):

@@ -3,7 +3,9 @@
 Shapes as in :mod:`oracle.enumeration`; ``scores`` is ``(t, c)``, any log scores, normalised or not.
 """
 
+from fractions import Fraction
 from functools import cache
+from math import floor
 
 import numpy as np
 
@@ -21,13 +23,18 @@ def segment_lengths(path, blank):
     return [*lengths, frames]
 
 
+def longest_segment(s, t, tau):
+    """Frames that a segment may take, with tau as it is written and no rounding."""
+    return floor(Fraction(str(tau)) * (t // s + 1))
+
+
 @cache
 def spaced_paths(label, t, c, blank, tau):
     """All paths that read as the label and are evenly spaced, ``(paths, t)``."""
     paths = paths_of(label, t, c, blank)
     if not label or tau == np.inf:
         return paths
-    longest = int(np.floor(tau * (t // len(label) + 1)))
+    longest = longest_segment(len(label), t, tau)
     kept = [path for path in paths if max(segment_lengths(path, blank)) <= longest]
     return np.array(kept, dtype=np.int64).reshape(-1, t)
 

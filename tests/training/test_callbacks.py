@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
+from dctc.ctc import pack_labels, torch_kernels
 from dctc.data.batch import NO_EXTENT
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.training.callbacks import DCTCCallback, term_report
@@ -38,6 +39,12 @@ def fit(folder, *callbacks, loss=None, batches=BATCHES, val=None, **options):
     trainer = make_trainer(folder, callbacks=list(callbacks), **{"max_steps": 6, **options})
     trainer.fit(module, datamodule=FixedData(batches, val=val))
     return module, trainer
+
+
+def report_of(loss, batch, *arguments):
+    return term_report(
+        loss, batch, arguments[0], pack_labels(*arguments, loss.blank), loss.terms(*arguments)
+    )
 
 
 def logged(folder) -> dict[str, dict[int, float]]:
@@ -139,6 +146,18 @@ def test_weight_zero_trains_bit_for_bit_as_without_the_callback(tmp_path):
     assert not same_weights(weights(plain), weights(distilled))
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_a_logged_step_runs_one_forward_backward(tmp_path, monkeypatch, weight):
+    calls = []
+    run = torch_kernels.forward_backward
+    monkeypatch.setattr(
+        torch_kernels, "forward_backward", lambda *args: (calls.append(1), run(*args))[1]
+    )
+    options = {"log_every_n_steps": 1, "max_steps": 3, "logger": csv_logger(tmp_path)}
+    fit(tmp_path, DCTCCallback(weight), **options)
+    assert len(logged(tmp_path)["train/ctc"]) == len(calls) == 3
+
+
 @pytest.mark.parametrize("estimator", ["likelihood", "greedy"])
 def test_logging_changes_no_weight(tmp_path, estimator):
     callback = {"distill_weight": 0.1, "estimator": estimator}
@@ -195,7 +214,7 @@ def test_the_report_of_a_confident_alignment_is_a_hand_count():
     logits = 30.0 * nn.functional.one_hot(torch.tensor(path), 37).float()[:, None]
     arguments = (torch.tensor([[11, 12]]), torch.tensor([16]), torch.tensor([2]))
     for estimator in ("posterior", "viterbi"):
-        report = term_report(DCTCLoss(estimator=estimator), batch, logits, *arguments)
+        report = report_of(DCTCLoss(estimator=estimator), batch, logits, *arguments)
         assert report == pytest.approx(
             {
                 "ctc": 0.0,
@@ -209,7 +228,7 @@ def test_the_report_of_a_confident_alignment_is_a_hand_count():
         )
     # one frame of the first character read as blank: still the label, not quite the truth
     logits[0, 0] = 30.0 * nn.functional.one_hot(torch.tensor(0), 37)
-    report = term_report(DCTCLoss(estimator="viterbi"), batch, logits, *arguments)
+    report = report_of(DCTCLoss(estimator="viterbi"), batch, logits, *arguments)
     assert (report["aacc_label"], report["aacc_true"]) == (1.0, 15 / 16)
     assert report["blank_share"] == 13 / 16
 
@@ -221,7 +240,7 @@ def test_infeasible_samples_leave_the_shares_alone(tmp_path):
     for batch in (good, both):
         targets, lengths = module.tokenizer.encode(batch.label)
         frames = torch.full((len(lengths),), 16)
-        reports.append(term_report(loss, batch, module(batch.image), targets, frames, lengths))
+        reports.append(report_of(loss, batch, module(batch.image), targets, frames, lengths))
     for name in ("aacc_label", "viterbi_agreement", "blank_share"):
         assert reports[1][name] == pytest.approx(reports[0][name]), name
     # in the terms they are 0 of n, as in the loss
@@ -229,9 +248,13 @@ def test_infeasible_samples_leave_the_shares_alone(tmp_path):
     assert all(math.isfinite(value) for value in reports[1].values())
 
 
-def test_the_hook_is_gone_after_the_fit(tmp_path):
-    module, _ = fit(tmp_path, DCTCCallback())
-    assert not module.loss._forward_hooks
+def test_nothing_watches_after_the_fit(tmp_path):
+    module = make_module(loss=DCTCLoss())
+    module.on_train_batch_start = lambda *_: -1  # the step is left out, so that nothing is logged
+    options = {"callbacks": [DCTCCallback()], "log_every_n_steps": 1}
+    make_trainer(tmp_path, max_epochs=1, **options).fit(module, datamodule=FixedData(BATCHES))
+    assert module.loss.watch is None
+    del module.on_train_batch_start
     # and a second fit of the same module works, and logs once a step
     logger = csv_logger(tmp_path)
     trainer = make_trainer(
@@ -239,7 +262,7 @@ def test_the_hook_is_gone_after_the_fit(tmp_path):
     )
     trainer.fit(module, datamodule=FixedData(BATCHES))
     assert sorted(logged(tmp_path)["train/ctc"]) == [0, 1]
-    assert not module.loss._forward_hooks
+    assert module.loss.watch is None
 
 
 def test_a_batch_with_corrupt_records_is_reported_over_its_samples(tmp_path):

@@ -84,13 +84,19 @@ def count_flops(net: Any, image: tuple[int, int, int]) -> int:
 
 
 def train_step(module: RecognizerModule, batch: Batch) -> Callable[[], None]:
-    """Return a step of training: forward, loss and backward."""
+    """Return a step of training: forward, loss and backward, without the optimizer's own.
+
+    Where the loss needs a teacher, its pass and its move towards the net's weights are part of the
+    step. Its copy of them exists before the step, and counts as weights in what is measured.
+    """
 
     def step() -> None:
         module.train()
         outputs = module.objective.outputs(module, batch)
         module.objective.loss(module, batch, outputs).value.backward()
         module.zero_grad()
+        if module.teacher is not None:
+            module.teacher.follow(module.net, 1)  # a move costs the same after any step
 
     return step
 

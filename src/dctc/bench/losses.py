@@ -73,9 +73,10 @@ def make_losses(classes: int) -> dict[str, nn.Module]:
 def bench_losses(scale: str, threads: int) -> list[Table]:
     """Time the losses, interleaved; print the ratios to CTC and write what was measured.
 
-    What a loss asks of the net is in the step of training alone: the teacher's pass of frame
-    distillation. The two views of CR-CTC are each of half the batch, so that all losses see as many
-    images.
+    What a loss asks of the net is in the step of training alone: in frame distillation the
+    teacher's pass and its move towards the net's weights (the results of commit 663ec7aa8ca8, which
+    are published, are without the move). The two views of CR-CTC are each of half the batch, so
+    that all losses see as many images.
 
     Args:
         scale: How much.
@@ -180,8 +181,8 @@ def _step_table(training: dict[str, Any], hardware: str) -> Table:
     note = (
         f"Forward, loss and backward of {training['net']}, {training['batch']} images of "
         f"{height}x{width}: medians of interleaved steps, and peak memory beyond the weights, "
-        f"relative to CTC ({_absolute(training)}). Frame distillation with its teacher's pass; "
-        f"CR-CTC on two views of half the batch. {hardware}"
+        f"relative to CTC ({_absolute(training)}). Frame distillation with its teacher's "
+        f"pass and move; CR-CTC on two views of half the batch. {hardware}"
     )
     title = "A step of training with every loss: time and memory relative to CTC"
     return _ratios(title, ["time", "memory"], [training], note)

@@ -24,6 +24,7 @@ from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import (
     Lattice,
     candidate_classes,
+    readable,
     refuse_second_derivative,
     samples_last,
     valid_frames,
@@ -120,12 +121,15 @@ def distil(
 
 
 class FusedTerms(torch.autograd.Function):
-    """Logits ``(t, n, c)`` to nll ``(n,)``, cross-entropy ``(n,)`` and alignment ``(t, n)``."""
+    """Logits ``(t, n, c)`` to nll ``(n,)``, cross-entropy ``(n,)`` and alignment ``(t, n)``.
+
+    The last output, ``(n,)``, says which labels are :func:`~dctc.ctc.lattice.readable`.
+    """
 
     @staticmethod
     def forward(  # noqa: D102  documented by torch
         ctx: Any, logits: Tensor, labels: Labels, options: Options
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         kernels = choose_kernels(logits)
         normaliser = kernels.normalise(logits, options.scale)
         columns = candidate_classes(labels, options.blank).expand(len(logits), -1, -1)
@@ -144,14 +148,15 @@ class FusedTerms(torch.autograd.Function):
         distill, weights = distil(chosen, alignment, lattice, labels, options)
         ctx.save_for_backward(logits, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, options.scale
-        ctx.mark_non_differentiable(weights.alignment)
+        read = readable(lattice, labels)
+        ctx.mark_non_differentiable(weights.alignment, read)
         ctx.set_materialize_grads(False)
         dtype = compute_dtype(logits)
-        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment
+        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment, read
 
     @staticmethod
     def backward(  # noqa: D102  documented by torch
-        ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, _: Any
+        ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, *_: Any
     ) -> tuple[Tensor, None, None]:
         logits, peak, rest, *weights = ctx.saved_tensors
         with torch.no_grad():

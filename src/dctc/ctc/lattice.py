@@ -56,6 +56,19 @@ def valid_frames(labels: Labels, t: int) -> Tensor:
     return (frame < labels.frames) & labels.feasible
 
 
+def readable(lattice: Lattice, labels: Labels) -> Tensor:
+    """Return which labels some path spells, ``(n,)`` bool: feasible, and possible for the logits.
+
+    Logits of -inf can make every path of a label impossible. A sample with NaN is readable.
+
+    Args:
+        lattice: Nll and posterior.
+        labels: The labels.
+    """
+    some_path = (lattice.posterior[0] != 0).any(1) | (lattice.nll != 0)
+    return labels.feasible & (some_path | (labels.frames == 0))
+
+
 def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
     """Run forward-backward (Graves et al., ICML 2006) over the lattice of each label.
 

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import NEVER, refuse_second_derivative, valid_frames
+from dctc.ctc.lattice import NEVER, Lattice, readable, refuse_second_derivative, valid_frames
 from dctc.ctc.semiring import Sum
 
 SAMPLES = 256  # taken at a time
@@ -34,15 +34,17 @@ SAMPLES_LIMITED = 32
 
 
 class PathSums(NamedTuple):
-    """What the sums know of each sample, ``(n,)`` float64, differentiable by the emissions.
+    """What the sums know of each sample, ``(n,)``; float64, differentiable by the emissions.
 
     Attributes:
         nll: -log of the summed exp scores, nats; 0 where no path exists or all are impossible.
         entropy: H of the posterior over paths, nats; 0 there too, and if it was not asked for.
+        readable: Bool, whether some path exists and is possible.
     """
 
     nll: Tensor
     entropy: Tensor
+    readable: Tensor
 
 
 def path_sums(
@@ -63,7 +65,7 @@ class _PathSums(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, emissions: Tensor, labels: Labels, longest: Tensor | None, entropy: bool
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         order = labels.lengths.argsort()
         nll, value = emissions.new_zeros((2, len(order)))
         by_nll = torch.zeros_like(emissions)
@@ -79,12 +81,14 @@ class _PathSums(torch.autograd.Function):
             by_nll[:, rows, :columns] = -posterior
             if by_entropy is not None:
                 by_entropy[:, rows, :columns] = -covariance
+        read = readable(Lattice(nll, by_nll), labels)
         ctx.save_for_backward(emissions, by_nll, by_entropy)
-        return nll, value
+        ctx.mark_non_differentiable(read)
+        return nll, value, read
 
     @staticmethod
     def backward(
-        ctx: Any, grad_nll: Tensor, grad_entropy: Tensor
+        ctx: Any, grad_nll: Tensor, grad_entropy: Tensor, _: Any
     ) -> tuple[Tensor, None, None, None]:
         emissions, by_nll, by_entropy = ctx.saved_tensors
         gradient = by_nll * grad_nll[:, None]

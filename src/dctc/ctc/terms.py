@@ -19,7 +19,8 @@ class CTCTerms(NamedTuple):
         nll: ``(n,)``, -log p(label | logits), nats, not divided by the label's length.
         distill: ``(n,)``, cross-entropy towards z*, nats, summed over frames.
         alignment: ``(t, n)`` int64, z*; -1 on frames that take no part.
-        feasible: ``(n,)`` bool; an infeasible sample is 0 in both terms.
+        feasible: ``(n,)`` bool, whether some path spells the label: it fits its frames, and no
+            logits of -inf make it impossible. If not, the sample is 0 in both terms.
     """
 
     nll: Tensor
@@ -58,8 +59,7 @@ def ctc_terms(
     if alignment is not None:
         alignment = check_alignment(alignment, logits, labels)
     options = Options(blank, estimator, alignment, margin, scale)
-    nll, distill, alignment = FusedTerms.apply(logits, labels, options)
-    return CTCTerms(nll, distill, alignment, labels.feasible)
+    return CTCTerms(*FusedTerms.apply(logits, labels, options))
 
 
 def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
@@ -71,7 +71,7 @@ def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> T
         blank: Class of the blank.
         scale: Factor s on the logits.
     """
-    nll, _, _ = FusedTerms.apply(logits, labels, Options(blank, None, scale=scale))
+    nll, *_ = FusedTerms.apply(logits, labels, Options(blank, None, scale=scale))
     return nll
 
 

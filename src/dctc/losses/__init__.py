@@ -14,7 +14,8 @@ name it in ``needs``, a frozenset:
 What a loss needs may be missing in evaluation; the term that needs it is then left out. Where a
 loss has terms, ``loss.terms(...)`` gives them per sample, with the same arguments. Infeasible
 samples, whose label does not fit their frames, are 0 in every term of every loss (but for
-DCTCLoss's ``mask_infeasible=False``), and padded frames are never read.
+DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of -inf make impossible.
+Padded frames are never read.
 """
 
 from dctc.losses.ace import ACELoss

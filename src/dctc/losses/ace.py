@@ -17,7 +17,8 @@ class ACELoss(nn.Module):
     """L = -sum_k (N_k / T) log mean_t P_tk, N_k how often class k occurs in the label.
 
     The blank takes the frames that are left, N_blank = T - s. Source: Xie, Huang, Zhu, Jin, Liu and
-    Xie, "Aggregation Cross-Entropy for Sequence Recognition", CVPR 2019 (arXiv 1904.08364).
+    Xie, "Aggregation Cross-Entropy for Sequence Recognition", CVPR 2019 (arXiv 1904.08364), as in
+    the authors' code (``ACE``), but for the 1e-10 that it adds to each probability.
     There is no CTC in it and no order of the frames: it learns which characters occur and
     how often, not where. Nothing collapses in it either, so that a character is expected to fill
     one frame.

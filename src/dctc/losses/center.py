@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.frames import frame_mean
+from dctc.losses.frames import ctc_and_labels, frame_mean
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
@@ -18,10 +18,11 @@ class CenterCTCLoss(nn.Module):
     """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
 
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
-    Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR, whose rules these are:
-    a frame's class is the greedy one, argmax_k of its logits; frames read as blank count like all
-    others; the weight is 0.05. (PaddleOCR takes the mean over all frames of the batch, padded ones
-    too, and leaves its centres where they were drawn.)
+    Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR
+    (ppocr/losses/center_loss.py), whose rules these are: a frame's class is the greedy one,
+    argmax_k of its logits; frames read as blank count like all others; the weight is 0.05.
+    (PaddleOCR takes the mean over all frames of the batch, padded ones too, and leaves its centres
+    where they were drawn.)
 
     The centres follow the features by eq. 4 of Wen et al. whenever the loss is called in training
     mode, after it was computed: for each class, centre += alpha sum (f - centre) / (1 + count).
@@ -32,7 +33,8 @@ class CenterCTCLoss(nn.Module):
 
     The term is in squared units of the features, the mean over a sample's own valid frames; padded
     frames do not count and move no centre. A sample whose label does not fit its frames is 0 in
-    both terms and moves none either. With ``weight=0`` this is CTC.
+    both terms and moves none either, nor does one whose terms are not finite. With ``weight=0``
+    this is CTC.
 
     In training, features are required. Without them in evaluation the term is left out.
 
@@ -92,9 +94,10 @@ class CenterCTCLoss(nn.Module):
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels, features)
         if self.training:
-            self._move_centers(logits, labels, features)
-        per_sample = terms.nll + self.weight * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
+            finite = terms.nll.isfinite() & terms.regularizer.isfinite()
+            moving = labels._replace(feasible=terms.feasible & finite)
+            self._move_centers(logits, moving, features)
+        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
@@ -112,7 +115,7 @@ class CenterCTCLoss(nn.Module):
         return self._terms(logits, labels, features)
 
     def _terms(self, logits: Tensor, labels: Labels, features: Tensor | None) -> RegularizedTerms:
-        nll = ctc_nll(logits, labels, self.blank)
+        nll, labels = ctc_and_labels(logits, labels, self.blank)
         if features is None and not self.training:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
         valid = valid_frames(labels, len(logits))

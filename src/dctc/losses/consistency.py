@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.frames import divergence, frame_log_probs, frame_sum
+from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
@@ -25,8 +25,8 @@ class ConsistencyCTCLoss(nn.Module):
     both.
 
     Nats; R is summed over a sample's own valid frames, padded ones do not count. A sample whose
-    label does not fit its frames is 0 in both terms. With ``weight=0`` this is the mean CTC of the
-    views; with equal views it is CTC.
+    label does not fit its frames, or is impossible in a view, is 0 in both terms. With
+    ``weight=0`` this is the mean CTC of the views; with equal views it is CTC.
 
     In training the second view is required. Without it in evaluation this is CTC.
 
@@ -74,8 +74,7 @@ class ConsistencyCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels, second)
-        per_sample = terms.nll + self.weight * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
+        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
@@ -95,14 +94,16 @@ class ConsistencyCTCLoss(nn.Module):
 
     def _terms(self, logits: Tensor, labels: Labels, second: Tensor | None) -> RegularizedTerms:
         logits = logits.to(compute_dtype(logits))
-        nll = ctc_nll(logits, labels, self.blank)
+        nll, read = ctc_and_labels(logits, labels, self.blank)
         if second is None and not self.training:
-            return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
+            return RegularizedTerms(nll, torch.zeros_like(nll), read.feasible)
         if second is None or second.shape != logits.shape:
             found = "none" if second is None else str(tuple(second.shape))
             raise ValueError(f"second view: expected {tuple(logits.shape)}, got {found}")
         second = second.to(logits.dtype)
-        nll = (nll + ctc_nll(second, labels, self.blank)) / 2
+        other, read_there = ctc_and_labels(second, labels, self.blank)
+        labels = labels._replace(feasible=read.feasible & read_there.feasible)
+        nll = ((nll + other) / 2).where(labels.feasible, 0.0)
         valid = valid_frames(labels, len(logits))
         a, b = frame_log_probs(logits, valid), frame_log_probs(second, valid)
         apart = frame_sum(divergence(b, a) + divergence(a, b), valid) / 2

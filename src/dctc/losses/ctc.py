@@ -13,6 +13,9 @@ from dctc.losses.reduction import Reduction, check_reduction, reduce
 class CTCLoss(nn.Module):
     """L = -log p(y | x), summed over all paths that collapse to the label y.
 
+    Source: Graves, Fernandez, Gomez and Schmidhuber, "Connectionist Temporal Classification:
+    Labelling Unsegmented Sequence Data with Recurrent Neural Networks", ICML 2006.
+
     Differs from :class:`torch.nn.CTCLoss` in that it takes logits as well as log probabilities
     (log_softmax is idempotent), runs its lattice in float64, never returns infinity, and knows the
     reduction ``batchmean``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -44,6 +45,10 @@ class DCTCLoss(nn.Module):
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
 
+    Attributes:
+        watch: If set, called in each forward pass with its logits, labels and terms, which have no
+            gradient: what logs the terms needs no forward-backward of its own.
+
     Example:
         >>> loss = DCTCLoss(distill_weight=0.1)
         >>> logits = torch.zeros(4, 1, 3, requires_grad=True)
@@ -80,6 +85,7 @@ class DCTCLoss(nn.Module):
         self.blank = blank
         self.reduction: Reduction = reduction
         self.mask_infeasible = mask_infeasible
+        self.watch: Callable[[Tensor, Labels, CTCTerms], None] | None = None
 
     def forward(
         self,
@@ -105,11 +111,15 @@ class DCTCLoss(nn.Module):
             A scalar, or ``(n,)`` for reduction ``none``; nats.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        if self.distill_weight == 0:
+        if self.distill_weight == 0 and self.watch is None:
             per_sample = self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
         else:
             terms = self._terms(logits, labels, alignment)
-            per_sample = self.ctc_weight * terms.nll + self.distill_weight * terms.distill
+            if self.watch is not None:
+                self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
+            per_sample = self.ctc_weight * terms.nll
+            if self.distill_weight != 0:
+                per_sample = per_sample + self.distill_weight * terms.distill
         return reduce(per_sample, labels.lengths, self.reduction)
 
     @torch.no_grad()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.frames import divergence, frame_log_probs, frame_sum
+from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
@@ -17,8 +17,9 @@ from dctc.losses.terms import RegularizedTerms
 class DistillationCTCLoss(nn.Module):
     """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
 
-    The naive distillation that the DCTC paper (arXiv 2308.08806) argues against: where teacher and
-    student spike at different frames, the target of a frame is another character or the blank.
+    The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
+    where teacher and student spike at different frames, the target of a frame is another character
+    or the blank.
     The teacher here is an exponential moving average of the model itself, kept by
     :class:`dctc.training.teacher.Teacher` or the caller; no gradient flows to it. That of the term
     with respect to the logits is P - Q.
@@ -76,8 +77,7 @@ class DistillationCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels, teacher)
-        per_sample = terms.nll + self.weight * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
+        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
@@ -97,7 +97,7 @@ class DistillationCTCLoss(nn.Module):
 
     def _terms(self, logits: Tensor, labels: Labels, teacher: Tensor | None) -> RegularizedTerms:
         logits = logits.to(compute_dtype(logits))
-        nll = ctc_nll(logits, labels, self.blank)
+        nll, labels = ctc_and_labels(logits, labels, self.blank)
         if teacher is None and not self.training:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
         if teacher is None or teacher.shape != logits.shape:

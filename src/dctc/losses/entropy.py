@@ -20,8 +20,9 @@ class EnCTCLoss(nn.Module):
     H is the entropy of the posterior over the paths that collapse to the label, in nats: large
     where many alignments are plausible. It keeps CTC from settling on one of them early. Source:
     Liu, Jin and Zhang, "Connectionist Temporal Classification with Maximum Entropy
-    Regularization", NeurIPS 2018; the convex combination and its weight are those of the authors'
-    code. Value and gradient come from one recursion in each direction, see :mod:`dctc.ctc.paths`.
+    Regularization", NeurIPS 2018; H is that of the authors' code (``ctc_ent_cost``), and so are the
+    convex combination and its weight. Value and gradient come from one recursion in each direction,
+    see :mod:`dctc.ctc.paths`.
 
     Padded frames do not count. A sample whose label does not fit its frames is 0 in both terms.
     With ``entropy_weight=0`` this is CTC. The loss may be negative.
@@ -123,4 +124,4 @@ def path_terms(
     emissions = label_emissions(logits, labels, blank)
     sums = path_sums(emissions, labels, longest, entropy)
     dtype = compute_dtype(logits)
-    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), labels.feasible)
+    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), sums.readable)

@@ -16,7 +16,8 @@ class FocalCTCLoss(nn.Module):
     e^-L is the probability of the label, so samples that are read well count less. Source: Feng,
     Yao and Zhang, "Focal CTC Loss for Chinese Optical Character Recognition on Unbalanced
     Datasets", Complexity 2019; the defaults are those of PaddleOCR's CTCLoss with
-    ``use_focal_loss``. The factor takes part in the gradient, there as here.
+    ``use_focal_loss`` (ppocr/losses/rec_ctc_loss.py). The factor takes part in the gradient, there
+    as here.
 
     Padded frames do not count. A sample whose label does not fit its frames is 0. With
     ``gamma=0`` and ``alpha=1`` this is CTC. Where L is small the loss is about a L^(g+1).

@@ -1,9 +1,26 @@
-"""Per-frame terms over all classes, on the frames that take part."""
+"""The frames that take part in a regularised loss, and their terms over all classes."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from dctc.ctc import Labels, ctc_terms
+
+
+def ctc_and_labels(logits: Tensor, labels: Labels, blank: int) -> tuple[Tensor, Labels]:
+    """Return CTC ``(n,)``, and the labels with those infeasible that it leaves out.
+
+    Besides labels that do not fit these are labels that logits of -inf make impossible. So frames
+    that teach nothing to CTC take no part in what regularises it.
+
+    Args:
+        logits: ``(t, n, c)`` logits or log probabilities.
+        labels: The labels.
+        blank: Class of the blank.
+    """
+    terms = ctc_terms(logits, labels, blank, estimator=None)
+    return terms.nll, labels._replace(feasible=terms.feasible)
 
 
 def frame_log_probs(logits: Tensor, valid: Tensor) -> Tensor:

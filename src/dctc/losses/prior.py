@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dctc.ctc import candidate_classes, forward_backward, pack_labels
 from dctc.ctc.emissions import label_emissions
 from dctc.ctc.labels import Labels, Lengths
-from dctc.ctc.lattice import valid_frames
+from dctc.ctc.lattice import readable, valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
 from dctc.losses.frames import frame_log_probs
 from dctc.losses.reduction import Reduction, check_reduction, reduce
@@ -32,8 +32,9 @@ class PriorCTCLoss(nn.Module):
     pass.
 
     Nats, and negative where the ratio exceeds 1. Padded frames do not count, nor do they enter the
-    prior. A sample whose label does not fit its frames is 0 and does not enter it either. With
-    ``prior_scale=0`` this is CTC; with a uniform prior it is CTC - a T log c.
+    prior. A sample whose label does not fit its frames is 0 and does not enter it either, nor does
+    one whose loss is not finite. With ``prior_scale=0`` this is CTC; with a uniform prior it is
+    CTC - a T log c.
 
     Args:
         num_classes: c, the classes including the blank.
@@ -90,11 +91,13 @@ class PriorCTCLoss(nn.Module):
         log_prior = self.prior.double().clamp(min=PRIOR_FLOOR).log()
         emissions = label_emissions(logits, labels, self.blank)
         scores = emissions - self.prior_scale * log_prior[candidate_classes(labels, self.blank)]
-        nll = forward_backward(scores, labels).nll
+        lattice = forward_backward(scores, labels)
+        nll = lattice.nll
         nll = nll * (1.0 + 0.0 * nll.detach())  # NaN has a NaN gradient
         nll = nll.to(compute_dtype(logits))
         if self.training:
-            self._update_prior(logits, labels)
+            entering = readable(lattice, labels) & nll.isfinite()
+            self._update_prior(logits, labels._replace(feasible=entering))
         return reduce(nll, labels.lengths, self.reduction)
 
     @torch.no_grad()

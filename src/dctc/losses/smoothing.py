@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, ctc_nll, pack_labels
+from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.frames import frame_log_probs, frame_mean, frame_sum
+from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
@@ -68,7 +68,7 @@ class LabelSmoothingCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels)
-        per_sample = (1 - self.weight) * terms.nll + self.weight * terms.regularizer
+        per_sample = terms.weighted(self.weight, nll=1 - self.weight)
         return reduce(per_sample, labels.lengths, self.reduction)
 
     @torch.no_grad()
@@ -88,10 +88,11 @@ class LabelSmoothingCTCLoss(nn.Module):
 
     def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
         logits = logits.to(compute_dtype(logits))
+        nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))
         log_probs = frame_log_probs(logits, valid)
         uniform = frame_mean(-math.log(logits.shape[2]) - log_probs.mean(2), valid)
-        return RegularizedTerms(ctc_nll(logits, labels, self.blank), uniform, labels.feasible)
+        return RegularizedTerms(nll, uniform, labels.feasible)
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""
@@ -149,8 +150,7 @@ class ConfidencePenaltyCTCLoss(nn.Module):
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         terms = self._terms(logits, labels)
-        per_sample = terms.nll - self.weight * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
+        return reduce(terms.weighted(-self.weight), labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
@@ -169,12 +169,12 @@ class ConfidencePenaltyCTCLoss(nn.Module):
 
     def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
         logits = logits.to(compute_dtype(logits))
+        nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))
         log_probs = frame_log_probs(logits, valid)
         # finite, so that a class of probability 0 adds 0 and not NaN
         lowest = torch.finfo(log_probs.dtype).min
         entropy = -(log_probs.exp() * log_probs.clamp(min=lowest)).sum(2)
-        nll = ctc_nll(logits, labels, self.blank)
         return RegularizedTerms(nll, frame_sum(entropy, valid), labels.feasible)
 
     def extra_repr(self) -> str:

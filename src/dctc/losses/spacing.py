@@ -11,6 +11,9 @@ from dctc.losses.entropy import check_entropy_weight, path_terms
 from dctc.losses.reduction import Reduction, check_reduction, reduce
 from dctc.losses.terms import RegularizedTerms
 
+# ours: tau and its product are each rounded by at most 2**-53 of themselves; this makes up for it
+ROUNDING = 1 + 2**-51
+
 
 class EsCTCLoss(nn.Module):
     """L = -log of the probability of all evenly spaced paths that collapse to the label.
@@ -21,9 +24,9 @@ class EsCTCLoss(nn.Module):
     frames. An empty label is not constrained.
 
     Source: Liu, Jin and Zhang, "Connectionist Temporal Classification with Maximum Entropy
-    Regularization", NeurIPS 2018. This is the paper's definition; the authors' code allows one
-    frame more to the first segment and to the segments of repeated characters, whose separating
-    blank it does not count.
+    Regularization", NeurIPS 2018. This is the paper's definition; the authors' code
+    (``seg_ctc_ent_cost``) allows one frame more to the first segment and to the segments of
+    repeated characters, whose separating blank it does not count.
 
     Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
     terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then
@@ -99,8 +102,12 @@ class EsCTCLoss(nn.Module):
 class EnEsCTCLoss(nn.Module):
     """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
 
-    See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination;
+    See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination, as
+    in the authors' code (``seg_ctc_ent_cost``, weighed by ``h_rate`` in its training script);
     with ``entropy_weight=0`` it is the former, with ``tau=float("inf")`` the latter.
+
+    Padded frames do not count. A sample that no evenly spaced path spells is 0 in both terms, as
+    its label does not fit its frames or, with ``tau`` below 1, the limit. The loss may be negative.
 
     Args:
         entropy_weight: h, from 0 to 1.
@@ -179,9 +186,12 @@ def check_tau(tau: float) -> None:
 
 
 def longest_segment(labels: Labels, tau: float) -> Tensor:
-    """Return how many frames a segment of each label may take, ``(n,)``, at most its frames."""
+    """Return how many frames a segment of each label may take, ``(n,)``, at most its frames.
+
+    A product that is an integer but for rounding counts as that integer: 1.4 * 45 is 63.
+    """
     even = labels.frames // labels.lengths.clamp(min=1) + 1
-    longest = (even.double() * tau).floor().minimum(labels.frames.double()).long()
+    longest = (even.double() * tau * ROUNDING).floor().minimum(labels.frames.double()).long()
     return torch.where(labels.lengths == 0, labels.frames, longest)
 
 

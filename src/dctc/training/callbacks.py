@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import candidate_classes, pack_labels, viterbi_alignment
+from dctc.ctc import CTCTerms, Labels, candidate_classes, viterbi_alignment
 from dctc.data.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.dctc import Target
@@ -49,7 +49,6 @@ class DCTCCallback(pl.Callback):
         self.distill_weight = distill_weight
         self.estimator: Target = estimator
         self.warmup_steps = warmup_steps
-        self._batch: Batch | None = None  # the batch whose terms are to be logged
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Put a DCTCLoss into the module."""
@@ -71,29 +70,22 @@ class DCTCCallback(pl.Callback):
         """Return alpha at an optimizer step."""
         return self.distill_weight * min(1.0, (step + 1) / (self.warmup_steps + 1))
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Watch the calls of the loss."""
-        self._hook = pl_module.loss.register_forward_hook(
-            lambda loss, args, kwargs, _: self._log_terms(pl_module, loss, args, kwargs),
-            with_kwargs=True,
-        )
-
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Set alpha for this step."""
-        pl_module.loss.distill_weight = self.weight(trainer.global_step)
-        # the steps that Lightning logs too
-        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
-            self._batch = batch
+        """Set alpha for this step, and watch the loss if Lightning logs the step too."""
+        loss = pl_module.loss
+        loss.distill_weight = self.weight(trainer.global_step)
+        is_logged = (trainer.global_step + 1) % trainer.log_every_n_steps == 0
+        loss.watch = (lambda *seen: self._log_terms(pl_module, batch, *seen)) if is_logged else None
 
     def _log_terms(
-        self, module: pl.LightningModule, loss: DCTCLoss, args: tuple[Any, ...], kwargs: Any
+        self, module: Any, batch: Batch, logits: Tensor, labels: Labels, terms: CTCTerms
     ) -> None:
-        if self._batch is None or not module.training:
+        if not module.training:
             return
-        batch, self._batch = self._batch, None
-        logged = term_report(loss, batch, *args, **kwargs)
+        loss, module.loss.watch = module.loss, None
+        logged = term_report(loss, batch, logits, labels, terms)
         logged["distill_weight"] = loss.distill_weight
         module.log_dict(
             {f"train/{name}": value for name, value in logged.items()},
@@ -101,35 +93,24 @@ class DCTCCallback(pl.Callback):
             batch_size=len(batch.label),
         )
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def teardown(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Stop watching."""
-        if stage == "fit" and hasattr(self, "_hook"):
-            self._hook.remove()
+        pl_module.loss.watch = None
 
 
 @torch.no_grad()
 def term_report(
-    loss: DCTCLoss,
-    batch: Batch,
-    logits: Tensor,
-    targets: Tensor,
-    input_lengths: Tensor,
-    target_lengths: Tensor,
-    **kwargs: Any,
+    loss: DCTCLoss, batch: Batch, logits: Tensor, labels: Labels, terms: CTCTerms
 ) -> dict[str, float]:
     """Describe one batch: both terms in nats per sample, and the quality of z*.
 
     Args:
-        loss: The loss.
+        loss: The loss; only its blank and scale are read.
         batch: The images' side; only its widths and extents are read.
         logits: ``(t, n, c)``.
-        targets: Labels, as the loss takes them.
-        input_lengths: ``(n,)`` valid frames.
-        target_lengths: ``(n,)`` label lengths.
-        **kwargs: Passed on to the loss.
+        labels: The labels.
+        terms: What the loss makes of them.
     """
-    terms = loss.terms(logits, targets, input_lengths, target_lengths, **kwargs)
-    labels = pack_labels(logits, targets, input_lengths, target_lengths, loss.blank)
     t, n, _ = logits.shape
     columns = candidate_classes(labels, loss.blank).expand(t, n, -1)
     log_probs = torch.log_softmax(logits.float() * loss.scale, 2)

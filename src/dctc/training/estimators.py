@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
-from dctc.ctc import ESTIMATORS
+from dctc.ctc import ESTIMATORS, pack_labels
 from dctc.data.batch import Batch
 from dctc.losses import DCTCLoss
 from dctc.training.callbacks import term_report
@@ -52,12 +53,15 @@ class EstimatorLog(pl.Callback):
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
             self._batch = batch
 
-    def _log(self, module: pl.LightningModule, args: tuple[Any, ...], kwargs: Any) -> None:
+    def _log(
+        self, module: pl.LightningModule, args: tuple[Tensor, Tensor, Tensor, Tensor], kwargs: Any
+    ) -> None:
         if self._batch is None or not module.training:
             return
         batch, self._batch = self._batch, None
         for name, loss in self._losses.items():
-            report = term_report(loss, batch, *args, **kwargs)
+            labels = pack_labels(*args, loss.blank)
+            report = term_report(loss, batch, args[0], labels, loss.terms(*args, **kwargs))
             found = {f"train/{m}/{name}": report[m] for m in METRICS if m in report}
             module.log_dict(found, on_step=True, batch_size=len(batch.label))
 
