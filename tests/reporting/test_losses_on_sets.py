@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from dctc.reporting.cells import difference_cell, p_cell
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.model_arms import ModelArm, contrasts
 from dctc.reporting.registry import Registry
-from dctc.reporting.statistics import holm
+from dctc.reporting.significance import holm
 
 SIZES, MEANS = {"A": 40, "B": 10}, {"mean of two": ("A", "B")}
 
@@ -34,8 +35,8 @@ def losses(registry, record):
     }
 
 
-def draw(registry, losses, means=MEANS):
-    return losses_on_sets("T", registry, "net", losses, means, "other", ["The end."])
+def draw(registry, losses, means=MEANS, planned=""):
+    return losses_on_sets("T", registry, "net", losses, means, "other", planned, ["The end."])
 
 
 def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
@@ -64,10 +65,20 @@ def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
         assert row[3:6] == [
             f"{100 * contrast.first:.2f}",
             f"{100 * contrast.second:.2f}",
-            f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
+            difference_cell(c),
         ]
-        assert row[6] == (f"{corrected[row[1]]:.3f}" if row[1] in corrected else "-")
+        assert row[6] == p_cell(corrected.get(row[1]))
     assert differences.rows[2][7] == "-"  # one seed: the mean has no detectable difference
+
+
+def test_the_planned_comparison_is_not_corrected(registry, losses):
+    _, differences = draw(registry, losses, planned="EN")
+    ctc, en, ea, _ = (ModelArm("net", loss, records) for loss, records in losses.items())
+    for name, row, other in zip(SIZES, differences.rows[3::3], differences.rows[4::3], strict=True):
+        p = [contrasts(registry, ctc, arm, [*SIZES], {}, {})[name].comparison.p for arm in (en, ea)]
+        assert [row[6], other[6]] == [p_cell(p[0], "‡"), p_cell(p[1])]  # EA is then alone
+    assert "‡ EN: the planned comparison; its p is not corrected." in differences.notes
+    assert draw(registry, losses, planned="ACE")[1].rows[2][6] == "-"
 
 
 def test_a_mean_that_lacks_a_set_is_left_out_and_called_a_trial(registry, losses):
