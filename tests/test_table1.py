@@ -10,6 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from dctc.reporting.cells import difference_cell
 from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.statistics import compare
@@ -183,12 +184,13 @@ def test_what_is_drawn_is_what_the_records_say(table1, folders, made_up, monkeyp
 
     rows = cells(drawn["difference-small_resnet"])
     for i, name in enumerate(("six-set mean", "five-set mean", "weighted mean")):
-        points, low, high = (float(x.strip("[],")) for x in rows[name][3].split())
+        points, _, _, *interval = rows[name][3].split()  # ± half of the t-test's is between them
+        points, low, high = (float(x.strip("[],")) for x in (points, *interval))
         assert points == pytest.approx(means["dctc"][i] - means["ctc"][i], abs=0.006)
         assert low <= points <= high
     assert (rows["six-set mean"][0], rows["five-set mean"][0]) == ("130", "90")
     c = compare(*(hits[f"table1/small_resnet-{loss}", "SVT"] for loss in ("ctc", "dctc")))
-    assert rows["SVT"][3] == f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
+    assert rows["SVT"][3] == difference_cell(c)
     assert rows["SVT"][5] == f"{c.detectable:.2f}"
 
     receipts = cells(drawn["sroie-small_resnet"])["small_resnet, DCTC"]

@@ -100,7 +100,7 @@ def test_tables_are_drawn_of_published_records(table2, runs, tmp_path, monkeypat
     call(table2, monkeypatch, "--scale=small", f"--from={tmp_path / 'results'}")
     text = (runs / "table2" / "table2.md").read_text()
     assert "| small_resnet, CTC | 51.00 | 75.00 | 10.00 | - | - | - |" in text
-    assert re.search(r"\| small_resnet, DCTC \| 53.00 \| 75.00 \| 10.00 \| \+2.00 \[", text)
+    assert re.search(r"\| small_resnet, DCTC \| 53.00 \| 75.00 \| 10.00 \| \+2.00 ± 2.48 \[", text)
     assert "Detectable: the least true difference" in text
     assert len(list((runs / "table2").iterdir())) == 6
 

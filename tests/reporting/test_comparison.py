@@ -1,14 +1,21 @@
+"""Arms side by side: their records, the table of losses and that of alignments."""
+
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
-from dctc.reporting.comparison import Cost, Row, alignment_table, comparison_table, find_arms
+from dctc.reporting.alignment_table import alignment_table
+from dctc.reporting.cells import DIFFERENCE, difference_cell, p_cell
+from dctc.reporting.comparison import Row, find_arms
+from dctc.reporting.loss_table import Cost, comparison_table
 from dctc.reporting.registry import Registry
-from dctc.reporting.statistics import compare, holm
+from dctc.reporting.significance import holm
+from dctc.reporting.statistics import compare
 
 N = 40
-COLUMNS = ["loss", "weight", "seeds", "accuracy", "NED", "difference", "p"]
+COLUMNS = ["loss", "weight", "seeds", "accuracy", "NED", DIFFERENCE, "p"]
 COLUMNS += ["time", "memory", "loss time"]
 
 
@@ -39,10 +46,10 @@ def score(registry, record):
     return write
 
 
-def row(registry, key, reference="ctc", weight="", test_set="test"):
+def row(registry, key, reference="ctc", weight="", test_set="test", alone=""):
     found = find_arms(registry, "t/")[key]
     tested, validated = found.get(test_set, {}), found.get("val", {})
-    return Row(key, key.upper(), weight, tested, validated, reference)
+    return Row(key, key.upper(), weight, tested, validated, reference, alone)
 
 
 def cells(table):
@@ -65,9 +72,9 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
     }
     p = holm({name: c.p for name, c in expected.items()})
     for name, c in expected.items():
-        difference = f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
-        assert (found[name]["difference"], found[name]["p"]) == (difference, f"{p[name]:.3f}")
-    assert (found["CTC"]["difference"], found["CTC"]["p"]) == ("-", "-")
+        assert found[name][DIFFERENCE] == difference_cell(c)
+        assert found[name]["p"] == p_cell(p[name])
+    assert (found["CTC"][DIFFERENCE], found["CTC"]["p"]) == ("-", "-")
     assert [found[name]["seeds"] for name in ("CTC", "DCTC", "FOCAL")] == ["5", "5", "3"]
     assert [found[name]["time"] for name in ("CTC", "DCTC", "FOCAL")] == ["1.00", "1.25", "-"]
     assert (found["DCTC"]["weight"], found["DCTC"]["memory"]) == ("0.1", "1.50")
@@ -80,6 +87,7 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
     notes = " ".join(table.notes)
     least = ", ".join(f"{name} {c.detectable:.2f}" for name, c in expected.items())
     assert f"in points: {least}." in notes
+    assert "Corrected for the number of comparisons (Holm): 2." in notes and "‡" not in notes
     assert "Time and memory of FOCAL: not measured; dctc bench --what losses does." in notes
     assert "test: 3 left out (empty)" in notes and notes.endswith("The end.")
 
@@ -90,8 +98,70 @@ def test_one_seed_is_marked_and_has_no_p(registry, score):
     table = comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "ace")], {})
     found = cells(table)["ACE*"]
     assert (found["p"], found["NED"], found["seeds"]) == ("-", "90.00", "1")
-    assert "[" in found["difference"]
-    assert any(note.startswith("* One seed") for note in table.notes)
+    assert re.fullmatch(r"\+\d+\.\d\d \[.*\]|-\d+\.\d\d \[.*\]", found[DIFFERENCE])
+    notes = " ".join(table.notes)
+    assert "* One seed, or one in common" in notes and "NED with its" in notes
+    assert "McNemar's test stands in the table seed by seed" in notes
+    assert "McNemar's test of one seed finds" in notes and "t-test over seeds finds" not in notes
+
+
+def test_the_mark_is_that_of_the_seeds_in_common(registry, score):
+    for arm, seeds in (("ctc", (0, 1)), ("views", (1, 2, 3)), ("plus", (0, 1, 2))):
+        for seed in seeds:
+            score(arm, seed, 0.5)
+    rows = [row(registry, "ctc", ""), row(registry, "views"), row(registry, "plus")]
+    found = cells(comparison_table("T", registry, rows, {}))
+    assert [*found] == ["CTC", "VIEWS*", "PLUS"]
+    assert (found["VIEWS*"]["seeds"], found["VIEWS*"]["p"]) == ("3", "-")
+
+
+def test_what_stands_alone_is_neither_corrected_nor_counted(registry, score):
+    """The planned comparison, and a control: the others are a family of two."""
+    for arm, accuracy in (
+        ("ctc", 0.4),
+        ("dctc", 0.6),
+        ("plus", 0.7),
+        ("focal", 0.5),
+        ("ace1", 0.9),
+    ):
+        for seed in range(4):
+            score(arm, seed, accuracy)
+    rows = [
+        row(registry, "ctc", ""),
+        row(registry, "dctc", alone="the claim"),
+        row(registry, "plus", alone="a control"),
+        row(registry, "focal", "plus"),
+        row(registry, "ace1"),
+    ]
+    table = comparison_table("T", registry, rows, {})
+    found = cells(table)
+    hits = {r.key: np.stack([registry.read_hits(x) for x in r.tested.values()]) for r in rows}
+    p = {r.key: compare(hits[r.reference], hits[r.key]).p for r in rows[1:]}
+    family = holm({key: p[key] for key in ("focal", "ace1")})
+    assert family != {key: p[key] for key in family}
+    assert found["DCTC"]["p"] == f"{p_cell(p['dctc'])}‡"
+    assert found["PLUS"]["p"] == f"{p_cell(p['plus'])}‡"
+    assert found["FOCAL†"]["p"] == p_cell(family["focal"])
+    assert found["ACE1"]["p"] == p_cell(family["ace1"])
+    notes = " ".join(table.notes)
+    assert "Corrected for the number of comparisons without ‡ (Holm): 2." in notes
+    assert "‡ Not corrected: DCTC, the claim; PLUS, a control." in notes
+
+
+def test_seeds_without_spread_have_no_p_and_do_not_count(registry, score):
+    for seed in range(3):
+        score("ctc", seed, 0.0)
+        score("dctc", seed, 1.1)  # every sample of every seed
+        score("focal", seed, 0.5)
+    rows = [row(registry, "ctc", ""), row(registry, "dctc"), row(registry, "focal")]
+    table = comparison_table("T", registry, rows, {})
+    found = cells(table)
+    assert found["DCTC"][DIFFERENCE] == "+100.00 [+100.00, +100.00]"
+    assert found["DCTC"]["p"] == "-"
+    hits = (np.stack([registry.read_hits(r) for r in rows[i].tested.values()]) for i in (0, 2))
+    assert found["FOCAL"]["p"] == p_cell(compare(*hits).p)
+    notes = " ".join(table.notes)
+    assert "(Holm): 1." in notes and "in points: DCTC -, FOCAL " in notes
 
 
 def test_another_reference_is_marked_and_named(registry, score):
@@ -99,7 +169,7 @@ def test_another_reference_is_marked_and_named(registry, score):
     rows = [row(registry, "ctc", ""), row(registry, "plus"), row(registry, "views", "plus")]
     table = comparison_table("T", registry, rows, {})
     points = 100 * (hits["views"].mean() - hits["plus"].mean())
-    assert cells(table)["VIEWS*†"]["difference"].startswith(f"{points:+.2f} ")
+    assert cells(table)["VIEWS*†"][DIFFERENCE].startswith(f"{points:+.2f} ")
     assert "† VIEWS: difference to PLUS." in table.notes
 
 

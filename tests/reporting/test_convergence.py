@@ -4,6 +4,7 @@ from scipy import stats
 
 from dctc.reporting.comparison import Row
 from dctc.reporting.convergence import convergence_table, read_accuracy
+from dctc.reporting.power import detectable_over_seeds
 from dctc.reporting.publish import thin_metrics
 
 
@@ -34,7 +35,7 @@ def test_each_step_is_compared_over_the_seeds_that_have_curves(tmp_path, row, pu
     publish_curve("ctc", 2, [0.0, 0.0])  # seed 2 lacks the other curve, seed 3 both
     rows = row("ctc", range(4)), row("dctc", range(4))
     table = convergence_table("T", tmp_path, *rows, ["The end."])
-    assert table.columns == ["steps", "CTC", "DCTC", "difference", "p"]
+    assert table.columns == ["steps", "CTC", "DCTC", "difference", "p", "detectable"]
     assert [cells[:3] for cells in table.rows] == [
         ["100", "37.50", "50.00"],
         ["200", "75.00", "93.75"],
@@ -45,7 +46,23 @@ def test_each_step_is_compared_over_the_seeds_that_have_curves(tmp_path, row, pu
     assert [cells[4] for cells in table.rows] == [f"{corrected[x]:.3f}" for x in p]
     low, high = stats.ttest_rel(dctc[:, 1], ctc[:, 1]).confidence_interval(0.95)
     assert table.rows[1][3] == f"+18.75 [{100 * low:+.2f}, {100 * high:+.2f}]"
+    # 2 seeds: the effect found with 80 % by the noncentral t
+    least = [detectable_over_seeds(100 * (dctc - ctc)[:, i]) for i in range(2)]
+    assert [cells[5] for cells in table.rows] == [f"{x:.2f}" for x in least]
+    assert "few seeds leave uncertain" in table.notes[1]
     assert "2 seeds" in table.notes[0] and table.notes[-1] == "The end."
+
+
+def test_a_step_whose_seeds_differ_by_nothing_has_no_test_and_does_not_count(
+    tmp_path, row, publish_curve
+):
+    ctc, dctc = np.array([[0.5, 0.7], [0.3, 0.6]]), np.array([[0.7, 0.8], [0.5, 0.9]])
+    for seed in range(2):
+        publish_curve("ctc", seed, ctc[seed].tolist())
+        publish_curve("dctc", seed, dctc[seed].tolist())
+    table = convergence_table("T", tmp_path, row("ctc", range(2)), row("dctc", range(2)))
+    assert table.rows[0][3:] == ["+20.00", "-", "-"]  # .7 - .5 and .5 - .3 differ by rounding
+    assert table.rows[1][4] == f"{stats.ttest_rel(dctc[:, 1], ctc[:, 1]).pvalue:.3f}"
 
 
 def test_one_seed_makes_no_table(tmp_path, row, publish_curve):

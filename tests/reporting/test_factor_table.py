@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dctc.reporting.cells import DIFFERENCE
 from dctc.reporting.comparison import Row
 from dctc.reporting.factor_table import factor_table
 from dctc.reporting.registry import Record, Registry
@@ -46,11 +47,11 @@ def test_each_level_is_compared_with_its_own_reference(registry):
         "accuracy": "52.00",
         "NED": "81.00",
         "compared with": "-",
-        "difference": "-",
+        DIFFERENCE: "-",
         "p": "-",
     }
-    assert found["B"]["compared with"] == "A" and found["B"]["difference"].startswith("+3.00 [")
-    assert found["D"]["compared with"] == "C" and found["D"]["difference"].startswith("-1.00 [")
+    assert found["B"]["compared with"] == "A" and found["B"][DIFFERENCE].startswith("+3.00 ± ")
+    assert found["D"]["compared with"] == "C" and found["D"][DIFFERENCE].startswith("-1.00 ± ")
     hits = [
         np.stack([registry.read_hits(r) for r in row.tested.values()]) for row in rows if row.tested
     ]
@@ -67,9 +68,11 @@ def test_one_seed_is_marked_and_has_no_p(registry):
         Row("a", "A", "", arm(registry, (50, 52)), {}),
         Row("b", "B", "", arm(registry, (55,)), {}, "a"),
     ]
+    rows.append(Row("c", "C", "", arm(registry, (50, 51)), {}, "b"))  # one seed in common
     table = factor_table("Title", registry, rows)
+    assert "C*" in cells(table)
     assert cells(table)["B*"]["p"] == "-" and cells(table)["B*"]["seeds"] == "1"
-    assert cells(table)["B*"]["difference"].startswith("+5.00 [")  # of the seed that both have
+    assert cells(table)["B*"][DIFFERENCE].startswith("+5.00 [")  # of the seed that both have
     assert any(note.startswith("* One seed") for note in table.notes)
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from dctc.reporting.cells import difference_cell, p_cell
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.model_arms import ModelArm, contrasts
 from dctc.reporting.registry import Registry
-from dctc.reporting.statistics import holm
+from dctc.reporting.significance import holm
 
 SIZES, MEANS = {"A": 40, "B": 10}, {"mean of two": ("A", "B")}
 
@@ -34,8 +35,8 @@ def losses(registry, record):
     }
 
 
-def draw(registry, losses, means=MEANS):
-    return losses_on_sets("T", registry, "net", losses, means, "other", ["The end."])
+def draw(registry, losses, means=MEANS, planned=""):
+    return losses_on_sets("T", registry, "net", losses, means, "other", planned, ["The end."])
 
 
 def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
@@ -64,10 +65,33 @@ def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
         assert row[3:6] == [
             f"{100 * contrast.first:.2f}",
             f"{100 * contrast.second:.2f}",
-            f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
+            difference_cell(c),
         ]
-        assert row[6] == (f"{corrected[row[1]]:.3f}" if row[1] in corrected else "-")
+        assert row[6] == p_cell(corrected.get(row[1]))
     assert differences.rows[2][7] == "-"  # one seed: the mean has no detectable difference
+
+
+@pytest.mark.parametrize(("planned", "other"), [("EN", "EA"), ("EA", "EN")])
+def test_the_planned_comparison_is_not_corrected(registry, losses, planned, other):
+    _, differences = draw(registry, losses, planned=planned)
+    arms = {loss: ModelArm("net", loss, records) for loss, records in losses.items()}
+    p = {
+        (name, loss): contrast.comparison.p
+        for loss in (planned, other)
+        for name, contrast in contrasts(
+            registry, arms["CTC"], arms[loss], [*SIZES], MEANS, {}
+        ).items()
+    }
+    drawn = {(row[0], row[1]): row[6] for row in differences.rows}
+    for name in ("mean of two", *SIZES):  # the other is then alone
+        assert drawn[name, planned] == p_cell(p[name, planned], "‡")
+        assert drawn[name, other] == p_cell(p[name, other])
+        assert drawn[name, "ACE"] == "-"
+    assert f"‡ {planned}: the planned comparison; its p is not corrected." in differences.notes
+
+
+def test_a_planned_comparison_of_one_seed_has_no_p(registry, losses):
+    assert draw(registry, losses, planned="ACE")[1].rows[2][6] == "-"
 
 
 def test_a_mean_that_lacks_a_set_is_left_out_and_called_a_trial(registry, losses):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dctc.reporting.cells import DIFFERENCE
 from dctc.reporting.model_arms import ModelArm, contrasts
 from dctc.reporting.model_table import (
     accuracy_table,
@@ -97,7 +98,7 @@ def test_differences_have_interval_p_and_what_is_detectable(registry, arm):
     dctc = arm("DCTC", {"A": [6, 6, 9], "B": [14, 12, 13]}, SIZES)
     found = contrasts(registry, ctc, dctc, ["A", "B"], MEANS, POOLED)
     table = difference_table("T", ("CTC", "DCTC"), found)
-    assert table.columns == ["on", "n", "CTC", "DCTC", "difference", "p", "detectable"]
+    assert table.columns == ["on", "n", "CTC", "DCTC", DIFFERENCE, "p", "detectable"]
     rows = {row[0]: row[1:] for row in table.rows}
     gains = {  # points of each seed
         "A": [10.0, 0.0, 20.0],
@@ -109,7 +110,10 @@ def test_differences_have_interval_p_and_what_is_detectable(registry, arm):
     for name, points in gains.items():
         first, second, difference, p, detectable = rows[name][1:]
         assert float(second) - float(first) == pytest.approx(np.mean(points), abs=0.011)
-        value, low, high = (float(x.strip("[],")) for x in difference.split())
+        value, _, half, low, high = (x.strip("[],") for x in difference.split())
+        value, half, low, high = map(float, (value, half, low, high))
+        # t(2): 97.5 % quantile 4.302653
+        assert half == pytest.approx(4.302653 * np.std(points, ddof=1) / 3**0.5, abs=0.006)
         assert value == pytest.approx(np.mean(points), abs=0.006) and low <= value <= high
         assert p == f"{stats.ttest_1samp(points, 0).pvalue:.3f}"
         # 3 seeds: the effect found with 80 % is 3.26 standard deviations (noncentral t)
@@ -117,7 +121,7 @@ def test_differences_have_interval_p_and_what_is_detectable(registry, arm):
     assert [rows[name][0] for name in rows] == ["10", "40", "50", "50"]
     assert rows["weighted mean"][1:3] == ["34.00", "40.00"]  # 51 and 60 of 150
     note = detectable_note("net", found)
-    assert note.startswith("net: least true difference")
+    assert note.startswith("net. Least true difference")
     assert f"weighted mean {rows['weighted mean'][-1]}." in note
 
 
@@ -128,6 +132,7 @@ def test_one_seed_has_no_test(registry, arm):
     assert [row[5] for row in table.rows] == ["-"] * 4
     assert table.rows[2][6] == "-" and table.rows[3][6] != "-"
     assert any(note.startswith("One seed") for note in table.notes)
+    assert "McNemar's test of one seed" in table.notes[-1]
 
 
 def test_a_companion_has_ned_and_cer(registry, arm):
@@ -138,7 +143,7 @@ def test_a_companion_has_ned_and_cer(registry, arm):
     first, second = table.rows
     assert first == ["net, CTC", "55.00", "50.00", "15.00", "-", "-", "-"]
     assert second[:4] == ["net, DCTC", "70.00", "50.00", "15.00"]
-    assert second[4].startswith("+15.00 [")
+    assert second[4].startswith("+15.00 ± ")
     assert second[5] == f"{stats.ttest_1samp([10.0, 20.0], 0).pvalue:.3f}"
     assert table.notes[0].startswith("A: 10 samples, 2 seeds of each")
     assert table.notes[-2:] == ["A: 2 left out (empty)", "The end."]

@@ -30,7 +30,6 @@ def test_the_difference_that_samples_detect_has_80_percent_power():
     assert np.mean(np.abs(z) > 1.959964) == pytest.approx(0.8, abs=0.01)
     # in percentage points, and by hand with z(.975) + z(.8) where differences are small
     assert points == pytest.approx(100 * 2.801586 * math.sqrt(q / n), rel=0.01)
-    assert detectable_over_samples(a, a) == 0.0
 
 
 @pytest.mark.parametrize("n", [4, 5, 50, 4000])
@@ -39,6 +38,12 @@ def test_the_root_solves_the_formula(n):
     delta, q = detectable_over_samples(a, b) / 100, np.mean(b)
     right = 1.959964 * math.sqrt(q) + 0.841621 * math.sqrt(q - delta**2)
     assert delta * math.sqrt(n) == pytest.approx(right, rel=1e-6)
+
+
+def test_equal_differences_and_equal_readers_do_not_say_what_is_found():
+    assert math.isnan(detectable_over_seeds(np.full(3, 0.5)))
+    a = np.arange(2000) % 3 == 0
+    assert math.isnan(detectable_over_samples(a, a))
 
 
 def test_three_samples_find_nothing():

@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
 
+from dctc.reporting.power import detectable_over_samples
+from dctc.reporting.registry import Registry
 from dctc.reporting.search import (
     Searched,
     choices,
@@ -59,13 +62,40 @@ def test_open_searches_are_counted_and_named(searched):
     assert open_searches({"ctc": searched["ctc"]}) == "No search is open."
 
 
-def test_every_weight_that_is_trained_has_a_row(searched):
-    table = search_table(searched, ["The end."])
-    assert table.columns == ["loss", "weight", "n", "accuracy", "NED", "choice", "weights from"]
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path)
+
+
+def test_every_weight_that_is_trained_has_a_row(registry, record, searched):
+    def hit(*hits):
+        return record(correct=sum(hits), hits=registry.write_hits(np.array(hits, bool)))
+
+    focal = {"1": hit(1, 1, 0, 0), "2": hit(0, 1, 1, 1), "4": hit(1, 1, 0, 0)}
+    searched |= {"focal": Searched("Focal CTC", tuple(focal), "ours", focal)}
+    searched["ctc"] = Searched("CTC", ("",), "", {"": hit(1, 0, 0, 0)})
+    searched["en"] = Searched("En", ("1",), "ours", {"1": hit(1, 0, 0, 0)})
+    table = search_table(registry, searched, ["The end."])
+    assert table.columns == ["loss", "weight", "n", "accuracy", "NED", "choice"]
     assert table.rows == [
-        ["Focal CTC", "1", "4", "50.00", "93.75", "", "ours"],
-        ["Focal CTC", "2", "4", "75.00", "93.75", "chosen", "ours"],
-        ["Prior", "1", "4", "100.00", "93.75", "", "its authors"],
-        ["CTC", "-", "4", "25.00", "93.75", "", ""],
+        ["Focal CTC", "1", "4", "50.00", "93.75", ""],
+        ["Focal CTC", "2", "4", "75.00", "93.75", "chosen"],
+        ["Focal CTC", "4", "4", "50.00", "93.75", ""],
+        ["Prior", "1", "4", "100.00", "93.75", ""],
+        ["CTC", "-", "4", "25.00", "93.75", ""],
+        ["En", "1", "4", "25.00", "93.75", "chosen"],
     ]
-    assert table.notes == ["The end."]
+    # three of four samples differ between weights 1 and 2, and 2 and 4; 1 and 4 read alike
+    least = f"{detectable_over_samples(*(registry.read_hits(focal[w]) for w in '12')):.2f}"
+    assert f"is {least} to {least} points" in table.notes[0]
+    assert table.notes[1:] == [
+        "The end.",
+        "Where the weights come from: Focal CTC; En (ours); Prior (its authors).",
+    ]
+
+
+def test_nothing_to_choose_between_says_nothing_of_what_is_found(registry, searched):
+    only = {"ctc": searched["ctc"], "ace": searched["ace"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Registry, "read_hits", lambda *_: np.zeros(4, bool))
+        assert search_table(registry, only).notes == []

@@ -62,6 +62,24 @@ def test_nothing_is_lost_on_a_narrow_terminal():
     assert sorted(cells) == sorted("a_very_long_name_of_a_set" + "12,345")
 
 
+def test_intervals_and_names_stay_whole_where_a_table_is_too_wide():
+    rows = [["Confidence penalty", "72.81 [71.94, 73.67]", "+0.94 ± 0.61 [+0.32, +1.54]"]]
+    table = Table("T", ["loss", "accuracy", "frame_entropy"], rows)
+    assert rows[0][1] in printed(table, width=80)[3]
+    first, second = printed(table, width=50)[4:6]
+    assert first.split() == ["Confidence", "penalty", "72.81", "+0.94", "±", "0.61"]
+    assert second.split() == ["[71.94,", "73.67]", "[+0.32,", "+1.54]"]
+    assert [line.split() for line in printed(table, width=50)[1:3]] == [
+        ["frame_"],
+        ["loss", "accuracy", "entropy"],
+    ]
+    # the name is wrapped first, as far as its longest word; then what cannot stay whole
+    wrapped = printed(table, width=42)
+    assert "[71.94, 73.67] [+0.32, +1.54]" in wrapped[5] and max(map(len, wrapped)) <= 42
+    narrow, text = "".join(printed(table, width=20)), "".join(rows[0]).replace(" ", "")
+    assert all(narrow.count(letter) >= text.count(letter) for letter in text)
+
+
 def test_brackets_are_text_and_not_markup():
     text = "[bold]x[/bold] [/] [a-z]"
     lines = printed(Table(text, ["set", "n"], [[text, "[red]"]], [text]), width=80)

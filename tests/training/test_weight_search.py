@@ -46,7 +46,6 @@ def test_seeds_follow_from_the_rank(found):
     searched = STUDY.read(found)
     assert STUDY.final_seeds(searched) == {"ctc": 3, **dict.fromkeys("abcd", 3), "f": 1}
     assert [arm.key for arm in STUDY.strongest(searched, 2)] == ["a", "b"]
-    assert [arm.key for arm in STUDY.strongest(searched, 2, ["a"])] == ["b", "c"]
 
 
 def test_final_runs_take_all_arms_of_a_seed_before_the_next(found):

@@ -29,8 +29,8 @@ from dctc.losses import (
     LabelSmoothingCTCLoss,
     PriorCTCLoss,
 )
-from dctc.reporting.comparison import Cost
 from dctc.reporting.environment import environment
+from dctc.reporting.loss_table import Cost
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.nets import Loaded, load_net

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from dctc.reporting.cells import DETECTABLE_NOTE, detectable_cell, interval_cell, p_cell
 from dctc.reporting.comparison import Row
 from dctc.reporting.figures import read_metrics, read_parts
+from dctc.reporting.power import detectable_over_seeds
 from dctc.reporting.registry import Record
-from dctc.reporting.statistics import holm, paired_t
+from dctc.reporting.significance import holm, paired_t
 from dctc.reporting.tables import Table
 
 METRIC = "val/accuracy"
 _EXPLAINED = (
     "Percent of the validation words, means over {seeds} seeds, read after so many steps. "
     "Difference: points, with the 95 % interval of the paired t-test over seeds; p: of that test, "
-    "corrected for the number of steps in this table (Holm)."
+    "corrected for the number of steps in this table (Holm). Unknown (p -) where the differences "
+    "of the seeds are all equal."
 )
 
 
@@ -46,20 +49,22 @@ def convergence_table(
     steps = sorted(set.intersection(*(set(curve) for pair in pairs for curve in pair)))
     values = 100 * np.array([[[c[step] for step in steps] for c in pair] for pair in pairs])
     a, b = values[:, 0], values[:, 1]  # each (seeds, steps)
-    tests = {str(i): paired_t(b[:, i] - a[:, i]) for i in range(len(steps))}
-    p = holm({i: test[0] for i, test in tests.items()})
+    tests = {str(step): paired_t(own) for step, own in zip(steps, (b - a).T, strict=True)}
+    p = holm({step: test.p for step, test in tests.items()})
     cells = [
         [
             f"{step + 1:,}",  # logged as the number of steps before it
             f"{a[:, i].mean():.2f}",
             f"{b[:, i].mean():.2f}",
-            "{:+.2f} [{:+.2f}, {:+.2f}]".format((b - a)[:, i].mean(), *tests[str(i)][1:]),
-            f"{p[str(i)]:.3f}",
+            interval_cell((b - a)[:, i].mean(), tests[str(step)].low, tests[str(step)].high, "+"),
+            p_cell(p.get(str(step))),
+            detectable_cell(detectable_over_seeds((b - a)[:, i])),
         ]
         for i, step in enumerate(steps)
     ]
-    columns = ["steps", first.title, second.title, "difference", "p"]
-    return Table(title, columns, cells, [_EXPLAINED.format(seeds=len(pairs)), *notes])
+    columns = ["steps", first.title, second.title, "difference", "p", "detectable"]
+    explained = [_EXPLAINED.format(seeds=len(pairs)), DETECTABLE_NOTE]
+    return Table(title, columns, cells, [*explained, *notes])
 
 
 def read_accuracy(results: Path, record: Record) -> dict[int, float]:

@@ -6,15 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dctc.reporting.comparison import ONE_SEED, Row, compare_rows
+from dctc.reporting.cells import (
+    DIFFERENCE,
+    DIFFERENCE_NOTE,
+    UNKNOWN,
+    detectable_notes,
+    difference_cell,
+    p_cell,
+)
+from dctc.reporting.comparison import ONE_SEED, Row, compare_rows, mark_one_seed
 from dctc.reporting.registry import Registry
-from dctc.reporting.statistics import holm
+from dctc.reporting.significance import holm
 from dctc.reporting.tables import Table, drop_notes
 
 _EXPLAINED = (
-    "Percent, means over seeds. Difference: points of accuracy, with the 95 % interval of the "
-    "paired two-level bootstrap over the seeds that both have and over samples. p: paired t-test "
-    "over seeds, corrected for the number of comparisons in this table (Holm)."
+    f"Percent, means over seeds. {DIFFERENCE_NOTE} p: paired t-test over seeds, corrected for the "
+    "number of comparisons in this table (Holm); - where it is unknown."
 )
 
 
@@ -38,32 +45,26 @@ def factor_table(
     rows = [row for row in rows if row.tested]
     titles = {row.key: row.title for row in rows}
     compared = compare_rows(registry, rows)
-    p_values = holm({key: c.p for key, c in compared.items() if c.p is not None})
+    p_values = holm({key: c.p for key, c in compared.items()})
     cells = []
     for row in rows:
         records = row.tested.values()
         accuracy = np.mean([100 * r.correct / r.n for r in records])
         ned = np.mean([100 * r.similarity / r.n for r in records])
-        against, difference = "-", "-"
+        against, difference = UNKNOWN, UNKNOWN
         if row.key in compared:
-            c = compared[row.key]
-            against = titles[row.reference]
-            difference = f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]"
-        p = f"{p_values[row.key]:.3f}" if row.key in p_values else "-"
-        name = row.title + (ONE_SEED if len(records) == 1 else "")
+            against, difference = titles[row.reference], difference_cell(compared[row.key])
+        p, name = p_cell(p_values.get(row.key)), row.title + mark_one_seed(row, compared)
         cells.append(
             [name, str(len(records)), f"{accuracy:.2f}", f"{ned:.2f}", against, difference, p]
         )
     explained = [_EXPLAINED]
-    if any(len(row.tested) == 1 for row in rows):
+    if any(mark_one_seed(row, compared) for row in rows):
         explained.append(
-            f"{ONE_SEED} One seed: its interval allows for the choice of samples only."
+            f"{ONE_SEED} One seed, or one in common with its reference: the interval of the "
+            "difference allows for the choice of samples only."
         )
-    if found := [f"{titles[key]} {c.detectable:.2f}" for key, c in compared.items()]:
-        explained.append(
-            "Least true difference that such a comparison finds with a probability of 80 %, in "
-            f"points: {', '.join(found)}."
-        )
+    explained += detectable_notes({titles[key]: c for key, c in compared.items()})
     drops = drop_notes({r.set: r for row in rows[:1] for r in row.tested.values()})
-    columns = ["trained", "seeds", "accuracy", "NED", "compared with", "difference", "p"]
+    columns = ["trained", "seeds", "accuracy", "NED", "compared with", DIFFERENCE, "p"]
     return Table(title, columns, cells, [*explained, *drops, *notes])

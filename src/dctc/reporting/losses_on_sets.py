@@ -18,6 +18,7 @@ def losses_on_sets(
     losses: Mapping[str, Mapping[str, Mapping[int, Record]]],
     means: Mapping[str, Sequence[str]],
     other: str,
+    planned: str = "",
     notes: Sequence[str] = (),
 ) -> tuple[Table, Table] | None:
     """Return the table of accuracies and that of differences; None without two losses to compare.
@@ -30,6 +31,7 @@ def losses_on_sets(
             reference.
         means: Sets of each mean in which every set counts the same; one mean at least.
         other: Set that stands in where none of these is there.
+        planned: Loss whose comparison with the first is the one that was planned.
         notes: Lines below the first table.
 
     Raises:
@@ -44,7 +46,7 @@ def losses_on_sets(
     shown = [arms[0], *(arm for arm in arms[1:] if arm.seeds(sets))]
     means = {name: of for name, of in means.items() if {*of} <= {*sets}}
     trial = [] if means else [f"Scored on {', '.join(sets)} alone: a trial, no result."]
-    return (
-        accuracy_table(title, shown, sets, means, {}, [*notes, *trial]),
-        reference_table(f"{title}: differences", registry, arms[0], compared, sets, means, trial),
+    pairs = reference_table(
+        f"{title}: differences", registry, arms[0], compared, sets, means, planned, trial
     )
+    return accuracy_table(title, shown, sets, means, {}, [*notes, *trial]), pairs

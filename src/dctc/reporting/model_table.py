@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from dctc.reporting.cells import (
+    DIFFERENCE,
+    DIFFERENCE_NOTE,
+    UNKNOWN,
+    detectable_cell,
+    detectable_column_notes,
+    detectable_notes,
+    difference_cell,
+    p_cell,
+)
 from dctc.reporting.comparison import ONE_SEED
 from dctc.reporting.model_arms import Contrast, ModelArm, Sets, common_seeds, contrasts
 from dctc.reporting.registry import Record, Registry
@@ -81,26 +90,21 @@ def difference_table(
         ]
         for name, c in found.items()
     ]
-    columns = ["on", "n", *losses, "difference", "p", "detectable"]
-    seeds = next(iter(found.values())).comparison.seeds
+    columns = ["on", "n", *losses, DIFFERENCE, "p", "detectable"]
+    first = next(iter(found.values())).comparison
     paired = "those of one seed share the weights they begin with, batches and steps"
-    explained = [f"{_seeds(seeds)} of each; {paired}. {_EXPLAINED}"]
-    if seeds > 1:
+    explained = [f"{_seeds(first.seeds)} of each; {paired}. {DIFFERENCE_NOTE}"]
+    if first.seeds > 1:
         explained.append("p: paired t-test over seeds, not corrected for the number of rows.")
     else:
-        explained.append(
-            "One seed: intervals and detectable differences allow for the choice of words only."
-        )
+        explained.append("One seed: intervals allow for the choice of words only.")
+    explained += detectable_column_notes(first)
     return Table(title, columns, rows, [*explained, *notes])
 
 
 def detectable_note(model: str, found: Mapping[str, Contrast]) -> str:
     """Say below a table of accuracies which differences it could have shown."""
-    least = [f"{name} {_detectable(c.comparison)}" for name, c in found.items()]
-    return (
-        f"{model}: least true difference that such a comparison finds with a probability of "
-        f"80 %, in points: {', '.join(least)}."
-    )
+    return " ".join([f"{model}.", *detectable_notes({n: c.comparison for n, c in found.items()})])
 
 
 def companion_table(
@@ -127,37 +131,23 @@ def companion_table(
     c = contrasts(registry, first, second, [name], {}, {})[name].comparison
     seeds = common_seeds(first, second, [name])
     rows = []
-    for arm, compared in ((first, ["-", "-", "-"]), (second, _compared(c))):
+    for arm, compared in ((first, [UNKNOWN] * 3), (second, _compared(c))):
         records = arm.on(name, seeds).values()
         ned = np.mean([100 * r.similarity / r.n for r in records])
         cer = np.mean([100 * r.edits / r.characters for r in records])
         shares = [f"{share:.2f}" for share in (_share(records), ned, cer)]
         rows.append([f"{arm.model}, {arm.loss}", *shares, *compared])
-    columns = ["trained", "accuracy", "NED", "CER", "difference", "p", "detectable"]
+    columns = ["trained", "accuracy", "NED", "CER", DIFFERENCE, "p", "detectable"]
     explained = [
-        f"{name}: {c.n:,} samples, {_seeds(len(seeds))} of each; percent. {_EXPLAINED}",
+        f"{name}: {c.n:,} samples, {_seeds(len(seeds))} of each; percent. {DIFFERENCE_NOTE}",
         "p: paired t-test over seeds." if len(seeds) > 1 else "One seed allows for samples only.",
+        *detectable_column_notes(c),
     ]
     return Table(title, columns, rows, [*explained, *_drops([first], [name]), *notes])
 
 
-_EXPLAINED = (
-    "Difference: points of accuracy, with the 95 % interval of the paired two-level bootstrap over "
-    "seeds and samples. Detectable: the least true difference, in points, that such a comparison "
-    "finds with a probability of 80 %."
-)
-
-
 def _compared(c: Comparison) -> list[str]:
-    return [
-        f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
-        "-" if c.p is None else f"{c.p:.3f}",
-        _detectable(c),
-    ]
-
-
-def _detectable(c: Comparison) -> str:
-    return "-" if math.isnan(c.detectable) else f"{c.detectable:.2f}"
+    return [difference_cell(c), p_cell(c.p), detectable_cell(c.detectable)]
 
 
 def _share(records: Iterable[Record]) -> float:
@@ -171,7 +161,7 @@ def _mean(shares: Sequence[float | None], weights: Sequence[int] | None = None) 
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2f}"
+    return UNKNOWN if share is None else f"{share:.2f}"
 
 
 def _seeds(count: int) -> str:

@@ -6,6 +6,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from dctc.reporting.significance import without_spread
+
 ALPHA = 0.05  # level of the two-sided tests
 POWER = 0.8  # Cohen's convention
 
@@ -15,13 +17,16 @@ def detectable_over_seeds(differences: np.ndarray) -> float:
 
     With a probability of 80 % at the two-sided level of 5 %: d times the standard deviation of the
     differences (n - 1 in its denominator), d the effect size at which the noncentral t
-    distribution gives that power to as many seeds.
+    distribution gives that power to as many seeds. The standard deviation is that of these seeds,
+    and as uncertain as they are few. Nan where they differ by nothing, and so do not say it.
 
     Args:
         differences: ``(seeds,)`` differences in percentage points.
     """
     from statsmodels.stats.power import TTestPower
 
+    if without_spread(differences):
+        return float("nan")
     effect = TTestPower().solve_power(nobs=len(differences), alpha=ALPHA, power=POWER)
     return float(effect * np.std(differences, ddof=1))
 
@@ -31,8 +36,8 @@ def detectable_over_samples(a: np.ndarray, b: np.ndarray) -> float:
 
     With a probability of 80 % at the two-sided level of 5 %: the root d of Connor's formula
     (Biometrics 1987) ``d sqrt(n) = z(.975) sqrt(q) + z(.8) sqrt(q - d^2)``, q the share of samples
-    that one of the two alone read. 0 where there is none: then it says nothing. Nan for three
-    samples and less, which find no difference whatever.
+    that one of the two alone read. Nan where there is none, which says nothing of it, and for
+    three samples and less, which find no difference whatever.
 
     Args:
         a: ``(n,)`` bool, hits of the first.
@@ -41,7 +46,7 @@ def detectable_over_samples(a: np.ndarray, b: np.ndarray) -> float:
     z_alpha, z_power = NormalDist().inv_cdf(1.0 - ALPHA / 2.0), NormalDist().inv_cdf(POWER)
     n, q = len(a), float(np.mean(a != b))
     spare = n - z_alpha**2 + z_power**2
-    if spare < 0.0:
+    if spare < 0.0 or not q:
         return float("nan")
     root = z_alpha * np.sqrt(n) + z_power * np.sqrt(spare)
     return float(100.0 * np.sqrt(q) * root / (n + z_power**2))

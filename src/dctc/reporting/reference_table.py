@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from dctc.reporting.cells import (
+    DIFFERENCE,
+    DIFFERENCE_NOTE,
+    UNCORRECTED,
+    detectable_cell,
+    detectable_column_notes,
+    difference_cell,
+    p_cell,
+)
 from dctc.reporting.model_arms import ModelArm, Sets, common_seeds, contrasts
 from dctc.reporting.registry import Registry
-from dctc.reporting.statistics import holm
+from dctc.reporting.significance import holm
 from dctc.reporting.tables import Table
 
 _EXPLAINED = (
-    "Percent, over the seeds that both have. Difference: points, with the 95 % interval of the "
-    "paired two-level bootstrap over seeds and samples. p: paired t-test over seeds, corrected for "
-    "the number of losses that are compared on the same words (Holm); - with one seed. "
-    "Detectable: the least true difference, in points, that such a comparison finds with a "
-    "probability of 80 %."
+    f"Percent. {DIFFERENCE_NOTE} p: paired t-test over seeds, "
+    "corrected for the number of losses that are compared on the same words (Holm); - where it is "
+    "unknown, as with one seed."
 )
 
 
@@ -26,6 +32,7 @@ def reference_table(
     arms: Sequence[ModelArm],
     sets: Sequence[str],
     means: Sets,
+    planned: str = "",
     notes: Sequence[str] = (),
 ) -> Table:
     """Return the difference of each arm to the reference, on the means first.
@@ -38,6 +45,8 @@ def reference_table(
         sets: Names of the sets.
         means: Sets of each mean in which every set counts the same; one that lacks a set is left
             out.
+        planned: Loss whose comparison was planned as the only one: its p is not corrected, nor
+            counted where those of the others are.
         notes: Lines below the table.
 
     Raises:
@@ -49,9 +58,9 @@ def reference_table(
     corrected = {
         name: holm(
             {
-                arm.loss: p
+                arm.loss: of_arm[name].comparison.p
                 for arm, of_arm in zip(arms, found, strict=True)
-                if (p := of_arm[name].comparison.p) is not None
+                if arm.loss != planned
             }
         )
         for name in names
@@ -60,7 +69,10 @@ def reference_table(
     for name in names:
         for arm, of_arm in zip(arms, found, strict=True):
             contrast = of_arm[name]
-            c, p = contrast.comparison, corrected[name].get(arm.loss)
+            c = contrast.comparison
+            p = p_cell(corrected[name].get(arm.loss))
+            if arm.loss == planned:
+                p = p_cell(c.p, UNCORRECTED)
             rows.append(
                 [
                     name,
@@ -68,10 +80,16 @@ def reference_table(
                     str(c.seeds),
                     f"{100 * contrast.first:.2f}",
                     f"{100 * contrast.second:.2f}",
-                    f"{c.points:+.2f} [{c.low:+.2f}, {c.high:+.2f}]",
-                    "-" if p is None else f"{p:.3f}",
-                    "-" if math.isnan(c.detectable) else f"{c.detectable:.2f}",
+                    difference_cell(c),
+                    p,
+                    detectable_cell(c.detectable),
                 ]
             )
-    columns = ["on", "loss", "seeds", reference.loss, "own", "difference", "p", "detectable"]
-    return Table(title, columns, rows, [_EXPLAINED, *notes])
+    columns = ["on", "loss", "seeds", reference.loss, "own", DIFFERENCE, "p", "detectable"]
+    explained = [_EXPLAINED]
+    if planned in {arm.loss for arm in arms}:
+        explained.append(
+            f"{UNCORRECTED} {planned}: the planned comparison; its p is not corrected."
+        )
+    explained += detectable_column_notes(*(of_arm[names[0]].comparison for of_arm in found))
+    return Table(title, columns, rows, [*explained, *notes])

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from dctc.reporting.registry import Record
+import numpy as np
+
+from dctc.reporting.cells import FOUND, detectable_cell
+from dctc.reporting.power import detectable_over_samples
+from dctc.reporting.registry import Record, Registry
 from dctc.reporting.tables import Table, percent
 
 
@@ -63,10 +68,15 @@ def strongest_searched(
     return strongest(records, count) if records else []
 
 
-def search_table(searched: Mapping[str, Searched], notes: Sequence[str] = ()) -> Table:
+def search_table(
+    registry: Registry, searched: Mapping[str, Searched], notes: Sequence[str] = ()
+) -> Table:
     """Return what was found, a row each weight that is trained.
 
+    Below it stands how small a difference between two weights of a loss could have been found.
+
     Args:
+        registry: Where the hits lie.
         searched: By arm.
         notes: Lines below the table.
     """
@@ -78,13 +88,13 @@ def search_table(searched: Mapping[str, Searched], notes: Sequence[str] = ()) ->
             percent(record.correct, record.n),
             percent(record.similarity, record.n),
             "chosen" if weight and search.choice == weight else "",
-            search.source,
         ]
         for search in searched.values()
         for weight, record in search.scored.items()
     ]
-    columns = ["loss", "weight", "n", "accuracy", "NED", "choice", "weights from"]
-    return Table("Search for the weights of the losses", columns, rows, notes)
+    columns = ["loss", "weight", "n", "accuracy", "NED", "choice"]
+    explained = [*_detectable(registry, searched), *notes, *_sources(searched)]
+    return Table("Search for the weights of the losses", columns, rows, explained)
 
 
 def choose_weight(scored: Mapping[str, Record]) -> str:
@@ -112,6 +122,30 @@ def strongest(scored: Mapping[str, Record], count: int) -> list[str]:
     """
     _check(scored)
     return sorted(scored, key=lambda arm: -scored[arm].correct)[:count]
+
+
+def _detectable(registry: Registry, searched: Mapping[str, Searched]) -> list[str]:
+    complete = [search for search in searched.values() if search.choice is not None]
+    hits = [[registry.read_hits(record) for record in s.scored.values()] for s in complete]
+    pairs = [pair for of_loss in hits for pair in combinations(of_loss, 2)]
+    found = [detectable_over_samples(*pair) for pair in pairs]
+    if np.isnan(found).all():
+        return []
+    least, most = (detectable_cell(float(end(found))) for end in (np.nanmin, np.nanmax))
+    return [
+        f"One seed: the least true difference between two weights of a loss that McNemar's test "
+        f"finds {FOUND}, is {least} to {most} points. It allows for samples only. The choice is a "
+        f"rule; it does not show a difference."
+    ]
+
+
+def _sources(searched: Mapping[str, Searched]) -> list[str]:
+    titles: dict[str, list[str]] = {}
+    for search in searched.values():
+        if search.scored and search.source:
+            titles.setdefault(search.source, []).append(search.title)
+    listed = "; ".join(f"{'; '.join(of)} ({source})" for source, of in titles.items())
+    return [f"Where the weights come from: {listed}."] if listed else []
 
 
 def _check(scored: Mapping[str, Record]) -> None:

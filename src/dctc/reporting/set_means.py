@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dctc.reporting.power import detectable_over_seeds
-from dctc.reporting.statistics import RESAMPLES, Comparison, interval_of_mean, paired_t
+from dctc.reporting.significance import NO_TEST, paired_t
+from dctc.reporting.statistics import RESAMPLES, Comparison, interval_of_mean
 
 Pair = tuple[np.ndarray, np.ndarray]  # hits of two arms on one set, (seeds, n) each
 
@@ -30,18 +31,16 @@ def compare_mean(sets: Sequence[Pair], resamples: int = RESAMPLES, seed: int = 0
     low, high = interval_of_mean(sets, resamples, seed)
     of_sets = [100.0 * (b.mean(1) - a.mean(1)) for a, b in sets]  # (seeds,) each
     per_seed = np.mean(of_sets, axis=0)
-    p = t_low = t_high = None
-    detectable = float("nan")
+    test, detectable = NO_TEST, float("nan")
     if len(per_seed) > 1:
-        p, t_low, t_high = paired_t(per_seed)
-        detectable = detectable_over_seeds(per_seed)
+        test, detectable = paired_t(per_seed), detectable_over_seeds(per_seed)
     return Comparison(
         points=float(per_seed.mean()),
         low=low,
         high=high,
-        p=p,
-        t_low=t_low,
-        t_high=t_high,
+        p=test.p,
+        t_low=test.low,
+        t_high=test.high,
         mcnemar=(),
         detectable=detectable,
         seeds=len(per_seed),

@@ -7,15 +7,19 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.statistics import paired_difference
+
+_UNLIMITED = 10_000  # columns, more than any table has
+_INTERVAL, _INTERVAL_BELOW = " [", "\n["  # where the interval of a cell begins
 
 
 @dataclass(frozen=True)
@@ -38,25 +42,40 @@ class Table:
     text_columns: int = 1
 
     def print(self, console: Console) -> None:
-        """Draw the table on a terminal; two arms on a benchmark fit into 80 columns."""
-        table = RichTable(
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            padding=0,
-            pad_edge=False,
-        )
-        for i, column in enumerate(self.columns):
-            heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
-            justify: Any = "left" if i < self.text_columns else "right"
-            table.add_column(heading, justify=justify, vertical="bottom", overflow="fold")
-        for row in self.rows:
-            table.add_row(*map(escape, row))
+        """Draw the table on a terminal; two arms on a benchmark fit into 80 columns.
+
+        Where it does not fit, intervals and the ends of long headings get lines of their own, and
+        intervals stay whole, if that fits.
+        """
+        table = self._drawn()
+        if not _fits(table, console, "maximum"):
+            narrow = self._drawn(narrow=True)
+            table = narrow if _fits(narrow, console, "minimum") else table
         # not the table's own title, which would be as narrow as the table
         console.print(self.title, style="italic", markup=False, highlight=False)
         console.print(table)
         console.print()
         for note in self.notes:
             console.print(note, highlight=False, markup=False, style="dim")
+
+    def _drawn(self, narrow: bool = False) -> RichTable:
+        table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
+        for i, column in enumerate(self.columns):
+            heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
+            if narrow and " " not in column:
+                heading = "_\n".join(escape(column).rsplit("_", 1))
+            whole = narrow and any(_INTERVAL in row[i] for row in self.rows)
+            table.add_column(
+                heading,
+                justify="left" if i < self.text_columns else "right",
+                vertical="bottom",
+                overflow="fold",
+                no_wrap=whole,
+            )
+        for row in self.rows:
+            cells = (escape(cell) for cell in row)
+            table.add_row(*(c.replace(_INTERVAL, _INTERVAL_BELOW) if narrow else c for c in cells))
+        return table
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
@@ -80,6 +99,12 @@ class Table:
         for file, text in zip(files, (self.markdown(), self.csv()), strict=True):
             file.write_text(text, encoding="utf-8")
         return files
+
+
+def _fits(table: RichTable, console: Console, end: Literal["minimum", "maximum"]) -> bool:
+    """Return whether a table fits after wrapping (minimum), or as it is (maximum)."""
+    unlimited = console.options.update(max_width=_UNLIMITED)
+    return bool(getattr(Measurement.get(console, unlimited, table), end) <= console.width)
 
 
 def percent(part: float, whole: float) -> str:

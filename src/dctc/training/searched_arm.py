@@ -16,7 +16,7 @@ class SearchedArm:
         weights: What is searched; none where there is nothing to choose.
         source: Where the weights come from.
         options: What else it changes.
-        seeds: Final seeds; None where the search decides.
+        seeds: Final seeds; None where the search decides, by its rank among those of which it does.
     """
 
     key: str

@@ -86,17 +86,16 @@ class WeightSearch:
         )
         return tested, validated
 
-    def strongest(
-        self, searched: Mapping[str, Searched], count: int, without: Sequence[str] = ()
-    ) -> list[SearchedArm]:
+    def strongest(self, searched: Mapping[str, Searched], count: int) -> list[SearchedArm]:
         """Return the strongest rivals whose search is complete, best first.
+
+        Arms whose number of seeds is fixed take no part.
 
         Args:
             searched: What was found.
             count: How many.
-            without: Keys of rivals that take no part.
         """
-        rivals = [a.key for a in self.losses if a.seeds is None and a.key not in without]
+        rivals = [arm.key for arm in self.losses if arm.seeds is None]
         by_key = {arm.key: arm for arm in self.losses}
         return [by_key[key] for key in strongest_searched(searched, rivals, count)]
 

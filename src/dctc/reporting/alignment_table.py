@@ -1,0 +1,38 @@
+"""The table of alignments: how trained nets align labels with frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dctc.reporting.comparison import ONE_SEED, Row
+from dctc.reporting.tables import Table
+
+
+def alignment_table(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> Table:
+    """Return how the trained nets align labels with frames, means over seeds.
+
+    Args:
+        title: Heading.
+        rows: The arms; what was not measured of them is ``-``.
+        notes: Lines below the table.
+    """
+    names = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
+    cells = []
+    for row in rows:
+        found = [r.about["alignment"] for r in row.validated.values() if "alignment" in r.about]
+        if not row.validated:
+            continue
+        shares = [f"{100 * np.mean([f[n] for f in found]):.2f}" if found else "-" for n in names]
+        entropy = f"{np.mean([f['frame_entropy'] for f in found]):.4f}" if found else "-"
+        mark = ONE_SEED if len(found) == 1 else ""
+        cells.append([row.title + mark, row.weight or "-", str(len(found)), *shares, entropy])
+    explained = (
+        "Validation words, means over seeds, for every net with the likelihood estimate z*. In "
+        "percent: aacc_label, words whose collapsed z* is the label; viterbi_agreement and "
+        "blank_share, frames where z* is the Viterbi alignment, and blank; greedy_blank_share, "
+        "frames that the net reads as blank. frame_entropy: nats per frame."
+    )
+    columns = ["loss", "weight", "seeds", *names, "frame_entropy"]
+    return Table(title, columns, cells, [explained, *notes])

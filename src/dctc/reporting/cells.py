@@ -1,0 +1,101 @@
+"""How p, intervals and differences stand in tables, and the notes that explain them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from dctc.reporting.statistics import Comparison
+
+UNKNOWN = "-"
+UNCORRECTED = "‡"
+DIFFERENCE = "difference ± t [bootstrap]"  # heading of the cells of difference_cell
+DIFFERENCE_NOTE = (
+    "Difference: points of accuracy, over the seeds that both have; after ± half the 95 % interval "
+    "of the paired t-test over seeds, in brackets the 95 % interval of the paired two-level "
+    "bootstrap over seeds and samples. The bootstrap is too wide where the luck of single readings "
+    "dominates, and too narrow where seeds are few and differ by more than that: with fewer than "
+    "five seeds read ± t too, which allows for other seeds, not for other samples."
+)
+FOUND = "with a probability of 80 %, at the 5 % level before correction"
+_SPREAD = "It takes the spread over seeds that was observed, which few seeds leave uncertain."
+DETECTABLE_NOTE = (
+    f"Detectable: the least true difference, in points, that the t-test over seeds finds {FOUND}. "
+    f"{_SPREAD}"
+)
+DETECTABLE_ONE_SEED_NOTE = (
+    f"Detectable: the least true difference, in points, that McNemar's test of one seed finds "
+    f"{FOUND}. It allows for samples only."
+)
+
+
+def p_cell(p: float | None, mark: str = "") -> str:
+    """Return a p, as a limit below what three decimals show, and a mark after it.
+
+    Example:
+        >>> p_cell(0.0125), p_cell(0.0004), p_cell(None)
+        ('0.013', '<.001', '-')
+    """
+    if p is None:
+        return UNKNOWN
+    return (f"{p:.3f}" if p >= 0.001 else "<.001") + mark
+
+
+def interval_cell(value: float, low: float | None, high: float | None, sign: str = "") -> str:
+    """Return a value and its interval; the value alone where there is no interval.
+
+    Args:
+        value: In percent or points.
+        low: Lower end of the interval.
+        high: Upper end.
+        sign: ``+`` to show the sign of positive numbers too.
+
+    Example:
+        >>> interval_cell(0.5, -0.25, 1.25, "+")
+        '+0.50 [-0.25, +1.25]'
+    """
+    if low is None or high is None:
+        return f"{value:{sign}.2f}"
+    return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def difference_cell(c: Comparison) -> str:
+    """Return a difference, half the interval of its t-test if there is one, and the bootstrap's."""
+    points, interval = interval_cell(c.points, c.low, c.high, "+").split(" ", 1)
+    half = "" if c.t_high is None else f"± {c.t_high - c.points:.2f} "
+    return f"{points} {half}{interval}"
+
+
+def detectable_cell(points: float) -> str:
+    """Return the least difference that is found; ``-`` of nan."""
+    return UNKNOWN if math.isnan(points) else f"{points:.2f}"
+
+
+def detectable_column_notes(*compared: Comparison) -> list[str]:
+    """Explain a column of detectable differences: a note each test that is behind them."""
+    several = [DETECTABLE_NOTE] if any(c.seeds > 1 for c in compared) else []
+    return several + ([DETECTABLE_ONE_SEED_NOTE] if any(c.seeds == 1 for c in compared) else [])
+
+
+def detectable_notes(compared: Mapping[str, Comparison]) -> list[str]:
+    """Say which differences the comparisons of a table find: a note each test behind them.
+
+    Args:
+        compared: By title.
+    """
+    notes = []
+    for one_seed, test, more in (
+        (False, "the t-test over seeds", _SPREAD),
+        (True, "McNemar's test of one seed", "It allows for samples only."),
+    ):
+        found = [
+            f"{title} {detectable_cell(c.detectable)}"
+            for title, c in compared.items()
+            if (c.seeds == 1) == one_seed
+        ]
+        if found:
+            notes.append(
+                f"Least true difference that {test} finds {FOUND}, in points: "
+                f"{', '.join(found)}. {more}"
+            )
+    return notes
