@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 from subprocess import run
 
 import lmdb
@@ -102,6 +103,69 @@ def test_a_writer_killed_before_the_renaming_only_renames(tmp_path, encode_image
     assert count_records(tmp_path / "set") == 4
 
 
+def killed(change):
+    """Run ``change()`` in a process that then ends without any clearing up."""
+    if (child := os.fork()) == 0:
+        try:
+            change()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def test_the_last_recipe_is_whole_or_the_one_before(tmp_path, encode_image, monkeypatch):
+    items, write_text = numbered(4, encode_image), Path.write_text
+
+    def emptied(self, text, **options):
+        if '"result"' in text:  # as a kill between opening and writing leaves it
+            self.open("w").close()
+            os._exit(0)
+        return write_text(self, text, **options)
+
+    monkeypatch.setattr("pathlib.Path.write_text", emptied)
+    killed(lambda: write_set(tmp_path / "set", RECIPE, items))
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "set.partial" / "recipe.json").read_text()) == RECIPE
+    assert write_set(tmp_path / "set", RECIPE, items) == Progress(4, 4)
+    files = sorted(p.name for p in (tmp_path / "set").iterdir())
+    assert files == ["data.mdb", "recipe.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"seed": '])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_broken_recipe_is_one_line(tmp_path, encode_image, small_transactions, complete, content):
+    items = numbered(4, encode_image)
+    if complete:
+        write_set(tmp_path / "set", RECIPE, items)
+    else:
+        with pytest.raises(RuntimeError):
+            write_set(tmp_path / "set", RECIPE, broken_after(items, 3, RuntimeError()))
+    (file,) = tmp_path.glob("*/recipe.json")
+    file.write_text(content)
+    with pytest.raises(ValueError, match=f"{file}: is broken .*remove the folder and write"):
+        write_set(tmp_path / "set", RECIPE, items)
+
+
+def test_an_empty_data_file_is_begun_anew(tmp_path, encode_image):
+    (tmp_path / "set.partial").mkdir()
+    (tmp_path / "set.partial" / "data.mdb").touch()  # all that a full disk may leave
+    assert write_set(tmp_path / "set", RECIPE, numbered(4, encode_image)) == Progress(4, 4)
+    assert count_records(tmp_path / "set") == 4
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000, 20000])
+def test_a_data_file_that_was_cut_off_is_one_line(tmp_path, encode_image, small_transactions, size):
+    items = numbered(4, encode_image)
+    with pytest.raises(RuntimeError):
+        write_set(tmp_path / "set", RECIPE, broken_after(items, 3, RuntimeError()))
+    data = tmp_path / "set.partial" / "data.mdb"
+    assert data.stat().st_size > size
+    data.write_bytes(data.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"set.partial: data.mdb .*after removing this folder"):
+        write_set(tmp_path / "set", RECIPE, items)
+    assert data.stat().st_size == size  # not thrown away
+
+
 def test_a_complete_set_is_not_written_again(tmp_path, encode_image):
     write_set(tmp_path / "set", RECIPE, numbered(4, encode_image))
     assert write_set(tmp_path / "set", RECIPE, lambda taken: 1 / 0) == Progress(4, 4)
@@ -122,8 +186,12 @@ def test_another_recipe_is_refused(tmp_path, encode_image, small_transactions, c
 
 
 def test_another_recipe_may_begin_where_nothing_was_committed(tmp_path, encode_image):
-    with pytest.raises(RuntimeError):
-        write_set(tmp_path / "set", {}, broken_after(numbered(4, encode_image), 2, RuntimeError()))
+    def dies(taken):
+        yield Record(encode_image(0), "a")
+        os._exit(0)
+
+    killed(lambda: write_set(tmp_path / "set", {}, dies))
+    assert (tmp_path / "set.partial" / "recipe.json").exists()
     write_set(tmp_path / "set", RECIPE, numbered(2, encode_image))
     assert RECIPE.items() <= json.loads((tmp_path / "set" / "recipe.json").read_text()).items()
 
@@ -180,9 +248,32 @@ def test_stored_extents_that_do_not_fit_are_corrupt(tmp_path, write_lmdb, encode
     assert corrupt.reason == "extents of 2 characters for a text of 3"
 
 
-def test_nothing_to_write_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="there is no record to write"):
-        write_set(tmp_path / "set", RECIPE, lambda taken: [])
+@pytest.mark.filterwarnings("ignore:file .*left out and counted")
+@pytest.mark.parametrize(("faults", "left_out"), [((), "nothing"), ((0, 1), "2 missing")])
+def test_nothing_to_write_is_an_error_and_leaves_nothing(tmp_path, encode_image, faults, left_out):
+    items = numbered(len(faults), encode_image, faults)
+    with pytest.raises(ValueError, match=f"there is no record to write; left out: {left_out}$"):
+        write_set(tmp_path / "set", RECIPE, items)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_before_the_first_record_leaves_what_is_not_ours(tmp_path, encode_image):
+    (tmp_path / "set.partial").mkdir()
+    (tmp_path / "set.partial" / "mine.txt").touch()
+    with pytest.raises(RuntimeError):
+        items = broken_after(numbered(4, encode_image), 2, RuntimeError())
+        write_set(tmp_path / "set", RECIPE, items)
+    assert [p.name for p in (tmp_path / "set.partial").iterdir()] == ["mine.txt"]
+
+
+def test_a_complete_set_is_checked_again(tmp_path, encode_image):
+    def check(progress):
+        raise ValueError(f"{progress.records} words")
+
+    write_set(tmp_path / "set", RECIPE, numbered(4, encode_image))
+    with pytest.raises(ValueError, match="4 words"):
+        write_set(tmp_path / "set", RECIPE, numbered(4, encode_image), check)
+    assert count_records(tmp_path / "set") == 4
 
 
 def test_two_writers_of_one_set(tmp_path, encode_image):
