@@ -93,6 +93,12 @@ def test_a_link_to_a_set_is_not_a_second_one(tmp_path, add):
     assert len(find_lmdbs(tmp_path)) == 1
 
 
+def test_what_is_not_written_to_the_end_is_no_set(tmp_path, add):
+    add("train/a"), add("train/b.partial")
+    assert list(find_lmdbs(tmp_path)) == ["train/a"]
+    assert list(find_lmdbs(tmp_path, unfinished=True)) == ["train/a", "train/b.partial"]
+
+
 @pytest.mark.parametrize("size", [644, 646])
 def test_a_set_of_another_size_is_refused_by_name(tmp_path, add, size):
     add("SVTP", size)

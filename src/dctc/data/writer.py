@@ -30,6 +30,7 @@ from dctc.data.claim import (
     write_recipe,
 )
 from dctc.data.record import Fault, Progress, Record
+from dctc.data.root import PARTIAL
 
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
@@ -64,7 +65,7 @@ def write_set(
             committed stay, and the same call goes on from there.
     """
     folder = Path(folder)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = folder.with_name(f"{folder.name}{PARTIAL}")
     recipe = dict(json.loads(json.dumps(recipe)))  # as it comes back from the file
     if folder.exists():
         return _checked(completed(folder, recipe), check)
