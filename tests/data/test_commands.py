@@ -147,6 +147,30 @@ def test_show(root, tmp_path, capsys):
     assert Image.open(out).width == 1008
 
 
+@pytest.mark.parametrize(
+    ("out", "columns", "message"),
+    [
+        ("sheet", 3, r"sheet: names no format of images; let it end in .png"),
+        ("sheet.tsv", 3, r"sheet.tsv: names no format of images"),
+        ("none/sheet.png", 3, "sheet.png: there is no folder"),
+        ("sheet.png", 2000, "2,000 columns: a sheet has room for 45 at most"),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
+    command = ["data", "show", str(root / "test" / "mine"), "--columns", str(columns)]
+    with pytest.raises(SystemExit) as ended:
+        dctc([*command, "--out", str(tmp_path / out)])
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["root"]
+
+
+def test_the_most_columns_are_drawn(root, tmp_path):
+    out = tmp_path / "sheet.jpg"
+    dctc(["data", "show", str(root / "test" / "mine"), "--columns", "45", "--out", str(out)])
+    assert Image.open(out).width == 990
+
+
 def test_fonts(capsys):
     dctc(["data", "fonts"])
     printed = capsys.readouterr().out

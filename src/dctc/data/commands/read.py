@@ -80,8 +80,9 @@ def show(parser: ArgumentParser, args: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice (%(default)s)")
     add_fonts(parser)
     options = parser.parse_args(args)
-    from dctc.data.sheet import contact_sheet
+    from dctc.data.sheet import check_image_file, contact_sheet
 
+    check_image_file(options.out)
     sheet, undrawn = contact_sheet(
         options.path, options.count, options.columns, options.seed, options.fonts
     )
