@@ -9,9 +9,9 @@ from dctc.data.benchmarks import (
     TRAIN_WORDS,
     find_benchmarks,
     is_test_set,
-    match,
     open_benchmark,
 )
+from dctc.data.published import match
 from dctc.data.root import data_root, find_lmdbs, split_side
 from dctc.text import Charset
 

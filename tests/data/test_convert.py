@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from dctc.data.benchmarks import Benchmark
 from dctc.data.convert import KINDS, Word, convert, mjsynth
 from dctc.data.convert.kinds import read_word
 from dctc.data.environment import open_environment
 from dctc.data.lmdb import LmdbDataset
+from dctc.data.published import Benchmark
 from dctc.data.verify import verify
 from dctc.text import Charset
 

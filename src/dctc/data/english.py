@@ -10,7 +10,8 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.augment import Augmentation
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, match, open_benchmark
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, find_benchmarks, open_benchmark
+from dctc.data.published import match
 from dctc.data.root import data_root as find_data_root
 from dctc.data.root import find_lmdbs
 from dctc.data.sets import TRAIN, SetsDataModule

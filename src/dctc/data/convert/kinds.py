@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, Benchmark
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
 from dctc.data.convert.icdar import words_of_ic13_1015, words_of_icdar
 from dctc.data.convert.iiit5k import words_of_iiit5k
 from dctc.data.convert.lists import words_of_image_list, words_of_table
@@ -22,6 +22,7 @@ from dctc.data.convert.svt import words_of_svt
 from dctc.data.convert.synthtext import synthtext_lacks, words_of_synthtext
 from dctc.data.convert.word import Word
 from dctc.data.image import UNDECODABLE
+from dctc.data.published import Benchmark
 from dctc.data.record import Fault, Progress, Record
 from dctc.data.scan import label_faults
 from dctc.data.writer import write_set
