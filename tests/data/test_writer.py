@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from mmap import PAGESIZE
 from pathlib import Path
 from subprocess import run
 
@@ -45,6 +46,16 @@ def broken_after(items, limit, error):
             yield item
 
     return stream
+
+
+def killed(change):
+    """Run ``change()`` in a process that then ends without any clearing up."""
+    if (child := os.fork()) == 0:
+        try:
+            change()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 @pytest.fixture
@@ -95,22 +106,19 @@ def test_a_writer_that_was_cut_off_goes_on(tmp_path, encode_image, small_transac
 
 def test_a_writer_killed_before_the_renaming_only_renames(tmp_path, encode_image, monkeypatch):
     items = numbered(4, encode_image)
-    monkeypatch.setattr("pathlib.Path.unlink", lambda self: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_set(tmp_path / "set", RECIPE, items)
+    unlink = Path.unlink
+
+    def dies(self, **options):
+        if self.name == "lock":
+            os._exit(0)
+        unlink(self, **options)
+
+    monkeypatch.setattr("pathlib.Path.unlink", dies)
+    killed(lambda: write_set(tmp_path / "set", RECIPE, items))
     monkeypatch.undo()
+    assert '"result"' in (tmp_path / "set.partial" / "recipe.json").read_text()
     assert write_set(tmp_path / "set", RECIPE, items) == Progress(4, 4)
     assert count_records(tmp_path / "set") == 4
-
-
-def killed(change):
-    """Run ``change()`` in a process that then ends without any clearing up."""
-    if (child := os.fork()) == 0:
-        try:
-            change()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
 
 
 def test_the_last_recipe_is_whole_or_the_one_before(tmp_path, encode_image, monkeypatch):
@@ -146,19 +154,23 @@ def test_a_broken_recipe_is_one_line(tmp_path, encode_image, small_transactions,
         write_set(tmp_path / "set", RECIPE, items)
 
 
-def test_an_empty_data_file_is_begun_anew(tmp_path, encode_image):
+@pytest.mark.parametrize("size", [0, 100, PAGESIZE])
+def test_a_data_file_that_was_hardly_begun_is_begun_anew(tmp_path, encode_image, size):
     (tmp_path / "set.partial").mkdir()
-    (tmp_path / "set.partial" / "data.mdb").touch()  # all that a full disk may leave
+    (tmp_path / "set.partial" / "data.mdb").write_bytes(bytes(size))  # as a full disk leaves it
     assert write_set(tmp_path / "set", RECIPE, numbered(4, encode_image)) == Progress(4, 4)
     assert count_records(tmp_path / "set") == 4
 
 
-@pytest.mark.parametrize("size", [1, 100, 5000, 20000])
-def test_a_data_file_that_was_cut_off_is_one_line(tmp_path, encode_image, small_transactions, size):
+@pytest.mark.parametrize("pages", [2, 3])
+def test_a_data_file_that_was_cut_off_is_one_line(
+    tmp_path, encode_image, small_transactions, pages
+):
     items = numbered(4, encode_image)
     with pytest.raises(RuntimeError):
         write_set(tmp_path / "set", RECIPE, broken_after(items, 3, RuntimeError()))
     data = tmp_path / "set.partial" / "data.mdb"
+    size = pages * PAGESIZE
     assert data.stat().st_size > size
     data.write_bytes(data.read_bytes()[:size])
     with pytest.raises(ValueError, match=r"set.partial: data.mdb .*after removing this folder"):
@@ -319,11 +331,12 @@ def test_a_full_disk_is_one_line_and_the_rest_stays(
 
 
 @pytest.mark.slow
-def test_a_real_limit_of_the_file_system(tmp_path, encode_image):
+@pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])
+def test_a_real_limit_of_the_file_system(tmp_path, encode_image, limit):
     program = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 from dctc.data.writer import Record, write_set
 try:
     write_set({str(tmp_path / "set")!r}, {{"seed": 0}}, lambda taken:
@@ -340,6 +353,6 @@ except OSError as error:
         return (Record(b"x" * 1000, str(i)) for i in range(begin, 5000))
 
     write_set(tmp_path / "set", {"seed": 0}, items)
-    assert 0 < taken[0] < 5000
+    assert 0 < taken[0] < 5000 if limit == 2**20 else taken[0] == 0
     found = contents(tmp_path / "set")
     assert [found[b"label-%09d" % i] for i in (1, 700, 5000)] == [b"0", b"699", b"4999"]

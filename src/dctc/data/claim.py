@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def claim(partial: Path, recipe: dict[str, Any]) -> None:
         OSError: If the disk is full.
     """
     if not committed(partial).taken:  # before the first transaction any recipe may take over
+        (partial / "data.mdb").unlink(missing_ok=True)
         write_recipe(partial, recipe)
         return
     found = read_recipe(partial)
@@ -56,8 +58,8 @@ def committed(partial: Path) -> Progress:
         ValueError: If what is there cannot be read.
     """
     data = partial / "data.mdb"
-    # LMDB begins anew in an empty file, which is all that a full disk may leave
-    if not data.is_file() or not data.stat().st_size:
+    # A full disk may leave no more than a part of the two pages that LMDB begins with
+    if not data.is_file() or data.stat().st_size < 2 * PAGESIZE:
         return Progress()
     try:
         environment = open_environment(partial)
