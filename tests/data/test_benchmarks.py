@@ -9,9 +9,9 @@ from dctc.data.benchmarks import (
     TRAIN_WORDS,
     find_benchmarks,
     is_test_set,
-    match,
     open_benchmark,
 )
+from dctc.data.published import match
 from dctc.data.root import data_root, find_lmdbs, split_side
 from dctc.text import Charset
 
@@ -91,6 +91,12 @@ def test_a_link_to_a_set_is_not_a_second_one(tmp_path, add):
     (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
     (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
     assert len(find_lmdbs(tmp_path)) == 1
+
+
+def test_what_is_not_written_to_the_end_is_no_set(tmp_path, add):
+    add("train/a"), add("train/b.partial")
+    assert list(find_lmdbs(tmp_path)) == ["train/a"]
+    assert list(find_lmdbs(tmp_path, unfinished=True)) == ["train/a", "train/b.partial"]
 
 
 @pytest.mark.parametrize("size", [644, 646])

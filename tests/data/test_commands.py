@@ -6,8 +6,11 @@ import pytest
 from PIL import Image
 
 from dctc.cli import main as dctc
+from dctc.data.catalogue import list_sets
 from dctc.data.commands import VERBS
 from dctc.data.lmdb import LmdbDataset
+from dctc.data.record import Record
+from dctc.data.writer import write_set
 from dctc.text import Charset
 
 
@@ -54,6 +57,61 @@ def test_list(root, capsys):
     assert "University of Malaya" in printed
 
 
+def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image, capsys):
+    write_lmdb(root / "evaluation" / "svt_647", [(encode_image(), b"ab")])
+    dctc(["data", "list"])
+    assert "evaluation/svt_647" in capsys.readouterr().out
+    states = {name: state for name, _, _, state in list_sets(root)[0].rows}
+    assert states == {
+        "evaluation/svt_647": "1 records where SVT has 647; test/SVT bears that name too; keep one "
+        "of them",
+        "test/SVT": "2 records where SVT has 647; evaluation/svt_647 bears that name too; keep one "
+        "of them",
+        "test/mine": "readable; no count known",
+    }
+
+
+def test_what_is_selected_from_another_set_is_not_missing(root, write_lmdb, encode_image):
+    write_lmdb(root / "test" / "IC13_1015", [(encode_image(), b"ab")])
+    sets, missing = list_sets(root)
+    assert sets.notes == ["IC13_857 is selected from test/IC13_1015"]
+    names = [row[0] for row in missing.rows]
+    assert names == [
+        *("IIIT5K", "IC15_1811", "IC15_2077", "SVTP", "CUTE80"),
+        *("Scene", "Web", "Document", "Handwriting", "TAIGI_Hanji"),
+    ]
+
+
+@pytest.fixture
+def unfinished(root, encode_image):
+    """A set whose writing was cut off."""
+
+    def items(taken):
+        yield from (Record(encode_image(i), "ab") for i in range(500))  # one transaction
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_set(root / "train" / "words", {"seed": 0}, items)
+    return root / "train" / "words.partial"
+
+
+def test_a_set_that_is_not_finished_is_named(root, unfinished, capsys):
+    dctc(["data", "list"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "train/words.partial 0 - unfinished; run its command again" in printed
+    for path in (root / "train", unfinished):
+        with pytest.raises(SystemExit) as ended:
+            dctc(["data", "verify", str(path), "--workers", "1"])
+        assert ended.value.code == 1
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "1 sets: 1 unfinished" in printed
+        assert "UNFINISHED train/words.partial: unfinished; run its command again" in printed
+    dctc(["data", "stats", str(root / "test" / "mine"), "--root", str(root)])
+    with pytest.raises(SystemExit):
+        dctc(["data", "stats", str(root / "train")])
+    assert "no LMDB" in capsys.readouterr().err
+
+
 def test_verify_ends_with_1_where_something_is_broken(root, capsys):
     with pytest.raises(SystemExit) as ended:
         dctc(["data", "verify", "--workers", "1"])
@@ -87,6 +145,30 @@ def test_show(root, tmp_path, capsys):
     dctc(["data", "show", str(root / "test" / "mine"), "--out", str(out), "--columns", "3"])
     assert capsys.readouterr().out == f"written to {out}\n"
     assert Image.open(out).width == 1008
+
+
+@pytest.mark.parametrize(
+    ("out", "columns", "message"),
+    [
+        ("sheet", 3, r"sheet: names no format of images; let it end in .png"),
+        ("sheet.tsv", 3, r"sheet.tsv: names no format of images"),
+        ("none/sheet.png", 3, "sheet.png: there is no folder"),
+        ("sheet.png", 2000, "2,000 columns: a sheet has room for 45 at most"),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
+    command = ["data", "show", str(root / "test" / "mine"), "--columns", str(columns)]
+    with pytest.raises(SystemExit) as ended:
+        dctc([*command, "--out", str(tmp_path / out)])
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["root"]
+
+
+def test_the_most_columns_are_drawn(root, tmp_path):
+    out = tmp_path / "sheet.jpg"
+    dctc(["data", "show", str(root / "test" / "mine"), "--columns", "45", "--out", str(out)])
+    assert Image.open(out).width == 990
 
 
 def test_fonts(capsys):

@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
-from dctc.data.benchmarks import Benchmark
-from dctc.data.convert import KINDS, convert
+from dctc.data.convert import KINDS, Word, convert, mjsynth
+from dctc.data.convert.kinds import read_word
 from dctc.data.environment import open_environment
 from dctc.data.lmdb import LmdbDataset
+from dctc.data.published import Benchmark
+from dctc.data.verify import verify
 from dctc.text import Charset
 
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
@@ -93,6 +95,55 @@ def test_iiit5k_of_another_file(tmp_path):
     (tmp_path / "testdata.mat").write_bytes(b"<html>not found</html>" * 20)
     with pytest.raises(ValueError, match="cannot be read as a MATLAB file"):
         run("iiit5k-test", tmp_path / "testdata.mat", tmp_path / "out", size=1)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "compressed"])
+def mat(request, tmp_path_factory):
+    """The bytes of a whole testdata.mat."""
+    file = tmp_path_factory.mktemp("mat") / "testdata.mat"
+    lexicon = np.array(["YOU", "ME"], dtype=object)
+    rows = [(f"test/{i}_1.png", "You", lexicon) for i in range(30)]
+    fields = [("ImgName", "O"), ("GroundTruth", "O"), ("smallLexi", "O")]
+    entries = {"testdata": np.array([rows], dtype=fields)}
+    savemat(file, entries, do_compression=request.param)
+    return file.read_bytes()
+
+
+def assert_one_line_names(source, tmp_path):
+    with pytest.raises(ValueError) as caught:
+        run("iiit5k-test", source, tmp_path / "out", size=30)
+    assert str(source) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.partial").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, 127, 128, 130, 136, 140, 160, 200, 300, -100, -9, -1])
+def test_a_mat_file_that_was_cut_off(tmp_path, mat, kept):
+    (tmp_path / "testdata.mat").write_bytes(mat[:kept])
+    assert_one_line_names(tmp_path / "testdata.mat", tmp_path)
+
+
+# The version, the type of the first element (four bytes), and what it holds
+@pytest.mark.parametrize("place", [127, 128, 129, 131, 144])
+def test_a_mat_file_with_a_flipped_byte(tmp_path, mat, place):
+    broken = bytearray(mat)
+    broken[place] ^= 0x7F
+    (tmp_path / "testdata.mat").write_bytes(broken)
+    assert_one_line_names(tmp_path / "testdata.mat", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        np.array([[("a.png", 3.0)]], dtype=[("ImgName", "O"), ("GroundTruth", "O")]),
+        np.array([[(np.array(["a", "b"]), "x")]], dtype=[("ImgName", "O"), ("GroundTruth", "O")]),
+        np.array([[("a.png", "x")]], dtype=[("ImgName", "O"), ("other", "O")]),
+        np.zeros(3),
+    ],
+)
+def test_a_mat_file_of_other_contents(tmp_path, entries):
+    savemat(tmp_path / "testdata.mat", {"testdata": entries})
+    assert_one_line_names(tmp_path / "testdata.mat", tmp_path)
 
 
 SVT = """<?xml version="1.0" encoding="utf-8"?>
@@ -202,15 +253,43 @@ def test_image_lists(tmp_path, put, kind):
         run(kind, tmp_path / "imagelist.txt", tmp_path / "out2", size=3)
 
 
-def test_mjsynth_labels_stand_in_the_names(tmp_path, put):
+@pytest.fixture
+def small_mjsynth(monkeypatch):
+    """annotation_train.txt has two lines."""
+    monkeypatch.setitem(mjsynth.LINES, "annotation_train.txt", 2)
+
+
+def test_mjsynth_labels_stand_in_the_names(tmp_path, put, small_mjsynth):
     images = [put("2425/1/115_Lube_45484.jpg", 1), put("1/2/3_ALL-IN_7.jpg", 2)]
     text = "./2425/1/115_Lube_45484.jpg 45484\n./1/2/3_ALL-IN_7.jpg 7\n"
     (tmp_path / "annotation_train.txt").write_text(text)
     convert("mjsynth", tmp_path / "annotation_train.txt", tmp_path / "out")
     assert stored(tmp_path / "out") == [("Lube", images[0]), ("ALL-IN", images[1])]
-    (tmp_path / "annotation_train.txt").write_text("./1/lube.jpg 3\n")
+    (tmp_path / "annotation_train.txt").write_text("./1/lube.jpg 3\n" * 2)
     with pytest.raises(ValueError, match=r"line 1: .* names no file number_LABEL_number"):
         convert("mjsynth", tmp_path / "annotation_train.txt", tmp_path / "out2")
+
+
+def test_a_cut_off_annotation_file_of_mjsynth(tmp_path, put, small_mjsynth):
+    put("1/2/3_all_7.jpg")
+    source = tmp_path / "annotation_train.txt"
+    source.write_text("./1/2/3_all_7.jpg 7\n")
+    message = r"annotation_train\.txt: 1 words where MJSynth has 2"
+    with pytest.raises(ValueError, match=f"{message}; get the complete archive"):
+        convert("mjsynth", source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.warns(UserWarning, match=message):
+        convert("mjsynth", source, tmp_path / "out", lenient=True)
+    with pytest.raises(ValueError, match=message):  # is not complete for that
+        convert("mjsynth", source, tmp_path / "out")
+    source = source.rename(tmp_path / "mine.txt")
+    with pytest.warns(UserWarning, match=r"mine\.txt: no number of words is known"):
+        convert("mjsynth", source, tmp_path / "mine")
+
+
+def test_the_parts_of_mjsynth_add_up():
+    whole, *parts = mjsynth.LINES.values()
+    assert whole == sum(parts)
 
 
 def corners(*boxes):
@@ -229,7 +308,8 @@ def synthtext(tmp_path, texts, boxes):
     return tmp_path / "gt.mat"
 
 
-def test_synthtext_words_are_cropped_upright(tmp_path):
+def test_synthtext_words_are_cropped_upright(tmp_path, monkeypatch):
+    monkeypatch.setattr("dctc.data.convert.synthtext.IMAGES", 3)
     one = corners(patch_box(1))[:, :, 0]  # MATLAB drops the last axis of a single word
     tilted = np.array([[[35.0, 45, 55, 45], [15, 10, 15, 20]]]).transpose(1, 2, 0)
     texts = [["the \n end", "Now!   "], ["word"], ["x"]]
@@ -240,9 +320,39 @@ def test_synthtext_words_are_cropped_upright(tmp_path):
     assert_patches(records, [0, 1, 2, 1, 1])  # the upright rectangle around a rhombus is the patch
 
 
-def test_synthtext_with_more_boxes_than_words(tmp_path):
+def test_synthtext_with_more_boxes_than_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("dctc.data.convert.synthtext.IMAGES", 1)
     source = synthtext(tmp_path, [["one two"]], [corners(*map(patch_box, (0, 1, 2)))])
     with pytest.raises(ValueError, match=r"8/ballet_0\.jpg has 3 boxes and 2 words"):
+        convert("synthtext", source, tmp_path / "out")
+
+
+def test_synthtext_of_another_number_of_images(tmp_path):
+    source = synthtext(tmp_path, [["one"]], [corners(patch_box(0))])
+    message = r"gt\.mat: 1 images where SynthText has 858,750"
+    with pytest.raises(ValueError, match=f"{message}; get the complete archive"):
+        convert("synthtext", source, tmp_path / "out")
+    with pytest.warns(UserWarning, match=message):
+        convert("synthtext", source, tmp_path / "out", lenient=True)
+    assert [label for label, _ in stored(tmp_path / "out")] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("imnames", np.array([[3.0, "a.jpg"]], dtype=object), "array.* in place of a string"),
+        ("imnames", np.zeros((1, 2)), "in place of a string"),
+        ("wordBB", np.zeros((1, 3)), "2, 3, 2.* images, boxes and texts"),
+        ("wordBB", np.array([[np.zeros((2, 3)), 1]], dtype=object), "no boxes of four corners"),
+        ("txt", np.array([[np.zeros(3), "b"]], dtype=object), "has no texts"),
+    ],
+)
+def test_synthtext_of_other_contents(tmp_path, monkeypatch, key, value, message):
+    monkeypatch.setattr("dctc.data.convert.synthtext.IMAGES", 2)
+    source = synthtext(tmp_path, ["a", "b"], [corners(patch_box(i)) for i in (0, 1)])
+    whole = {k: v for k, v in loadmat(source).items() if not k.startswith("__")}
+    savemat(source, {**whole, key: value})
+    with pytest.raises(ValueError, match=rf"gt\.mat: .*{message}"):
         convert("synthtext", source, tmp_path / "out")
 
 
@@ -253,9 +363,9 @@ def table(tmp_path, *rows):
 
 def test_tables_keep_labels_and_bytes(tmp_path, put):
     images = [put("a.jpg", 1), put("b/c.png", 2)]
-    source = table(tmp_path, ("a.jpg", " two  words\t!"), ("b/c.png", "漢字"))
+    source = table(tmp_path, ("a.jpg", " two  words !"), ("b/c.png", "漢字"))
     convert("table", source, tmp_path / "out")
-    labels = [" two  words\t!", "漢字"]
+    labels = [" two  words !", "漢字"]
     assert stored(tmp_path / "out") == list(zip(labels, images, strict=True))
     dataset = LmdbDataset(tmp_path / "out", "x", "english36", Charset.load("36"))
     (sample,) = list(dataset)
@@ -264,6 +374,30 @@ def test_tables_keep_labels_and_bytes(tmp_path, put):
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     assert recipe["source_sha256"] == digest
     assert recipe["result"] == {"taken": 2, "records": 2, "faults": {}}
+
+
+@pytest.mark.parametrize(
+    ("label", "fault"),
+    [
+        ("", "label is empty"),
+        ("  ", "label is empty"),
+        ("a\tthird column", r"label has the control character U\+0009 \('a\\tthird column'\)"),
+    ],
+)
+def test_labels_that_verify_calls_broken_are_refused(tmp_path, put, label, fault):
+    put("a.jpg"), put("b.jpg")
+    source = table(tmp_path, ("a.jpg", "a"), ("b.jpg", label))
+    with pytest.raises(ValueError, match=f"b.jpg: {fault}.*--lenient"):
+        convert("table", source, tmp_path / "out")
+    with pytest.warns(UserWarning, match=fault):
+        convert("table", source, tmp_path / "out", lenient=True)
+    (one,) = verify({"out": tmp_path / "out"}).values()
+    assert (one.records, one.faults) == (1, [])
+
+
+def test_half_of_a_surrogate_pair_is_a_fault_of_the_label():
+    # MATLAB stores UTF-16, of which half a pair may be left
+    assert read_word(Word("a", "\ud800", bytes)).reason == "label is not UTF-8"
 
 
 def test_missing_and_broken_images_are_named(tmp_path, put):
@@ -292,6 +426,60 @@ def test_a_benchmark_of_another_size_is_refused(tmp_path, put):
     assert not (tmp_path / "out").exists()
     convert("svtp", source, tmp_path / "out", lenient=True)
     assert len(stored(tmp_path / "out")) == 3
+
+
+def test_words_left_out_do_not_pass_as_strict(tmp_path, put):
+    put("a.jpg")
+    source = table(tmp_path, ("a.jpg", "a"), ("none.jpg", "b"))
+    with pytest.warns(UserWarning, match="left out and counted"):
+        convert("table", source, tmp_path / "out", lenient=True)
+    with pytest.raises(ValueError, match=r"out: words were left out .*\(1 image missing\)"):
+        convert("table", source, tmp_path / "out")
+    assert convert("table", source, tmp_path / "out", lenient=True).faults.total() == 1
+
+
+def test_a_set_of_another_size_does_not_pass_as_strict(tmp_path, put):
+    put("a.jpg")
+    source = tmp_path / "imagelist.txt"
+    source.write_text("a.jpg one\n" * 3)
+    run("svtp", source, tmp_path / "out", size=4, lenient=True)
+    with pytest.raises(ValueError, match="SVTP: 3 words where 4 are expected"):
+        run("svtp", source, tmp_path / "out", size=4)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out and counted")
+def test_a_strict_conversion_may_go_on_lenient(tmp_path, put, monkeypatch):
+    monkeypatch.setattr("dctc.data.writer.PER_TRANSACTION", 1)
+    put("a.jpg")
+    source = table(tmp_path, ("a.jpg", "a"), ("none.jpg", "b"))
+    with pytest.raises(ValueError, match=r"none\.jpg: image missing.*--lenient"):
+        convert("table", source, tmp_path / "out")
+    (tmp_path / "a.jpg").unlink()  # committed, so not read again
+    assert convert("table", source, tmp_path / "out", lenient=True).records == 1
+
+
+def test_another_folder_of_images_is_another_set(tmp_path, put):
+    put("one/a.jpg", 1), put("two/a.jpg", 2)
+    source = table(tmp_path, ("a.jpg", "a"))
+    convert("table", source, tmp_path / "out", images=tmp_path / "one")
+    with pytest.raises(ValueError, match='was begun with images "one", not "two"'):
+        convert("table", source, tmp_path / "out", images=tmp_path / "two")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("one", "labels.tsv"):
+        (tmp_path / name).rename(moved / name)
+    # an archive may move as a whole
+    convert("table", moved / "labels.tsv", tmp_path / "out", images=moved / "one")
+
+
+@pytest.mark.filterwarnings("ignore:.*left out and counted")
+@pytest.mark.parametrize(("content", "left_out"), [("", "nothing"), ("x\ta\n", "1 image missing")])
+def test_a_file_without_words_is_named_and_leaves_nothing(tmp_path, content, left_out):
+    source = tmp_path / "labels.tsv"
+    source.write_text(content)
+    with pytest.raises(ValueError, match=f"labels.tsv: no word to write; left out: {left_out}$"):
+        convert("table", source, tmp_path / "out", lenient=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.tsv"]
 
 
 def test_no_annotation_file(tmp_path):

@@ -2,12 +2,17 @@
 
 import io
 
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from dctc.data import scan as scanning
+from dctc.data.fonts import find_fonts
 from dctc.data.lookalikes import look_alikes
+from dctc.data.prerender import render_set
+from dctc.data.render import WordRenderer
+from dctc.data.rendered_words import RenderedWords
 from dctc.data.scan import difference_hash, label_faults, scan
 from dctc.data.verify import report, verify
 
@@ -77,6 +82,94 @@ def test_wrong_counts_are_faults(tmp_path, write_lmdb):
     assert found["short"].faults[0].startswith("num-samples is 2, but there is no record 2")
     assert found["long"].faults[0].startswith("num-samples is 1, but there is a record 2")
     assert found["short"].scan is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "fault"),
+    [
+        ("document/test/FUNSD_words_8707", "FUNSD, test words has 8,707"),
+        ("document/train/FUNSD_words_21888", "FUNSD, training words has 21,888"),
+        ("document/train/SROIE_lines_27066", "SROIE, lines has 27,066"),
+        ("chinese/train/web_train", "Web_train has 112,471"),
+        ("chinese/val/handwriting_val", "Handwriting_val has 18,651"),
+        ("val/SVT", "SVT_257 has 257"),
+    ],
+)
+def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, folder, fault):
+    (one,) = verify({folder: write_lmdb(tmp_path / folder, [(jpeg(picture(0)), b"a")])}).values()
+    assert one.faults == [f"1 records where {fault}"]
+
+
+def test_folders_above_the_data_root_say_nothing(tmp_path, write_lmdb):
+    path = write_lmdb(tmp_path / "training" / "data" / "test" / "SVT", [(jpeg(picture(0)), b"a")])
+    assert verify({"test/SVT": path})["test/SVT"].known == "SVT"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('{"seed": 0, "result": {"records": 1}}', None),
+        ('{"result": {"records": 2}}', "1 records where its recipe.json has 2"),
+        ('{"seed": 0}', None),
+        ("", "recipe.json: is broken"),
+    ],
+)
+def test_the_recipe_beside_a_set_is_compared(tmp_path, write_lmdb, content, fault):
+    path = write_lmdb(tmp_path / "a", [(jpeg(picture(0)), b"a")])
+    (path / "recipe.json").write_text(content)
+    (one,) = verify({"a": path}).values()
+    assert len(one.faults) == (fault is not None)
+    assert fault is None or fault in one.faults[0]
+
+
+def test_limits_of_characters_are_verified(tmp_path, write_lmdb):
+    sound = [[0, 20], [20, 30], [30, 60]]  # of an image of 60 pixels
+    stored = [
+        sound,
+        sound[:2],
+        [[0, 20], [20, np.nan], [30, 60]],
+        [[-1, 20], *sound[1:]],
+        [*sound[:2], [30, 60.5]],
+        [[0, 20], [30, 20], [30, 60]],
+        [[20, 30], [0, 20], [30, 60]],
+        None,
+    ]
+    path = write_lmdb(tmp_path / "a", [(jpeg(picture(i)), "aäb".encode()) for i in range(8)])
+    environment = lmdb.open(str(path), map_size=2**24)
+    with environment.begin(write=True) as transaction:
+        for record, extents in enumerate(stored, start=1):
+            if extents is not None:
+                raw = np.array(extents, np.float32).tobytes()
+                transaction.put(b"extents-%09d" % record, raw)
+    environment.close()
+    (one,) = verify({"a": path}).values()
+    assert one.faults == [
+        "extents of 2 characters for a label of 3: 1 records (2)",
+        "extents are not finite: 1 records (3)",
+        "extents reach out of the image: 2 records (4, 5)",
+        "extents are not in order: 2 records (6, 7)",
+        "extents missing: 1 records (8)",
+    ]
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene", "document"])
+def test_rendered_sets_are_sound(tmp_path, preset):
+    words = RenderedWords("train", 20, WordRenderer(find_fonts()[:4], 32, 128, preset))
+    render_set(words, tmp_path / "a")
+    (one,) = verify({"a": tmp_path / "a"}).values()
+    assert (one.records, one.faults) == (20, [])
+
+
+def test_sets_of_neither_side_are_named(tmp_path, write_lmdb):
+    names = ["train/a", "b"]
+    for i, name in enumerate(names):
+        write_lmdb(tmp_path / name, [(jpeg(picture(i)), b"a")])
+    found = verify({name: tmp_path / name for name in names})
+    assert found["train/a"].findings == []
+    assert found["b"].findings == [
+        "compared with no other set: neither train nor test is in its path"
+    ]
+    assert verify({"b": tmp_path / "b"})["b"].findings == []  # there is nothing to compare with
 
 
 def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb):

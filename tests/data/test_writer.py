@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from mmap import PAGESIZE
+from pathlib import Path
 from subprocess import run
 
 import lmdb
@@ -44,6 +46,16 @@ def broken_after(items, limit, error):
             yield item
 
     return stream
+
+
+def killed(change):
+    """Run ``change()`` in a process that then ends without any clearing up."""
+    if (child := os.fork()) == 0:
+        try:
+            change()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 @pytest.fixture
@@ -94,12 +106,76 @@ def test_a_writer_that_was_cut_off_goes_on(tmp_path, encode_image, small_transac
 
 def test_a_writer_killed_before_the_renaming_only_renames(tmp_path, encode_image, monkeypatch):
     items = numbered(4, encode_image)
-    monkeypatch.setattr("pathlib.Path.unlink", lambda self: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_set(tmp_path / "set", RECIPE, items)
+    unlink = Path.unlink
+
+    def dies(self, **options):
+        if self.name == "lock":
+            os._exit(0)
+        unlink(self, **options)
+
+    monkeypatch.setattr("pathlib.Path.unlink", dies)
+    killed(lambda: write_set(tmp_path / "set", RECIPE, items))
     monkeypatch.undo()
+    assert '"result"' in (tmp_path / "set.partial" / "recipe.json").read_text()
     assert write_set(tmp_path / "set", RECIPE, items) == Progress(4, 4)
     assert count_records(tmp_path / "set") == 4
+
+
+def test_the_last_recipe_is_whole_or_the_one_before(tmp_path, encode_image, monkeypatch):
+    items, write_text = numbered(4, encode_image), Path.write_text
+
+    def emptied(self, text, **options):
+        if '"result"' in text:  # as a kill between opening and writing leaves it
+            self.open("w").close()
+            os._exit(0)
+        return write_text(self, text, **options)
+
+    monkeypatch.setattr("pathlib.Path.write_text", emptied)
+    killed(lambda: write_set(tmp_path / "set", RECIPE, items))
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "set.partial" / "recipe.json").read_text()) == RECIPE
+    assert write_set(tmp_path / "set", RECIPE, items) == Progress(4, 4)
+    files = sorted(p.name for p in (tmp_path / "set").iterdir())
+    assert files == ["data.mdb", "recipe.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"seed": '])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_broken_recipe_is_one_line(tmp_path, encode_image, small_transactions, complete, content):
+    items = numbered(4, encode_image)
+    if complete:
+        write_set(tmp_path / "set", RECIPE, items)
+    else:
+        with pytest.raises(RuntimeError):
+            write_set(tmp_path / "set", RECIPE, broken_after(items, 3, RuntimeError()))
+    (file,) = tmp_path.glob("*/recipe.json")
+    file.write_text(content)
+    with pytest.raises(ValueError, match=f"{file}: is broken .*remove the folder and write"):
+        write_set(tmp_path / "set", RECIPE, items)
+
+
+@pytest.mark.parametrize("size", [0, 100, PAGESIZE])
+def test_a_data_file_that_was_hardly_begun_is_begun_anew(tmp_path, encode_image, size):
+    (tmp_path / "set.partial").mkdir()
+    (tmp_path / "set.partial" / "data.mdb").write_bytes(bytes(size))  # as a full disk leaves it
+    assert write_set(tmp_path / "set", RECIPE, numbered(4, encode_image)) == Progress(4, 4)
+    assert count_records(tmp_path / "set") == 4
+
+
+@pytest.mark.parametrize("pages", [2, 3])
+def test_a_data_file_that_was_cut_off_is_one_line(
+    tmp_path, encode_image, small_transactions, pages
+):
+    items = numbered(4, encode_image)
+    with pytest.raises(RuntimeError):
+        write_set(tmp_path / "set", RECIPE, broken_after(items, 3, RuntimeError()))
+    data = tmp_path / "set.partial" / "data.mdb"
+    size = pages * PAGESIZE
+    assert data.stat().st_size > size
+    data.write_bytes(data.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"set.partial: data.mdb .*after removing this folder"):
+        write_set(tmp_path / "set", RECIPE, items)
+    assert data.stat().st_size == size  # not thrown away
 
 
 def test_a_complete_set_is_not_written_again(tmp_path, encode_image):
@@ -122,8 +198,12 @@ def test_another_recipe_is_refused(tmp_path, encode_image, small_transactions, c
 
 
 def test_another_recipe_may_begin_where_nothing_was_committed(tmp_path, encode_image):
-    with pytest.raises(RuntimeError):
-        write_set(tmp_path / "set", {}, broken_after(numbered(4, encode_image), 2, RuntimeError()))
+    def dies(taken):
+        yield Record(encode_image(0), "a")
+        os._exit(0)
+
+    killed(lambda: write_set(tmp_path / "set", {}, dies))
+    assert (tmp_path / "set.partial" / "recipe.json").exists()
     write_set(tmp_path / "set", RECIPE, numbered(2, encode_image))
     assert RECIPE.items() <= json.loads((tmp_path / "set" / "recipe.json").read_text()).items()
 
@@ -180,9 +260,32 @@ def test_stored_extents_that_do_not_fit_are_corrupt(tmp_path, write_lmdb, encode
     assert corrupt.reason == "extents of 2 characters for a text of 3"
 
 
-def test_nothing_to_write_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="there is no record to write"):
-        write_set(tmp_path / "set", RECIPE, lambda taken: [])
+@pytest.mark.filterwarnings("ignore:file .*left out and counted")
+@pytest.mark.parametrize(("faults", "left_out"), [((), "nothing"), ((0, 1), "2 missing")])
+def test_nothing_to_write_is_an_error_and_leaves_nothing(tmp_path, encode_image, faults, left_out):
+    items = numbered(len(faults), encode_image, faults)
+    with pytest.raises(ValueError, match=f"there is no record to write; left out: {left_out}$"):
+        write_set(tmp_path / "set", RECIPE, items)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_before_the_first_record_leaves_what_is_not_ours(tmp_path, encode_image):
+    (tmp_path / "set.partial").mkdir()
+    (tmp_path / "set.partial" / "mine.txt").touch()
+    with pytest.raises(RuntimeError):
+        items = broken_after(numbered(4, encode_image), 2, RuntimeError())
+        write_set(tmp_path / "set", RECIPE, items)
+    assert [p.name for p in (tmp_path / "set.partial").iterdir()] == ["mine.txt"]
+
+
+def test_a_complete_set_is_checked_again(tmp_path, encode_image):
+    def check(progress):
+        raise ValueError(f"{progress.records} words")
+
+    write_set(tmp_path / "set", RECIPE, numbered(4, encode_image))
+    with pytest.raises(ValueError, match="4 words"):
+        write_set(tmp_path / "set", RECIPE, numbered(4, encode_image), check)
+    assert count_records(tmp_path / "set") == 4
 
 
 def test_two_writers_of_one_set(tmp_path, encode_image):
@@ -228,11 +331,12 @@ def test_a_full_disk_is_one_line_and_the_rest_stays(
 
 
 @pytest.mark.slow
-def test_a_real_limit_of_the_file_system(tmp_path, encode_image):
+@pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])
+def test_a_real_limit_of_the_file_system(tmp_path, encode_image, limit):
     program = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 from dctc.data.writer import Record, write_set
 try:
     write_set({str(tmp_path / "set")!r}, {{"seed": 0}}, lambda taken:
@@ -249,6 +353,6 @@ except OSError as error:
         return (Record(b"x" * 1000, str(i)) for i in range(begin, 5000))
 
     write_set(tmp_path / "set", {"seed": 0}, items)
-    assert 0 < taken[0] < 5000
+    assert 0 < taken[0] < 5000 if limit == 2**20 else taken[0] == 0
     found = contents(tmp_path / "set")
     assert [found[b"label-%09d" % i] for i in (1, 700, 5000)] == [b"0", b"699", b"4999"]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, Benchmark, find_benchmarks
-from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
+from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS
+from dctc.data.claim import RECIPE, read_recipe
+from dctc.data.document_sets import SOURCES
 from dctc.data.environment import count_records
-from dctc.data.root import find_lmdbs, split_side
+from dctc.data.published import Benchmark
+from dctc.data.root import PARTIAL, find_lmdbs, split_side
 from dctc.reporting.tables import Table
 
 
@@ -29,29 +34,40 @@ class Entry(NamedTuple):
     fault: str
 
 
-def read_entry(path: Path) -> Entry:
-    """Count the records of an LMDB folder, and compare them with the registered set of its name."""
-    known = known_as(path)
+def read_entry(name: str, path: Path) -> Entry:
+    """Count the records of an LMDB folder, and compare them with what is known of it.
+
+    Args:
+        name: Its path below the data root, which tells its side of a split.
+        path: The folder.
+    """
+    if path.name.endswith(PARTIAL):
+        return Entry(path, 0, None, "unfinished; run its command again")
+    known, faults, records, result = known_as(name, path), [], 0, None
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             records = count_records(path)
+        faults += [str(warning.message) for warning in caught]
+        result = read_recipe(path).get("result")
     except (ValueError, OSError) as error:
-        return Entry(path, 0, known, str(error).removeprefix(f"LMDB {path.resolve()}: "))
-    if caught:
-        return Entry(path, records, known, str(caught[0].message).removeprefix(f"LMDB {path}: "))
-    if known and records != known.size:
-        fault = f"{records:,} records where {known.name} has {known.size:,}"
-        return Entry(path, records, known, fault)
-    return Entry(path, records, known, "")
+        faults.append(str(error))
+    written = result.get("records") if isinstance(result, dict) else None
+    if records and written not in (None, records):
+        faults.append(f"{records:,} records where its {RECIPE} has {written:,}")
+    if records and known and records != known.size:
+        faults.append(f"{records:,} records where {known.name} has {known.size:,}")
+    here = (f"LMDB {path}: ", f"LMDB {path.resolve()}: ")
+    faults = [fault.removeprefix(here[0]).removeprefix(here[1]) for fault in faults]
+    return Entry(path, records, known, "; ".join(faults))
 
 
-def known_as(path: Path) -> Benchmark | None:
+def known_as(name: str, path: Path) -> Benchmark | None:
     """Return the registered set whose name a folder bears, a test set only outside of train."""
-    tests = [] if split_side(path) == "train" else [BENCHMARKS]
-    registries = [*tests, TRAIN_WORDS, TEST_SETS, TRAIN_SETS, VAL_SETS]
-    named = [b for registry in registries for b in registry.values() if b.matches(path)]
-    return named[0] if named else None
+    tests = [] if split_side(Path(name)) == "train" else [*BENCHMARKS.values()]
+    documents = [part for source in SOURCES.values() for part in source.parts]
+    others = [s for sets in (TRAIN_WORDS, TEST_SETS, TRAIN_SETS, VAL_SETS) for s in sets.values()]
+    return next((b for b in [*tests, *others, *documents] if b.matches(path)), None)
 
 
 def list_sets(root: Path) -> tuple[Table, Table]:
@@ -59,19 +75,35 @@ def list_sets(root: Path) -> tuple[Table, Table]:
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
-        ValueError: If two folders bear the name of one benchmark.
     """
-    entries = {name: read_entry(path) for name, path in find_lmdbs(root).items()}
+    found = find_lmdbs(root, unfinished=True)
+    entries = {name: read_entry(name, path) for name, path in found.items()}
+    bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set
+    for name, entry in entries.items():
+        if entry.known:
+            bearers[entry.known.name].append(name)
     rows = [
-        [name, f"{e.records:,}", e.known.name if e.known else "-", e.fault or "complete"]
-        if e.known or e.fault
-        else [name, f"{e.records:,}", "-", "readable"]
+        [name, f"{e.records:,}", e.known.name if e.known else "-", _state(name, e, bearers)]
         for name, e in entries.items()
     ]
-    present, missing = find_benchmarks(root)
-    derived = [f"{name} is selected from {f.path}" for name, f in present.items() if f.derived]
-    sets = Table(f"Sets below {root}", ["set", "records", "known as", "state"], rows, derived)
-    chinese = find_sets(TEST_SETS, TEST_SETS, root)
-    missing += [b for name, b in TEST_SETS.items() if name not in chinese]
-    absent = [[b.name, f"{b.size:,}", b.how_to_get] for b in missing]
-    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], absent)
+    derived = {
+        name: bearers[b.derived_from][0]
+        for name, b in BENCHMARKS.items()
+        if name not in bearers and b.derived_from in bearers
+    }
+    notes = [f"{name} is selected from {source}" for name, source in derived.items()]
+    sets = Table(f"Sets below {root}", ["set", "records", "known as", "state"], rows, notes)
+    missing = [
+        [b.name, f"{b.size:,}", b.how_to_get]
+        for b in (*BENCHMARKS.values(), *TEST_SETS.values())
+        if b.name not in bearers and b.name not in derived
+    ]
+    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], missing)
+
+
+def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:
+    states = [entry.fault] if entry.fault else []
+    others = [n for n in bearers[entry.known.name] if n != name] if entry.known else []
+    if others:
+        states.append(f"{', '.join(others)} bears that name too; keep one of them")
+    return "; ".join(states) or ("complete" if entry.known else "readable; no count known")

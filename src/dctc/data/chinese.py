@@ -11,9 +11,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.alphabet import characters_lacking
 from dctc.data.augment import Augmentation
-from dctc.data.benchmarks import Benchmark, Found, open_benchmark
+from dctc.data.benchmarks import open_benchmark
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets, training_folders
 from dctc.data.lmdb import LmdbDataset
+from dctc.data.published import Benchmark, Found
 from dctc.data.root import data_root as find_data_root
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import UnionDataset, open_union

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dctc.data.benchmarks import Benchmark, Found, match
 from dctc.data.environment import count_records
+from dctc.data.published import Benchmark, Found, match
 from dctc.data.root import find_lmdbs
 
 _FUDAN = "FudanVI/benchmarking-chinese-text-recognition (GitHub)"

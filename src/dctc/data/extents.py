@@ -7,6 +7,26 @@ import numpy as np
 from dctc.text.protocol import Protocol
 
 
+def extents_fault(raw: bytes, characters: int, width: int) -> str:
+    """Return what is wrong with stored extents; empty if they are sound.
+
+    Args:
+        raw: As they are stored, ``(s, 2)`` float32.
+        characters: Characters of the label.
+        width: Width of the image.
+    """
+    if len(raw) != 8 * characters:
+        return f"extents of {len(raw) / 8:g} characters for a label of {characters}"
+    extents = np.frombuffer(raw, np.float32).reshape(-1, 2)
+    if not np.isfinite(extents).all():
+        return "extents are not finite"
+    if extents.min(initial=0) < 0 or extents.max(initial=0) > width:
+        return "extents reach out of the image"
+    if (extents[:, 1] < extents[:, 0]).any() or (np.diff(extents, axis=0) < 0).any():
+        return "extents are not in order"
+    return ""
+
+
 def label_extents(
     text: str, extents: np.ndarray, protocol: Protocol
 ) -> tuple[str, np.ndarray | None]:

@@ -10,6 +10,7 @@ ENVIRONMENT_VARIABLE = "DCTC_DATA"
 # `test` part that everyone trains on (train/synth/MJ/test), so a train folder above it decides.
 TRAIN_FOLDERS = frozenset({"train", "training", "val", "valid", "validation"})
 TEST_FOLDERS = frozenset({"test", "testing", "evaluation"})
+PARTIAL = ".partial"  # how the folder ends that a set is written into until it is complete
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -17,10 +18,14 @@ def data_root(root: str | Path | None = None) -> Path:
     return Path(root or os.environ.get(ENVIRONMENT_VARIABLE) or "data").absolute()
 
 
-def find_lmdbs(root: str | Path) -> dict[str, Path]:
+def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
     """Return the LMDB folders below ``root`` (or ``root`` itself), by relative path, sorted.
 
     Links are followed; a folder reached twice is listed once.
+
+    Args:
+        root: Where to look.
+        unfinished: Look below ``root`` for sets that have not been written to the end too.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
@@ -38,7 +43,7 @@ def find_lmdbs(root: str | Path) -> dict[str, Path]:
             below.clear()
             continue
         visited.add(real)
-        below.sort()
+        below[:] = sorted(name for name in below if unfinished or not name.endswith(PARTIAL))
         if "data.mdb" in files:
             found[Path(folder).relative_to(root).as_posix()] = Path(folder)
     return dict(sorted(found.items()))

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from dctc.data.environment import open_environment
+from dctc.data.extents import extents_fault
 from dctc.data.image import UNDECODABLE
 
 CHUNK = 2000  # records read by one process at a time
@@ -81,10 +82,10 @@ def scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
     looks = np.zeros((end - first, HASH_SIZE * HASH_SIZE // 8), np.uint8)
     faults = []
     with open_environment(path).begin() as transaction:
+        drawn = transaction.get(b"extents-%09d" % 1) is not None
         for record in range(first, end):
-            faults += [
-                Fault(record, w) for w in label_faults(transaction.get(b"label-%09d" % record))
-            ]
+            raw = transaction.get(b"label-%09d" % record)
+            faults += [Fault(record, what) for what in label_faults(raw)]
             encoded = transaction.get(b"image-%09d" % record)
             if encoded is None:
                 faults.append(Fault(record, "image missing"))
@@ -93,11 +94,19 @@ def scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
             digests[record - first] = int.from_bytes(digest, "big")
             try:
                 with Image.open(io.BytesIO(encoded)) as image:
-                    look = difference_hash(image)  # decodes it
+                    look, width = difference_hash(image), image.width  # decodes it
                     if min(image.size) >= MIN_SIDE:
                         looks[record - first] = look
             except UNDECODABLE as error:
                 faults.append(Fault(record, f"image cannot be decoded ({type(error).__name__})"))
+                continue
+            extents = transaction.get(b"extents-%09d" % record)
+            if extents is None:
+                what = "extents missing" if drawn else ""
+            else:
+                characters = len((raw or b"").decode(errors="replace"))
+                what = extents_fault(extents, characters, width)
+            faults += [Fault(record, what)] if what else []
     return Scan(digests, looks, faults)
 
 

@@ -15,6 +15,8 @@ from dctc.data.image import UNDECODABLE
 WIDTH = 1008  # pixels of the sheet, shared out over its columns
 HEIGHT = 64  # pixels of a crop at most; smaller crops are not enlarged
 CAPTION = 14  # pixels per em
+GAP = 8  # pixels between columns
+MAX_COLUMNS = WIDTH // (CAPTION + GAP)  # so that a caption has room for a character
 _GREY, _RED = (245, 245, 245), (200, 0, 0)
 
 
@@ -39,18 +41,20 @@ def contact_sheet(
 
     Raises:
         FileNotFoundError: If there is no LMDB.
-        ValueError: If it is none, or there is no font.
+        ValueError: If it is none, there is no font, or that many columns have no room.
     """
+    if columns > MAX_COLUMNS:
+        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
     records = count_records(path)
     chosen = np.random.default_rng(seed).permutation(records)[:count]
-    width, row_height = WIDTH // columns - 8, HEIGHT + CAPTION + 10
+    width, row_height = WIDTH // columns - GAP, HEIGHT + CAPTION + 10
     rows = -(-len(chosen) // columns)
-    sheet = Image.new("RGB", (columns * (width + 8), rows * row_height), "white")
+    sheet = Image.new("RGB", (columns * (width + GAP), rows * row_height), "white")
     draw = ImageDraw.Draw(sheet)
     available, unreadable = _Fonts(fonts), 0
     with open_environment(path).begin() as transaction:
         for i, record in enumerate(sorted(int(c) + 1 for c in chosen)):
-            x, y = (i % columns) * (width + 8) + 4, (i // columns) * row_height + 4
+            x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
             sheet.paste(_crop(transaction.get(b"image-%09d" % record), width), (x, y))
             raw = transaction.get(b"label-%09d" % record) or b""
             label = raw.decode(errors="replace")
@@ -63,6 +67,20 @@ def contact_sheet(
                 shown = shown[:-2] + "…" if len(shown) > 2 else ""
             draw.text((x, y + HEIGHT + 2), shown, "black", face)
     return sheet, unreadable
+
+
+def check_image_file(file: Path) -> None:
+    """Refuse a file that no image can be written to.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+        ValueError: If its name ends as none of the formats that Pillow writes.
+    """
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"{file}: there is no folder {file.parent}; make it first")
+    Image.init()
+    if Image.EXTENSION.get(file.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{file}: names no format of images; let it end in .png")
 
 
 def _crop(encoded: bytes | None, width: int) -> Image.Image:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dctc.data.claim import RECIPE, read_recipe, shortened
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.recipe import recipe
 from dctc.data.rendered_words import RenderedWords
-from dctc.data.writer import RECIPE, shortened
 from dctc.text import Charset
 
 
@@ -18,14 +18,15 @@ def stored_recipe(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it is broken.
     """
-    file = Path(folder) / RECIPE
-    if not file.is_file():
+    found = read_recipe(Path(folder))
+    if not found:
         raise FileNotFoundError(
             f"{folder}: no rendered words here ({RECIPE} is missing); 'dctc data render' or "
             f"dctc.data.prerender.render_set writes them"
         )
-    return json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:

@@ -12,7 +12,7 @@ import numpy as np
 from dctc.data.catalogue import read_entry
 from dctc.data.environment import open_environment
 from dctc.data.lookalikes import MAX_DISTANCE, look_alikes
-from dctc.data.root import split_side
+from dctc.data.root import PARTIAL, split_side
 from dctc.data.scan import Scan, scan
 from dctc.reporting.tables import Table
 
@@ -29,7 +29,8 @@ class Verified:
         records: Records read.
         faults: What is broken, one line each; none of a sound set.
         repeats: Records whose image is byte for byte that of an earlier record of the set.
-        findings: What need not be wrong: repeated images, look-alikes of a test set.
+        findings: What need not be wrong: repeated images, look-alikes of a test set, or that
+            nobody looked for these.
         scan: What was read; None of a set that cannot be.
     """
 
@@ -40,6 +41,13 @@ class Verified:
     repeats: int = 0
     findings: list[str] = field(default_factory=list)
     scan: Scan | None = None
+
+    @property
+    def state(self) -> str:
+        """``sound``, ``broken`` or ``unfinished``."""
+        if self.path.name.endswith(PARTIAL):
+            return "unfinished"
+        return "broken" if self.faults else "sound"
 
 
 def verify(
@@ -59,7 +67,7 @@ def verify(
     """
     found = {}
     for name, path in sets.items():
-        entry = read_entry(path)
+        entry = read_entry(name, path)
         found[name] = one = Verified(path, entry.known.name if entry.known else "-", entry.records)
         if entry.fault:
             one.faults.append(entry.fault)
@@ -77,6 +85,9 @@ def verify(
     for test in sides["test"]:
         for train in sides["train"]:
             _compare(test, train, found)
+    for name, one in found.items():
+        if one.scan is not None and split_side(Path(name)) is None and len(found) > 1:
+            one.findings.append("compared with no other set: neither train nor test is in its path")
     return found
 
 
@@ -135,10 +146,11 @@ def _some(numbers: list[int]) -> str:
 def report(found: dict[str, Verified]) -> Table:
     """Return the table of what was found; broken sets first among its notes."""
     rows = [
-        [name, f"{v.records:,}", v.known, "broken" if v.faults else "sound", f"{v.repeats:,}"]
-        for name, v in found.items()
+        [name, f"{v.records:,}", v.known, v.state, f"{v.repeats:,}"] for name, v in found.items()
     ]
-    notes = [f"BROKEN {name}: {fault}" for name, v in found.items() for fault in v.faults]
+    notes = [
+        f"{v.state.upper()} {name}: {fault}" for name, v in found.items() for fault in v.faults
+    ]
     notes += [f"{name}: {finding}" for name, v in found.items() for finding in v.findings]
     notes.append(
         "Look-alikes: difference hash of 16 x 16 bits after reduction to 17 x 16 grey pixels, at "

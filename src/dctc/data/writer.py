@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,19 @@ from typing import Any
 import lmdb
 import numpy as np
 
+from dctc.data.claim import (
+    FRESH,
+    PROGRESS,
+    RECIPE,
+    claim,
+    committed,
+    completed,
+    disk_errors,
+    write_recipe,
+)
 from dctc.data.record import Fault, Progress, Record
+from dctc.data.root import PARTIAL
 
-RECIPE = "recipe.json"  # beside data.mdb; what was written, and "result" once it is complete
-PROGRESS = b"progress"  # its key while the set is incomplete
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
 NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
@@ -43,7 +51,8 @@ def write_set(
         recipe: What the items are a function of, in JSON's types. Stored beside the data.
         items: Returns the items of the source from a number on, counted from 0; the same every
             time. Faults are warned about, counted and left out.
-        check: Looks at the counts before the set is called complete, and raises if they are wrong.
+        check: Looks at the counts before the set is called complete, also where it was complete
+            before, and raises if they are wrong.
         advance: Told how many items have been taken, after every transaction.
 
     Returns:
@@ -52,14 +61,14 @@ def write_set(
     Raises:
         ValueError: If the folder, or what is left of an earlier attempt, has another recipe, or
             there is no record to write.
-        OSError: If the disk is full, or another process writes this set. What has been committed
-            stays, and the same call goes on from there.
+        OSError: If the disk is full, or another process writes this set. Records that have been
+            committed stay, and the same call goes on from there.
     """
     folder = Path(folder)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = folder.with_name(f"{folder.name}{PARTIAL}")
     recipe = dict(json.loads(json.dumps(recipe)))  # as it comes back from the file
     if folder.exists():
-        return _completed(folder, recipe)
+        return _checked(completed(folder, recipe), check)
     partial.mkdir(parents=True, exist_ok=True)
     with (partial / "lock").open("w") as lock:
         try:
@@ -68,75 +77,35 @@ def write_set(
         except (BlockingIOError, PermissionError) as error:
             raise OSError(f"{partial}: another process is writing it; wait for it") from error
         if folder.exists():  # finished by that other process between the two looks
-            return _completed(folder, recipe)
-        _claim(partial, recipe)
-        with _disk_errors(partial):
-            progress = _write_all(partial, items, check, advance)
-        done = {**recipe, "result": vars(progress)}
-        (partial / RECIPE).write_text(json.dumps(done, indent=1, ensure_ascii=False) + "\n")
+            _discard(partial)
+            return _checked(completed(folder, recipe), check)
+        try:
+            claim(partial, recipe)
+            with disk_errors(partial):
+                progress = _write_all(partial, items, check, advance)
+            write_recipe(partial, {**recipe, "result": vars(progress)})
+        except BaseException:
+            with suppress(ValueError):  # what cannot be read is the error already, and stays
+                if not committed(partial).records:
+                    _discard(partial)
+            raise
         (partial / "lock").unlink()
         partial.rename(folder)
     return progress
 
 
-def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
-    file = folder / RECIPE
-    found = json.loads(file.read_text()) if file.is_file() else {}
-    result = found.pop("result", None)
-    if result is None:
-        raise ValueError(f"{folder}: exists already, and not by this command; name another folder")
-    _compare(folder, found, recipe)
-    return Progress(result["taken"], result["records"], Counter(result["faults"]))
+def _checked(progress: Progress, check: Callable[[Progress], None]) -> Progress:
+    """Return the counts of a set that is called complete, unless the check refuses them."""
+    check(progress)
+    return progress
 
 
-def _claim(partial: Path, recipe: dict[str, Any]) -> None:
-    file = partial / RECIPE
-    if _begun(partial):
-        found = json.loads(file.read_text())
-        found.pop("result", None)
-        _compare(partial, found, recipe)
-        return
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps(recipe, indent=1, ensure_ascii=False) + "\n")
-    fresh.rename(file)
-
-
-def _begun(partial: Path) -> bool:
-    """Tell whether a transaction has been committed; before that any recipe may take over."""
-    if not (partial / "data.mdb").is_file():
-        return False
-    environment = lmdb.open(str(partial), readonly=True, lock=False)
-    with environment.begin() as transaction:
-        begun = transaction.get(PROGRESS) is not None
-    environment.close()
-    return begun
-
-
-def _compare(folder: Path, found: dict[str, Any], recipe: dict[str, Any]) -> None:
-    for key in [*recipe, *found]:
-        if found.get(key) != recipe.get(key):
-            raise ValueError(
-                f"{folder}: was begun with {key} {shortened(found.get(key))}, not "
-                f"{shortened(recipe.get(key))}; give the same options, remove it, or name another"
-            )
-
-
-def shortened(value: Any) -> str:
-    """Return a value of a recipe as JSON of at most 60 characters, for a message."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-@contextmanager
-def _disk_errors(partial: Path) -> Iterator[None]:
-    try:
-        yield
-    except lmdb.Error as error:  # a full disk is lmdb.DiskError, a quota or a broken disk others
-        free = shutil.disk_usage(partial).free
-        raise OSError(
-            f"{partial}: cannot be written ({error}), {free:,} bytes are free there; make room and "
-            f"run the same command again: it goes on from the last committed record"
-        ) from error
+def _discard(partial: Path) -> None:
+    """Remove an unfinished set; a folder with something else in it stays."""
+    for name in ("data.mdb", RECIPE, FRESH, "lock"):
+        (partial / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        partial.rmdir()
 
 
 def _write_all(
@@ -156,9 +125,12 @@ def _write_all(
         while batch := list(islice(stream, PER_TRANSACTION)):
             progress = _growing(environment, _putter(batch, progress))
             advance(progress.taken)
-        if not progress.records:
-            raise ValueError(f"{partial}: there is no record to write; left out: {progress.faults}")
         check(progress)
+        if not progress.records:
+            left_out = ", ".join(f"{n:,} {reason}" for reason, n in progress.faults.items())
+            raise ValueError(
+                f"{partial}: there is no record to write; left out: {left_out or 'nothing'}"
+            )
 
         def finish(transaction: Any) -> None:
             transaction.put(b"num-samples", str(progress.records).encode())

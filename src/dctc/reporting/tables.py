@@ -68,7 +68,6 @@ class Table:
             table.add_column(
                 heading,
                 justify="left" if i < self.text_columns else "right",
-                vertical="bottom",
                 overflow="fold",
                 no_wrap=whole,
             )

@@ -36,8 +36,12 @@ def add_fonts(parser: ArgumentParser) -> None:
     parser.add_argument("--fonts", help=what)
 
 
-def find_sets(options: Any) -> dict[str, Path]:
+def find_sets(options: Any, unfinished: bool = False) -> dict[str, Path]:
     """Return the LMDBs that were asked for, named so that their side of a split shows.
+
+    Args:
+        options: From a parser with :func:`add_sets`.
+        unfinished: Sets that have not been written to the end too.
 
     Raises:
         FileNotFoundError: If a folder does not exist or holds none.
@@ -46,7 +50,7 @@ def find_sets(options: Any) -> dict[str, Path]:
 
     root, sets = data_root(options.root), {}
     for top in options.paths or [root]:
-        found = find_lmdbs(top)
+        found = find_lmdbs(top, unfinished)
         if not found:
             raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
         for path in found.values():

@@ -33,8 +33,9 @@ def list_(parser: ArgumentParser, args: list[str]) -> None:
 def verify(parser: ArgumentParser, args: list[str]) -> None:
     """Read every record: what is broken, repeated, or alike in train and test.
 
-    Ends with 1 if something is broken: a wrong count, an image that does not decode, a label that
-    is empty, has control characters or is not UTF-8. Repeats and look-alikes are only named.
+    Ends with 1 if something is unfinished or broken: a wrong count, an image that does not decode,
+    a label that is empty, has control characters or is not UTF-8, limits of characters that do not
+    fit. Repeats and look-alikes are only named.
     """
     add_sets(parser)
     add_workers(parser)
@@ -43,7 +44,7 @@ def verify(parser: ArgumentParser, args: list[str]) -> None:
 
     with progress_bar("records") as show:
         found = verification.verify(
-            find_sets(options),
+            find_sets(options, unfinished=True),
             options.workers,
             lambda name, done, of: show(done, what=name, total=of),
         )
@@ -79,8 +80,9 @@ def show(parser: ArgumentParser, args: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice (%(default)s)")
     add_fonts(parser)
     options = parser.parse_args(args)
-    from dctc.data.sheet import contact_sheet
+    from dctc.data.sheet import check_image_file, contact_sheet
 
+    check_image_file(options.out)
     sheet, undrawn = contact_sheet(
         options.path, options.count, options.columns, options.seed, options.fonts
     )

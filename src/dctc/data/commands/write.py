@@ -23,8 +23,8 @@ def convert(parser: ArgumentParser, args: list[str]) -> None:
     parser.add_argument(
         "--lenient",
         action="store_true",
-        help="leave out images that are missing or unreadable, each warned about and counted, and "
-        "take another number of words than the benchmark has",
+        help="leave out words whose image is missing or unreadable or whose label is broken, "
+        "warned about and counted, and take another number of words than the archive has",
     )
     options = parser.parse_args(args)
     with progress_bar("words") as show:

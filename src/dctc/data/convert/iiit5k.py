@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dctc.data.convert.mat import load_mat
+from dctc.data.convert.mat import load_mat, text_of
 from dctc.data.convert.word import Word, word_file
 
 
@@ -25,5 +25,5 @@ def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
         if field not in fields:
             raise ValueError(f"{source}: {source.stem} has no field {field}, only {list(fields)}")
     for entry in entries.ravel():
-        name, label = (str(entry[field].item()) for field in ("ImgName", "GroundTruth"))
+        name, label = (text_of(source, entry[field]) for field in ("ImgName", "GroundTruth"))
         yield word_file(images, name, label)

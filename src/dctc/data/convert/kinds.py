@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,15 +13,18 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS, Benchmark
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
 from dctc.data.convert.icdar import words_of_ic13_1015, words_of_icdar
 from dctc.data.convert.iiit5k import words_of_iiit5k
-from dctc.data.convert.lists import words_of_image_list, words_of_mjsynth, words_of_table
+from dctc.data.convert.lists import words_of_image_list, words_of_table
+from dctc.data.convert.mjsynth import mjsynth_lacks, words_of_mjsynth
 from dctc.data.convert.svt import words_of_svt
-from dctc.data.convert.synthtext import words_of_synthtext
+from dctc.data.convert.synthtext import synthtext_lacks, words_of_synthtext
 from dctc.data.convert.word import Word
 from dctc.data.image import UNDECODABLE
+from dctc.data.published import Benchmark
 from dctc.data.record import Fault, Progress, Record
+from dctc.data.scan import label_faults
 from dctc.data.writer import write_set
 
 
@@ -30,11 +35,13 @@ class Kind(NamedTuple):
         words: Yields its words, given the annotation file and the folder of images.
         source: What the annotation file is called or looks like.
         benchmark: Registered set that it becomes; None for training data and tables of one's own.
+        lacks: Says of training data what its annotation file lacks; empty if it is whole.
     """
 
     words: Callable[[Path, Path], Iterator[Word]]
     source: str
     benchmark: Benchmark | None = None
+    lacks: Callable[[Path], str] = lambda source: ""
 
 
 KINDS = {
@@ -48,8 +55,8 @@ KINDS = {
     "ic15-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC15_4468"]),
     "svtp": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["SVTP"]),
     "cute80": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["CUTE80"]),
-    "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt"),
-    "synthtext": Kind(words_of_synthtext, "gt.mat"),
+    "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt", lacks=mjsynth_lacks),
+    "synthtext": Kind(words_of_synthtext, "gt.mat", lacks=synthtext_lacks),
     "table": Kind(words_of_table, "any text file of lines: image, tab, label"),
 }
 
@@ -69,23 +76,28 @@ def convert(
         source: The archive's annotation file.
         out: Folder of the LMDB.
         images: Folder that the image names are relative to; None is that of ``source``.
-        lenient: Leave out images that are missing or unreadable, warn about them and count them,
-            and take another number of words than the benchmark has.
+        lenient: Leave out words whose image is missing or unreadable or whose label is broken, warn
+            about them and count them, and take another number of words than the archive has.
         advance: Told how many words have been read, now and then.
 
     Returns:
         The counts of the set.
 
     Raises:
-        ValueError: If the annotation file is not of its form; unless ``lenient``, if an image
-            cannot be decoded or the number of words is wrong.
-        OSError: Unless ``lenient``, if an image is missing; if the disk is full.
+        ValueError: If the annotation file is not of its form or there is no word; unless
+            ``lenient``, if an image is missing or cannot be decoded, a label is broken, the number
+            of words is wrong, or ``out`` was completed without some words.
+        OSError: If there is no annotation file, or the disk is full.
     """
-    words, _, benchmark = KINDS[kind]
+    words, _, benchmark, lacks = KINDS[kind]
     if not source.is_file():
         raise FileNotFoundError(
             f"{source}: no such file; for {kind} give the path of {KINDS[kind].source}"
         )
+    if lack := lacks(source):
+        if not lenient:
+            raise ValueError(f"{lack}; get the complete archive, or take it with --lenient")
+        warnings.warn(lack, UserWarning, stacklevel=2)
     folder = images or source.parent
 
     def items(taken: int) -> Iterator[Record | Fault]:
@@ -98,6 +110,14 @@ def convert(
             yield item
 
     def check(progress: Progress) -> None:
+        left_out = ", ".join(f"{n:,} {reason}" for reason, n in progress.faults.items())
+        if not progress.records:
+            raise ValueError(f"{source}: no word to write; left out: {left_out or 'nothing'}")
+        if left_out and not lenient:
+            raise ValueError(
+                f"{out}: words were left out with --lenient ({left_out}); take it with --lenient, "
+                f"or remove it and convert a complete archive"
+            )
         if benchmark and progress.records != benchmark.size and not lenient:
             raise ValueError(
                 f"{benchmark.name}: {progress.records:,} words where {benchmark.size:,} are "
@@ -106,12 +126,21 @@ def convert(
 
     with source.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    recipe = {"kind": kind, "source": source.name, "source_sha256": digest}
+    recipe = {
+        "kind": kind,
+        "source": source.name,
+        "source_sha256": digest,
+        # from the annotation file, so that an archive may move as a whole
+        "images": os.path.relpath(folder.resolve(), source.resolve().parent),
+    }
     return write_set(out, recipe, items, check, advance)
 
 
 def read_word(word: Word) -> Record | Fault:
-    """Read and decode a word's image; return a fault if that fails."""
+    """Read and decode a word's image; return a fault if that fails or the label is broken."""
+    # what is no Unicode, as MATLAB's characters need not be, is for the check to tell
+    if broken := label_faults(word.label.encode("utf-8", "surrogatepass")):
+        return Fault(word.name, broken[0], repr(word.label))
     try:
         encoded = word.read()
     except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""Text files of image names and labels: SVTP, CUTE80, MJSynth, and tables of one's own."""
+"""Text files of image names and labels: SVTP, CUTE80, and tables of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dctc.data.convert.word import Word, lines, word_file
 
@@ -28,26 +28,6 @@ def words_of_image_list(source: Path, images: Path) -> Iterator[Word]:
                 f"lexicon-size lexicon"
             )
         yield word_file(images, parts[0], parts[1])
-
-
-def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word]:
-    """Yield the words of MJSynth (Jaderberg et al., 2014): the label stands in the file's name.
-
-    Args:
-        source: ``annotation_train.txt`` or its neighbours: ``./2425/1/115_Lube_45484.jpg 45484``.
-        images: Folder that the names are relative to.
-
-    Raises:
-        ValueError: If a line is not of this form.
-    """
-    for number, line in lines(source):
-        name = line.split()[0]
-        parts = PurePosixPath(name).stem.split("_")
-        if len(parts) != 3:
-            raise ValueError(
-                f"{source}, line {number}: {line[:60]!r} names no file number_LABEL_number.jpg"
-            )
-        yield word_file(images, name, parts[1])
 
 
 def words_of_table(source: Path, images: Path) -> Iterator[Word]:
