@@ -21,6 +21,7 @@ from dctc.data.likeness import (
     likeness,
     mistaken,
 )
+from dctc.data.render import WordRenderer
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -117,6 +118,19 @@ def test_letters_without_ink_and_small_capitals_are_noticed(tmp_path):
     (font,) = find_fonts(str(tmp_path))
     assert font.covers(string.ascii_uppercase + string.digits)
     assert not font.characters & set(string.ascii_lowercase)
+
+
+def test_a_font_does_not_draw_characters_that_it_leaves_blank(tmp_path):
+    with TTFont(SHIPPED / "DejaVuSans.ttf") as file:
+        file["glyf"]["eacute"] = Glyph()
+        file.save(tmp_path / "blank.ttf")
+    (font,) = find_fonts(str(tmp_path))
+    assert "é" in font.characters  # the file claims it
+    assert font.covers("eèê") and not font.covers("é")
+    blank = WordRenderer([font])
+    assert blank.covers("eèê") and not blank.covers("caf\u00e9")
+    whole = next(f for f in find_fonts() if f.path.endswith("DejaVuSans.ttf"))
+    assert WordRenderer([font, whole]).fonts_for("é") == [whole]
 
 
 def test_shapes_that_are_no_letters_are_told_from_letters(fonts):

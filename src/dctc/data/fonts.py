@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dctc.data.glyphs import has_ink
 from dctc.data.likeness import matplotlib_folder
 from dctc.data.typeface import Typeface, examine
 
@@ -26,7 +27,8 @@ class Font:
 
     Attributes:
         path: The file; of a collection (``.ttc``) its first face.
-        characters: The characters that it draws as themselves. No other is to be drawn with it.
+        characters: The characters that it draws as themselves, or claims to beyond ASCII. No other
+            is to be drawn with it.
         family: Name that regular, bold and all other styles of a typeface share.
         capitals: Words in its capitals can be read; those of a script only begin words.
     """
@@ -37,8 +39,11 @@ class Font:
     capitals: bool = True
 
     def covers(self, text: str) -> bool:
-        """Say whether the font draws every character of ``text``."""
-        return self.characters.issuperset(text)
+        """Say whether the font draws every character of ``text``, and not as a blank."""
+        # The blanks of ASCII are known already; tens of thousands of others would take too long
+        return self.characters.issuperset(text) and all(
+            c.isascii() or has_ink(self.path, c) for c in text
+        )
 
 
 def find_fonts(fonts: str | None = None) -> list[Font]:

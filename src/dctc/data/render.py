@@ -122,7 +122,7 @@ class WordRenderer:
         fitting = (1 << len(self.fonts)) - 1
         for character in text:
             if character not in self._bits:
-                draws = [character in font.characters for font in self.fonts]
+                draws = [font.covers(character) for font in self.fonts]
                 self._bits[character] = sum(1 << i for i, yes in enumerate(draws) if yes)
             fitting &= self._bits[character]
         return fitting
