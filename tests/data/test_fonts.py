@@ -77,6 +77,8 @@ def test_no_font_at_all_is_an_error(tmp_path):
         find_fonts(str(tmp_path))
     with pytest.raises(ValueError, match="no such folder"):
         find_fonts(str(tmp_path / "absent"))
+    with pytest.raises(ValueError, match=r"cmsy10\.ttf': is a file; give a folder"):
+        find_fonts(str(tmp_path / "cmsy10.ttf"))
 
 
 def test_import_is_light():
@@ -152,6 +154,9 @@ def test_the_fonts_of_the_machine_come_from_fontconfig_or_the_usual_folders(tmp_
     program.chmod(0o755)
     monkeypatch.setattr(fonts_module.shutil, "which", lambda name: str(program))
     assert [Path(f.path).name for f in find_fonts("system")] == ["cmss10.ttf"]
+    program.write_text("#!/bin/sh\necho no configuration >&2\nexit 3\n")
+    with pytest.raises(ValueError, match=r"fc-list failed \(no configuration\); give a folder"):
+        find_fonts("system")
     monkeypatch.setattr(fonts_module.shutil, "which", lambda name: None)
     monkeypatch.setattr(
         fonts_module, "_system_folders", lambda: [tmp_path / "share", tmp_path / "absent"]
