@@ -86,6 +86,51 @@ def test_any_number_of_workers_writes_the_same(tmp_path, monkeypatch):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
+def test_errors_of_workers_are_one_line(tmp_path, monkeypatch, capsys):
+    draw = RenderedWords.__getitem__
+
+    def failing(self, drawn):
+        if drawn.number == 40:
+            raise ValueError("word 40 cannot be drawn; give another font")
+        return draw(self, drawn)
+
+    monkeypatch.setattr(RenderedWords, "__getitem__", failing)
+    arguments = [
+        "data",
+        "render",
+        "--count",
+        "100",
+        "--width",
+        "64",
+        "--out",
+        str(tmp_path / "set"),
+    ]
+    with pytest.raises(SystemExit):
+        dctc([*arguments, "--workers", "2"])
+    said = "dctc: word 40 cannot be drawn; give another font\n(DCTC_DEBUG=1 shows where)\n"
+    assert capsys.readouterr().err == said
+    with pytest.raises(ValueError, match="word 40") as raised:
+        render_set(words(100), tmp_path / "set", workers=2)
+    assert any("in failing" in note for note in raised.value.__notes__)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_named_and_drawing_goes_on(tmp_path, monkeypatch):
+    draw = RenderedWords.__getitem__
+
+    def killed(self, drawn):
+        if drawn.number == 40:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw(self, drawn)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RenderedWords, "__getitem__", killed)
+        with pytest.raises(OSError, match=r"draws was killed.*run the same command again"):
+            render_set(words(100), tmp_path / "set", workers=2)
+    assert render_set(words(100), tmp_path / "set").records == 100
+
+
 def committed(folder):
     """Words that an unfinished set holds."""
     if not (folder / "data.mdb").exists():
