@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import lmdb
 import numpy as np
@@ -142,6 +143,20 @@ def committed(folder):
     return json.loads(raw)["taken"] if raw else 0
 
 
+def children(process):
+    """Processes that a process began, where the system tells."""
+    file = Path(f"/proc/{process}/task/{process}/children")
+    return file.read_text().split() if file.exists() else []
+
+
+def runs(process):
+    state = Path(f"/proc/{process}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.slow
 def test_a_killed_rendering_goes_on_without_loss(tmp_path):
     arguments = ["-m", "dctc.cli", "data", "render", "--count", "1200", "--workers", "2"]
@@ -151,9 +166,14 @@ def test_a_killed_rendering_goes_on_without_loss(tmp_path):
         end = time.monotonic() + 60
         while committed(tmp_path / "set.partial") < 500 and time.monotonic() < end:
             time.sleep(0.01)
+        workers = children(begun.pid)
     finally:
         os.kill(begun.pid, signal.SIGKILL)
         begun.wait()
+    end = time.monotonic() + 20
+    while any(map(runs, workers)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(runs, workers))
     kept = committed(tmp_path / "set.partial")
     assert 0 < kept < 1200
     assert not (tmp_path / "set").exists()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,12 +50,12 @@ def render_set(
     chunks = _Chunks(dataset)
 
     def records(taken: int) -> Iterator[Record]:
-        # torch's workers end by themselves where the process that they work for was killed
         loader: DataLoader[Any] = DataLoader(
             chunks,
             batch_size=None,
             sampler=range(taken, len(dataset), CHUNK),
             num_workers=workers if workers > 1 else 0,
+            worker_init_fn=_end_with_parent,
         )
         for chunk in loader:
             if isinstance(chunk, Exception):
@@ -68,6 +71,18 @@ def render_set(
             f"{folder}: a process that draws was killed, perhaps for want of memory; run the same "
             f"command again, with fewer --workers: it goes on from the last committed word"
         ) from error
+
+
+def _end_with_parent(worker: int) -> None:
+    """End a worker where the process that it draws for was killed: torch's may wait for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Chunks(Dataset[list[Record] | Exception]):
