@@ -1,13 +1,20 @@
 """``dctc data``: each verb from its command line."""
 
+import json
+import shutil
 import string
+import warnings
 
+import lmdb
 import pytest
 from PIL import Image
 
 from dctc.cli import main as dctc
 from dctc.data.catalogue import list_sets
 from dctc.data.commands import VERBS
+from dctc.data.commands.write import _has_records
+from dctc.data.fonts import find_fonts
+from dctc.data.likeness import matplotlib_folder
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.record import Record
 from dctc.data.writer import write_set
@@ -210,14 +217,58 @@ def test_render_goes_below_the_data_root(root, capsys):
     assert words[0].image.shape == (32, 64, 3) and words[0].extents is not None
 
 
-@pytest.mark.filterwarnings("ignore:rendered. 2 of .* characters are in no font")
+LINES = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
+LATIN = pytest.mark.filterwarnings("ignore:rendered. . of .* characters are in no font")
+
+
+@LATIN
 def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, capsys):
     pytest.importorskip("wordfreq")
-    command = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
+    command = [*LINES, "--fonts", str(matplotlib_folder())]
     dctc([*command, "--top-k", "2"])
-    file = root / "train" / "rendered_zh.charset.txt"
+    said = "draws 62 characters, 0 of them Chinese; 2 are in no font: recipe.json has them\n"
+    assert capsys.readouterr().out.startswith(said)
+    file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
+    assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是的"
     assert len(file.read_text(encoding="utf-8")) == 38
     with pytest.raises(SystemExit):
         dctc([*command, "--top-k", "3"])
     assert "was begun with top_k 2, not 3" in capsys.readouterr().err
     assert len(file.read_text(encoding="utf-8")) == 38
+    # Of a set that was cut off they are its own too, but not where nothing is left of it
+    partial = folder.rename(folder.with_name("rendered_zh.partial"))
+    assert _has_records(folder)
+    shutil.rmtree(partial)
+    lmdb.open(str(partial)).close()
+    assert not _has_records(folder)
+    dctc([*command, "--top-k", "3"])
+    assert len(file.read_text(encoding="utf-8")) == 39
+
+
+@LATIN
+def test_chinese_lines_take_the_fonts_of_the_machine(root, monkeypatch, capsys):
+    pytest.importorskip("wordfreq")
+    asked = []
+
+    def find(fonts=None):
+        asked.append(fonts)
+        if fonts == "system":
+            raise ValueError("fonts 'system': none")
+        return find_fonts(fonts)
+
+    monkeypatch.setattr("dctc.data.fonts.find_fonts", find)
+    with pytest.warns(UserWarning, match="'system': none; drawn with the fonts of matplotlib"):
+        dctc([*LINES, "--top-k", "2"])
+    assert asked == ["system", None]
+    assert "draws 62 characters, 0 of them Chinese" in capsys.readouterr().out
+
+
+def test_warnings_are_lines_without_code(monkeypatch, capsys):
+    def warn(parser, args):
+        print(warnings.formatwarning(UserWarning("look"), UserWarning, "a.py", 3), end="")
+        print(warnings.formatwarning(Warning("old"), DeprecationWarning, "a.py", 3), end="")
+
+    monkeypatch.setitem(VERBS, "list", warn)
+    dctc(["data", "list"])
+    assert capsys.readouterr().out == "dctc: look\na.py:3: DeprecationWarning: old\n"
+    assert warnings.formatwarning(UserWarning("x"), UserWarning, "a.py", 3).startswith("a.py:3")

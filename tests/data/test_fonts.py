@@ -21,6 +21,7 @@ from dctc.data.likeness import (
     likeness,
     mistaken,
 )
+from dctc.data.render import WordRenderer
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -76,6 +77,8 @@ def test_no_font_at_all_is_an_error(tmp_path):
         find_fonts(str(tmp_path))
     with pytest.raises(ValueError, match="no such folder"):
         find_fonts(str(tmp_path / "absent"))
+    with pytest.raises(ValueError, match=r"cmsy10\.ttf': is a file; give a folder"):
+        find_fonts(str(tmp_path / "cmsy10.ttf"))
 
 
 def test_import_is_light():
@@ -119,6 +122,19 @@ def test_letters_without_ink_and_small_capitals_are_noticed(tmp_path):
     assert not font.characters & set(string.ascii_lowercase)
 
 
+def test_a_font_does_not_draw_characters_that_it_leaves_blank(tmp_path):
+    with TTFont(SHIPPED / "DejaVuSans.ttf") as file:
+        file["glyf"]["eacute"] = Glyph()
+        file.save(tmp_path / "blank.ttf")
+    (font,) = find_fonts(str(tmp_path))
+    assert "é" in font.characters  # the file claims it
+    assert font.covers("eèê") and not font.covers("é")
+    blank = WordRenderer([font])
+    assert blank.covers("eèê") and not blank.covers("caf\u00e9")
+    whole = next(f for f in find_fonts() if f.path.endswith("DejaVuSans.ttf"))
+    assert WordRenderer([font, whole]).fonts_for("é") == [whole]
+
+
 def test_shapes_that_are_no_letters_are_told_from_letters(fonts):
     rng = np.random.default_rng(0)
     noise = {c: ((20, 24), rng.bytes(480)) for c in string.ascii_uppercase + string.digits}
@@ -138,6 +154,9 @@ def test_the_fonts_of_the_machine_come_from_fontconfig_or_the_usual_folders(tmp_
     program.chmod(0o755)
     monkeypatch.setattr(fonts_module.shutil, "which", lambda name: str(program))
     assert [Path(f.path).name for f in find_fonts("system")] == ["cmss10.ttf"]
+    program.write_text("#!/bin/sh\necho no configuration >&2\nexit 3\n")
+    with pytest.raises(ValueError, match=r"fc-list failed \(no configuration\); give a folder"):
+        find_fonts("system")
     monkeypatch.setattr(fonts_module.shutil, "which", lambda name: None)
     monkeypatch.setattr(
         fonts_module, "_system_folders", lambda: [tmp_path / "share", tmp_path / "absent"]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import lmdb
 import numpy as np
@@ -86,6 +87,51 @@ def test_any_number_of_workers_writes_the_same(tmp_path, monkeypatch):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
+def test_errors_of_workers_are_one_line(tmp_path, monkeypatch, capsys):
+    draw = RenderedWords.__getitem__
+
+    def failing(self, drawn):
+        if drawn.number == 40:
+            raise ValueError("word 40 cannot be drawn; give another font")
+        return draw(self, drawn)
+
+    monkeypatch.setattr(RenderedWords, "__getitem__", failing)
+    arguments = [
+        "data",
+        "render",
+        "--count",
+        "100",
+        "--width",
+        "64",
+        "--out",
+        str(tmp_path / "set"),
+    ]
+    with pytest.raises(SystemExit):
+        dctc([*arguments, "--workers", "2"])
+    said = "dctc: word 40 cannot be drawn; give another font\n(DCTC_DEBUG=1 shows where)\n"
+    assert capsys.readouterr().err == said
+    with pytest.raises(ValueError, match="word 40") as raised:
+        render_set(words(100), tmp_path / "set", workers=2)
+    assert any("in failing" in note for note in raised.value.__notes__)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_named_and_drawing_goes_on(tmp_path, monkeypatch):
+    draw = RenderedWords.__getitem__
+
+    def killed(self, drawn):
+        if drawn.number == 40:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw(self, drawn)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RenderedWords, "__getitem__", killed)
+        with pytest.raises(OSError, match=r"draws was killed.*run the same command again"):
+            render_set(words(100), tmp_path / "set", workers=2)
+    assert render_set(words(100), tmp_path / "set").records == 100
+
+
 def committed(folder):
     """Words that an unfinished set holds."""
     if not (folder / "data.mdb").exists():
@@ -97,6 +143,20 @@ def committed(folder):
     return json.loads(raw)["taken"] if raw else 0
 
 
+def children(process):
+    """Processes that a process began, where the system tells."""
+    file = Path(f"/proc/{process}/task/{process}/children")
+    return file.read_text().split() if file.exists() else []
+
+
+def runs(process):
+    state = Path(f"/proc/{process}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.slow
 def test_a_killed_rendering_goes_on_without_loss(tmp_path):
     arguments = ["-m", "dctc.cli", "data", "render", "--count", "1200", "--workers", "2"]
@@ -106,9 +166,14 @@ def test_a_killed_rendering_goes_on_without_loss(tmp_path):
         end = time.monotonic() + 60
         while committed(tmp_path / "set.partial") < 500 and time.monotonic() < end:
             time.sleep(0.01)
+        workers = children(begun.pid)
     finally:
         os.kill(begun.pid, signal.SIGKILL)
         begun.wait()
+    end = time.monotonic() + 20
+    while any(map(runs, workers)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(runs, workers))
     kept = committed(tmp_path / "set.partial")
     assert 0 < kept < 1200
     assert not (tmp_path / "set").exists()

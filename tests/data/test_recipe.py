@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dctc.data.fonts import find_fonts
+from dctc.data import rendered_words
+from dctc.data.fonts import Font, find_fonts
 from dctc.data.recipe import drawn_key, recipe
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords
@@ -54,3 +55,37 @@ def test_the_key_of_a_drawn_set_is_that_of_its_images(fonts, tmp_path):
 
     assert key() == key(size=9) == key(words=str(files[1]))
     assert len({key(), key(fonts=fonts[:1]), key(words="python")}) == 3
+
+
+def test_english_recipes_keep_their_entries(fonts):
+    """The keys of finished runs hash them."""
+    made = recipe(RenderedWords("train", 7, WordRenderer(fonts)))
+    assert (
+        list(made)
+        == (
+            "renderer versions split size seed height width protocol max_length grayscale language "
+            "words top_k charset corpus preset fonts"
+        ).split()
+    )
+    assert list(made["versions"]) == "dctc python numpy pillow freetype jpeg".split()
+
+
+def test_chinese_recipes_tell_how_frequent_characters_are(fonts, tmp_path, monkeypatch):
+    (tmp_path / "charset.txt").write_text("0a的一国")
+    options = {"charset": str(tmp_path / "charset.txt"), "protocol": "verbatim", "language": "zh"}
+    claimed = [Font(fonts[0].path, frozenset("0a的一"), "one")]
+
+    def made(**frequencies: float) -> tuple[dict, str]:
+        monkeypatch.setattr(rendered_words, "character_frequencies", lambda: frequencies)
+        with pytest.warns(UserWarning, match="1 of 5 .* left out: 国"):
+            words = RenderedWords("train", 7, WordRenderer(claimed), **options, top_k=3)
+        return recipe(words), drawn_key(words)
+
+    (first, key), (again, same), (other, differs) = (
+        made(的=0.5, 一=0.3, 国=share) for share in (0.2, 0.2, 0.25)
+    )
+    assert first == again and key == same != differs
+    assert first["frequencies"]["characters"] == 3
+    assert first["frequencies"]["sha256"] != other["frequencies"]["sha256"]
+    assert first["left_out"] == "国"
+    assert {"wordfreq", "fonttools"} < set(first["versions"])

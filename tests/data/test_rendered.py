@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dctc.data import rendered_words
 from dctc.data.batch import Batch, collate
 from dctc.data.fonts import Font, find_fonts
 from dctc.data.render import WordRenderer
@@ -101,9 +102,11 @@ def test_errors_come_before_the_first_sample(renderer, tmp_path):
     (tmp_path / "upper.txt").write_text(string.ascii_uppercase)
     with pytest.raises(ValueError, match="maps no character to one of its"):
         RenderedWords("train", 10, renderer, charset=str(tmp_path / "upper.txt"))
-    halves = WordRenderer([Font("half.ttf", frozenset(string.ascii_letters))])
-    with pytest.raises(ValueError, match=r"'0' .* is in no font; tried half\.ttf"):
-        RenderedWords("train", 10, halves)
+    for preset in ("easy", "scene"):
+        halves = WordRenderer([Font("half.ttf", frozenset(string.ascii_letters))], preset=preset)
+        every = r"no font draws 0 \(U\+0030\), .*, 9 \(U\+0039\); tried half\.ttf; give"
+        with pytest.raises(ValueError, match=every):
+            RenderedWords("train", 10, halves)
     with pytest.raises(ValueError, match="do not fill one batch"):
         module(epoch_size=4).train_dataloader()
 
@@ -126,7 +129,10 @@ def test_words_of_a_file_are_drawn(renderer, tmp_path):
 def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, tmp_path):
     (tmp_path / "alphabet.txt").write_text("0123456789abc汉字")
     options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "language": "zh"}
-    with pytest.warns(UserWarning, match=r"2 of 15 characters are in no font: '字汉'; tried .*ttf"):
+    with pytest.warns(
+        UserWarning,
+        match=r"2 of 15 .* in no font .*: 字 \(U\+5B57\), 汉 \(U\+6C49\); tried .*cmtt10; give",
+    ):
         words = RenderedWords("train", 10, renderer, **options)
     assert set("".join(words[Draw(0, i)].label for i in range(40))) <= set("0123456789abc")
     drawn = {*string.ascii_letters, *string.digits, "汉", "字"}
@@ -135,8 +141,25 @@ def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, tmp_path
     samples = [words[Draw(0, i)] for i in range(60)]
     assert {"汉", "字"} <= set("".join(s.label for s in samples))
     assert all(len(s.extents) == len(s.label) for s in samples)
+    (tmp_path / "words.txt").write_text("漢字")
+    with pytest.raises(ValueError, match="none of the 1 words of the corpus is made of the 2 Chin"):
+        RenderedWords("train", 10, chinese, **options, words=str(tmp_path / "words.txt"))
+    assert words.left_out == ""
     with pytest.raises(ValueError, match="none of its 36 characters is Chinese"):
         RenderedWords("train", 10, renderer, language="zh")
+
+
+def test_the_commonest_characters_come_without_symbols(renderer, tmp_path, monkeypatch):
+    characters = "的一国、①é01ab"
+    (tmp_path / "alphabet.txt").write_text(characters)
+    monkeypatch.setattr(
+        rendered_words, "character_frequencies", lambda: dict.fromkeys("的一国", 1.0)
+    )
+    every = WordRenderer([Font(renderer.fonts[0].path, frozenset(characters + "AB"))])
+    options = {"charset": str(tmp_path / "alphabet.txt"), "language": "zh"}
+    words = RenderedWords("train", 10, every, **options, protocol="chinese_fold", top_k=2)
+    labels = "".join(words[Draw(0, i)].label for i in range(300))
+    assert set(labels) == set("的一01ab")
 
 
 def test_validation_may_use_fonts_unseen_in_training():

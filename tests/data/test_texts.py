@@ -79,6 +79,14 @@ def test_numbers_are_of_many_kinds():
 def test_errors():
     with pytest.raises(ValueError, match="the corpus holds no word"):
         EnglishTexts({}, PLAIN)
-    nothing = replace(PLAIN, covers=lambda text: False)
+    for word, limits in (("übung", PLAIN), ("word", replace(PLAIN, max_length=3))):
+        with pytest.raises(ValueError, match=r"none of the 1 words of the corpus fits .* 'train'"):
+            EnglishTexts({word: 1.0}, limits)
+    unwritten = replace(PLAIN, covers=lambda text: not text.isalpha())
+    with pytest.raises(ValueError, match=r"none of the .,... words"):
+        draw(unwritten, 1)
+    digits = replace(PLAIN, characters=frozenset(string.digits))
+    assert EnglishTexts({"word": 1.0}, digits).draw(np.random.default_rng(0))
+    nothing = replace(digits, covers=lambda text: False)
     with pytest.raises(ValueError, match="use more characters, or raise max_length"):
         draw(nothing, 1)

@@ -87,3 +87,16 @@ def test_errors():
     alone = next(c for c in string.digits if not is_held_out(c))
     with pytest.raises(ValueError, match="use more characters or raise max_length"):
         draw(WordSource("heldout", alone, max_length=1), 1)
+
+
+def test_a_corpus_without_a_word_to_draw_is_an_error():
+    for counts, characters, length in (
+        ({"übung": 1}, string.ascii_letters, 12),
+        ({"word": 1}, "word", 3),
+    ):
+        with pytest.raises(ValueError, match=r"none of the 1 words of the corpus fits .* split"):
+            WordSource("train", characters, length, counts=counts)
+    split = "train" if is_held_out("word") else "heldout"
+    with pytest.raises(ValueError, match="none of the 1 words"):
+        WordSource(split, counts={"word": 1})
+    assert draw(WordSource("train", string.digits, counts={"word": 1}), 5)  # nothing to write it in

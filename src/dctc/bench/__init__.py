@@ -30,7 +30,13 @@ def main(args: list[str] | None = None) -> None:
         help="CPU threads (default: 1, then 2); losses, models and predict take the first",
     )
     parser.add_argument(
-        "--images", type=Path, help="predict: folder or LMDB to read (default: images of noise)"
+        "--images",
+        type=Path,
+        help="predict: folder or LMDB to read (default: images of noise); data: LMDBs of English "
+        "words (default: those of the data root)",
+    )
+    parser.add_argument(
+        "--draws", type=positive, help="data: images read while memory is watched (default: few)"
     )
     overfit = parser.add_argument_group("overfit")
     overfit.add_argument("--models", nargs="+", default=[], help="model fragments (default: all)")
@@ -67,7 +73,7 @@ def main(args: list[str] | None = None) -> None:
     if options.what == "data":
         from dctc.bench.data import bench_data
 
-        bench_data(options.scale)
+        bench_data(options.scale, options.images, options.draws)
         return
     if options.what == "overfit":
         from dctc.bench.overfit import bench_overfit

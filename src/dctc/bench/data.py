@@ -6,7 +6,6 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from dctc.bench.memory import FREE_DRAWS, memory_growth, random_draws
+from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
 from dctc.data.fonts import find_fonts
 from dctc.data.lmdb import LmdbDataset
@@ -23,7 +24,6 @@ from dctc.data.presets import PRESETS
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords
 from dctc.data.root import data_root, find_lmdbs
-from dctc.data.sampler import Draw
 from dctc.data.union import UnionDataset
 from dctc.losses import DCTCLoss
 from dctc.models import TimmRecognizer
@@ -37,32 +37,46 @@ from dctc.training.module import RecognizerModule
 SCALES = {"tiny": (50, 100, 2), "smoke": (4000, 20_000, 40), "small": (20_000, 200_000, 200)}
 BATCH_SIZE = 64
 WORKERS = (0, 1, 2)
-FREE_DRAWS = 4  # the first quarter of the draws fills caches and is not measured
+AUGMENTED = "LMDB augmented"
 ENGLISH = (*BENCHMARKS.values(), *TRAIN_WORDS.values())
 
 
-def bench_data(scale: str) -> Table:
+def bench_data(scale: str, lmdb: Path | None = None, draws: int | None = None) -> Table:
     """Measure the data of the English sets below the data root; without any, that of drawn words.
 
     Args:
         scale: How much.
+        lmdb: Measure the LMDBs in or below this folder instead.
+        draws: Images that are read while the memory is watched; None is by scale.
+
+    Raises:
+        FileNotFoundError: If there is no LMDB in or below the folder.
     """
-    count, draws, batches = SCALES.get(scale, SCALES["small"])
+    count, usual_draws, batches = SCALES.get(scale, SCALES["small"])
+    draws = draws or usual_draws
     with tempfile.TemporaryDirectory() as folder:
         words = _words("easy", max(count, BATCH_SIZE * (batches + 2)))
-        source, images = _images(Path(folder), words)
+        source, images = _images(Path(folder), words, lmdb)
+        least = BATCH_SIZE * (batches + 2)
+        if len(images) < least:
+            raise ValueError(
+                f"{source}: {len(images):,} images, and {least:,} are needed; name larger LMDBs "
+                f"with --images, or take --scale tiny"
+            )
+        augmented = AugmentedDataset(images, Augmentation(1.0), seed=0)
         measured: dict[str, Any] = {
             "source": source,
             "decoded_per_cpu_s": _per_cpu_second(images, count),
+            "augmented_per_cpu_s": _per_cpu_second(augmented, count),
             "drawn_per_cpu_s": {
                 name: _per_cpu_second(_words(name, count), count // 4) for name in PRESETS
             },
             "loader_per_s": {str(w): _loader_speed(images, w, count) for w in WORKERS},
             "waiting_share": {
                 kind: {str(w): _waiting_share(data, w, batches) for w in WORKERS}
-                for kind, data in (("LMDB", images), ("drawn", words))
+                for kind, data in (("LMDB", images), (AUGMENTED, augmented), ("drawn", words))
             },
-            "memory_growth_bytes": _memory_growth(images, draws),
+            "memory_growth_bytes": memory_growth(images, draws),
             "memory_draws": draws - draws // FREE_DRAWS,
         }
     table = _table(measured)
@@ -78,12 +92,14 @@ def _words(preset: str, count: int) -> RenderedWords:
     return RenderedWords("train", count, WordRenderer(find_fonts(), preset=preset))
 
 
-def _images(folder: Path, words: RenderedWords) -> tuple[str, UnionDataset]:
-    """Return the English sets below the data root; without any, the drawn words as an LMDB."""
-    root = data_root()
+def _images(folder: Path, words: RenderedWords, lmdb: Path | None) -> tuple[str, UnionDataset]:
+    """Return the LMDBs asked for, or the English sets of the data root, or else drawn words."""
+    root = lmdb or data_root()
     lmdbs = find_lmdbs(root) if root.is_dir() else {}
-    found = [path for path in lmdbs.values() if any(b.matches(path) for b in ENGLISH)]
-    source = f"{len(found)} English sets"
+    found = [p for p in lmdbs.values() if lmdb or any(b.matches(p) for b in ENGLISH)]
+    source = str(lmdb) if lmdb else f"{len(found)} English sets"
+    if lmdb and not found:
+        raise FileNotFoundError(f"{lmdb}: no LMDB (data.mdb) in it or below it")
     if not found:
         render_set(words, folder / "drawn")
         found, source = [folder / "drawn"], "drawn words"
@@ -92,19 +108,12 @@ def _images(folder: Path, words: RenderedWords) -> tuple[str, UnionDataset]:
     return source, UnionDataset(parts)
 
 
-def _draws(size: int, count: int) -> Iterator[Draw]:
-    """Yield draws all over a set, the same every time."""
-    generator = torch.Generator().manual_seed(0)
-    for i, index in enumerate(torch.randint(size, (count,), generator=generator).tolist()):
-        yield Draw(index, i)
-
-
 def _per_cpu_second(dataset: Any, count: int) -> float:
     """Return samples per second of CPU time in one process, which other work disturbs less."""
-    for draw in _draws(len(dataset), max(count // 4, 1)):
+    for draw in random_draws(len(dataset), max(count // 4, 1)):
         dataset[draw]
     began = time.process_time()
-    for draw in _draws(len(dataset), count):
+    for draw in random_draws(len(dataset), count):
         dataset[draw]
     return count / (time.process_time() - began)
 
@@ -153,31 +162,11 @@ def _waiting_share(dataset: Any, workers: int, count: int) -> float:
         return waited / (time.perf_counter() - began)
 
 
-def _memory_growth(dataset: Any, draws: int) -> int | None:
-    """Return by how many bytes a process grows while it reads; None where that is not known."""
-    with ProcessPoolExecutor(1) as pool:
-        return pool.submit(_growth, dataset, draws).result()
-
-
-def _growth(dataset: Any, draws: int) -> int | None:
-    before = None
-    for i, draw in enumerate(_draws(len(dataset), draws)):
-        if i == draws // FREE_DRAWS:
-            before = _anonymous_bytes()
-        dataset[draw]
-    after = _anonymous_bytes()
-    return None if before is None or after is None else after - before
-
-
-def _anonymous_bytes() -> int | None:
-    """Return this process's own memory, without mapped files: an LMDB fills the page cache."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((1024 * int(s.split()[1]) for s in lines if s.startswith("RssAnon:")), None)
-
-
 def _table(m: dict[str, Any]) -> Table:
-    rows = [["decoded and resized, images per CPU second", f"{m['decoded_per_cpu_s']:,.0f}"]]
+    rows = [
+        ["decoded and resized, images per CPU second", f"{m['decoded_per_cpu_s']:,.0f}"],
+        ["the same and augmented", f"{m['augmented_per_cpu_s']:,.0f}"],
+    ]
     for name, speed in m["drawn_per_cpu_s"].items():
         rows.append([f"drawn, {name}, words per CPU second", f"{speed:,.0f}"])
     for workers, speed in m["loader_per_s"].items():

@@ -1,4 +1,9 @@
-"""Augmentation of training images, and the two views that consistency losses compare."""
+"""Augmentation of training images, and the two views that consistency losses compare.
+
+torchvision.transforms.v2 is not used: none of its transforms stretches characters one by one or
+takes a generator of the sample's own, and the nearest of them (affine, perspective, colour jitter,
+blur) together took longer in one process than what is here, on tensors as on Pillow's images.
+"""
 
 from __future__ import annotations
 

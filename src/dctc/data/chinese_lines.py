@@ -1,4 +1,4 @@
-"""Chinese lines: words, characters by their frequency, and all characters alike."""
+"""Chinese lines: words and punctuation, characters by their frequency, all characters alike."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from dctc.data.words import TEMPER
 # characters alike (so that the rare ones come up), numbers, and Latin letters.
 _KINDS = ("words", "frequent", "any", "number", "latin")
 _SHARES = (0.4, 0.25, 0.2, 0.08, 0.07)
+_PUNCTUATED = 0.15  # of the lines of words have punctuation; ours
+_PUNCTUATION = (
+    "{}， {}。 {}、 {}： {}； {}！ {}？ {}… （{}） 《{}》 “{}” 「{}」 【{}】 —{} ·{}".split()
+)
 _RAREST = 0.3  # of the median frequency, for characters of which none is known
 
 
@@ -22,13 +26,14 @@ class ChineseLines:
     """Draws lines of 1 to ``limits.max_length`` characters, mostly short ones.
 
     Args:
-        characters: The characters to draw with.
+        characters: The characters to draw with; symbols too, which come up among all characters
+            alike and, Chinese punctuation, beside words.
         counts: Words with their frequencies, perhaps none; p ~ frequency ** TEMPER.
         frequencies: Of characters, perhaps none: all are then alike.
         limits: Which lines may be drawn.
 
     Raises:
-        ValueError: If there is no character.
+        ValueError: If there is no character, or there are words and none of them can be drawn.
     """
 
     def __init__(
@@ -40,13 +45,20 @@ class ChineseLines:
     ) -> None:
         if not characters:
             raise ValueError("texts: the fonts draw no character of the charset; give other fonts")
-        self.limits = limits
+        self.limits, self.characters = limits, list(characters)
         # Fonts without a Chinese character draw what else there is
         self.alphabet = [c for c in characters if is_chinese(c)] or list(characters)
         self.latin = [c for c in characters if c.isascii() and c.isalnum()] or self.alphabet
+        self.punctuation = [p for p in _PUNCTUATION if self._writes(p.replace("{}", ""))]
         known = set(self.alphabet)
         self.counts = {word: count for word, count in counts.items() if known.issuperset(word)}
+        if counts and not self.counts and any(map(is_chinese, known)):
+            raise ValueError(
+                f"texts: none of the {len(counts):,} words of the corpus is made of the "
+                f"{len(known):,} Chinese characters to draw; give another corpus or charset"
+            )
         self.words = Chances(list(self.counts), [c**TEMPER for c in self.counts.values()])
+        self.frequencies = frequencies
         floor = _RAREST * float(np.median(list(frequencies.values()))) if frequencies else 1.0
         weights = [frequencies.get(c, floor) ** TEMPER for c in self.alphabet]
         self.frequent = Chances(self.alphabet, weights)
@@ -71,7 +83,23 @@ class ChineseLines:
             line = ""
             while len(line) < length:
                 line += self.words.draw(dice)
+            if self.punctuation and dice.random() < _PUNCTUATED:
+                around = dice.choice(self.punctuation)
+                room = self.limits.max_length - len(around) + len("{}")
+                return around.replace("{}", line[: max(1, room)])
             return line[: self.limits.max_length]
         if kind == "any":
-            return "".join(dice.choices(self.alphabet, k=length))
+            return self._mixed(dice.choices(self.characters, k=length))
         return "".join(self.frequent.draw(dice) for _ in range(length))
+
+    def _writes(self, marks: str) -> bool:
+        label = self.limits.protocol(marks)
+        return self.limits.characters.issuperset(label) and self.limits.covers(marks)
+
+    def _mixed(self, characters: Sequence[str]) -> str:
+        """Return the first character and those of the others that a font draws beside it."""
+        line = ""
+        for character in characters:
+            if not line or self.limits.covers(line + character):
+                line += character
+        return line

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dctc.data.glyphs import has_ink
 from dctc.data.likeness import matplotlib_folder
 from dctc.data.typeface import Typeface, examine
 
@@ -26,7 +27,8 @@ class Font:
 
     Attributes:
         path: The file; of a collection (``.ttc``) its first face.
-        characters: The characters that it draws as themselves. No other is to be drawn with it.
+        characters: The characters that it draws as themselves, or claims to beyond ASCII. No other
+            is to be drawn with it.
         family: Name that regular, bold and all other styles of a typeface share.
         capitals: Words in its capitals can be read; those of a script only begin words.
     """
@@ -37,8 +39,11 @@ class Font:
     capitals: bool = True
 
     def covers(self, text: str) -> bool:
-        """Say whether the font draws every character of ``text``."""
-        return self.characters.issuperset(text)
+        """Say whether the font draws every character of ``text``, and not as a blank."""
+        # The blanks of ASCII are known already; tens of thousands of others would take too long
+        return self.characters.issuperset(text) and all(
+            c.isascii() or has_ink(self.path, c) for c in text
+        )
 
 
 def find_fonts(fonts: str | None = None) -> list[Font]:
@@ -56,7 +61,7 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
         At least one font.
 
     Raises:
-        ValueError: If there is no such folder or no text font in it.
+        ValueError: If there is no such folder or no text font in it, or ``fc-list`` fails.
     """
     where, files = _files(fonts)
     found: list[Font] = []
@@ -80,7 +85,7 @@ def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
         fonts: As for :func:`find_fonts`.
 
     Raises:
-        ValueError: If there is no such folder.
+        ValueError: If there is no such folder, or ``fc-list`` fails.
     """
     return _files(fonts)[1]
 
@@ -110,9 +115,10 @@ def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
     else:
         root = Path(fonts) if fonts is not None else matplotlib_folder()
         if not root.is_dir():
+            what = "is a file" if root.exists() else "no such folder"
             raise ValueError(
-                f"fonts {str(root)!r}: no such folder; give a folder of font files, or "
-                f"{SYSTEM!r} for those of the machine"
+                f"fonts {str(root)!r}: {what}; give a folder of font files, or {SYSTEM!r} for "
+                f"those of the machine"
             )
         where, files = str(root), _below(root)
     return where, [(file, examine(file)) for file in files]
@@ -129,9 +135,12 @@ def _system_files() -> list[Path]:
         return sorted(
             {file for root in _system_folders() if root.is_dir() for file in _below(root)}
         )
-    listed = subprocess.run(
-        [program, "--format=%{file}\n"], capture_output=True, text=True, check=True
-    )
+    listed = subprocess.run([program, "--format=%{file}\n"], capture_output=True, text=True)
+    if listed.returncode:
+        said = (listed.stderr.splitlines() or [f"it ended with {listed.returncode}"])[0]
+        raise ValueError(
+            f"fonts {SYSTEM!r}: {program} failed ({said}); give a folder of fonts instead"
+        )
     paths = {Path(line) for line in listed.stdout.splitlines()}
     return sorted(p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file())
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFont
 
+_TRIAL = 24  # pixels per em, ours: no stroke is so thin that it leaves no trace at that size
 _UNKERNED = "\u2e80"  # from here on, Chinese characters and the like, all equally wide
 
 
@@ -44,6 +45,11 @@ def glyph(path: str, size: int, character: str) -> Glyph:
     picture = Image.new("L", core.size)
     picture.im.paste(core, (0, 0, width, height))  # bytes(core) would go pixel by pixel
     return Glyph(np.asarray(picture), left, top)
+
+
+def has_ink(path: str, character: str) -> bool:
+    """Say whether a font draws a character that can be seen."""
+    return face(path, _TRIAL).getmask(character).getbbox() is not None
 
 
 def gap(text: str, path: str, size: int) -> float:

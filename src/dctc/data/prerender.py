@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from dctc.data.recipe import recipe
 from dctc.data.record import Progress, Record
@@ -41,33 +45,61 @@ def render_set(
 
     Raises:
         ValueError: If the folder holds a set of another recipe.
-        OSError: If the disk is full.
+        OSError: If the disk is full, or a process that draws was killed.
     """
     chunks = _Chunks(dataset)
 
     def records(taken: int) -> Iterator[Record]:
-        # torch's workers end by themselves where the process that they work for was killed
         loader: DataLoader[Any] = DataLoader(
             chunks,
             batch_size=None,
             sampler=range(taken, len(dataset), CHUNK),
             num_workers=workers if workers > 1 else 0,
+            worker_init_fn=_end_with_parent,
         )
         for chunk in loader:
+            if isinstance(chunk, Exception):
+                raise chunk
             yield from chunk
 
-    return write_set(folder, recipe(dataset), records, advance=advance)
+    try:
+        return write_set(folder, recipe(dataset), records, advance=advance)
+    except RuntimeError as error:  # torch's, wherever the news of the worker's end arrives
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        raise OSError(
+            f"{folder}: a process that draws was killed, perhaps for want of memory; run the same "
+            f"command again, with fewer --workers: it goes on from the last committed word"
+        ) from error
 
 
-class _Chunks(Dataset[list[Record]]):
-    """The words from a number on, encoded."""
+def _end_with_parent(worker: int) -> None:
+    """End a worker where the process that it draws for was killed: torch's may wait for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class _Chunks(Dataset[list[Record] | Exception]):
+    """The words from a number on, encoded; in a worker, what bad input raises instead of them."""
 
     def __init__(self, words: RenderedWords) -> None:
         self.words = copy.copy(words)
         self.words.protocol = verbatim  # labels are stored raw; what is drawn stays the same
 
-    def __getitem__(self, first: int) -> list[Record]:
-        return [self._draw(i) for i in range(first, min(first + CHUNK, len(self.words)))]
+    def __getitem__(self, first: int) -> list[Record] | Exception:
+        try:
+            return [self._draw(i) for i in range(first, min(first + CHUNK, len(self.words)))]
+        except (ValueError, OSError) as error:
+            if get_worker_info() is None:
+                raise
+            error.add_note(traceback.format_exc())  # torch would put it into the message
+            return error
 
     def _draw(self, number: int) -> Record:
         sample = self.words[Draw(number, number)]

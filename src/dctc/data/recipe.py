@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import PIL
 from PIL import features
 
 import dctc
+from dctc.data.chinese_lines import ChineseLines
 from dctc.data.rendered_words import RenderedWords
 
 RENDERER_VERSION = 3  # raised by hand when the same seed would give other images
@@ -27,11 +29,12 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
 
     Returns:
         Versions, the split, its size and seed, charset and protocol, the preset's values, the
-        fonts, and a hash of the words. Hashes are the first 16 digits of SHA-256.
+        fonts, and a hash of the words; of Chinese lines a hash of the characters' frequencies too,
+        and the characters that no font draws. Hashes are the first 16 digits of SHA-256.
     """
     renderer, counts = dataset.renderer, dataset.words.counts
     corpus = "".join(f"{word}\t{count!r}\n" for word, count in counts.items())
-    return {
+    made: dict[str, Any] = {
         "renderer": RENDERER_VERSION,
         "versions": {
             "dctc": dctc.__version__,
@@ -59,6 +62,20 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
             for font in renderer.fonts
         ],
     }
+    if isinstance(dataset.words, ChineseLines):
+        known = dataset.words.frequencies
+        listed = "".join(f"{character}\t{known[character]!r}\n" for character in known)
+        made["frequencies"] = {"characters": len(known), "sha256": _hash(listed)}
+        made["left_out"] = dataset.left_out
+        made["versions"].update(wordfreq=_version("wordfreq"), fonttools=_version("fonttools"))
+    return made
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # wordfreq is an extra
+        return None
 
 
 def drawn_key(dataset: RenderedWords) -> str:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 
@@ -17,8 +18,19 @@ from dctc.data.scene import ScenePainter
 # The fonts of each family, and the running sum of the families' weights
 _Families = tuple[list[list[Font]], list[float]]
 
-_LISTED = 5  # fonts in a message
+_LISTED = 100  # characters or families in a message, ours: a dozen lines of a terminal
 _CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts need capitals
+
+
+def named(characters: str) -> str:
+    """Return characters with their code points for a message."""
+    return listed([f"{c} (U+{ord(c):04X})" for c in characters])
+
+
+def listed(things: Sequence[str]) -> str:
+    """Return names for a message, of very many only the first ones."""
+    more = f" and {len(things) - _LISTED:,} more" if len(things) > _LISTED else ""
+    return ", ".join(things[:_LISTED]) + more
 
 
 class WordRenderer:
@@ -72,10 +84,8 @@ class WordRenderer:
         return self._fitting_bits(text) != 0
 
     def tried(self) -> str:
-        """Return the paths of the fonts, of many only the first ones."""
-        paths = [font.path for font in self.fonts]
-        more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-        return ", ".join(paths[:_LISTED]) + more
+        """Return the names of the fonts' families for a message."""
+        return listed(sorted({font.family or Path(font.path).name for font in self.fonts}))
 
     def render(self, text: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw ``text``.
@@ -122,16 +132,19 @@ class WordRenderer:
         fitting = (1 << len(self.fonts)) - 1
         for character in text:
             if character not in self._bits:
-                draws = [character in font.characters for font in self.fonts]
+                draws = [font.covers(character) for font in self.fonts]
                 self._bits[character] = sum(1 << i for i, yes in enumerate(draws) if yes)
             fitting &= self._bits[character]
         return fitting
 
     def _missing(self, text: str) -> str:
-        nowhere = [c for c in text if not any(font.covers(c) for font in self.fonts)]
+        nowhere = "".join(c for c in dict.fromkeys(text) if not self.covers(c))
         what = (
-            f"character {nowhere[0]!r} (U+{ord(nowhere[0]):04X}) is in no font"
+            f"no font draws {named(nowhere)}"
             if nowhere
             else f"no single font has all characters of {text!r}"
         )
-        return f"{what}; tried {self.tried()}; give a folder with a font that has them"
+        return (
+            f"{what}; tried {self.tried()}; give a folder with a font that has them, or another "
+            f"charset"
+        )

@@ -15,7 +15,7 @@ from dctc.data.colours import LUMINANCE
 from dctc.data.corpora import character_frequencies, is_chinese, word_counts
 from dctc.data.extents import label_extents
 from dctc.data.presets import Easy
-from dctc.data.render import WordRenderer
+from dctc.data.render import WordRenderer, named
 from dctc.data.sampler import Draw
 from dctc.data.texts import EnglishTexts, Limits, TextSource
 from dctc.data.words import Split, WordSource
@@ -46,13 +46,17 @@ class RenderedWords(Dataset[Sample]):
         max_length: Characters of a label at most.
         grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
         language: ``en``, or ``zh`` for Chinese lines. Characters of a Chinese charset that no font
-            draws are left out with a warning.
+            draws are left out with a warning; in English they are an error.
         words: ``python``, ``wordfreq`` or a file, see :func:`word_counts`.
         top_k: In English, of the words only the most frequent ones; in Chinese, the same of the
-            characters, after wordfreq.
+            Chinese characters, after wordfreq, with the charset's ASCII letters and digits.
+
+    Attributes:
+        left_out: Characters that no font draws.
 
     Raises:
-        ValueError: If an argument is unknown, or no font has all the characters to draw.
+        ValueError: If an argument is unknown, no font has all the characters to draw, or no word
+            of the corpus can be drawn.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class RenderedWords(Dataset[Sample]):
             "words": words,
             "top_k": top_k,
         }
+        self.left_out = ""
         self.charset = Charset.load(charset).characters
         characters = _drawable(self.charset, self.protocol)
         if not characters:
@@ -104,8 +109,9 @@ class RenderedWords(Dataset[Sample]):
             renderer.fonts_for(characters)  # so that no text fails in the middle of a run
             self.words = WordSource(part, characters, max_length, frames, counts)
             return
-        for character in characters:
-            renderer.fonts_for(character)
+        missing = "".join(c for c in characters if not renderer.covers(c))
+        if missing:
+            renderer.fonts_for(missing)  # raises, naming all of them
         self.words = EnglishTexts(counts, self._limits(characters, part, max_length, frames))
 
     def __len__(self) -> int:
@@ -136,16 +142,18 @@ class RenderedWords(Dataset[Sample]):
         frequencies = character_frequencies() if by_frequency else {}
         if top_k is not None:
             kept = set(list(frequencies)[:top_k])
-            characters = "".join(c for c in characters if c in kept or not is_chinese(c))
+            kept |= set(string.digits + string.ascii_letters)
+            characters = "".join(c for c in characters if c in kept)
         missing = "".join(c for c in characters if not self.renderer.covers(c))
         if missing:
             warnings.warn(
-                f"rendered: {len(missing)} of {len(characters)} characters are in no font: "
-                f"{missing[:20]!r}; tried {self.renderer.tried()}; left out; "
-                f"give a folder with a font that has them",
+                f"rendered: {len(missing):,} of {len(characters):,} characters are in no font and "
+                f"left out: {named(missing)}; tried {self.renderer.tried()}; give a folder with a "
+                f"font that has them",
                 stacklevel=3,
             )
-            characters = "".join(c for c in characters if c not in set(missing))
+            self.left_out, missed = missing, set(missing)
+            characters = "".join(c for c in characters if c not in missed)
         limits = self._limits(characters, part, length, frames)
         return ChineseLines(characters, word_counts(words, "zh"), frequencies, limits)
 

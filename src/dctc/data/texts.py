@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dctc.data.words import TEMPER, Split, is_held_out
+from dctc.data.words import TEMPER, Split, is_held_out, no_word
 
 _TRIES = 10_000
 
@@ -126,7 +126,7 @@ class EnglishTexts:
         limits: Which texts may be drawn.
 
     Raises:
-        ValueError: If there is no word.
+        ValueError: If there is no word that can be drawn, though the characters have letters.
     """
 
     def __init__(self, counts: dict[str, float], limits: Limits) -> None:
@@ -137,6 +137,12 @@ class EnglishTexts:
         self.styles = [style for style, _ in STYLES]
         self.style_weights = [share for _, share in STYLES]
         self.alphabet = sorted(limits.characters)
+        fitting = (word for word in counts for style, _ in STYLES if limits.fits(style(word)))
+        if any(map(str.isalpha, self.alphabet)) and next(fitting, None) is None:
+            number_of = len(counts), len(self.alphabet)
+            raise ValueError(
+                no_word(*number_of, limits.max_length, limits.max_frames, limits.split)
+            )
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw one text.

@@ -30,7 +30,8 @@ class Typeface(NamedTuple):
 
     Attributes:
         family: Name that all styles of the typeface share; empty if it cannot be read.
-        characters: The characters that it draws as themselves, none if it is not for text.
+        characters: The characters that it draws as themselves, none if it is not for text. Beyond
+            ASCII those that it claims; whether they have ink is seen when they are asked for.
         reason: Why it is not to be used; empty if it is.
         damaged: The reason is that it cannot be read.
         capitals: Words in its capitals can be read, see :func:`mistaken`.

@@ -68,6 +68,15 @@ def is_held_out(text: str) -> bool:
     return zlib.crc32(text.lower().encode()) % HELD_OUT == 0
 
 
+def no_word(words: int, characters: int, max_length: int, max_frames: int, split: Split) -> str:
+    """Return what is said of a corpus without a word that can be drawn."""
+    return (
+        f"words: none of the {words:,} words of the corpus fits {characters:,} characters, "
+        f"max_length={max_length}, {max_frames} frames and split {split!r}; give more words, the "
+        f"characters that they need, or raise max_length"
+    )
+
+
 class WordSource:
     """Draws texts: three quarters English words, the rest numbers and random strings.
 
@@ -76,14 +85,15 @@ class WordSource:
 
     Args:
         split: ``train`` or ``heldout``.
-        characters: The characters to draw with. Words that need others do not come up; if no word
-            is left, all texts are random.
+        characters: The characters to draw with. Words that need others do not come up; without
+            letters all texts are random.
         max_length: Characters of a text at most.
         max_frames: Frames for CTC: length plus adjacent repeats stays within it.
-        counts: Words with their frequencies; None takes :func:`english_words`.
+        counts: Words with their frequencies, of which one at least can be drawn; None takes those
+            of :func:`english_words` that can, perhaps none.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or no word of ``counts`` can be drawn.
     """
 
     def __init__(
@@ -114,6 +124,8 @@ class WordSource:
             for word, count in (self.counts if self.styles else {}).items()
             if self._fits(word) and all(drawable.issuperset(s(word)) for s, _ in self.styles)
         }
+        if counts is not None and self.styles and not kept:
+            raise ValueError(no_word(len(counts), len(drawable), max_length, max_frames, split))
         self.words = list(kept)
         self.cumulative = np.cumsum(list(kept.values()))
 

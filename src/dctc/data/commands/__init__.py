@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dctc.data.commands.read import fonts, list_, show, stats, verify
 from dctc.data.commands.write import alphabet, convert, render
@@ -42,7 +44,30 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do")
     name = parser.parse_args(args[:1]).verb
     description = " ".join((inspect.getdoc(VERBS[name]) or "").partition("\n\nArgs:")[0].split())
-    VERBS[name](argparse.ArgumentParser(f"dctc data {name}", description=description), args[1:])
+    with _one_line_warnings():
+        VERBS[name](argparse.ArgumentParser(f"dctc data {name}", description=description), args[1:])
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Print warnings as lines for the user, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def formatted(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        plain = issubclass(category, UserWarning)
+        return f"dctc: {message}\n" if plain else usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _summary(verb: Callable[..., None]) -> str:

@@ -30,10 +30,11 @@ def add_workers(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive, default=cores, help="processes (default: all)")
 
 
-def add_fonts(parser: ArgumentParser) -> None:
+def add_fonts(
+    parser: ArgumentParser, default: str = "default: those that come with matplotlib"
+) -> None:
     """Add ``--fonts``."""
-    what = "folder of fonts, or system (default: those that come with matplotlib)"
-    parser.add_argument("--fonts", help=what)
+    parser.add_argument("--fonts", help=f"folder of fonts, or system ({default})")
 
 
 def find_sets(options: Any, unfinished: bool = False) -> dict[str, Path]:

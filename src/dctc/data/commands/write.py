@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dctc.arguments import positive
 from dctc.data.commands.arguments import add_fonts, add_root, add_workers, progress_bar
+
+if TYPE_CHECKING:
+    from dctc.data.fonts import Font
 
 
 def convert(parser: ArgumentParser, args: list[str]) -> None:
@@ -57,7 +62,13 @@ def alphabet(parser: ArgumentParser, args: list[str]) -> None:
 # them, lines of up to 15 characters on 32x256 for Chinese (the benchmark's size).
 DEFAULTS: dict[str, dict[str, Any]] = {
     "en": {"charset": "36", "protocol": "english36", "words": "python", "width": 128, "length": 12},
-    "zh": {"protocol": "chinese_fold", "words": "wordfreq", "width": 256, "length": 15},
+    "zh": {
+        "protocol": "chinese_fold",
+        "words": "wordfreq",
+        "width": 256,
+        "length": 15,
+        "fonts": "system",  # matplotlib has no Chinese ones
+    },
 }
 COMMON = 3500  # characters of level one of the Table of General Standard Chinese Characters (2013)
 
@@ -77,7 +88,10 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
         "--preset", choices=("easy", "scene", "document"), default="scene", help="(%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    what = "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt)"
+    what = (
+        "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt; "
+        "give the alphabet of the Chinese benchmark to draw all of its characters)"
+    )
     parser.add_argument("--charset", help=what)
     parser.add_argument(
         "--top-k", type=positive, help=f"zh: commonest characters only ({COMMON:,} without charset)"
@@ -91,12 +105,12 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     parser.add_argument("--max-length", type=positive, help="characters (en: 12, zh: 15)")
     parser.add_argument("--height", type=positive, default=32, help="pixels (%(default)s)")
     parser.add_argument("--width", type=positive, help="pixels (en: 128, zh: 256)")
-    add_fonts(parser)
+    add_fonts(parser, "en: those that come with matplotlib, zh: system")
     add_root(parser)
     add_workers(parser)
     options = parser.parse_args(args)
     from dctc.data.alphabet import write_common_characters
-    from dctc.data.fonts import find_fonts
+    from dctc.data.chinese_lines import ChineseLines
     from dctc.data.prerender import render_set
     from dctc.data.render import WordRenderer
     from dctc.data.rendered_words import RenderedWords
@@ -107,10 +121,10 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     charset: str | None = options.charset or usual.get("charset")
     if charset is None:
         file = out.with_name(f"{out.name}.charset.txt")
-        if not file.exists():  # one that is there belongs to the set that may be there too
+        if not (file.exists() and _has_records(out)):  # else it belongs to that set
             write_common_characters(file, options.top_k or COMMON)
         charset = str(file)
-    fonts = find_fonts(options.fonts)
+    fonts = _find_fonts(options.fonts, usual.get("fonts"))
     size = options.height, options.width or usual["width"]
     words = RenderedWords(
         "train",
@@ -124,6 +138,39 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
         words=options.words or usual["words"],
         top_k=options.top_k,
     )
+    if isinstance(words.words, ChineseLines):
+        print(_described(words.words.characters, words.left_out))
     with progress_bar("words", options.count) as show:
         done = render_set(words, out, options.workers, show)
     print(f"{out}: {done.records:,} records")
+
+
+def _has_records(out: Path) -> bool:
+    """Say whether a set, finished or cut off, has records."""
+    from dctc.data.environment import open_environment
+
+    return any(
+        (folder / "data.mdb").is_file() and open_environment(folder).stat()["entries"]
+        for folder in (out, out.with_name(f"{out.name}.partial"))
+    )
+
+
+def _find_fonts(asked: str | None, usual: str | None) -> list[Font]:
+    """Return the fonts that were asked for, or the usual ones; without those, matplotlib's."""
+    from dctc.data.fonts import find_fonts
+
+    if asked is not None or usual is None:
+        return find_fonts(asked)
+    try:
+        return find_fonts(usual)
+    except ValueError as error:
+        warnings.warn(f"{error}; drawn with the fonts of matplotlib", stacklevel=2)
+        return find_fonts()
+
+
+def _described(characters: Sequence[str], left_out: str) -> str:
+    from dctc.data.corpora import is_chinese
+
+    chinese = sum(map(is_chinese, characters))
+    said = f"draws {len(characters):,} characters, {chinese:,} of them Chinese"
+    return f"{said}; {len(left_out):,} are in no font: recipe.json has them" if left_out else said
