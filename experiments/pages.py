@@ -1,4 +1,4 @@
-"""Writes the tables of the committed evidence into experiments/README.md, or compares them."""
+"""Writes the tables of the committed evidence into the pages that show them, or compares them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dctc.bench.published import benchmark_tables
 from dctc.cli import one_line_errors
 from dctc.reporting.alignment_curves import last_values
 from dctc.reporting.clusters_figure import cohesion_table
@@ -19,7 +20,7 @@ from dctc.reporting.published import PUBLISHED, load_arrays
 from dctc.reporting.spikes_figure import rate_table
 
 RESULTS = Path("experiments/results")
-PAGE = Path("experiments/README.md")
+PAGE, README = Path("experiments/README.md"), Path("README.md")
 # What is told of a figure in numbers
 FIGURES = {"figure1": rate_table, "figure3": last_values, "figure4": cohesion_table}
 SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
@@ -45,21 +46,23 @@ def tables() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the page, or compare it.
+    """Write the pages, or compare them.
 
     Raises:
-        ValueError: If the page is to be compared and differs.
+        ValueError: If the pages are to be compared and one differs.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one differs")
     options = parser.parse_args()
-    page = PAGE.read_text(encoding="utf-8")
-    filled = fill(page, tables())
-    if options.check and filled != page:
-        raise ValueError(f"{PAGE} differs from {RESULTS}; ./reproduce.sh pages writes it")
-    if not options.check:
-        PAGE.write_text(filled, encoding="utf-8")
-        print(f"written to {PAGE}")
+    benchmarks = {name: table.markdown() for name, table in benchmark_tables(RESULTS).items()}
+    for page, shown in ((PAGE, tables()), (README, benchmarks)):
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text, shown)
+        if options.check and filled != text:
+            raise ValueError(f"{page} differs from {RESULTS}; ./reproduce.sh pages writes it")
+        if not options.check:
+            page.write_text(filled, encoding="utf-8")
+            print(f"written to {page}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,20 @@ def environment() -> dict[str, Any]:
     """Describe what a result was measured with: versions, hardware, commit."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     cuda = torch.cuda.is_available()
-    hardware = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    hardware = torch.cuda.get_device_name() if cuda else _processor()
     return {
         "versions": {"python": platform.python_version(), **versions},
         "hardware": f"{hardware} ({platform.machine()})",
         "commit": _commit(),
     }
+
+
+def _processor() -> str:
+    """Name the CPU, and the threads that torch computes with."""
+    cpuinfo = Path("/proc/cpuinfo")  # platform.processor() says little on Linux
+    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    threads = torch.get_num_threads()
+    return f"{named[1] if named else 'CPU'}, {threads} thread{'s' * (threads != 1)}"
 
 
 def _commit() -> str:
