@@ -284,7 +284,7 @@ def print_paper(step_s: dict[str, float], console: Console) -> None:
     print_launches(cost, launches, notes, console)
 
 
-def draw_paper(registry: Registry, console: Console) -> None:
+def draw_paper(registry: Registry, log: LogMode, console: Console) -> None:
     """Print the tables of what was trained at the scale of the paper, and write them."""
     of_models, found = (
         find_arms(registry, f"{name('paper')}/{PAPER_MODEL}-") for name in (models_target, target)
@@ -297,10 +297,12 @@ def draw_paper(registry: Registry, console: Console) -> None:
     for name, (reference, *others) in parts.items():
         keys = [reference, *(key for key in others if key in found)]
         losses = {BY_KEY[key].title: found.get(key, {}) for key in keys}
-        title = f"Losses on English words: {PAPER_MODEL}"
-        drawn = losses_on_sets(title, registry, PAPER_MODEL, losses, means, RENDERED)
+        trained = ", augmented" if name == "augmented" else ""
+        title = f"Losses on English words: {PAPER_MODEL}{trained}"
+        planned = BY_KEY["dctc"].title
+        drawn = losses_on_sets(title, registry, PAPER_MODEL, losses, means, RENDERED, planned)
         tables |= dict(zip((name, f"{name}-differences"), drawn or (), strict=False))
-    report(target("paper"), "off", tables, console)
+    report(target("paper"), log, tables, console)
 
 
 def parse() -> argparse.Namespace:
@@ -388,11 +390,9 @@ def plans(
 def main() -> None:
     """Search, train the chosen weights over seeds, and compare."""
     options = parse()
-    if options.scale == "paper":
-        console = Console()
-        if not options.source:
-            print_paper(options.step_seconds, console)
-        draw_paper(Registry(options.source or runs_folder()), console)
+    if options.scale == "paper":  # which trains nothing
+        paper = partial(print_paper, options.step_seconds)
+        run_script(options, draw_paper, plans=dict, train=lambda _: {}, paper=paper)
         return
     study = choose_plan(options)
     do = train_english if options.english else train

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import dctc
+from scripts import load
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {
@@ -265,3 +267,9 @@ def test_an_environment_serves_the_clone_that_used_it_last(own_environment):
     python = [sys.executable, "-I", "-c", where]  # -I: no PYTHONPATH, only what is installed
     origin = subprocess.run(python, capture_output=True, text=True, check=True).stdout.strip()
     assert Path(origin) == ROOT / "src" / "dctc" / "__init__.py"
+
+
+def test_status_asks_the_scripts_of_all_results():
+    results = re.search(r"^RESULTS=\((.*)\)$", (ROOT / "reproduce.sh").read_text(), re.MULTILINE)
+    others = {"table3-english"}  # the script of table3 has its runs too
+    assert set(results[1].split()) - others == set(load("status").SCRIPTS)

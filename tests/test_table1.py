@@ -331,9 +331,9 @@ def test_the_paper_scale_prints_and_runs_nothing(table1, folders, monkeypatch, c
     text = capsys.readouterr().out
     rows = [line.split() for line in text.splitlines()]
     # 20 epochs of 7,910 batches of 2,048: 158,200 steps; .36 s on 8 GPUs are 126.56 hours
-    assert ["svtr_tiny", "8", "2,048", "158,200", "0.36", "127", "1,266", "10"] in rows
+    assert ["table1-paper/svtr_tiny", "8", "2,048", "158,200", "0.36", "127", "1,266", "10"] in rows
     # 20 epochs of 31,640 batches of 512: 632,800 steps; .25 s on one GPU are 43.94 hours
-    assert ["crnn", "1", "512", "632,800", "0.25", "44", "439", "10"] in rows
+    assert ["table1-paper/crnn", "1", "512", "632,800", "0.25", "44", "439", "10"] in rows
     assert "measured on one GPU X" in " ".join(text.split())
     assert sum(row[4:6] == ["not", "measured"] for row in rows) == len(table1.PAPER) - 2
     for model in table1.PAPER:

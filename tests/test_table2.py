@@ -153,9 +153,9 @@ def test_commands_of_the_papers_scale_parse_and_cost_what_was_measured(
     printed = capsys.readouterr().out
     rows = [line.split() for line in printed.splitlines()]
     # 509,164 images in batches of 512, 125 epochs
-    assert ["crnn-scene", "1", "512", "124,250", "0.36", "12", "75", "6"] in rows
+    assert ["table2-paper/crnn-scene", "1", "512", "124,250", "0.36", "12", "75", "6"] in rows
     # 112,471 images in batches of 2,048, 100 epochs
-    assert "svtr_large-web 8 2,048 5,400 not measured - - 6".split() in rows
+    assert "table2-paper/svtr_large-web 8 2,048 5,400 not measured - - 6".split() in rows
     assert not any((runs / "table2-paper").glob("*/"))
     write_common_characters(tmp_path / "alphabet.txt", 20)
     text = printed.replace("\\\n", " ").replace("$seed", "0")

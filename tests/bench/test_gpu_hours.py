@@ -30,16 +30,16 @@ def test_cost_is_steps_times_seconds_times_gpus(launch, tmp_path):
     table = cost_table("T", [launch], {"net": 120.0}, tmp_path)
     # 10 whole batches an epoch; 30 x 120 s x 4 GPUs are 4 hours; two arms of two seeds
     assert table.columns == [
-        *("model", "GPUs", "batch", "steps", "s/step", "GPU-hours each", "GPU-hours", "runs")
+        *("runs of", "GPUs", "batch", "steps", "s/step", "GPU-hours each", "GPU-hours", "runs")
     ]
-    assert table.rows == [["net", "4", "100", "30", "120", "4", "16", "4"]]
+    assert table.rows == [["table/net", "4", "100", "30", "120", "4", "16", "4"]]
     assert table.notes[1:] == ["Given with --step_seconds: net."]
 
 
 def test_measured_steps_are_estimates_that_name_their_hardware(launch, tmp_path):
     measure(tmp_path, images=25, seconds=240.0)
     table = cost_table("T", [launch], {}, tmp_path)
-    assert table.rows == [["net", "4", "100", "30", "240", "8", "32", "4"]]
+    assert table.rows == [["table/net", "4", "100", "30", "240", "8", "32", "4"]]
     (note,) = table.notes[1:]
     assert note.startswith("Estimated from steps measured on one GPU X")
     given = cost_table("T", [launch], {"net": 120.0}, tmp_path)
@@ -48,7 +48,7 @@ def test_measured_steps_are_estimates_that_name_their_hardware(launch, tmp_path)
 
 def test_without_a_step_time_nothing_is_estimated(launch, tmp_path):
     table = cost_table("T", [launch], {"other": 1.0}, tmp_path)
-    assert table.rows == [["net", "4", "100", "30", "not measured", "-", "-", "4"]]
+    assert table.rows == [["table/net", "4", "100", "30", "not measured", "-", "-", "4"]]
     assert "dctc bench --what steps" in table.notes[-1]
     measure(tmp_path, images=50, seconds=1.0)  # of another share of the batch
     assert cost_table("T", [launch], {}, tmp_path).rows == table.rows

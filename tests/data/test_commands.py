@@ -112,7 +112,7 @@ def test_a_set_that_is_not_finished_is_named(root, unfinished, capsys):
         assert ended.value.code == 1
         printed = " ".join(capsys.readouterr().out.split())
         assert "1 sets: 1 unfinished" in printed
-        assert "UNFINISHED train/words.partial: unfinished; run its command again" in printed
+        assert "UNFINISHED train/words.partial: run its command again" in printed
     dctc(["data", "stats", str(root / "test" / "mine"), "--root", str(root)])
     with pytest.raises(SystemExit):
         dctc(["data", "stats", str(root / "train")])

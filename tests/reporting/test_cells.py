@@ -18,7 +18,7 @@ from dctc.reporting.statistics import Comparison
 def comparison(seeds=3, detectable=0.5):
     several = seeds > 1
     t = (0.02, 0.25, 1.75) if several else (None, None, None)
-    return Comparison(1.0, 0.5, 1.5, *t, (), detectable, seeds, 100)
+    return Comparison(1.0, 0.5, 1.5, *t, detectable, seeds, 100)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
     notes = " ".join(table.notes)
     least = ", ".join(f"{name} {c.detectable:.2f}" for name, c in expected.items())
     assert f"in points: {least}." in notes
-    assert "Corrected for the number of comparisons (Holm): 2." in notes and "‡" not in notes
+    assert "Corrected for 2 comparisons (Holm)." in notes and "‡" not in notes
     assert "Time and memory of FOCAL: not measured; dctc bench --what losses does." in notes
     assert "test: 3 left out (empty)" in notes and notes.endswith("The end.")
 
@@ -144,7 +144,7 @@ def test_what_stands_alone_is_neither_corrected_nor_counted(registry, score):
     assert found["FOCAL†"]["p"] == p_cell(family["focal"])
     assert found["ACE1"]["p"] == p_cell(family["ace1"])
     notes = " ".join(table.notes)
-    assert "Corrected for the number of comparisons without ‡ (Holm): 2." in notes
+    assert "Corrected for 2 comparisons, those without ‡ (Holm)." in notes
     assert "‡ Not corrected: DCTC, the claim; PLUS, a control." in notes
 
 
@@ -161,7 +161,7 @@ def test_seeds_without_spread_have_no_p_and_do_not_count(registry, score):
     hits = (np.stack([registry.read_hits(r) for r in rows[i].tested.values()]) for i in (0, 2))
     assert found["FOCAL"]["p"] == p_cell(compare(*hits).p)
     notes = " ".join(table.notes)
-    assert "(Holm): 1." in notes and "in points: DCTC -, FOCAL " in notes
+    assert "Corrected for 1 comparison (Holm)." in notes and "in points: DCTC -, FOCAL " in notes
 
 
 def test_another_reference_is_marked_and_named(registry, score):

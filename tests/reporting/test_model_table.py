@@ -121,7 +121,7 @@ def test_differences_have_interval_p_and_what_is_detectable(registry, arm):
     assert [rows[name][0] for name in rows] == ["10", "40", "50", "50"]
     assert rows["weighted mean"][1:3] == ["34.00", "40.00"]  # 51 and 60 of 150
     note = detectable_note("net", found)
-    assert note.startswith("net. Least true difference")
+    assert note.startswith("net: Least true difference")
     assert f"weighted mean {rows['weighted mean'][-1]}." in note
 
 

@@ -194,6 +194,20 @@ def test_drawn_words_count_with_the_version_of_their_renderer(monkeypatch):
     assert before[0] != after[0] and before[1] == after[1]
 
 
+def test_chinese_lines_have_a_version_of_their_own(monkeypatch):
+    def keys():
+        drawn = {"class_path": "dctc.data.rendered.RenderedDataModule"}
+        return [
+            key_with("data", value={**drawn, "init_args": {"language": language}})
+            for language in ("en", "zh")
+        ]
+
+    before = keys()
+    monkeypatch.setattr(RenderedDataModule, "language_versions", {"zh": 99})
+    after = keys()
+    assert before[0] == after[0] and before[1] != after[1]
+
+
 def test_a_limit_of_batches_counts_the_same_whichever_way_it_was_read():
     def limited(name, value):
         return key_with("trainer", name, value=value)

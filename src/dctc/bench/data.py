@@ -51,6 +51,7 @@ def bench_data(scale: str, lmdb: Path | None = None, draws: int | None = None) -
 
     Raises:
         FileNotFoundError: If there is no LMDB in or below the folder.
+        ValueError: If there are too few images in them.
     """
     count, usual_draws, batches = SCALES.get(scale, SCALES["small"])
     draws = draws or usual_draws

@@ -39,8 +39,8 @@ def cost_table(
             hours = launch.steps * step * launch.gpus / 3600
             cost = [f"{step:.4g}", f"{hours:,.0f}", f"{launch.runs * hours:,.0f}"]
         size = [str(launch.gpus), f"{launch.batch:,}", f"{launch.steps:,}"]
-        rows.append([launch.model, *size, *cost, str(launch.runs)])
-    columns = ["model", "GPUs", "batch", "steps", "s/step", "GPU-hours each", "GPU-hours", "runs"]
+        rows.append([launch.title, *size, *cost, str(launch.runs)])
+    columns = ["runs of", "GPUs", "batch", "steps", "s/step", "GPU-hours each", "GPU-hours", "runs"]
     notes = [_EXPLAINED]
     if measured.keys() - given.keys():
         notes.append(

@@ -74,9 +74,8 @@ def bench_losses(scale: str, threads: int) -> list[Table]:
     """Time the losses, interleaved; print the ratios to CTC and write what was measured.
 
     What a loss asks of the net is in the step of training alone: in frame distillation the
-    teacher's pass and its move towards the net's weights (the results of commit 663ec7aa8ca8, which
-    are published, are without the move). The two views of CR-CTC are each of half the batch, so
-    that all losses see as many images.
+    teacher's pass and its move towards the net's weights. The two views of CR-CTC are each of half
+    the batch, so that all losses see as many images.
 
     Args:
         scale: How much.

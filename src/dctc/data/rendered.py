@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dctc.data.augment import Augmentation
 from dctc.data.chinese_fonts import split_chinese_fonts
 from dctc.data.fonts import Font, find_fonts, split_fonts
 from dctc.data.prerender import render_set
-from dctc.data.recipe import RENDERER_VERSION, drawn_key
+from dctc.data.recipe import CHINESE_VERSION, RENDERER_VERSION, drawn_key
 from dctc.data.render import WordRenderer
 from dctc.data.rendered_words import RenderedWords, Stage
 from dctc.data.sets import SetsDataModule
@@ -59,6 +59,7 @@ class RenderedDataModule(SetsDataModule):
 
     Attributes:
         recipe_version: Version of the renderer; part of a run's key.
+        language_versions: Versions of what is drawn in single languages; parts of their runs' keys.
 
     Raises:
         ValueError: At once, for an augmentation out of range; from :meth:`setup`, if an argument
@@ -66,6 +67,7 @@ class RenderedDataModule(SetsDataModule):
     """
 
     recipe_version = RENDERER_VERSION
+    language_versions: ClassVar = {"zh": CHINESE_VERSION}
 
     def __init__(
         self,

@@ -149,7 +149,9 @@ def report(found: dict[str, Verified]) -> Table:
         [name, f"{v.records:,}", v.known, v.state, f"{v.repeats:,}"] for name, v in found.items()
     ]
     notes = [
-        f"{v.state.upper()} {name}: {fault}" for name, v in found.items() for fault in v.faults
+        f"{v.state.upper()} {name}: {fault.removeprefix(f'{v.state}; ')}"
+        for name, v in found.items()
+        for fault in v.faults
     ]
     notes += [f"{name}: {finding}" for name, v in found.items() for finding in v.findings]
     notes.append(

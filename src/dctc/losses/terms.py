@@ -24,7 +24,7 @@ class RegularizedTerms(NamedTuple):
     def weighted(self, regularizer: float, nll: float = 1.0) -> Tensor:
         """Return the weighted sum of both terms, ``(n,)``.
 
-        A term of weight 0 is left out: it may be infinite, and 0 times that is NaN.
+        A regularizer of weight 0 is left out: it may be infinite, and 0 times that is NaN.
 
         Args:
             regularizer: Weight of the regularizer.

@@ -98,13 +98,18 @@ def _explain(
 ) -> list[str]:
     titles = {row.key: row.title for row in rows}
     alone = [row for row in rows if row.key in compared and row.alone]
+    corrected = ""
+    if corrections:
+        those = f", those without {UNCORRECTED}" if alone else ""
+        corrected = (
+            f" Corrected for {corrections} comparison{'s' * (corrections > 1)}{those} (Holm)."
+        )
     notes = [
         "Percent; accuracy with its 95 % interval over seeds and samples (two-level bootstrap), "
         "NED with its 95 % interval over seeds (t), none with one seed.",
         DIFFERENCE_NOTE,
         "p: paired t-test over seeds; unknown (-) with one seed, and where the differences of the "
-        f"seeds are all equal. Corrected for the number of comparisons"
-        f"{f' without {UNCORRECTED}' if alone else ''} (Holm): {corrections}.",
+        f"seeds are all equal.{corrected}",
     ]
     if alone:
         why = "; ".join(f"{row.title}, {row.alone}" for row in alone)

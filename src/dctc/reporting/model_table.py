@@ -104,7 +104,7 @@ def difference_table(
 
 def detectable_note(model: str, found: Mapping[str, Contrast]) -> str:
     """Say below a table of accuracies which differences it could have shown."""
-    return " ".join([f"{model}.", *detectable_notes({n: c.comparison for n, c in found.items()})])
+    return " ".join([f"{model}:", *detectable_notes({n: c.comparison for n, c in found.items()})])
 
 
 def companion_table(

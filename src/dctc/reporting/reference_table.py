@@ -92,4 +92,4 @@ def reference_table(
             f"{UNCORRECTED} {planned}: the planned comparison; its p is not corrected."
         )
     explained += detectable_column_notes(*(of_arm[names[0]].comparison for of_arm in found))
-    return Table(title, columns, rows, [*explained, *notes])
+    return Table(title, columns, rows, [*explained, *notes], text_columns=2)

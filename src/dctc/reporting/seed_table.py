@@ -50,7 +50,7 @@ def seed_table(
         return None
     columns = ["loss", "compared with", "seed", "its", "own", "its only", "own only", "p"]
     explained = [_EXPLAINED, DETECTABLE_ONE_SEED_NOTE]
-    return Table(title, [*columns, "detectable"], cells, [*explained, *notes])
+    return Table(title, [*columns, "detectable"], cells, [*explained, *notes], text_columns=2)
 
 
 def _of_seed(registry: Registry, first: Row, second: Row, seed: int) -> list[str]:

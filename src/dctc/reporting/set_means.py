@@ -41,7 +41,6 @@ def compare_mean(sets: Sequence[Pair], resamples: int = RESAMPLES, seed: int = 0
         p=test.p,
         t_low=test.low,
         t_high=test.high,
-        mcnemar=(),
         detectable=detectable,
         seeds=len(per_seed),
         n=sum(a.shape[1] for a, _ in sets),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dctc.reporting.power import detectable_over_samples, detectable_over_seeds
-from dctc.reporting.significance import LEVEL, NO_TEST, mcnemar_p, paired_t
+from dctc.reporting.significance import LEVEL, NO_TEST, paired_t
 
 Z95 = 1.959964  # 97.5 % quantile of the standard normal distribution
 
@@ -72,7 +72,6 @@ class Comparison:
             seeds, and where the differences of the seeds have no spread.
         t_low: Lower end of the 95 % interval of that test; None where p is.
         t_high: Upper end.
-        mcnemar: McNemar's p of each seed, see :func:`mcnemar_p`.
         detectable: Least true difference that such a comparison finds with a probability of 80 %
             (:mod:`dctc.reporting.power`): by the t-test, with one seed by McNemar's, which allows
             for samples only. Nan where it is unknown.
@@ -86,7 +85,6 @@ class Comparison:
     p: float | None
     t_low: float | None
     t_high: float | None
-    mcnemar: tuple[float, ...]
     detectable: float
     seeds: int
     n: int
@@ -118,7 +116,6 @@ def compare(a: np.ndarray, b: np.ndarray, resamples: int = RESAMPLES, seed: int 
         p=test.p,
         t_low=test.low,
         t_high=test.high,
-        mcnemar=tuple(mcnemar_p(x, y) for x, y in zip(a, b, strict=True)),
         detectable=detectable,
         seeds=seeds,
         n=n,

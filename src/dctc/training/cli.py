@@ -289,7 +289,7 @@ def end_process_group() -> None:
     Lightning does so for GPUs alone. The threads of gloo, the group's backend on CPUs, can abort an
     interpreter that exits beside them (pytorch issue 190489).
     """
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 

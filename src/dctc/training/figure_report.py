@@ -54,5 +54,5 @@ def report_figure(
         kept += table.write(out, "table")
     upload(target, log, {} if table is None else {"table": table}, sent)
     for file in [*sent, *kept]:
-        console.print(f"written to {file}", highlight=False)
+        console.print(f"written to {file}", highlight=False, soft_wrap=True)
     return [*sent, *kept]

@@ -40,6 +40,11 @@ class Launch:
     losses: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: BOTH)
 
     @property
+    def title(self) -> str:
+        """What tells it from other trainings of the same model."""
+        return f"{self.name}/{self.model}"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the configuration says."""
         return yaml.safe_load(self.config.read_text(encoding="utf-8"))

@@ -30,6 +30,6 @@ def print_launches(
     )
     print(*(f"# {note}" for note in notes), sep="\n")
     for launch in launches:
-        print(f"\n# {launch.model}", *launch.commands(), sep="\n")
+        print(f"\n# {launch.title}", *launch.commands(), sep="\n")
     print("", *several_nodes(launches), sep="\n")
     print()

@@ -93,8 +93,13 @@ def run_key(config: Mapping[str, Any]) -> str:
             for name, part in parts.items()
         },
     }
-    version = getattr(_imported(data["class_path"]), "recipe_version", None)
-    return _hash(hashed if version is None else {**hashed, "data_version": version})
+    drawn = _imported(data["class_path"])
+    language = data["init_args"].get("language", "")
+    versions = {
+        "data_version": getattr(drawn, "recipe_version", None),
+        "language_version": getattr(drawn, "language_versions", {}).get(language),
+    }
+    return _hash({**hashed, **{k: v for k, v in versions.items() if v is not None}})
 
 
 def _essence(value: Any) -> Any:

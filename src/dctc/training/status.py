@@ -13,6 +13,7 @@ from dctc.training.run_key import run_key
 from dctc.training.runs import Run
 from dctc.training.stored_words import DATA
 
+_STORED = f"{DATA}stored="
 PUBLISHED = Path("experiments/results")  # says how long runs take that nobody did here
 
 OfSet = Mapping[str, Record]
@@ -37,9 +38,6 @@ def planned_key(run: Run) -> str | None:
     if not all((Path(folder) / RECIPE).is_file() for folder in folders):
         return None
     return run_key(_Unbuilt(["--name", run.name, "--log=off", *run.options], run=False).resolved)
-
-
-_STORED = f"{DATA}stored="
 
 
 def is_done(run: Run, found: OfSet) -> bool:

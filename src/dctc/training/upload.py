@@ -67,5 +67,9 @@ def report(target: str, log: LogMode, tables: Mapping[str, Table], console: Cons
         console.print()
         table.print(console)
         table.write(out, name)
+    if not tables:
+        console.print(f"{target}: no finished runs to draw a table of.", highlight=False)
+        return
     upload(target, log, tables)
-    console.print(f"written to {out}: {', '.join(tables)} (.md, .csv)", highlight=False)
+    text = f"written to {out}: {', '.join(tables)} (.md, .csv)"
+    console.print(text, highlight=False, soft_wrap=True)

@@ -147,12 +147,11 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
 
 def _has_records(out: Path) -> bool:
     """Say whether a set, finished or cut off, has records."""
-    from dctc.data.environment import open_environment
+    from dctc.data.claim import committed
+    from dctc.data.root import PARTIAL
 
-    return any(
-        (folder / "data.mdb").is_file() and open_environment(folder).stat()["entries"]
-        for folder in (out, out.with_name(f"{out.name}.partial"))
-    )
+    partial = out.with_name(f"{out.name}{PARTIAL}")
+    return (out / "data.mdb").is_file() or committed(partial).taken > 0
 
 
 def _find_fonts(asked: str | None, usual: str | None) -> list[Font]:

@@ -24,6 +24,7 @@ from dctc.data.convert.word import Word
 from dctc.data.image import UNDECODABLE
 from dctc.data.published import Benchmark
 from dctc.data.record import Fault, Progress, Record
+from dctc.data.root import PARTIAL
 from dctc.data.scan import label_faults
 from dctc.data.writer import write_set
 
@@ -114,9 +115,10 @@ def convert(
         if not progress.records:
             raise ValueError(f"{source}: no word to write; left out: {left_out or 'nothing'}")
         if left_out and not lenient:
+            there = out if out.is_dir() else out.with_name(f"{out.name}{PARTIAL}")
             raise ValueError(
-                f"{out}: words were left out with --lenient ({left_out}); take it with --lenient, "
-                f"or remove it and convert a complete archive"
+                f"{there}: words were left out with --lenient ({left_out}); take it with "
+                f"--lenient, or remove it and convert a complete archive"
             )
         if benchmark and progress.records != benchmark.size and not lenient:
             raise ValueError(
