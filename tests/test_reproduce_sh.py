@@ -254,8 +254,9 @@ def own_environment():
 @pytest.mark.slow
 @pytest.mark.parametrize("target", STAND_ALONE)
 def test_each_target_runs(own_environment, tmp_path, target):
-    runs = {"DCTC_RUNS": str(tmp_path / "runs")}
-    result = call(target, "--scale", "tiny", cwd=tmp_path, DCTC_VENV=own_environment, **runs)
+    # not into the data that the tests read
+    own = {f"DCTC_{name.upper()}": str(tmp_path / name) for name in ("runs", "data")}
+    result = call(target, "--scale", "tiny", cwd=tmp_path, DCTC_VENV=own_environment, **own)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "making the environment" not in result.stdout
 
