@@ -173,17 +173,20 @@ def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace
     return options_parser(description, scales).parse_args()
 
 
-def options_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
+def options_parser(
+    description: str, scales: Sequence[str], log: LogMode = "offline"
+) -> argparse.ArgumentParser:
     """Return a parser of what every experiment script takes.
 
     Args:
         description: What the script does.
         scales: Scales it knows; ``smoke`` is the default.
+        log: W&B mode unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
-    add("--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)")
+    add("--log", choices=get_args(LogMode), default=log, help=f"W&B mode (default: {log})")
     add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
     add("--status", action="store_true", help="say what is done and what is missing; train nothing")
     return parser

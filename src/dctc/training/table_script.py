@@ -23,7 +23,7 @@ def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentPa
         description: What the script does.
         scales: Scales it knows.
     """
-    parser = options_parser(description, scales)
+    parser = options_parser(description, scales, log="off")  # of many short runs it takes a share
     text = "train nothing; draw the tables of this folder of results"
     parser.add_argument("--from", dest="source", metavar="FOLDER", help=text)
     return parser
