@@ -371,6 +371,7 @@ def test_status_counts_what_is_searched_and_trains_nothing(
     table3, folders, made_up, monkeypatch, capsys
 ):
     before = (folders / "runs" / "results.jsonl").read_bytes()
+    monkeypatch.setattr("dctc.training.status.PUBLISHED", folders / "none")
     monkeypatch.setattr("dctc.training.status.planned_key", lambda run: None)  # made-up keys count
     call(table3, monkeypatch, "--scale", "small", "--status")
     search, final, english, together = capsys.readouterr().out.splitlines()
