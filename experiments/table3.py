@@ -21,6 +21,7 @@ from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.alignment_table import alignment_table
 from dctc.reporting.comparison import Row, find_arms
 from dctc.reporting.convergence import convergence_table
+from dctc.reporting.factor_table import factor_table
 from dctc.reporting.loss_table import comparison_table
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.registry import Registry, runs_folder
@@ -28,6 +29,7 @@ from dctc.reporting.search import Searched, choices, open_searches, search_table
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
+from dctc.training.loss_arms import ARMS, AUGMENTED_REFERENCE, BY_KEY, REFERENCE
 from dctc.training.paper_losses import MODEL as PAPER_MODEL
 from dctc.training.paper_losses import loss_launches
 from dctc.training.paper_scale import print_launches
@@ -43,91 +45,12 @@ from dctc.training.scene_runs import (
     models_target,
     net,
 )
-from dctc.training.searched_arm import SearchedArm
 from dctc.training.study import Arm
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found, WeightSearch
-from dctc.training.word_runs import WordRuns, dctc_template, fragment, words_are_there
+from dctc.training.word_runs import WordRuns, words_are_there
 
-AUTHORS = "0.01: authors' CRNN experiment; 0.1: their default; 0.03 between"
-AUGMENTED = ("--data.init_args.augment=1.0",)
-
-
-def dctc_arm(key: str, title: str, estimator: str, seeds: int) -> SearchedArm:
-    """Return DCTC with an estimate of z*."""
-    return SearchedArm(
-        key, title, dctc_template(estimator), ("0.01", "0.03", "0.1"), AUTHORS, seeds=seeds
-    )
-
-
-def rival(
-    key: str,
-    title: str,
-    argument: str,
-    weights: str,
-    source: str,
-    *options: str,
-    seeds: int | None = None,
-) -> SearchedArm:
-    """Return a loss with the argument of it that is searched, and its weights."""
-    option = f"--model.loss.init_args.{argument}={{}}"
-    return SearchedArm(
-        key, title, option, tuple(weights.split()), source, (*fragment(key), *options), seeds
-    )
-
-
-# Seeds: ours. Weights: what the source names, a third and three times that.
-ARMS = (
-    SearchedArm("ctc", "CTC", options=fragment("ctc"), seeds=8),
-    dctc_arm("dctc", "DCTC", "likelihood", 8),
-    dctc_arm("dctc_posterior", "DCTC, posterior z*", "posterior", 3),
-    dctc_arm("dctc_viterbi", "DCTC, Viterbi z*", "viterbi", 3),
-    rival("focal", "Focal CTC", "gamma", "0.67 2 6", "2: PaddleOCR"),
-    rival("enctc", "EnCTC", "entropy_weight", "0.033 0.1 0.3", "0.1: its authors' code"),
-    rival(
-        "esctc",
-        "EsCTC",
-        "tau",
-        "1.17 1.5 2.5",
-        "1.5: its authors' code; tau - 1 is varied, as below 1 labels are left without a path",
-    ),
-    rival(
-        "enesctc",
-        "EnEsCTC",
-        "entropy_weight",
-        "0.067 0.2 0.6",
-        "0.2: its authors' code, with tau 1.5",
-    ),
-    rival("label_smoothing", "Label smoothing", "weight", "0.033 0.1 0.3", "0.1: ours"),
-    rival("confidence_penalty", "Confidence penalty", "weight", "0.033 0.1 0.3", "0.1: ours"),
-    rival("center", "Center loss", "weight", "0.017 0.05 0.15", "0.05: PaddleOCR"),
-    rival("prior", "Label-prior CTC", "prior_scale", "0.1 0.3 0.9", "0.3: ours"),
-    rival(
-        "distillation",
-        "Frame distillation",
-        "weight",
-        "0.033 0.1 0.3",
-        "0.1: ours, DCTC's default, which weighs a sum over frames too",
-    ),
-    # Two views each of half as many words: as many images as the other arms. What it reads of
-    # validation words shows its augmentation too, so that it is ranked with none of them.
-    rival(
-        "cr_ctc",
-        "CR-CTC, augmented",
-        "weight",
-        "0.067 0.2 0.6",
-        "0.2: the paper",
-        "--data.init_args.batch_size=16",
-        seeds=3,
-    ),
-    # What CR-CTC has to be compared with: its views need augmentation, which alone changes much.
-    SearchedArm("ctc_augmented", "CTC, augmented", options=(*fragment("ctc"), *AUGMENTED), seeds=3),
-    # It cannot learn the order of characters, so that there is nothing to search for.
-    SearchedArm("ace", "ACE (no order)", options=fragment("ace"), seeds=1),
-)
-BY_KEY = {arm.key: arm for arm in ARMS}
-REFERENCE, AUGMENTED_REFERENCE = "ctc", "ctc_augmented"
 # Whose p is not corrected for the number of comparisons: settled before the rivals had results.
 ALONE = {
     "dctc": "the one planned comparison, which is the paper's claim",
@@ -138,6 +61,10 @@ VIEWS = (
     "Its reference, CTC, augmented, has one view of each word, and never loses a stripe of it as "
     "the two views do.",
     "The cost of CTC, augmented is that of plain CTC; it was not measured.",
+)
+RIVALS = (
+    "Below zero DCTC reads more. CR-CTC is not here, as it trains on augmented images; nor are "
+    "the other estimates of z*, which are DCTC too."
 )
 # English words: so many rivals and seeds. CR-CTC needs views that are augmented, and so other
 # trainings than those of table 1, whose CTC and DCTC it would be compared with.
@@ -219,6 +146,16 @@ def table_rows(study: WeightSearch, found: Found, chosen: Mapping[str, str]) -> 
     return rows
 
 
+def rival_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return DCTC, and the losses of others that train as it does, as rows compared with it."""
+    return [
+        replace(row, reference="" if row.key == "dctc" else "dctc")
+        for row in rows
+        if row.key == "dctc"
+        or (row.reference == REFERENCE and not row.alone and not row.key.startswith("dctc_"))
+    ]
+
+
 def english_tables(scale: str, registry: Registry, rivals: Sequence[Arm]) -> dict[str, Table]:
     """Return the tables of English words; none without CTC and one more loss.
 
@@ -260,6 +197,10 @@ def draw(
         title = f"Losses on {test}"
         views = VIEWS if any(row.key == "cr_ctc" and row.tested for row in rows) else ()
         tables["table3"] = comparison_table(title, registry, rows, costs, [*views, *notes])
+        rivals = rival_rows(rows)
+        if sum(bool(row.tested) for row in rivals) > 1 and rivals[0].tested:
+            title = f"Other losses against DCTC on {test}"
+            tables["rivals"] = factor_table(title, registry, rivals, [RIVALS, *notes])
         tables["alignment"] = alignment_table("Alignment of the trained nets", rows, notes)
     if by_seed := seed_table(f"Seed by seed on {test}", registry, rows, notes):
         tables["seeds"] = by_seed

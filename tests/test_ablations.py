@@ -14,6 +14,7 @@ from dctc.data.document import TAIL
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.reporting.registry import Record, Registry
 from dctc.text.protocol import english36
+from dctc.training import ablation_factors
 from dctc.training.cli import RecognizerCLI
 from scripts import load
 from tiny import run_python
@@ -81,7 +82,7 @@ def test_a_run_is_planned_once_and_those_of_a_seed_come_together(plan):
 
 def test_every_level_is_compared_with_one_of_its_factor(ablations):
     for scale in ablations.SCALES.values():
-        for factor in ablations.factors(scale):
+        for factor in ablation_factors.factors(scale):
             keys = [level.arm.key for level in factor.levels]
             assert len(set(keys)) == len(keys)
             for level in factor.levels:
@@ -127,11 +128,11 @@ def test_the_words_that_do_not_fit_are_counted(ablations):
         if "training" in part:
             labels = labels[: len(labels) - round(TAIL * len(labels))]
         needs = [len(x) + sum(a == b for a, b in itertools.pairwise(x)) for x in labels if x]
-        unfit = [sum(need > t for need in needs) for t in (ablations.NARROW_FRAMES, 32)]
+        unfit = [sum(need > t for need in needs) for t in (ablation_factors.NARROW_FRAMES, 32)]
         counts[part] = (unfit[0], len(needs))
         assert unfit[1] == 0
     texts = [f"{unfit:,} of the {n:,}" for unfit, n in counts.values()]
-    assert all(text in ablations.UNFIT for text in texts), texts
+    assert all(text in ablation_factors.UNFIT for text in texts), texts
 
 
 def test_rendered_words_stand_in_where_they_can(ablations):

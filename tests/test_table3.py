@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dctc.reporting.cells import p_cell
+from dctc.reporting.cells import difference_cell, p_cell
 from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.statistics import compare
 from dctc.training.cli import RecognizerCLI
+from dctc.training.loss_arms import ARMS, BY_KEY
 from dctc.training.runs import execute
 from scripts import load
 from tiny import run_python
@@ -77,7 +78,7 @@ def searched(table3):
                 )
             }
         }
-        for arm in table3.ARMS
+        for arm in ARMS
         for i, weight in enumerate(study.weights(arm))
     }
     return study, found
@@ -87,7 +88,7 @@ def test_the_four_strongest_rivals_get_three_seeds(table3, searched):
     study, found = searched
     read = study.read(found)
     chosen = table3.choices(read)
-    assert set(chosen) == set(table3.BY_KEY)
+    assert set(chosen) == set(BY_KEY)
     assert (chosen["ctc"], chosen["dctc"], chosen["focal"]) == ("", "0.01", "0.67")
     seeds = study.final_seeds(read)
     assert {key for key, n in seeds.items() if n == 8} == {"ctc", "dctc"}
@@ -102,7 +103,7 @@ def test_an_arm_whose_search_is_not_complete_has_no_final_runs(table3, searched)
     del found["prior-0.9"]
     del found["ctc"]
     read = study.read(found)
-    assert set(table3.BY_KEY) - set(table3.choices(read)) == {"prior", "ctc"}
+    assert set(BY_KEY) - set(table3.choices(read)) == {"prior", "ctc"}
     seeds = study.final_seeds(read)
     assert seeds["esctc"] == 3 and "prior" not in seeds
     runs = study.final_runs(read, study.arms(["ctc", "prior", "esctc"]))
@@ -129,7 +130,7 @@ def test_runs_are_those_of_the_results_that_there_are(table3):
 
 
 def test_weights_are_the_named_one_a_third_and_three_times_that(table3):
-    for arm in table3.ARMS:
+    for arm in ARMS:
         if arm.weights:
             low, middle, high = (float(w) - (arm.key == "esctc") for w in arm.weights)
             assert low == pytest.approx(middle / 3, rel=0.03), arm.key
@@ -178,7 +179,7 @@ def test_rivals_on_english_words_differ_from_ctc_in_the_loss_only(table3, folder
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     rivals = [
         table3.Arm(arm.name(arm.weights[0]), "", arm.command(arm.weights[0]))
-        for arm in table3.ARMS
+        for arm in ARMS
         if arm.seeds is None
     ]
     assert len(rivals) == 9
@@ -216,7 +217,7 @@ def test_arms_differ_in_the_loss_only_and_see_as_many_images(table3, tmp_path, m
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     study = table3.plan("small", real=True)
     common = set()
-    for arm in table3.ARMS:
+    for arm in ARMS:
         weight = study.weights(arm)[-1]
         searched, final = (
             RecognizerCLI(["--log=off", *study.run(arm, weight, seed).options], run=False).resolved
@@ -287,7 +288,7 @@ def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeyp
     call(table3, monkeypatch, "--scale", "small", "--from", str(folders / "runs"))
     out = folders / "runs" / "table3"
     drawn = {file.stem: cells(file.read_text()) for file in out.glob("*.md")}
-    names = {"search", "table3", "alignment", "seeds", "english", "english-differences"}
+    names = {"search", "table3", "rivals", "alignment", "seeds", "english", "english-differences"}
     assert set(drawn) == names
     chosen = [row[:2] for row in drawn["search"] if row[5] == "chosen"]
     assert chosen == [["DCTC", "0.03"], ["Focal CTC", "0.67"], ["Center loss", "0.017"]]
@@ -310,6 +311,17 @@ def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeyp
     text = (out / "table3.md").read_text()
     assert "Corrected for 2 comparisons, those without ‡ (Holm)." in text
     assert "‡ Not corrected: DCTC, the one planned comparison, which is the paper's claim." in text
+
+    # the claim that DCTC is better than they are
+    assert [row[:2] for row in drawn["rivals"][1:]] == [
+        ["DCTC", "3"],
+        ["Focal CTC", "2"],
+        ["Center loss", "2"],
+    ]
+    against = [compare(others[0][:2], hits) for hits in others[1:]]
+    assert [row[5] for row in drawn["rivals"][2:]] == [difference_cell(c) for c in against]
+    corrected = holm({str(i): c.p for i, c in enumerate(against)})
+    assert [row[6] for row in drawn["rivals"][2:]] == [p_cell(p) for p in corrected.values()]
 
     assert [row[:3] for row in drawn["seeds"][1:]] == [
         [title, "CTC", str(seed)]
@@ -462,7 +474,7 @@ def test_a_trial_goes_on_with_rendered_words(table3, folders):
     options = argparse.Namespace(scale="tiny", status=False, english=False, source=None)
     study = table3.choose_plan(options)
     assert study.words.sets == ("rendered", "rendered") and "a trial" in study.words.notes[0]
-    options = study.run(table3.ARMS[0], "", 0).options
+    options = study.run(ARMS[0], "", 0).options
     assert "--data=dctc.data.rendered.RenderedDataModule" in options
 
 
