@@ -92,7 +92,7 @@ class Scale:
 SCALES = {
     "tiny": Scale(("ctc", "dctc"), 1, 1, ("--config=experiments/configs/trainer/tiny.yaml",)),
     "smoke": Scale(
-        ("ctc", "dctc"), 2, 1, ("--trainer.max_steps=400", "--trainer.val_check_interval=200")
+        ("ctc", "dctc"), 2, 1, ("--trainer.max_steps=200", "--trainer.val_check_interval=100")
     ),
     "small": Scale(tuple(BY_KEY), 3, 8),
 }
