@@ -1,61 +1,143 @@
-"""Figure 4: features of characters that are read for one another, with CTC and with DCTC."""
+"""Figure 4: features of characters that are read for one another, with CTC and with DCTC.
+
+Characters of rendered words, and at scale small Chinese look-alikes, of the nets of table 2.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from rich.console import Console
+
+from dctc.arguments import names
 from dctc.cli import one_line_errors
-from dctc.metrics.confusion import confused_groups, substitutions
+from dctc.data.alphabet import write_common_characters
+from dctc.data.batch import Batch
+from dctc.data.corpora import is_chinese
+from dctc.metrics.confusion import Pair, confused_groups, substitutions
 from dctc.reporting.clusters import cluster_arrays
 from dctc.reporting.clusters_figure import cohesion_table, draw_clusters
+from dctc.training import chinese_runs
 from dctc.training.figure_report import report_figure
 from dctc.training.figure_runs import SCALES, by_arm, load, study
 from dctc.training.parallel import finish_all
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, Run, parse_options
+from dctc.training.runs import Finished, Run, options_parser
 from dctc.training.status import status_lines
+from dctc.training.study import Study
 
 GROUPS = 4
 TINY_GROUPS = ["ao", "il"]  # a net of one step confuses nothing in particular
 LIMIT = 100  # occurrences of a character
+LEAST = 20  # of a Chinese one, twice the neighbours that are measured; most occur less often
+PARTS = ("english", "chinese")
 
 
-def groups(finished: list[Finished]) -> list[str]:
-    """Return the characters that all runs together confuse most on their test words."""
-    readings = [
+def read(finished: Sequence[Finished]) -> list[tuple[str, str]]:
+    """Return label and prediction of the test words of all runs."""
+    return [
         (outcome.label, outcome.prediction)
         for run in finished
         for outcome in read_readings(run.folder / "readings" / "rendered.tsv")
     ]
-    found = confused_groups(substitutions(readings), GROUPS)
+
+
+def groups(counts: Counter[Pair]) -> list[str]:
+    """Return the characters that are confused most."""
+    found = confused_groups(counts, GROUPS)
     if not found:
         raise ValueError("figure4: no character was read for another, so there are no clusters")
     return found
 
 
+def look_alikes(readings: Sequence[tuple[str, str]], labels: Sequence[str]) -> Counter[Pair]:
+    """Count the confusions of Chinese characters that occur often enough in some labels."""
+    often = {c for c, n in Counter("".join(labels)).items() if n >= LEAST and is_chinese(c)}
+    counts = substitutions(readings)
+    return Counter({pair: n for pair, n in counts.items() if often.issuperset(pair)})
+
+
+def batches(data: Any) -> list[Batch]:
+    """Return the test words of a run."""
+    data.setup("test")
+    return list(data.test_dataloader()[0])
+
+
+def draw(
+    name: str,
+    options: argparse.Namespace,
+    plan: Study,
+    finished: list[Finished],
+    chosen: list[str],
+    words: list[Batch],
+) -> None:
+    """Measure the clusters of all runs of a study, and draw those of its first seed."""
+    loaded = [[load(run) for run in runs] for runs in by_arm(finished, len(plan.arms))]
+    nets = [[one.net for one in arm] for arm in loaded]
+    arrays = cluster_arrays(nets, loaded[0][0].tokenizer, words, chosen, LIMIT)
+    arrays["arms"] = np.array([arm.title for arm in plan.arms])
+    figure, table = draw_clusters(arrays), cohesion_table(arrays)
+    report_figure(name, options.scale, options.log, figure, arrays, table)
+
+
+def english(options: argparse.Namespace) -> None:
+    """Train on rendered words, and draw the characters that the nets confuse."""
+    plan = study(options.scale)
+    finished = finish_all(plan.runs(), options.jobs, options.log)
+    tiny = options.scale == "tiny"
+    chosen = TINY_GROUPS if tiny else groups(substitutions(read(finished)))
+    draw("figure4", options, plan, finished, chosen, batches(finished[0].data))
+
+
+def chinese(options: argparse.Namespace) -> None:
+    """Draw the Chinese characters that the nets of table 2 confuse; nothing without fonts.
+
+    A character occurs seldom, so that the test lines of all seeds are taken: no net was trained on
+    the texts of any.
+
+    Raises:
+        ValueError: If nothing else is to be drawn and there are no fonts that draw Chinese.
+    """
+    write_common_characters(chinese_runs.charset(), chinese_runs.CHARACTERS)
+    if not chinese_runs.fonts_are_there(bool(options.only), Console()):
+        return
+    chinese_runs.lines(options.scale).write()
+    plan = chinese_runs.study(options.scale)
+    finished = finish_all(plan.runs(), options.jobs, options.log)
+    of_seeds = by_arm(finished, len(plan.arms))[0]
+    chosen = groups(look_alikes(read(finished), [label for label, _ in read(of_seeds)]))
+    words = [batch for run in of_seeds for batch in batches(run.data)]
+    draw("figure4-chinese", options, plan, finished, chosen, words)
+
+
 def plans(scale: str) -> dict[str, list[Run]]:
-    """Return all runs."""
+    """Return all runs; those of Chinese lines are table 2's."""
     return {"figure4": study(scale).runs()}
 
 
 def main() -> None:
     """Train, find the clusters, measure them, draw."""
-    options = parse_options(__doc__ or "", scales=tuple(SCALES))
-    plan = study(options.scale)
+    parser = options_parser(__doc__ or "", scales=tuple(SCALES))
+    told = "draw these: english, chinese; the latter at scale small"
+    parser.add_argument("--only", type=names, default=[], help=told)
+    options = parser.parse_args()
+    for part in options.only:
+        if part not in PARTS:
+            raise ValueError(f"--only {part}: there are {', '.join(PARTS)}")
+    if "chinese" in options.only and options.scale != "small":
+        raise ValueError("--only chinese: shorter trainings than those of scale small read none")
     if options.status:
         print(*status_lines(plans(options.scale)), sep="\n")
         return
-    finished = finish_all(plan.runs(), options.jobs, options.log)
-    chosen = TINY_GROUPS if options.scale == "tiny" else groups(finished)
-    loaded = [[load(run) for run in runs] for runs in by_arm(finished, len(plan.arms))]
-    data = finished[0].data
-    data.setup("test")
-    words = list(data.test_dataloader()[0])  # type: ignore[index]
-    nets = [[one.net for one in arm] for arm in loaded]
-    arrays = cluster_arrays(nets, loaded[0][0].tokenizer, words, chosen, LIMIT)
-    arrays["arms"] = np.array([arm.title for arm in plan.arms])
-    figure, table = draw_clusters(arrays), cohesion_table(arrays)
-    report_figure("figure4", options.scale, options.log, figure, arrays, table)
+    parts = options.only or (PARTS if options.scale == "small" else PARTS[:1])
+    if "english" in parts:
+        english(options)
+    if "chinese" in parts:
+        chinese(options)
 
 
 if __name__ == "__main__":

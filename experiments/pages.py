@@ -22,7 +22,12 @@ from dctc.reporting.spikes_figure import rate_table
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")
 # What is told of a figure in numbers
-FIGURES = {"figure1": rate_table, "figure3": last_values, "figure4": cohesion_table}
+FIGURES = {
+    "figure1": rate_table,
+    "figure3": last_values,
+    "figure4": cohesion_table,
+    "figure4-chinese": cohesion_table,
+}
 SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,108 +18,37 @@ from dctc.arguments import seconds, seeds
 from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
 from dctc.data.alphabet import write_common_characters
-from dctc.data.chinese_fonts import split_chinese_fonts
 from dctc.data.chinese_sets import TRAIN_SETS
-from dctc.data.fonts import find_fonts
 from dctc.data.rendered import NAME
 from dctc.reporting.model_arms import common_seeds, find_pairs
 from dctc.reporting.model_table import companion_table
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.sets_apart import tables_of_sets
 from dctc.reporting.tables import Table
-from dctc.text import Charset
+from dctc.training.chinese_runs import (
+    ALPHA,
+    CHARACTERS,
+    CONFIGS,
+    DATA,
+    MODEL,
+    SCALES,
+    charset,
+    fonts_are_there,
+    lines,
+    study,
+    target,
+)
 from dctc.training.cli import LogMode
 from dctc.training.launch import Launch
 from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
-from dctc.training.stored_words import StoredWords
-from dctc.training.study import Arm, Study
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
-from dctc.training.word_runs import dctc_template, fragment
 
-CONFIGS = Path("experiments/configs")
-CONFIG = CONFIGS / "chinese_lines.yaml"
 QUOTED = Path("experiments/paper/chinese.yaml")
-DATA = "--data.init_args"
-CHARACTERS = 1000  # Chinese ones; digits and small letters come on top
-ALPHA = "0.01"  # authors' CRNN experiment
 LOSSES = ("CTC", "DCTC")
-MODEL = "small_resnet"
-ARMS = (
-    Arm(f"{MODEL}-ctc", "CTC", fragment("ctc")),
-    Arm(f"{MODEL}-dctc", f"DCTC {ALPHA}", (dctc_template("likelihood").format(ALPHA),)),
-)
 PAPER_SEEDS = (0, 1, 2)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is run.
-
-    Attributes:
-        seeds: Seeds of both arms.
-        options: What it changes in every training.
-    """
-
-    seeds: tuple[int, ...]
-    options: tuple[str, ...] = ()
-
-
-SCALES = {
-    "tiny": Scale(
-        (0,),
-        (
-            f"{DATA}.epoch_size=4",
-            f"{DATA}.val_size=4",
-            f"{DATA}.test_size=4",
-            f"--config={CONFIGS}/trainer/tiny.yaml",
-        ),
-    ),
-    "smoke": Scale(
-        (0,),
-        (
-            f"{DATA}.epoch_size=3200",
-            f"{DATA}.val_size=128",
-            f"{DATA}.test_size=256",
-            "--trainer.max_steps=100",
-            "--trainer.val_check_interval=100",
-        ),
-    ),
-    "small": Scale((0, 1, 2)),
-}
-
-
-def target(scale: str) -> str:
-    """Return the folder of a scale's runs, which begins the names of its arms too."""
-    return "table2" if scale == "small" else f"table2-{scale}"
-
-
-def charset() -> Path:
-    """Return where the characters are listed."""
-    return runs_folder() / "words" / f"chinese{CHARACTERS}.txt"
-
-
-def lines(scale: str) -> StoredWords:
-    """Return the training lines; those of all seeds, which differ in their order."""
-    return StoredWords("chinese", CONFIG, SCALES[scale].options, charset=str(charset()))
-
-
-def study(scale: str, seeds: Sequence[int] | None = None) -> Study:
-    """Return the trainings of a scale."""
-    return Study(
-        target(scale),
-        ARMS,
-        SCALES[scale].seeds if seeds is None else tuple(seeds),
-        (
-            f"--config={CONFIG}",
-            f"--model.tokenizer.init_args.charset={charset()}",
-            *SCALES[scale].options,
-            lines(scale).option,
-        ),
-        diagnosed=True,
-    )
 
 
 def result_tables(scale: str, registry: Registry) -> dict[str, Table]:
@@ -248,27 +176,6 @@ def plans(scale: str, seeds: Sequence[int] | None = None) -> dict[str, list[Run]
     """Return all runs; the list of characters, which they are told apart by, is written."""
     write_common_characters(charset(), CHARACTERS)
     return {target(scale): study(scale, seeds).runs()}
-
-
-def fonts_are_there(needed: bool, console: Console) -> bool:
-    """Say whether two families of fonts draw Chinese, and print it if not.
-
-    Args:
-        needed: Whether nothing can be done without.
-        console: Where to print.
-
-    Raises:
-        ValueError: If they are needed and not there.
-    """
-    try:
-        characters = Charset.load(str(charset())).characters
-        split_chinese_fonts(find_fonts("system"), characters, held_out=True)
-    except ValueError as error:
-        if needed:
-            raise
-        console.print(f"{error}; left out", highlight=False)
-        return False
-    return True
 
 
 def train(options: argparse.Namespace, console: Console) -> dict[str, Outcome]:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
-from dctc.reporting.clusters import character_features, cluster_arrays, embed
+from dctc.data.fonts import find_fonts
+from dctc.reporting import clusters_figure
+from dctc.reporting.clusters import balanced, character_features, cluster_arrays, embed
 from dctc.reporting.clusters_figure import cohesion_table, draw_clusters
 from dctc.reporting.published import load_arrays, save_arrays
 from dctc.text import CTCTokenizer
@@ -43,7 +46,9 @@ def words(*labels):
 
 def test_features_of_the_characters_frames_balanced_in_the_order_of_the_words():
     batches = [words("abca", "bxa"), words("ba")]
-    features, found = character_features(Clusters(0.0), TOKENIZER, batches, "ab", limit=9)
+    features, found = balanced(
+        *character_features(Clusters(0.0), TOKENIZER, batches, "ab", limit=9), "ab"
+    )
     assert "".join(found) == "ababab"  # the fourth a is one too many
     classes = {"a": 110.0, "b": 120.0}  # 10 times the class: digits come first
     assert features[:, 0].tolist() == [classes[c] for c in found]
@@ -53,7 +58,7 @@ def test_features_of_the_characters_frames_balanced_in_the_order_of_the_words():
 
 def test_a_character_that_hardly_occurs_is_named():
     with pytest.raises(ValueError, match="'x' occurs less than twice"):
-        character_features(Clusters(0.0), TOKENIZER, [words("axa", "ab")], "ax", limit=9)
+        balanced(*character_features(Clusters(0.0), TOKENIZER, [words("axa")], "ax", 9), "ax")
 
 
 def test_the_plane_is_the_same_each_time_and_keeps_clusters_apart():
@@ -96,3 +101,29 @@ def test_figure_4_is_drawn_from_what_is_stored(arrays, tmp_path):
     first, second = arrays["cohesion"][1, :, 0, 0]
     mean, deviation = (first + second) / 2, abs(first - second) / np.sqrt(2)
     assert rows[1][3] == f"{mean:.3f} ± {deviation:.3f}"
+
+
+@pytest.mark.parametrize("fonts", [[], find_fonts()])
+def test_characters_that_no_font_of_the_machine_draws_are_code_points(arrays, fonts, monkeypatch):
+    monkeypatch.setattr(clusters_figure, "find_fonts", lambda _: fonts)
+    chinese = dict(zip("abc", "地也他", strict=True))
+
+    def renamed(found):
+        return np.array(["".join(chinese[c] for c in text) for text in found])
+
+    names = ("groups", "characters_0", "characters_1")
+    figure = draw_clusters({**arrays, **{name: renamed(arrays[name]) for name in names}})
+    drawn = {text.get_text() for text in figure.findobj(Text)}
+    assert {"U+5730", "U+4E5F", "U+5730 U+4E5F U+4ED6"} <= drawn
+    assert all(text.isascii() for text in drawn if "U+" in text)
+    assert not any(c in text for c in "地也他" for text in drawn)
+
+
+def test_a_font_of_the_machine_draws_them(arrays, monkeypatch):
+    greek = dict(zip("abc", "δλπ", strict=True))  # which the fonts of matplotlib draw
+    monkeypatch.setattr(clusters_figure, "find_fonts", lambda _: find_fonts())
+    found = {**arrays, "groups": np.array(["δλ", "δλπ"])}
+    for k in (0, 1):
+        found[f"characters_{k}"] = np.array([greek[c] for c in arrays[f"characters_{k}"]])
+    drawn = {text.get_text() for text in draw_clusters(found).findobj(Text)}
+    assert {"δ", "π", "δ λ π"} <= drawn and not any("U+" in text for text in drawn)

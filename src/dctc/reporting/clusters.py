@@ -33,7 +33,7 @@ def character_features(
         limit: Occurrences of a character at most; the first ones count.
 
     Returns:
-        ``(m, d)`` float32 and ``(m,)`` characters, in the order of the words: of each as many.
+        ``(m, d)`` float32 and ``(m,)`` characters, in the order of the words.
     """
     features: list[np.ndarray] = []
     found: list[str] = []
@@ -53,13 +53,22 @@ def character_features(
                     seen[character] += 1
                     features.append(hidden[frame, i].float().numpy())
                     found.append(character)
-    return _balanced(np.array(features), np.array(found), characters)
+    return np.array(features), np.array(found)
 
 
-def _balanced(
+def balanced(
     features: np.ndarray, found: np.ndarray, characters: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the first of each character, as many of each as the rarest has."""
+    """Keep the first ones of some characters, as many of each as the rarest has.
+
+    Args:
+        features: ``(m, d)``.
+        found: ``(m,)``, the character of each.
+        characters: Which are kept.
+
+    Raises:
+        ValueError: If one of them occurs less than twice.
+    """
     least = min(int((found == c).sum()) for c in characters)
     if least < 2:
         rare = next(c for c in characters if (found == c).sum() < 2)
@@ -98,11 +107,15 @@ def cluster_arrays(
         ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`dctc.metrics.cohesion.Cohesion`.
     """
     arrays: dict[str, np.ndarray] = {"groups": np.array(groups)}
-    measures = []
+    measures, characters = [], "".join(groups)
+    features = [
+        [character_features(net, tokenizer, batches, characters, limit) for net in nets]
+        for nets in arms
+    ]
     for k, group in enumerate(groups):
         planes, of_arms = [], []
-        for nets in arms:
-            found = [character_features(net, tokenizer, batches, group, limit) for net in nets]
+        for of_nets in features:
+            found = [balanced(*of_net, group) for of_net in of_nets]
             planes.append(embed(found[0][0]))
             of_arms.append([cohesion(*pair) for pair in found])
             arrays[f"characters_{k}"] = found[0][1]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dctc.data.fonts import SYSTEM, find_fonts
 from dctc.metrics.cohesion import NEIGHBOURS
 from dctc.reporting.clusters import PERPLEXITY
 from dctc.reporting.figure_table import draw_table, table_height
@@ -24,11 +28,36 @@ MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  #
 def draw_clusters(arrays: Arrays) -> Figure:
     """Draw Figure 4.
 
+    Characters beyond ASCII are written with a font of the machine that draws all of them; where
+    there is none, by their code points, as U+5730.
+
     Args:
         arrays: Of :func:`dctc.reporting.clusters.cluster_arrays`, and ``arms`` ``(a,)``.
     """
     groups = [str(group) for group in arrays["groups"]]
-    table = cohesion_table(arrays)
+    font = _font_of("".join(groups))
+    names = {c: c if c.isascii() or font else f"U+{ord(c):04X}" for c in "".join(groups)}
+    with mpl.rc_context({"font.family": [*mpl.rcParams["font.family"], *font]}):
+        return _draw(arrays, groups, names, font)
+
+
+def _font_of(characters: str) -> list[str]:
+    """Return the name of a font of the machine, known to matplotlib then; none for ASCII."""
+    if characters.isascii():
+        return []
+    try:
+        known = find_fonts(SYSTEM)
+    except ValueError:  # not one text font
+        return []
+    for font in known:
+        if font.covers(characters):
+            font_manager.fontManager.addfont(font.path)
+            return [font_manager.FontProperties(fname=font.path).get_name()]
+    return []
+
+
+def _draw(arrays: Arrays, groups: list[str], names: dict[str, str], font: list[str]) -> Figure:
+    table = _named(cohesion_table(arrays), names)
     rows = -(-len(groups) // COLUMNS)
     upper, lower = CELL * rows + 0.3, table_height(table) + 0.55
     figure = Figure(figsize=(WIDTH, upper + lower), layout="constrained")
@@ -36,7 +65,7 @@ def draw_clusters(arrays: Arrays) -> Figure:
     above, below = both
     parts = above.subfigures(rows, COLUMNS, squeeze=False, wspace=0.04).ravel()
     for k, (part, group) in enumerate(zip(parts, groups, strict=False)):
-        _draw_group(part, arrays, k, group)
+        _draw_group(part, arrays, k, group, names, font)
     above.suptitle(f"t-SNE of frame features, one seed ({_perplexity(arrays)})", fontsize=9)
     below.suptitle("Measured in the space of the features, not in the plane", fontsize=9)
     draw_table(below.subplots(), table, (0.9, 0.9, 0.9, 1.8, 2.1, 2.0))
@@ -82,12 +111,20 @@ def _mean(values: np.ndarray) -> str:
     return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 else mean
 
 
-def _draw_group(figure: Any, arrays: Arrays, k: int, group: str) -> None:
+def _named(table: Table, names: dict[str, str]) -> Table:
+    """Return the table with the characters of its groups as they are written."""
+    rows = [[" ".join(names[c] for c in row[0].split()), *row[1:]] for row in table.rows]
+    return replace(table, rows=rows)
+
+
+def _draw_group(
+    figure: Any, arrays: Arrays, k: int, group: str, names: dict[str, str], font: list[str]
+) -> None:
     """Draw the planes of a group, an arm beside the other, below a legend of its characters."""
     arms = [str(arm) for arm in arrays["arms"]]
     panels = figure.subplots(1, len(arms), squeeze=False)[0]
     for axes, arm, points in zip(panels, arms, arrays[f"points_{k}"], strict=True):
-        _draw_plane(axes, points, arrays[f"characters_{k}"], group)
+        _draw_plane(axes, points, arrays[f"characters_{k}"], group, names)
         axes.set_title(arm, fontsize=8.5, pad=3)
     figure.legend(
         *panels[0].get_legend_handles_labels(),
@@ -96,11 +133,13 @@ def _draw_group(figure: Any, arrays: Arrays, k: int, group: str) -> None:
         ncols=len(group),
         handletextpad=0.0,
         columnspacing=1.0,
-        prop={"family": "monospace", "size": 10},
+        prop={"family": ["monospace", *font], "size": 10},
     )
 
 
-def _draw_plane(axes: Axes, points: np.ndarray, found: np.ndarray, group: str) -> None:
+def _draw_plane(
+    axes: Axes, points: np.ndarray, found: np.ndarray, group: str, names: dict[str, str]
+) -> None:
     for character, colour, marker in zip(group, COLOURS, MARKERS, strict=False):
         own = points[found == character]
         axes.scatter(
@@ -111,7 +150,7 @@ def _draw_plane(axes: Axes, points: np.ndarray, found: np.ndarray, group: str) -
             marker=marker,
             alpha=0.7,
             linewidths=0,
-            label=character,
+            label=names[character],
         )
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():

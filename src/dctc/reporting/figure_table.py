@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from dctc.reporting.tables import Table
@@ -29,6 +30,7 @@ def draw_table(axes: Axes, table: Table, widths: Sequence[float]) -> None:
     axes.set_axis_off()
     left = [sum(widths[:i]) / sum(widths) for i in range(len(table.columns) + 1)]
     height = 1.0 / (len(table.rows) + 1)
+    family = mpl.rcParams["font.family"]
     for i, cells in enumerate([table.columns, *table.rows]):
         y = 1.0 - (i + 0.5) * height
         for j, cell in enumerate(cells):
@@ -41,6 +43,7 @@ def draw_table(axes: Axes, table: Table, widths: Sequence[float]) -> None:
                 va="center",
                 fontsize=FONT_SIZE,
                 fontweight="bold" if i == 0 else "normal",
+                fontfamily=family[:1] if i == 0 else family,  # further ones may have no bold
                 parse_math=False,
             )
         line = RULE if i in (0, len(table.rows)) else PALE

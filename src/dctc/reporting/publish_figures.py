@@ -18,6 +18,7 @@ DRAW: dict[str, Callable[[Arrays], Figure]] = {
     "figure1": draw_spikes,
     "figure3": draw_alignment_curves,
     "figure4": draw_clusters,
+    "figure4-chinese": draw_clusters,
 }
 FIGURES = tuple(sorted([SCHEME, *DRAW]))
 MOST_BYTES = {".png": 400_000, ".svg": 1_000_000}  # ours, to keep the repository small
@@ -58,7 +59,10 @@ def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
 def _source(runs: Path, name: str, folder: Path) -> Path:
     made, published = runs / name / f"{name}.npz", folder / f"{name}.npz"
     if not made.exists() and not published.exists():
-        raise FileNotFoundError(f"{made}: not there; ./reproduce.sh {name} --scale small makes it")
+        target = name.partition("-")[0]
+        raise FileNotFoundError(
+            f"{made}: not there; ./reproduce.sh {target} --scale small makes it"
+        )
     return made if made.exists() else published
 
 

@@ -82,8 +82,9 @@ def show(name: str, draw: Callable[[Arrays], Figure]) -> Figure | None:
         file = root / PUBLISHED / f"{name}.npz"
         if file.exists():
             return draw(load_arrays(file))
+    target = name.partition("-")[0]  # which may make more than one
     print(
-        f"{name} is not published yet: ./reproduce.sh {name} --scale small makes it, "
+        f"{name} is not published yet: ./reproduce.sh {target} --scale small makes it, "
         f"./reproduce.sh publish --figures {name} puts it into {PUBLISHED}"
     )
     return None
