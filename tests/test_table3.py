@@ -111,7 +111,7 @@ def test_an_arm_whose_search_is_not_complete_has_no_final_runs(table3, searched)
 
 
 # Of the runs that were planned when the first results were made: other options are other runs,
-# and what is trained already would be trained again.
+# and what is trained already would be trained again. Those of scale smoke are shorter now.
 PLANNED = "a8ef1e2089f4909b"
 
 
