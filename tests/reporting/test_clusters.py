@@ -112,7 +112,8 @@ def test_characters_that_no_font_of_the_machine_draws_are_code_points(arrays, fo
         return np.array(["".join(chinese[c] for c in text) for text in found])
 
     names = ("groups", "characters_0", "characters_1")
-    figure = draw_clusters({**arrays, **{name: renamed(arrays[name]) for name in names}})
+    with pytest.warns(UserWarning, match="地也地也他: no font .* code points"):
+        figure = draw_clusters({**arrays, **{name: renamed(arrays[name]) for name in names}})
     drawn = {text.get_text() for text in figure.findobj(Text)}
     assert {"U+5730", "U+4E5F", "U+5730 U+4E5F U+4ED6"} <= drawn
     assert all(text.isascii() for text in drawn if "U+" in text)

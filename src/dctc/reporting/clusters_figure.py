@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -46,13 +47,14 @@ def _font_of(characters: str) -> list[str]:
     if characters.isascii():
         return []
     try:
-        known = find_fonts(SYSTEM)
-    except ValueError:  # not one text font
-        return []
+        known, reason = find_fonts(SYSTEM), "no font of the machine draws all of them"
+    except ValueError as error:
+        known, reason = [], str(error)
     for font in known:
         if font.covers(characters):
             font_manager.fontManager.addfont(font.path)
             return [font_manager.FontProperties(fname=font.path).get_name()]
+    warnings.warn(f"{characters}: {reason}; written as code points", stacklevel=3)
     return []
 
 
