@@ -61,6 +61,14 @@ def test_a_character_that_hardly_occurs_is_named():
         balanced(*character_features(Clusters(0.0), TOKENIZER, [words("axa")], "ax", 9), "ax")
 
 
+def test_words_that_are_given_twice_are_refused():
+    batch = words("ab", "ba", "ab", "ba")
+    again = batch._replace(key=[f"again/{key}" for key in batch.key])
+    cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, again], ["ab"], limit=8)
+    with pytest.raises(ValueError, match=f"4 words are given more than once, as {batch.key[0]}"):
+        cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, batch], ["ab"], limit=8)
+
+
 def test_the_plane_is_the_same_each_time_and_keeps_clusters_apart():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(size=(20, 5)), 40 + rng.normal(size=(20, 5))])

@@ -105,7 +105,13 @@ def cluster_arrays(
     Returns:
         ``groups`` ``(g,)``; of cluster k ``points_<k>`` ``(arms, m, 2)`` and ``characters_<k>``
         ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`dctc.metrics.cohesion.Cohesion`.
+
+    Raises:
+        ValueError: If a word is there twice, whose features would be neighbours whatever the net.
     """
+    times = Counter(key for batch in batches for key in batch.key)
+    if twice := [key for key, n in times.items() if n > 1]:
+        raise ValueError(f"clusters: {len(twice):,} words are given more than once, as {twice[0]}")
     arrays: dict[str, np.ndarray] = {"groups": np.array(groups)}
     measures, characters = [], "".join(groups)
     features = [
