@@ -87,6 +87,36 @@ def test_half_precision_gradients_have_the_dtype_of_the_inputs():
     assert all(gradient.isfinite().all() for gradient in found)
 
 
+def confident(dtype):
+    """Return features that lie along the weights of one class a frame, and its classes."""
+    generator = torch.Generator().manual_seed(4)
+    weight = F.normalize(torch.randn(C, 2 * C, generator=generator), dim=1)
+    path = torch.tensor([[1, 5, 4, 0], [2, 5, 0, 0], [0, 3, 4, 0], *[[2, 3, 0, 0]] * (T - 3)])
+    features = 40 * weight[path] + 0.1 * torch.randn(T, N, 2 * C, generator=generator)
+    bias = torch.randn(C, generator=generator)
+    return [x.to(dtype).requires_grad_() for x in (features, weight, bias)], path
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("target", [*ESTIMATORS, "given"])
+def test_confident_frames_are_those_of_the_unfused_loss(target, dtype):
+    inputs, path = confident(dtype)
+    options = {"ctc_weight": 0.0, "distill_weight": 1.0, "reduction": "none"}
+    given = {"alignment": path} if target == "given" else {}
+    if not given:
+        options["estimator"] = target
+    value, found = gradients(dctc_linear_loss(*inputs, *LABELS, **options, **given), inputs)
+    logits = F.linear(*inputs)
+    assert logits.max(2).values.min() > 20
+    reference, expected = gradients(DCTCLoss(**options)(logits, *LABELS, **given), inputs)
+    # the rounding of a logit, a quarter in bfloat16, would show in full
+    torch.testing.assert_close(value, reference, rtol=1e-5, atol=1e-6)
+    step = torch.finfo(dtype).eps
+    for a, b in zip(found, expected, strict=True):
+        largest = float(b.abs().max())
+        torch.testing.assert_close(a.float(), b.float(), rtol=4 * step, atol=2 * step * largest)
+
+
 def test_features_need_not_be_contiguous():
     features, *rest = problem()
     strided = features.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1).requires_grad_()

@@ -42,17 +42,23 @@ class LinearTerms(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         kernels = choose_kernels(features)
         columns = candidate_classes(labels, options.blank).expand(len(features), -1, -1)
-        peaks, rests, candidates, best = [], [], [], []
+        peaks, rests, candidates, best, at = [], [], [], [], []
         for frames in _chunks(features, weight):
             logits = F.linear(features[frames], weight, bias)  # (b, n, c)
             peak, rest = kernels.normalise(logits, options.scale)
             peaks.append(peak)
             rests.append(rest)
             candidates.append(logits.gather(2, columns[frames]))
-            if options.estimator == "greedy" and options.alignment is None:
-                best.append(logits.argmax(2))
+            if options.alignment is not None:
+                classes = options.alignment[frames].clamp(min=0)
+                at.append(logits.gather(2, classes[:, :, None]))
+            elif options.estimator == "greedy":
+                highest = logits.max(2, keepdim=True)
+                at.append(highest.values)
+                best.append(highest.indices[:, :, 0])
         normaliser = Normaliser(torch.cat(peaks), torch.cat(rests))
-        emissions = samples_last(normaliser.log_probs(torch.cat(candidates), options.scale))
+        of_label = torch.cat(candidates)
+        emissions = samples_last(normaliser.log_probs(of_label, options.scale))
         lattice = kernels.forward_backward(emissions, labels)
         if options.alignment is not None:
             alignment = options.alignment
@@ -65,8 +71,10 @@ class LinearTerms(torch.autograd.Function):
             alignment = estimate_alignment(
                 options.estimator, features, emissions, lattice, labels, options.blank
             )
-        at = _logits_of(features, weight, bias, alignment.clamp(min=0))
-        chosen = normaliser.log_probs(at, options.scale)[:, :, 0].clamp(max=0.0)
+        if not at:  # z* is one of the label's classes, or there is none
+            place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
+            at.append(of_label.gather(2, place))
+        chosen = normaliser.log_probs(torch.cat(at), options.scale)[:, :, 0]
         distill, weights = distil(chosen, alignment, lattice, labels, options)
         ctx.save_for_backward(features, weight, bias, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, options.scale
@@ -114,12 +122,3 @@ def _chunks(features: Tensor, weight: Tensor) -> Iterator[slice]:
     t, n, _ = features.shape
     step = max(1, CHUNK // max(1, n * len(weight)))
     return (slice(i, i + step) for i in range(0, t, step))
-
-
-def _logits_of(features: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor) -> Tensor:
-    """Return the logits of one class ``(t, n)`` per frame, as ``(t, n, 1)``."""
-    dtype = compute_dtype(features)
-    logits = (features.to(dtype) * weight[classes].to(dtype)).sum(2)
-    if bias is not None:
-        logits = logits + bias[classes].to(dtype)
-    return logits[:, :, None]
