@@ -283,6 +283,8 @@ def test_a_given_alignment_takes_the_place_of_an_estimate(samples):
     # where it is missing, as in validation on real words, the term is left out
     torch.testing.assert_close(given(*samples), BETA * CTCLoss()(*samples))
     assert (given.terms(*samples).alignment == -1).all()
+    bare = DCTCLoss(ALPHA, BETA, "given", mask_infeasible=False)
+    torch.testing.assert_close(bare(*samples), BETA * CTCLoss()(*samples))
 
 
 def test_the_mean_over_frames_is_the_sum_at_a_weight_divided_by_the_frames(samples):

@@ -99,3 +99,22 @@ def test_nothing_to_choose_between_says_nothing_of_what_is_found(registry, searc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Registry, "read_hits", lambda *_: np.zeros(4, bool))
         assert search_table(registry, only).notes == []
+
+
+def test_a_choice_at_the_edge_of_the_weights_is_marked(registry, record):
+    def found(*correct):
+        hits = [np.arange(4) < n for n in correct]
+        scored = {
+            str(i): record(correct=n, hits=registry.write_hits(hit))
+            for i, (n, hit) in enumerate(zip(correct, hits, strict=True))
+        }
+        return {"a": Searched("A", tuple(scored), "ours", scored)}
+
+    for correct, choices in [
+        ((3, 1, 2), ["chosen, edge", "", ""]),
+        ((1, 2, 3), ["", "", "chosen, edge"]),
+        ((1, 3, 2), ["", "chosen", ""]),
+    ]:
+        table = search_table(registry, found(*correct))
+        assert [row[-1] for row in table.rows] == choices
+        assert any(note.startswith("Edge: ") for note in table.notes) == ("chosen" not in choices)

@@ -161,6 +161,18 @@ def test_labels_that_do_not_fit_into_narrow_images_are_counted(tmp_path):
     assert trainer.callback_metrics["train/infeasible"] == 0
 
 
+@pytest.mark.parametrize(
+    ("loss", "effect"),
+    [
+        (DCTCLoss(), "add nothing to it"),
+        (DCTCLoss(mask_infeasible=False), "train each frame of theirs to blank"),
+        (torch.nn.CTCLoss(), "make it infinite: set zero_infinity"),
+    ],
+)
+def test_what_labels_that_do_not_fit_do_in_the_loss_is_said(loss, effect):
+    assert make_module(loss=loss).objective.explain(make_module(loss=loss)).endswith(effect)
+
+
 def test_a_net_that_reads_by_attention_does_not_look_at_padding(attention_net):
     module = RecognizerModule(attention_net.eval(), CharacterCrossEntropy(), CTCTokenizer("36"))
     batch = narrow_batch()._replace(image=torch.rand(5, 3, 32, 64))

@@ -19,9 +19,10 @@ class ACELoss(nn.Module):
     The blank takes the frames that are left, N_blank = T - s. Source: Xie, Huang, Zhu, Jin, Liu and
     Xie, "Aggregation Cross-Entropy for Sequence Recognition", CVPR 2019 (arXiv 1904.08364), as in
     the authors' code (``ACE``), but for the 1e-10 that it adds to each probability.
-    There is no CTC in it and no order of the frames: it learns which characters occur and
-    how often, not where. Nothing collapses in it either, so that a character is expected to fill
-    one frame.
+    There is no CTC in it, and the order of the frames does not change it: where a character stands,
+    the net has to find out by itself. Nothing collapses in it either: a character is expected to
+    fill one frame, and the authors read every frame that is not blank as a character of its own.
+    Recognisers here read its nets as CTC's, equal neighbours as one character.
 
     Nats per sample, at least the entropy of the counts. T are the sample's own valid frames, padded
     ones do not count. A sample whose label does not fit its frames as CTC reads them is 0, as in

@@ -20,11 +20,13 @@ class CenterCTCLoss(nn.Module):
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
     Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR
     (ppocr/losses/center_loss.py), whose rules these are: a frame's class is the greedy one,
-    argmax_k of its logits; frames read as blank count like all others; the weight is 0.05.
-    (PaddleOCR takes the mean over all frames of the batch, padded ones too, and leaves its centres
-    where they were drawn.)
+    argmax_k of its logits; frames read as blank count like all others; the weight is that of its
+    configuration, 0.05, while its report of a gain names 0.25 (doc/doc_ch/enhanced_ctc_loss.md).
+    PaddleOCR takes the mean over all frames of the batch, padded ones too, and its centres rest:
+    drawn at random, which it says brings no clear gain, or the mean features of each class in a net
+    that was trained with CTC before.
 
-    The centres follow the features by eq. 4 of Wen et al. whenever the loss is called in training
+    Ours need no net before: they follow the features by eq. 4 of Wen et al. whenever the loss is called in training
     mode, after it was computed: for each class, centre += alpha sum (f - centre) / (1 + count).
     They start at 0, are a buffer, stored with a checkpoint, and no optimizer or weight decay moves
     them.

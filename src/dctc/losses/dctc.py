@@ -140,7 +140,8 @@ class DCTCLoss(nn.Module):
     def _terms(self, logits: Tensor, labels: Labels, alignment: Tensor | None) -> CTCTerms:
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
-        if self.mask_infeasible or bool(labels.feasible.all()):
+        aimless = estimator is None and alignment is None
+        if self.mask_infeasible or aimless or bool(labels.feasible.all()):
             return terms
         added = blank_cross_entropy(logits, labels, self.blank, self.margin, self.scale)
         return terms._replace(

@@ -87,14 +87,24 @@ def search_table(
             f"{record.n:,}",
             percent(record.correct, record.n),
             percent(record.similarity, record.n),
-            "chosen" if weight and search.choice == weight else "",
+            _chosen(search) if weight and search.choice == weight else "",
         ]
         for search in searched.values()
         for weight, record in search.scored.items()
     ]
     columns = ["loss", "weight", "n", "accuracy", "NED", "choice"]
-    explained = [*_detectable(registry, searched), *notes, *_sources(searched)]
+    edge = [_EDGE_NOTE] if any(row[-1] == _EDGE for row in rows) else []
+    explained = [*_detectable(registry, searched), *edge, *notes, *_sources(searched)]
     return Table("Search for the weights of the losses", columns, rows, explained)
+
+
+_EDGE = "chosen, edge"
+_EDGE_NOTE = "Edge: the best of the weights is the first or the last; one beyond it was not tried."
+
+
+def _chosen(search: Searched) -> str:
+    ends = (search.weights[0], search.weights[-1])
+    return _EDGE if len(search.weights) > 1 and search.choice in ends else "chosen"
 
 
 def choose_weight(scored: Mapping[str, Record]) -> str:

@@ -111,6 +111,8 @@ class CTCObjective:
         """Say that frames are missing."""
         infinite = isinstance(module.loss, nn.CTCLoss) and not module.loss.zero_infinity
         effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
+        if not getattr(module.loss, "mask_infeasible", True):
+            effect = "train each frame of theirs to blank"
         return (
             f"need more frames than their images give, and are logged as train/{self.unfit}; in "
             f"the loss they {effect}"
