@@ -110,11 +110,11 @@ def test_a_choice_at_the_edge_of_the_weights_is_marked(registry, record):
         }
         return {"a": Searched("A", tuple(scored), "ours", scored)}
 
-    for correct, choices in [
+    for correct, marks in [
         ((3, 1, 2), ["chosen, edge", "", ""]),
         ((1, 2, 3), ["", "", "chosen, edge"]),
         ((1, 3, 2), ["", "chosen", ""]),
     ]:
         table = search_table(registry, found(*correct))
-        assert [row[-1] for row in table.rows] == choices
-        assert any(note.startswith("Edge: ") for note in table.notes) == ("chosen" not in choices)
+        assert [row[-1] for row in table.rows] == marks
+        assert any(note.startswith("Edge: ") for note in table.notes) == ("chosen" not in marks)

@@ -26,10 +26,10 @@ class CenterCTCLoss(nn.Module):
     drawn at random, which it says brings no clear gain, or the mean features of each class in a net
     that was trained with CTC before.
 
-    Ours need no net before: they follow the features by eq. 4 of Wen et al. whenever the loss is called in training
-    mode, after it was computed: for each class, centre += alpha sum (f - centre) / (1 + count).
-    They start at 0, are a buffer, stored with a checkpoint, and no optimizer or weight decay moves
-    them.
+    Ours need no net before: they start at 0 and follow the features by eq. 4 of Wen et al. whenever
+    the loss is called in training mode, after it was computed: for each class,
+    centre += alpha sum (f - centre) / (1 + count). They are a buffer, stored with a checkpoint, and
+    no optimizer or weight decay moves them.
     With several processes each moves its own; DistributedDataParallel then copies those of the
     first to all before each forward pass.
 
