@@ -16,7 +16,7 @@ from dctc.reporting.readings import choose, with_images
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import side_by_side
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, Run, execute, parse_options
+from dctc.training.runs import Finished, Run, execute, scale_parser
 
 ARMS = ("ctc", "dctc")
 NAMES = ("CTC", "DCTC")
@@ -81,7 +81,7 @@ def draw_sheet(finished: list[Finished], file: Path) -> None:
 
 def main() -> None:
     """Train, test and compare the two arms."""
-    options = parse_options(__doc__ or "", scales=("tiny", "smoke"))
+    options = scale_parser(__doc__ or "", ("tiny", "smoke")).parse_args()
     console = Console()
     root = data_root()
     real = root.is_dir() and bool(find_benchmarks(root)[0])

@@ -20,8 +20,7 @@ from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME
-from dctc.reporting.comparison import find_arms
-from dctc.reporting.model_arms import ModelArm, common_seeds, contrasts, find_pairs
+from dctc.reporting.model_arms import common_seeds, contrasts, find_pairs
 from dctc.reporting.model_table import (
     accuracy_table,
     companion_table,
@@ -29,11 +28,12 @@ from dctc.reporting.model_table import (
     difference_table,
 )
 from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Record, Registry, runs_folder
-from dctc.reporting.search import choose_weight
+from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
 from dctc.training.launch import Launch
+from dctc.training.loss_runs import forms_pair
+from dctc.training.loss_runs import target as losses_target
 from dctc.training.paper_scale import ENGLISH_IMAGES, print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
@@ -53,7 +53,6 @@ from dctc.training.scene_runs import (
 from dctc.training.study import Arm, Study
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
-from dctc.training.weight_search import SEARCH_SEED, Found
 
 QUOTED = Path("experiments/paper/english.yaml")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")
@@ -239,35 +238,20 @@ def sroie_tables(scale: str, registry: Registry) -> dict[str, Table]:
 def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, Table]:
     """Return the table of forms: CTC, and DCTC at the weight that the comparison of losses chose.
 
-    None where a weight that was trained is not searched, so that none is chosen yet.
+    None where a weight that is planned is not searched, so that none is chosen yet.
     """
-    name = SOURCES["funsd"].name
-    table3 = "small" if scale == "paper" else scale
-    prefix = "table3" if table3 == "small" else f"table3-{table3}"
-    found = find_arms(registry, f"{prefix}/")
-    weights = [arm for arm in found if arm.startswith("dctc-")]
-    searched = {arm: found[arm].get(f"{name}_val", {}).get(SEARCH_SEED) for arm in weights}
-    scored = {arm: record for arm, record in searched.items() if record is not None}
-    best = choose_weight(scored) if scored and len(scored) == len(weights) else ""
-    reference, chosen = (
-        ModelArm("small_resnet", arm.replace("-", " ").upper(), {name: _final(found, arm, name)})
-        for arm in ("ctc", best)
-    )
-    if not common_seeds(reference, chosen, [name]):
+    name, table3 = SOURCES["funsd"].name, "small" if scale == "paper" else scale
+    pair = forms_pair(table3, registry)
+    if not common_seeds(*pair, [name]):
         console.print(
-            f"{name}: no final runs of {prefix}/ctc and of {prefix}/dctc at its chosen weight; "
-            f"./reproduce.sh table3 --scale {table3} --only ctc,dctc trains them.",
+            f"{name}: no final runs of {losses_target(table3)}/ctc and of its dctc at the chosen "
+            f"weight; ./reproduce.sh table3 --scale {table3} --only ctc,dctc trains them.",
             highlight=False,
         )
         return {}
-    title = f"{name}, words of forms: small_resnet"
+    title = f"{name}, words of forms: {pair[0].model}"
     notes = ["Runs of table 3; the weight was chosen there, on validation words."]
-    return {"funsd": companion_table(title, registry, reference, chosen, name, notes)}
-
-
-def _final(found: Found, arm: str, name: str) -> dict[int, Record]:
-    of_seed = found.get(arm, {}).get(name, {})
-    return {seed: record for seed, record in of_seed.items() if seed != SEARCH_SEED}
+    return {"funsd": companion_table(title, registry, *pair, name, notes)}
 
 
 def draw(scale: str, registry: Registry, log: LogMode, console: Console) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -29,7 +29,8 @@ from dctc.reporting.search import Searched, choices, open_searches, search_table
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
-from dctc.training.loss_arms import ARMS, AUGMENTED_REFERENCE, BY_KEY, REFERENCE
+from dctc.training.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
+from dctc.training.loss_runs import SCALES, plan, target
 from dctc.training.paper_losses import MODEL as PAPER_MODEL
 from dctc.training.paper_losses import loss_launches
 from dctc.training.paper_scale import print_launches
@@ -49,7 +50,7 @@ from dctc.training.study import Arm
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, Found, WeightSearch
-from dctc.training.word_runs import WordRuns, words_are_there
+from dctc.training.word_runs import words_are_there
 
 # Whose p is not corrected for the number of comparisons: settled before the rivals had results.
 ALONE = {
@@ -70,50 +71,6 @@ RIVALS = (
 # trainings than those of table 1, whose CTC and DCTC it would be compared with.
 MODEL, BEST, ENGLISH_SEEDS = "small_resnet", 2, 3
 PAPER_SEEDS = (0, 1, 2)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is run.
-
-    Attributes:
-        arms: Which arms.
-        weights: How many weights of each.
-        seeds: Final seeds at most.
-        options: What it changes in every run.
-    """
-
-    arms: tuple[str, ...]
-    weights: int
-    seeds: int
-    options: tuple[str, ...] = ()
-
-
-SCALES = {
-    "tiny": Scale(("ctc", "dctc"), 1, 1, ("--config=experiments/configs/trainer/tiny.yaml",)),
-    "smoke": Scale(
-        ("ctc", "dctc"), 2, 1, ("--trainer.max_steps=200", "--trainer.val_check_interval=100")
-    ),
-    "small": Scale(tuple(BY_KEY), 3, 8),
-}
-
-
-def target(scale: str) -> str:
-    """Return the folder of a scale's runs, which begins the names of its arms too."""
-    return "table3" if scale == "small" else f"table3-{scale}"
-
-
-def plan(scale: str, real: bool) -> WeightSearch:
-    """Return the runs of a scale; where FUNSD is not there (``real``) on rendered words."""
-    chosen = SCALES[scale]
-    arms = [replace(arm, weights=arm.weights[: chosen.weights]) for arm in ARMS]
-    return WeightSearch(
-        target(scale),
-        WordRuns(real, tiny=scale == "tiny"),
-        tuple(arm for arm in arms if arm.key in chosen.arms),
-        chosen.seeds,
-        chosen.options,
-    )
 
 
 def english_rivals(study: WeightSearch, searched: Mapping[str, Searched]) -> list[Arm]:
@@ -192,7 +149,9 @@ def draw(
     notes, (validation, test) = study.words.notes, study.words.sets
     how = f"Percent of {validation}, validation words, after training; seed {SEARCH_SEED}."
     how += " Where a source names one weight, the others are a third of it and three times it."
-    tables = {"search": search_table(registry, searched, [how, *notes])}
+    tables = {}
+    if any(search.scored for search in searched.values()):
+        tables["search"] = search_table(registry, searched, [how, *notes])
     if any(row.tested for row in rows):
         title = f"Losses on {test}"
         views = VIEWS if any(row.key == "cr_ctc" and row.tested for row in rows) else ()

@@ -284,6 +284,11 @@ def cells(text):
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
 
 
+def test_a_scale_without_results_is_named(table3, folders, made_up, monkeypatch, capsys):
+    call(table3, monkeypatch, "--from", str(folders / "runs"))
+    assert capsys.readouterr().out == "table3-smoke: no finished runs to draw a table of.\n"
+
+
 def test_what_is_drawn_is_what_the_records_say(table3, folders, made_up, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "100")
     call(table3, monkeypatch, "--scale", "small", "--from", str(folders / "runs"))

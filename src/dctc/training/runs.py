@@ -169,14 +169,14 @@ def _close_wandb(trainer: pl.Trainer) -> None:
 
 
 def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
-    """Parse what every experiment script takes; see :func:`options_parser`."""
+    """Parse what every script with many runs takes; see :func:`options_parser`."""
     return options_parser(description, scales).parse_args()
 
 
-def options_parser(
+def scale_parser(
     description: str, scales: Sequence[str], log: LogMode = "offline"
 ) -> argparse.ArgumentParser:
-    """Return a parser of what every experiment script takes.
+    """Return a parser of how much to run and of the W&B mode.
 
     Args:
         description: What the script does.
@@ -187,6 +187,15 @@ def options_parser(
     add = parser.add_argument
     add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
     add("--log", choices=get_args(LogMode), default=log, help=f"W&B mode (default: {log})")
+    return parser
+
+
+def options_parser(
+    description: str, scales: Sequence[str], log: LogMode = "offline"
+) -> argparse.ArgumentParser:
+    """Return a parser of what every script with many runs takes; see :func:`scale_parser`."""
+    parser = scale_parser(description, scales, log)
+    add = parser.add_argument
     add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
     add("--status", action="store_true", help="say what is done and what is missing; train nothing")
     return parser
