@@ -17,7 +17,9 @@ from dctc.reporting.alignment_curves import last_values
 from dctc.reporting.clusters_figure import cohesion_table
 from dctc.reporting.pages import fill
 from dctc.reporting.published import PUBLISHED, load_arrays
+from dctc.reporting.registry import Registry
 from dctc.reporting.spikes_figure import rate_table
+from dctc.training.headline import headline_table
 
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")
@@ -43,6 +45,8 @@ def tables() -> dict[str, str]:
                 runpy.run_path(str(script), run_name="__main__")
             for file in sorted((Path(folder) / name).glob("*.md")):
                 found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
+    if headline := headline_table(Registry(RESULTS)):
+        found["headline"] = headline.markdown()
     for name, table in FIGURES.items():
         file = PUBLISHED / f"{name}.npz"
         if file.exists():
