@@ -161,4 +161,7 @@ def test_benchmarks_are_copied_all_or_none(runs, tmp_path):
     (runs / "bench" / "models.json").write_text('{"net": "/home/user/net.yaml"}')
     with pytest.raises(ValueError, match=r"models\.json: '/home/user/net.yaml' names a path"):
         publish_benchmarks(runs, ["models"], to)
+    (runs / "bench" / "models.json").write_text('{"commit": "0123456789ab-dirty"}')
+    with pytest.raises(ValueError, match="at 0123456789ab-dirty, with changes that are in no"):
+        publish_benchmarks(runs, ["models"], to)
     assert not (to / "bench" / "models.json").exists()

@@ -1,7 +1,7 @@
 """The LightningDataModule of English documents: words of forms (FUNSD), lines of receipts (SROIE).
 
 Both come in the order of their pages, so validation data is one contiguous tail of the training
-set: words of one page never stand on both sides.
+set: words of one page stand on the same side, but for the page that is cut.
 """
 
 from __future__ import annotations

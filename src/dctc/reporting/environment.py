@@ -13,6 +13,7 @@ import torch
 
 import dctc
 
+DIRTY = "-dirty"  # ends the name of a commit where there were changes on top of it
 _PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
 
 
@@ -40,7 +41,7 @@ def _commit() -> str:
     try:
         # an installed package may lie in a virtual environment inside somebody else's checkout
         _git("ls-files", "--error-unmatch", Path(__file__).name)
-        return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+        return _git("describe", "--always", f"--dirty={DIRTY}", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return f"not a checkout; dctc {dctc.__version__}"
 

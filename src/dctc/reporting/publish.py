@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dctc.reporting.environment import DIRTY
 from dctc.reporting.figures import Curve, read_metrics
 from dctc.reporting.registry import Record, Registry, write_whole
 
@@ -91,13 +92,20 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
 
     Raises:
         FileNotFoundError: If something was not measured; nothing is copied then.
-        ValueError: If a measurement names a path of this machine.
+        ValueError: If a measurement names a path of this machine, or was made with changes that
+            are in no commit.
     """
     files = [runs / "bench" / f"{name}.json" for name in names]
     for name, file in zip(names, files, strict=True):
         if not file.exists():
             raise FileNotFoundError(f"{file}: not there; dctc bench --what {name} measures it")
-        _refuse_paths(json.loads(file.read_text(encoding="utf-8")), str(file))
+        measured = json.loads(file.read_text(encoding="utf-8"))
+        _refuse_paths(measured, str(file))
+        if str(measured.get("commit", "")).endswith(DIRTY):
+            raise ValueError(
+                f"{file}: measured at {measured['commit']}, with changes that are in no commit; "
+                f"commit them, and dctc bench --what {name} measures it anew"
+            )
     (to / "bench").mkdir(parents=True, exist_ok=True)
     for file in files:
         write_whole(to / "bench" / file.name, file.read_bytes())
