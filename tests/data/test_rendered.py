@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import string
@@ -269,3 +270,16 @@ def test_stored_words_of_other_options_are_refused(tmp_path):
         module(max_length=5, stored=str(tmp_path / "words"))
     with pytest.raises(FileNotFoundError, match="no rendered words here"):
         module(stored=str(tmp_path))
+
+
+def test_stored_words_of_other_versions_are_read_with_a_warning(tmp_path):
+    module(epoch_size=16).store(tmp_path / "words")
+    recipe = tmp_path / "words" / "recipe.json"
+    found = json.loads(recipe.read_text())
+    found["versions"]["pillow"] = "1.0"
+    recipe.write_text(json.dumps(found))
+    with pytest.warns(UserWarning, match="words: drawn with other versions of pillow than those"):
+        assert len(module(stored=str(tmp_path / "words")).train_set) == 16
+    with pytest.warns(UserWarning, match="other versions of pillow"):
+        module(epoch_size=16).store(tmp_path / "words")
+    assert json.loads(recipe.read_text()) == found

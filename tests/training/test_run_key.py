@@ -1,9 +1,12 @@
 """A run's key knows what matters for its result, and nothing else."""
 
 import copy
+import json
+import shutil
 
 import pytest
 
+from dctc.data.fonts import find_fonts
 from dctc.data.rendered import RenderedDataModule
 from dctc.training import run_key as run_key_module
 from dctc.training.run_key import run_key
@@ -170,6 +173,32 @@ def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_pa
         return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
 
     assert key("a", '{"seed": 0}') == key("b", '{"seed": 0}') != key("c", '{"seed": 1}')
+
+
+def test_rendered_words_count_without_what_drew_them(tmp_path):
+    def key(name, **more):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.json").write_text(json.dumps({"seed": 0, **more}))
+        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
+
+    first = key("a", versions={"python": "3.11.7"}, result={"taken": 4})
+    assert first == key("b", versions={"python": "3.12.1"}) != key("c", renderer=2)
+
+
+def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
+    def key(name, words, *fonts):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "words.txt").write_text(words)
+        for font in fonts:
+            shutil.copy(font.path, tmp_path / name)
+        drawn = {"words": str(tmp_path / name / "words.txt"), "fonts": str(tmp_path / name)}
+        path = "dctc.data.rendered.RenderedDataModule"
+        return key_with("data", value={"class_path": path, "init_args": drawn})
+
+    one, other, *_ = find_fonts()
+    first = key("a", "one two", one)
+    assert first == key("b", "one two", one)
+    assert len({first, key("c", "one three", one), key("d", "one two", one, other)}) == 3
 
 
 def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_path):

@@ -76,6 +76,13 @@ def test_a_run_is_trained_and_tested_on_all_its_sets(options, runs):
         assert len(read_readings(finished.folder / "readings" / f"{name}.tsv")) == record.n
 
 
+def test_results_of_words_from_other_fonts_are_refused(options, runs, monkeypatch):
+    execute(Run("one", options), "off")
+    monkeypatch.setattr(RenderedDataModule, "drawn_from", lambda _: "other fonts")
+    with pytest.raises(ValueError, match="one: has results on rendered, drawn with other fonts"):
+        execute(Run("one", options), "off")
+
+
 def test_a_finished_run_is_neither_trained_nor_tested_again(options, runs, monkeypatch):
     first = execute(Run("one", options), "off")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     result = found.pop("result", None)
     if result is None:
         raise ValueError(f"{folder}: exists already, and not by this command; name another folder")
+    recipe = dict(recipe)
+    warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
     _compare(folder, found, recipe)
     return Progress(result["taken"], result["records"], Counter(result["faults"]))
 
@@ -110,6 +113,24 @@ def _compare(folder: Path, found: dict[str, Any], recipe: dict[str, Any]) -> Non
                 f"{folder}: was begun with {key} {shortened(found.get(key))}, not "
                 f"{shortened(recipe.get(key))}; give the same options, remove it, or name another"
             )
+
+
+def warn_of_versions(folder: str | Path, found: Any, here: Any) -> None:
+    """Warn where a complete set was drawn with other versions of libraries than those here.
+
+    It is what it is; what is drawn now, such as the held-out words, may differ in single pixels.
+    """
+    if found != here:
+        changed = sorted(
+            name
+            for name in {*(found or {}), *(here or {})}
+            if (found or {}).get(name) != (here or {}).get(name)
+        )
+        warnings.warn(
+            f"{folder}: drawn with other versions of {', '.join(changed)} than those here; taken "
+            f"as it is",
+            stacklevel=3,
+        )
 
 
 def shortened(value: Any) -> str:

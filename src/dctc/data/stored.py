@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dctc.data.claim import RECIPE, read_recipe, shortened
+from dctc.data.claim import RECIPE, read_recipe, shortened, warn_of_versions
 from dctc.data.lmdb import LmdbDataset
 from dctc.data.recipe import recipe
 from dctc.data.rendered_words import RenderedWords
@@ -38,10 +38,12 @@ def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
 
     Raises:
         FileNotFoundError: If there are no words.
-        ValueError: If they were drawn with other options, fonts, words or versions.
+        ValueError: If they were drawn with other options, fonts or words. Other versions of
+            libraries are warned of.
     """
     found = stored_recipe(folder)
     wanted = dict(json.loads(json.dumps(recipe(drawn))))
+    warn_of_versions(folder, found.pop("versions", None), wanted.pop("versions"))
     for name, value in wanted.items():
         if name != "size" and found.get(name) != value:
             raise ValueError(

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dctc.data.fonts import find_fonts
 from dctc.data.writer import RECIPE
 from dctc.text import Charset
 
@@ -51,6 +52,8 @@ _ONLOOKERS = {
 # Lightning's limits of batches may be counts or shares. Whether the command line reads 2 or 2.0
 # depends on what was imported first, as typing remembers unions without the order of their types.
 _COUNTS_OR_SHARES = ("limit_", "overfit_batches")
+# Of a folder of rendered words: what drew them, and how far that got
+_NOT_DRAWN = ("versions", "result")
 # The classes that the command line builds without a class_path
 _CLASSES = {
     "trainer": "pytorch_lightning.Trainer",
@@ -63,8 +66,9 @@ def run_key(config: Mapping[str, Any]) -> str:
 
     Arguments at their default are left out, so that an option that is added later, here or in a
     library, leaves the keys of finished runs alone. Data that is drawn counts with the version of
-    what draws it (``recipe_version`` of the data module). A folder of rendered words, and the file
-    of a charset, count as what they hold, wherever they lie.
+    what draws it (``recipe_version`` of the data module). A folder of rendered words or of fonts,
+    and the file of a charset or of words, count as what they hold, wherever they lie; rendered
+    words without the versions of the libraries that drew them.
 
     Args:
         config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
@@ -109,7 +113,7 @@ def _essence(value: Any) -> Any:
             given = _without_defaults(value["init_args"], value["class_path"])
             value = {**value, "init_args": given}
         return {
-            name: _characters(inner) if name == "charset" else _essence(inner)
+            name: _HELD[name](inner) if name in _HELD else _essence(inner)
             for name, inner in value.items()
         }
     if isinstance(value, (list, tuple)):
@@ -149,7 +153,8 @@ def _plain(value: Any) -> Any:
 def _content(value: Any) -> Any:
     recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
     if recipe is not None and recipe.is_file():
-        return f"{RECIPE} {_hash(json.loads(recipe.read_text(encoding='utf-8')))}"
+        found = json.loads(recipe.read_text(encoding="utf-8"))
+        return f"{RECIPE} {_hash({k: v for k, v in found.items() if k not in _NOT_DRAWN})}"
     return value
 
 
@@ -159,6 +164,25 @@ def _characters(charset: Any) -> Any:
     return charset
 
 
+def _words(words: Any) -> Any:
+    if isinstance(words, str) and Path(words).is_file():
+        return f"words {_digest(Path(words).read_bytes())}"
+    return words
+
+
+def _fonts(fonts: Any) -> Any:
+    if isinstance(fonts, str) and Path(fonts).is_dir():
+        files = {font.path for font in find_fonts(fonts)}
+        return f"fonts {_hash(sorted(_digest(Path(file).read_bytes()) for file in files))}"
+    return fonts
+
+
+_HELD = {"charset": _characters, "words": _words, "fonts": _fonts}
+
+
 def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(json.dumps(value, sort_keys=True, default=str).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -80,6 +80,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
 
     Raises:
         Busy: If another process is at the same run.
+        ValueError: If its results are those of words from other fonts or another corpus.
     """
     quiet_lightning()
     folder = runs_folder() / run.name
@@ -89,6 +90,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
             tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
+            _check_source(cli)
             if net or not _complete(cli, tests, run.diagnosed):
                 _fit(cli)
                 for data in tests:
@@ -107,6 +109,22 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
     return all(name in records for data in tests for name in data.test_names) and all(
         "alignment" in records[name].about for name in described
     )
+
+
+def _check_source(cli: RecognizerCLI) -> None:
+    """Refuse results of words that were drawn with fonts or from a corpus that changed since.
+
+    The key of a run does not say what ``system`` fonts there are, or what a package's words are.
+    """
+    own: Any = cli.datamodule
+    records, now = _known(cli), own.drawn_from() if hasattr(own, "drawn_from") else ""
+    for name in own.test_names:
+        then = records[name].about.get("drawn_from") if name in records else None
+        if now and then and now != then:  # the first records do not say it
+            raise ValueError(
+                f"{cli.folder}: has results on {name}, drawn with other fonts or words than those "
+                f"here; take another folder of runs (DCTC_RUNS), or bring the fonts back"
+            )
 
 
 def _fit(cli: RecognizerCLI) -> None:
