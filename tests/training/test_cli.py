@@ -150,6 +150,20 @@ def test_scoring_takes_a_checkpoint(rendered, runs, command):
     assert not runs.exists()
 
 
+@pytest.mark.parametrize("checkpoint", ["last", "best", "nowhere.ckpt"])
+def test_scoring_takes_the_file_of_a_checkpoint(rendered, runs, checkpoint):
+    with pytest.raises(SystemExit) as ended:
+        main(["test", rendered, "--log=off", f"--ckpt_path={checkpoint}"])
+    assert f"--ckpt_path {checkpoint}: no such file" in ended.value.code
+    assert not runs.exists()
+
+
+def test_overfitting_batches_is_refused(rendered, runs):
+    with pytest.raises(SystemExit, match="bench --what overfit"):
+        main(["fit", rendered, "--log=off", "--trainer.overfit_batches=1"])
+    assert not runs.exists()
+
+
 @pytest.mark.parametrize(
     "options, complaint",
     [
@@ -200,6 +214,36 @@ def test_an_earlier_parts_metrics_are_kept_on_resume(rendered, runs):
         steps = {int(row["step"]) for row in csv.DictReader(stream) if row["train/loss"]}
     assert steps == {2, 3}
     assert torch.load(final, weights_only=True)["global_step"] == 4
+    # neither the run of 2 steps nor one of 4: tables take it for none of them
+    for steps in (2, 4):
+        options = ["--name=one", "--log=off", f"--trainer.max_steps={steps}"]
+        main(["test", rendered, *options, f"--ckpt_path={final}"])
+    keys = [parse(rendered, "--name=x", f"--trainer.max_steps={n}").results.run for n in (2, 4)]
+    assert [r.run.partition("+")[0] for r in Registry(runs).records()] == keys
+    assert all("+" in record.run for record in Registry(runs).records())
+
+
+def test_a_checkpoint_of_another_run_goes_on_in_a_folder_of_its_own(rendered, runs):
+    main(["fit", rendered, "--name=one", "--log=off"])
+    key = (runs / "one" / "run_key").read_text().strip()
+    main(["fit", rendered, "--name=two", "--log=off", "--seed_everything=1"])
+    final = runs / "two" / "checkpoints" / "final.ckpt"
+    options = ["--seed_everything=2", "--trainer.max_steps=4", f"--ckpt_path={final}"]
+    main(["fit", rendered, "--name=one", "--log=off", *options])
+    kept = torch.load(runs / f"one.{key}" / "checkpoints" / "final.ckpt", weights_only=True)
+    assert kept["global_step"] == 2
+    own = runs / "one" / "checkpoints" / "final.ckpt"
+    main(["test", rendered, "--name=one", "--log=off", *options[:2], f"--ckpt_path={own}"])
+    (record,) = Registry(runs).records()  # which tables take for no run of that configuration
+    assert record.run.startswith(f"{parse(rendered, '--name=x', *options[:2]).results.run}+")
+
+
+def test_a_folder_of_runs_is_not_moved(rendered, runs):
+    main(["fit", rendered, "--name=study/one", "--log=off"])
+    for name, complaint in (("study", "holds runs"), (".", "not below"), ("../x", "not below")):
+        with pytest.raises(SystemExit, match=complaint):
+            main(["fit", rendered, f"--name={name}", "--log=off"])
+    assert [path.name for path in runs.iterdir()] == ["study"]
 
 
 def test_a_fit_never_writes_over_another_run(rendered, runs, capsys):

@@ -31,7 +31,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
-from dctc.training.folder import claim
+from dctc.training.folder import GONE_ON, claim, go_on, marked
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
 from dctc.training.results import ResultsWriter
@@ -99,16 +99,52 @@ class RecognizerCLI(LightningCLI):
                 "dctc: trainer.use_distributed_sampler must stay false: the data is already "
                 "shared out over the processes, and Lightning's sampler counts some samples twice"
             )
-        if self.subcommand in SCORING and not self.resolved["ckpt_path"]:
+        if self.resolved["trainer"]["overfit_batches"]:
+            raise SystemExit(
+                "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
+                "'dctc bench --what overfit' trains a model on 16 words until it reads all"
+            )
+        if runs_folder().resolve() not in self.folder.resolve().parents:
+            raise SystemExit(f"dctc: --name {self.resolved['name']}: that is not below the runs")
+        checkpoint = self.resolved.get("ckpt_path")
+        if self.subcommand in SCORING:
+            self._check_scored(checkpoint)
+        trains = self.subcommand in (None, "fit")
+        looks = self.resolved["trainer"]["fast_dev_run"]
+        if trains and not looks:
+            try:
+                rank_zero_only(self._mark)(checkpoint)
+            except ValueError as error:
+                raise SystemExit(f"dctc: {error}") from error
+
+    def _mark(self, checkpoint: str | None) -> None:
+        """Mark the run's folder with its key, and with what it goes on from, if with anything."""
+        key = run_key(self.resolved)
+        if checkpoint and self._is_own(checkpoint):
+            go_on(self.folder, key)
+        elif checkpoint and Path(checkpoint).is_file():
+            claim(self.folder, f"{key}{GONE_ON}{_digest(checkpoint)}")
+        else:
+            claim(self.folder, key)
+
+    def _check_scored(self, checkpoint: str | None) -> None:
+        """Refuse what would score other weights than those of a file, such as random ones."""
+        final = self.folder / "checkpoints" / FINAL
+        if not checkpoint:
             raise SystemExit(
                 f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
                 f"weights under the name of the run"
             )
-        # a run that goes on from a checkpoint is the same run, whatever was changed
-        trains = self.subcommand in (None, "fit") and not self.resolved.get("ckpt_path")
-        looks = self.resolved["trainer"]["fast_dev_run"]
-        if trains and not looks:
-            rank_zero_only(claim)(self.folder, run_key(self.resolved))
+        if not Path(checkpoint).is_file():
+            raise SystemExit(
+                f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
+                f"of a checkpoint, such as {final}"
+            )
+
+    def _is_own(self, checkpoint: str) -> bool:
+        """Say whether a checkpoint to go on from is one that this run has written."""
+        file = self.folder / "checkpoints" / "last.ckpt" if checkpoint == "last" else checkpoint
+        return Path(file).is_file() and self.folder.resolve() in Path(file).resolve().parents
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
@@ -151,11 +187,12 @@ class RecognizerCLI(LightningCLI):
         """Return what sets apart the results of weights that are not the end of this run."""
         checkpoint = self.resolved.get("ckpt_path")
         final = self.folder / "checkpoints" / FINAL
-        if self.subcommand not in SCORING or not checkpoint or not Path(checkpoint).is_file():
+        if self.subcommand not in SCORING or not checkpoint:
             return ""
-        if final.is_file() and Path(checkpoint).samefile(final):
+        whole = GONE_ON not in marked(self.folder)
+        if final.is_file() and Path(checkpoint).samefile(final) and whole:
             return ""
-        return f"{OTHER_WEIGHTS}{hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:8]}"
+        return f"{OTHER_WEIGHTS}{_digest(checkpoint)}"
 
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]
@@ -175,6 +212,10 @@ class RecognizerCLI(LightningCLI):
             )
             loggers.append(wandb)
         return loggers
+
+
+def _digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
 
 
 FINAL = "final.ckpt"
