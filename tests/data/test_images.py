@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from dctc.data.batch import Corrupt, Sample
+from dctc.data.image import load_image
 from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.data.sampler import Draw
 
@@ -50,6 +51,35 @@ def test_pixels_are_those_of_pillow(folder):
         expected = np.array(image.convert("L").resize((16, 8), Image.Resampling.BICUBIC))
     sample = open_images(folder, ImageSize(8, 16, grayscale=True))[0]
     np.testing.assert_array_equal(sample.image[..., 0], expected)
+
+
+def pixels_of(image, tmp_path, name="a.png"):
+    image.save(tmp_path / name)
+    return np.asarray(load_image(tmp_path / name, grayscale=True))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_white(tmp_path, mode):
+    ink = Image.new("RGBA", (4, 2), (0, 0, 0, 0))
+    ink.putpixel((1, 1), (0, 0, 0, 255))
+    expected = np.full((2, 4), 255)
+    expected[1, 1] = 0
+    np.testing.assert_array_equal(pixels_of(ink.convert(mode), tmp_path), expected)
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
+    levels = np.array([[0, 257 * 10], [257 * 200, 65_535]], np.uint16)
+    found = pixels_of(Image.fromarray(levels), tmp_path)
+    np.testing.assert_array_equal(found, [[0, 10], [200, 255]])
+    eight = np.array([[0, 10], [200, 255]], np.int32)
+    found = pixels_of(Image.fromarray(eight), tmp_path, "a.tif")
+    np.testing.assert_array_equal(found, eight)
+
+
+@pytest.mark.parametrize("levels", [np.float32([[0.5]]), np.int32([[-1]]), np.int32([[70_000]])])
+def test_levels_of_unknown_meaning_are_refused(tmp_path, levels):
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        pixels_of(Image.fromarray(levels), tmp_path, "a.tif")
 
 
 def test_the_aspect_ratio_is_kept_on_demand(folder):

@@ -5,6 +5,8 @@ import socket
 import pytest
 import torch
 import yaml
+from pytorch_lightning.accelerators import CPUAccelerator as CPU
+from pytorch_lightning.accelerators import MPSAccelerator
 from pytorch_lightning.loggers import WandbLogger
 
 from dctc.cli import main
@@ -156,6 +158,14 @@ def test_scoring_takes_the_file_of_a_checkpoint(rendered, runs, checkpoint):
         main(["test", rendered, "--log=off", f"--ckpt_path={checkpoint}"])
     assert f"--ckpt_path {checkpoint}: no such file" in ended.value.code
     assert not runs.exists()
+
+
+def test_apples_gpu_is_not_taken(rendered, runs, monkeypatch, capsys):
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
+    assert isinstance(parse(rendered, "--trainer.accelerator=auto").trainer.accelerator, CPU)
+    assert "takes the CPU, as the losses compute in float64" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="accelerator mps: the losses compute in float64"):
+        parse(rendered, "--trainer.accelerator=mps")
 
 
 def test_overfitting_batches_is_refused(rendered, runs):

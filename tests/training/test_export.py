@@ -1,14 +1,21 @@
 """``dctc export`` from a run's folder to a file that can be decoded without dctc."""
 
+from pathlib import Path
+
 import onnx
 import pytest
 import torch
 import yaml
 
 from dctc.cli import main
+from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import TimmRecognizer
+from dctc.training.export import metadata
+from dctc.training.module import RecognizerModule
+from dctc.training.nets import load_net
 from tiny import make_module, make_trainer
 
+ROOT = Path(__file__).parents[2]
 NET = {"class_path": "dctc.models.TimmRecognizer"}
 pytestmark = pytest.mark.slow
 
@@ -42,6 +49,28 @@ def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
     main(["export", *options, "--to", "pt2", "--out", str(tmp_path / "a.pt2")])
     assert "a.pt2: written" in capsys.readouterr().out
     torch.export.load(tmp_path / "a.pt2")
+
+
+def test_a_net_that_reads_by_attention_is_refused(tmp_path, capsys):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    config = ROOT / "experiments/configs/model/attention_small_resnet.yaml"
+    loaded = load_net(config)
+    module = RecognizerModule(loaded.net, CharacterCrossEntropy(), loaded.tokenizer)
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    options = ["--config", str(config), "--ckpt_path", str(tmp_path / "a.ckpt")]
+    with pytest.raises(SystemExit):
+        main(["export", *options, "--to", "onnx"])
+    assert "AttentionRecognizer is no CTC recogniser" in capsys.readouterr().err
+
+
+def test_a_rectified_net_has_frames_of_the_whole_width():
+    loaded = load_net(ROOT / "experiments/configs/paper/english_svtr_tiny_dctc.yaml")
+    net = loaded.net
+    assert net.frames(512) == net.frames(256)  # of the rectified image
+    width = loaded.image[2]
+    assert metadata(loaded)["frame_stride"] == f"{width / net.frames(width):g}"
 
 
 @pytest.mark.parametrize(

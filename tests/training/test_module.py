@@ -249,10 +249,21 @@ def test_labels_pass_the_protocol_once_when_they_are_scored(tmp_path):
     """A label that training keeps as the image shows it is compared as the protocol has it."""
     batch = text_batch([("abc", "abc")])._replace(label=["A-b c"])
     module = make_module(PixelNet)
-    make_trainer(tmp_path).test(module, FixedData(test={"set": [batch]}), verbose=False)
+    trainer = make_trainer(tmp_path)
+    trainer.test(module, FixedData(test={"set": [batch]}), verbose=False)
     (outcome,) = module.outcomes["set"]
     assert (outcome.label, outcome.prediction) == ("abc", "abc")
-    assert module.scores["set"]["accuracy"].compute() == 1.0
+    assert trainer.callback_metrics["test/set/accuracy"] == 1.0
+
+
+def test_sets_may_bear_any_name(tmp_path):
+    right, wrong = (text_batch([("abc", label)]) for label in ("abc", "abd"))
+    sets = {"all": [right], "eval": [wrong], "a.b": [right], "0": [right, wrong]}
+    trainer = make_trainer(tmp_path)
+    trainer.test(make_module(PixelNet), FixedData(test=sets), verbose=False)
+    found = {name: trainer.callback_metrics[f"test/{name}/accuracy"].item() for name in sets}
+    assert found == {"all": 1.0, "eval": 0.0, "a.b": 1.0, "0": 0.5}
+    assert trainer.callback_metrics["test/accuracy"] == pytest.approx(3 / 5)
 
 
 def test_parameters_of_a_loss_are_trained(tmp_path):

@@ -51,6 +51,24 @@ def test_the_charset_sets_the_classes(write):
     assert load_net(write({"model": {"net": TINY}})).net.num_classes == 37
 
 
+@pytest.mark.parametrize(
+    ("data", "width"),
+    [
+        ({"class_path": "dctc.data.document.DocumentDataModule"}, 128),
+        (
+            {
+                "class_path": "dctc.data.document.DocumentDataModule",
+                "init_args": {"source": "sroie", "width": None},
+            },
+            512,
+        ),
+        ({"class_path": "dctc.data.chinese.ChineseDataModule", "init_args": {}}, 256),
+    ],
+)
+def test_a_width_that_is_not_given_is_that_of_the_data(write, data, width):
+    assert load_net(write({"model": {"net": TINY}, "data": data})).image == (3, 32, width)
+
+
 def test_protocol_and_image_are_those_of_the_run(write):
     data = {"class_path": "x.Never", "init_args": {"height": 48, "width": 320, "grayscale": True}}
     loaded = load_net(write({"model": {"net": TINY, "protocol": "verbatim"}, "data": data}))

@@ -121,7 +121,7 @@ def noise(n: int, loaded: Loaded, device: torch.device) -> Batch:
         image=pixels.to(device, memory_format=torch.channels_last),
         label=[loaded.tokenizer.decode(row) for row in classes.tolist()],
         key=[str(i) for i in range(n)],
-        width=torch.full((n,), loaded.image[2]),
+        width=torch.full((n,), loaded.image[2], device=device),  # as Lightning moves a batch
         extents=None,
         corrupt=[],
     )

@@ -5,10 +5,34 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+_EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
 # What Pillow raises for images that are broken, of an unknown format or absurdly large.
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits a channel, on white where it is transparent.
+
+    Pillow's own conversion drops transparency, so that black on nothing is black on black, and
+    clips 16 bits a pixel to white.
+    """
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, rgba)
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > _SIXTEEN_BITS:
+            raise ValueError(f"mode {image.mode} with levels beyond 16 bits")
+        deep = levels.max() > _EIGHT_BITS
+        scaled = levels / (_SIXTEEN_BITS / _EIGHT_BITS) if deep else levels
+        return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("mode F: what its numbers mean is not known; save it with 8 bits")
+    return image
 
 
 def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
@@ -24,7 +48,7 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             # a copy even where the mode is the same, so that all is decoded before the file closes
-            return opened.convert("L" if grayscale else "RGB")
+            return _opaque(opened).convert("L" if grayscale else "RGB")
     except UNDECODABLE as error:
         # one line, without the memory address or the path that Pillow names
         reason = " ".join(str(error).split()).partition(" <_io")[0]

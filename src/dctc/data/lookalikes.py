@@ -38,15 +38,14 @@ def look_alikes(
         How many records of ``first`` look like one of ``second``, and the closest pairs.
     """
     count, closest = 0, []
-    ours, theirs = _signs(first), _signs(second)
     blank_ours = np.all(first == 0, axis=1)
     blank_theirs = np.all(second == 0, axis=1)
     bits = 8 * first.shape[1]
     for i in range(0, len(first), _BLOCK):
-        left = ours[i : i + _BLOCK].astype(np.float32)
+        left = _signs(first[i : i + _BLOCK])
         alike = np.zeros(len(left), bool)
         for j in range(0, len(second), _BLOCK):
-            right = theirs[j : j + _BLOCK].astype(np.float32)
+            right = _signs(second[j : j + _BLOCK])
             # of signs, the product is the bits that agree less those that differ
             product = left @ right.T
             close = np.greater_equal(product, bits - 2 * max_distance)
@@ -65,4 +64,4 @@ def look_alikes(
 
 
 def _signs(hashes: np.ndarray) -> np.ndarray:
-    return np.where(np.unpackbits(hashes, axis=1), 1, -1).astype(np.int8)
+    return 2 * np.unpackbits(hashes, axis=1).astype(np.float32) - 1

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.accelerators import MPSAccelerator
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
@@ -167,6 +168,8 @@ class RecognizerCLI(LightningCLI):
         if options.get("enable_progress_bar") is not False:
             extra.append(_ProgressBar(leave=True))
         kwargs["default_root_dir"] = str(self.folder)
+        if _needs_cpu(options.get("accelerator")):
+            kwargs["accelerator"] = "cpu"
         if options.get("logger") in (None, True):
             # fast_dev_run is a look: it logs nothing
             kwargs["logger"] = [] if options.get("fast_dev_run") else self._loggers()
@@ -212,6 +215,21 @@ class RecognizerCLI(LightningCLI):
             )
             loggers.append(wandb)
         return loggers
+
+
+def _needs_cpu(accelerator: Any) -> bool:
+    """Say whether Lightning would choose Apple's GPU, which has no float64.
+
+    Raises:
+        SystemExit: If it was told to.
+    """
+    why = "the losses compute in float64, which MPS does not have"
+    if accelerator == "mps":
+        raise SystemExit(f"dctc: trainer.accelerator mps: {why}; take cpu")
+    if accelerator not in (None, "auto") or not MPSAccelerator.is_available():
+        return False
+    print(f"dctc: takes the CPU, as {why}")
+    return True
 
 
 def _digest(file: str) -> str:

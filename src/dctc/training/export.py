@@ -10,6 +10,7 @@ from dctc.models.export import FORMATS, export
 from dctc.text.tokenizer import BLANK
 from dctc.training.cli import FINAL
 from dctc.training.nets import Loaded, load_net
+from dctc.training.objective import AttentionNet
 
 
 def main(args: list[str] | None = None) -> None:
@@ -36,7 +37,7 @@ def main(args: list[str] | None = None) -> None:
     config: Path = options.config or options.run / "config.yaml"
     checkpoint: Path = options.ckpt_path or options.run / "checkpoints" / FINAL
     loaded = load_net(config, checkpoint)
-    if not isinstance(loaded.net, Recognizer):
+    if not isinstance(loaded.net, Recognizer) or isinstance(loaded.net, AttentionNet):
         raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
     file: Path = options.out or config.with_name(f"net.{options.to}")
     if not file.parent.is_dir():
@@ -57,6 +58,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
     """Return what a consumer needs to feed a net and to decode its logits."""
     channels, height, width = loaded.image
     frames = loaded.net.frames
+    grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
     return {
         "charset": loaded.tokenizer.charset.characters,  # class i + 1 is character i
         "blank": str(BLANK),
@@ -68,6 +70,6 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "width": str(width),
         "keep_ratio": str(loaded.keep_ratio).lower(),
         "output": "logits (frames, batch, classes)",
-        "frame_stride": f"{256 / (frames(512) - frames(256)):g}",
+        "frame_stride": f"{256 / grown if grown else width / frames(width):g}",
         "frames": str(frames(width)),
     }

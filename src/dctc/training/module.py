@@ -40,6 +40,9 @@ class Outcome(NamedTuple):
     confidence: float
 
 
+ALL = "all"  # the score of all sets together
+
+
 class RecognizerModule(pl.LightningModule):
     """Trains and scores a text recogniser.
 
@@ -199,7 +202,8 @@ class RecognizerModule(pl.LightningModule):
                         "cer": CharacterErrorRate(),
                     }
                 )
-                for name in [*self._set_names(stage), "all"]
+                # numbers, as a module may not bear any name
+                for name in [*map(str, range(len(self._set_names(stage)))), ALL]
             }
         ).to(self.device)
 
@@ -222,22 +226,22 @@ class RecognizerModule(pl.LightningModule):
             return {"outcomes": []}
         outputs = self.objective.outputs(self, batch)
         self.val_loss.update(self.objective.loss(self, batch, outputs).value, len(batch.label))
-        return {"outcomes": self._score(batch, outputs, self._set_names("val")[dataloader_idx])}
+        return {"outcomes": self._score(batch, outputs, dataloader_idx)}
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score a batch and keep its outcomes."""
         name = self._set_names("test")[dataloader_idx]
         if batch.label:
-            outcomes = self._score(batch, self.objective.outputs(self, batch), name)
+            outcomes = self._score(batch, self.objective.outputs(self, batch), dataloader_idx)
             self.outcomes.setdefault(name, []).extend(outcomes)
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
 
-    def _score(self, batch: Batch, outputs: Any, name: str) -> list[Outcome]:
+    def _score(self, batch: Batch, outputs: Any, number: int) -> list[Outcome]:
         outcomes = self.read(batch, outputs)
         predictions = [outcome.prediction for outcome in outcomes]
         labels = [outcome.label for outcome in outcomes]
-        self.scores[name].update(predictions, labels)
-        self.scores["all"].update(predictions, labels)
+        for one in (str(number), ALL):
+            self.scores[one].update(predictions, labels)
         return outcomes
 
     def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
@@ -263,8 +267,8 @@ class RecognizerModule(pl.LightningModule):
         self._log_scores("test")
 
     def _log_scores(self, stage: str) -> None:
-        for name, score in self.scores.items():
-            prefix = stage if name == "all" else f"{stage}/{name}"
+        prefixes = [*(f"{stage}/{name}" for name in self._set_names(stage)), stage]
+        for prefix, score in zip(prefixes, self.scores.values(), strict=True):
             for metric, value in score.compute().items():
                 self.log(
                     f"{prefix}/{metric}", value, prog_bar=prefix == "val" and metric == "accuracy"

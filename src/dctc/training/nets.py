@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from argparse import ArgumentError
 from pathlib import Path
@@ -12,9 +13,11 @@ from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
 
+from dctc.data.document_sets import SOURCES
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
+from dctc.training.run_key import imported
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 PROTOCOL = "english36"  # RecognizerModule's default
@@ -73,9 +76,9 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
     if checkpoint is not None:
         _load(module, checkpoint)
-    data = (settings.get("data") or {}).get("init_args") or {}
+    data = _images(settings.get("data") or {})
     channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
-    image = (channels, data.get("height", HEIGHT), data.get("width", WIDTH))
+    image = (channels, data["height"] or HEIGHT, data["width"] or WIDTH)
     keep_ratio = bool(data.get("keep_ratio"))
     return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio)
 
@@ -89,6 +92,19 @@ def _read(config: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ValueError(f"{config}: not a configuration; it holds no sections")
     return settings
+
+
+def _images(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a data module that say what its images are, with its defaults."""
+    found: dict[str, Any] = {"height": None, "width": None, "source": None}
+    data_module = imported(data["class_path"]) if "class_path" in data else None
+    if data_module is not None:  # else a model alone, or data that is not installed here
+        parameters = inspect.signature(data_module).parameters
+        found |= {name: parameters[name].default for name in found if name in parameters}
+    found |= {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
+    if found["width"] is None and found["source"] in SOURCES:  # as DocumentDataModule has it
+        found["width"] = SOURCES[found["source"]].width
+    return found
 
 
 def _spelled_out(chosen: Any) -> dict[str, Any]:

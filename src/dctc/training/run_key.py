@@ -97,7 +97,7 @@ def run_key(config: Mapping[str, Any]) -> str:
             for name, part in parts.items()
         },
     }
-    drawn = _imported(data["class_path"])
+    drawn = imported(data["class_path"])
     language = data["init_args"].get("language", "")
     versions = {
         "data_version": getattr(drawn, "recipe_version", None),
@@ -131,14 +131,15 @@ def _without_defaults(given: Mapping[str, Any], path: str | None) -> dict[str, A
 
 
 def _defaults(path: str) -> dict[str, Any]:
-    function = _imported(path)
+    function = imported(path)
     if function is None:  # what is not installed has no defaults to leave out
         return {}
     parameters = inspect.signature(function).parameters
     return {n: p.default for n, p in parameters.items() if p.default is not p.empty}
 
 
-def _imported(path: str) -> Any:
+def imported(path: str) -> Any:
+    """Return a class or function by its path; None if its module is not installed."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(import_module(module), name)
