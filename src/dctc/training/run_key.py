@@ -139,10 +139,10 @@ def _defaults(path: str) -> dict[str, Any]:
 
 
 def imported(path: str) -> Any:
-    """Return a class or function by its path; None if its module is not installed."""
+    """Return a class or function by its path; None if it names no module that is installed."""
     module, _, name = path.rpartition(".")
     try:
-        return getattr(import_module(module), name)
+        return getattr(import_module(module), name) if module else None
     except ModuleNotFoundError:
         return None
 
