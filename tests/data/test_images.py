@@ -53,8 +53,8 @@ def test_pixels_are_those_of_pillow(folder):
     np.testing.assert_array_equal(sample.image[..., 0], expected)
 
 
-def pixels_of(image, tmp_path, name="a.png"):
-    image.save(tmp_path / name)
+def pixels_of(image, tmp_path, name="a.png", **options):
+    image.save(tmp_path / name, **options)
     return np.asarray(load_image(tmp_path / name, grayscale=True))
 
 
@@ -71,6 +71,8 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     levels = np.array([[0, 257 * 10], [257 * 200, 65_535]], np.uint16)
     found = pixels_of(Image.fromarray(levels), tmp_path)
     np.testing.assert_array_equal(found, [[0, 10], [200, 255]])
+    found = pixels_of(Image.fromarray(levels), tmp_path, transparency=0)
+    np.testing.assert_array_equal(found, [[255, 10], [200, 255]])
     eight = np.array([[0, 10], [200, 255]], np.int32)
     found = pixels_of(Image.fromarray(eight), tmp_path, "a.tif")
     np.testing.assert_array_equal(found, eight)

@@ -164,8 +164,18 @@ def test_apples_gpu_is_not_taken(rendered, runs, monkeypatch, capsys):
     monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
     assert isinstance(parse(rendered, "--trainer.accelerator=auto").trainer.accelerator, CPU)
     assert "takes the CPU, as the losses compute in float64" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="accelerator mps: the losses compute in float64"):
-        parse(rendered, "--trainer.accelerator=mps")
+    for name in ("mps", "gpu"):
+        with pytest.raises(SystemExit, match=f"accelerator {name}: the losses compute in float64"):
+            parse(rendered, f"--trainer.accelerator={name}")
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "runs/one/checkpoints/lst.ckpt"])
+def test_going_on_takes_the_last_or_the_file_of_a_checkpoint(rendered, runs, checkpoint):
+    main(["fit", rendered, "--name=one", "--log=off"])
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", rendered, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
+    assert f"--ckpt_path {checkpoint}: no such file" in ended.value.code
+    assert [path.name for path in runs.iterdir()] == ["one"]
 
 
 def test_overfitting_batches_is_refused(rendered, runs):
@@ -254,6 +264,17 @@ def test_a_folder_of_runs_is_not_moved(rendered, runs):
         with pytest.raises(SystemExit, match=complaint):
             main(["fit", rendered, f"--name={name}", "--log=off"])
     assert [path.name for path in runs.iterdir()] == ["study"]
+    final = runs / "study" / "one" / "checkpoints" / "final.ckpt"
+    with pytest.raises(SystemExit, match="holds runs"):
+        main(["fit", rendered, "--name=study", "--log=off", f"--ckpt_path={final}"])
+
+
+def test_runs_may_lie_behind_a_link(rendered, runs, tmp_path):
+    runs.mkdir()
+    (tmp_path / "disk").mkdir()
+    (runs / "big").symlink_to(tmp_path / "disk")
+    main(["fit", rendered, "--name=big/one", "--log=off"])
+    assert (tmp_path / "disk" / "one" / "run_key").exists()
 
 
 def test_a_fit_never_writes_over_another_run(rendered, runs, capsys):

@@ -178,11 +178,21 @@ def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_pa
 def test_rendered_words_count_without_what_drew_them(tmp_path):
     def key(name, **more):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "recipe.json").write_text(json.dumps({"seed": 0, **more}))
+        (tmp_path / name / "recipe.json").write_text(json.dumps({"renderer": 3, **more}))
         return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
 
     first = key("a", versions={"python": "3.11.7"}, result={"taken": 4})
-    assert first == key("b", versions={"python": "3.12.1"}) != key("c", renderer=2)
+    assert first == key("b", versions={"python": "3.12.1"}) != key("c", seed=2)
+
+
+def test_converted_sets_count_as_what_came_of_them(tmp_path):
+    def key(name, records):
+        (tmp_path / name).mkdir()
+        recipe = {"kind": "svt-test", "result": {"taken": 647, "records": records}}
+        (tmp_path / name / "recipe.json").write_text(json.dumps(recipe))
+        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
+
+    assert key("a", 647) == key("b", 647) != key("c", 600)
 
 
 def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
@@ -199,6 +209,21 @@ def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
     first = key("a", "one two", one)
     assert first == key("b", "one two", one)
     assert len({first, key("c", "one three", one), key("d", "one two", one, other)}) == 3
+
+
+def test_names_of_words_and_fonts_are_no_files(tmp_path, monkeypatch):
+    def keys():
+        path = "dctc.data.rendered.RenderedDataModule"
+        return [
+            key_with("data", value={"class_path": path, "init_args": {name: value}})
+            for name, value in (("words", "wordfreq"), ("fonts", "system"))
+        ]
+
+    before = keys()
+    (tmp_path / "wordfreq").write_text("one two")
+    (tmp_path / "system").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert keys() == before
 
 
 def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 
 from dctc.data.words import english_words
 
+PYTHON, WORDFREQ = "python", "wordfreq"  # names that are no files
 WORDFREQ_WORDS = 60_000  # the most frequent ones; beyond them come names and slips
 
 
@@ -24,9 +25,9 @@ def word_counts(name: str, language: str = "en", top_k: int | None = None) -> di
     Raises:
         ValueError: If there is no such corpus, or it is empty.
     """
-    if name == "python":
+    if name == PYTHON:
         counts: dict[str, float] = dict(english_words()) if language == "en" else {}
-    elif name == "wordfreq":
+    elif name == WORDFREQ:
         counts, top_k = frequencies(language), top_k or WORDFREQ_WORDS
     elif Path(name).is_file():
         counts = _read(Path(name))

@@ -13,18 +13,19 @@ _EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
     """Return an image of 8 bits a channel, on white where it is transparent.
 
     Pillow's own conversion drops transparency, so that black on nothing is black on black, and
     clips 16 bits a pixel to white.
+
+    Raises:
+        ValueError: If its levels are neither 8 nor 16 bits.
     """
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, rgba)
     if image.mode.startswith("I"):
-        levels = np.asarray(image)
+        levels = np.array(image)
+        if "transparency" in image.info:
+            levels[levels == image.info["transparency"]] = _SIXTEEN_BITS
         if levels.min() < 0 or levels.max() > _SIXTEEN_BITS:
             raise ValueError(f"mode {image.mode} with levels beyond 16 bits")
         deep = levels.max() > _EIGHT_BITS
@@ -32,6 +33,9 @@ def _opaque(image: Image.Image) -> Image.Image:
         return Image.fromarray(np.rint(scaled).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("mode F: what its numbers mean is not known; save it with 8 bits")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA"))
     return image
 
 
@@ -48,7 +52,7 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             # a copy even where the mode is the same, so that all is decoded before the file closes
-            return _opaque(opened).convert("L" if grayscale else "RGB")
+            return opaque(opened).convert("L" if grayscale else "RGB")
     except UNDECODABLE as error:
         # one line, without the memory address or the path that Pillow names
         reason = " ".join(str(error).split()).partition(" <_io")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dctc.data.environment import count_records, open_environment
 from dctc.data.fonts import SYSTEM, Font, find_fonts
-from dctc.data.image import UNDECODABLE
+from dctc.data.image import load_image
 
 WIDTH = 1008  # pixels of the sheet, shared out over its columns
 HEIGHT = 64  # pixels of a crop at most; smaller crops are not enlarged
@@ -86,9 +85,8 @@ def check_image_file(file: Path) -> None:
 def _crop(encoded: bytes | None, width: int) -> Image.Image:
     cell = Image.new("RGB", (width, HEIGHT), _GREY)
     try:
-        with Image.open(io.BytesIO(encoded or b"")) as opened:
-            image = opened.convert("RGB")
-    except UNDECODABLE:
+        image = load_image(encoded or b"")
+    except ValueError:
         return Image.new("RGB", cell.size, _RED)
     image.thumbnail(cell.size, Image.Resampling.BICUBIC)
     cell.paste(image, ((width - image.width) // 2, (HEIGHT - image.height) // 2))

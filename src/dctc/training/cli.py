@@ -105,11 +105,11 @@ class RecognizerCLI(LightningCLI):
                 "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
                 "'dctc bench --what overfit' trains a model on 16 words until it reads all"
             )
-        if runs_folder().resolve() not in self.folder.resolve().parents:
+        # as written, since what lies below may be a link to another disk
+        if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(self.folder)).parents:
             raise SystemExit(f"dctc: --name {self.resolved['name']}: that is not below the runs")
         checkpoint = self.resolved.get("ckpt_path")
-        if self.subcommand in SCORING:
-            self._check_scored(checkpoint)
+        self._check_checkpoint(checkpoint)
         trains = self.subcommand in (None, "fit")
         looks = self.resolved["trainer"]["fast_dev_run"]
         if trains and not looks:
@@ -123,29 +123,30 @@ class RecognizerCLI(LightningCLI):
         key = run_key(self.resolved)
         if checkpoint and self._is_own(checkpoint):
             go_on(self.folder, key)
-        elif checkpoint and Path(checkpoint).is_file():
+        elif checkpoint:
             claim(self.folder, f"{key}{GONE_ON}{_digest(checkpoint)}")
         else:
             claim(self.folder, key)
 
-    def _check_scored(self, checkpoint: str | None) -> None:
-        """Refuse what would score other weights than those of a file, such as random ones."""
-        final = self.folder / "checkpoints" / FINAL
-        if not checkpoint:
+    def _check_checkpoint(self, checkpoint: str | None) -> None:
+        """Refuse what is no file, in whose place Lightning may take random weights."""
+        if self.subcommand in SCORING and not checkpoint:
             raise SystemExit(
                 f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
                 f"weights under the name of the run"
             )
-        if not Path(checkpoint).is_file():
+        checkpoints = self.folder / "checkpoints"
+        goes_on = checkpoint == LAST and self.subcommand == "fit"
+        if checkpoint and not goes_on and not Path(checkpoint).is_file():
             raise SystemExit(
                 f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
-                f"of a checkpoint, such as {final}"
+                f"of a checkpoint, such as {checkpoints / FINAL}"
             )
 
     def _is_own(self, checkpoint: str) -> bool:
         """Say whether a checkpoint to go on from is one that this run has written."""
-        file = self.folder / "checkpoints" / "last.ckpt" if checkpoint == "last" else checkpoint
-        return Path(file).is_file() and self.folder.resolve() in Path(file).resolve().parents
+        file = self.folder / "checkpoints" / "last.ckpt" if checkpoint == LAST else checkpoint
+        return Path(file).resolve().parent == (self.folder / "checkpoints").resolve()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
@@ -224,12 +225,14 @@ def _needs_cpu(accelerator: Any) -> bool:
         SystemExit: If it was told to.
     """
     why = "the losses compute in float64, which MPS does not have"
-    if accelerator == "mps":
-        raise SystemExit(f"dctc: trainer.accelerator mps: {why}; take cpu")
-    if accelerator not in (None, "auto") or not MPSAccelerator.is_available():
+    if not MPSAccelerator.is_available():
         return False
-    print(f"dctc: takes the CPU, as {why}")
-    return True
+    if accelerator in ("mps", "gpu"):
+        raise SystemExit(f"dctc: trainer.accelerator {accelerator}: {why}; take cpu")
+    taken = accelerator in (None, "auto")
+    if taken:
+        rank_zero_only(print)(f"dctc: takes the CPU, as {why}")
+    return taken
 
 
 def _digest(file: str) -> str:
@@ -237,6 +240,7 @@ def _digest(file: str) -> str:
 
 
 FINAL = "final.ckpt"
+LAST = "last"  # what fit takes in place of a file: the last checkpoint of the run itself
 CHECKPOINT_EVERY = 100  # optimizer steps; what a killed run loses at most
 
 

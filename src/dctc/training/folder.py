@@ -19,7 +19,7 @@ def claim(folder: Path, key: str) -> None:
     mark = folder / MARK
     if folder.exists():
         found = marked(folder)
-        if found == UNKNOWN and next(folder.glob(f"*/**/{MARK}"), None):
+        if found != key and next(folder.glob(f"*/**/{MARK}"), None):
             raise ValueError(f"{folder} holds runs; take another --name, such as one below it")
         if found != key:
             aside = _free_name(folder.with_name(f"{folder.name}.{found}"))

@@ -1,4 +1,4 @@
-"""CTC against DCTC on everything that was tested, in one table: the paper's claim of accuracy."""
+"""CTC against DCTC on all that tables 1 to 3 test, in one table: the paper's claim of accuracy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIX_SETS = "six-set mean"
 
 _EXPLAINED = (
     f"Percent. {DIFFERENCE_NOTE} p: paired t-test over seeds; corrected: Holm, for the rows of "
-    "this table, which are all test data of the two at this scale, each with one weight. They were "
+    "this table, which are all that tables 1 to 3 test both on, each with one weight. They were "
     "put together after their results were known."
 )
 

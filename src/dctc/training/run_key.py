@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dctc.data.fonts import find_fonts
+from dctc.data.corpora import PYTHON, WORDFREQ
+from dctc.data.fonts import SYSTEM, find_fonts
 from dctc.data.writer import RECIPE
 from dctc.text import Charset
 
@@ -139,10 +140,10 @@ def _defaults(path: str) -> dict[str, Any]:
 
 
 def imported(path: str) -> Any:
-    """Return a class or function by its path; None if it names no module that is installed."""
+    """Return a class or function by its path; None if there is none."""
     module, _, name = path.rpartition(".")
     try:
-        return getattr(import_module(module), name) if module else None
+        return getattr(import_module(module), name, None) if module else None
     except ModuleNotFoundError:
         return None
 
@@ -155,7 +156,9 @@ def _content(value: Any) -> Any:
     recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
     if recipe is not None and recipe.is_file():
         found = json.loads(recipe.read_text(encoding="utf-8"))
-        return f"{RECIPE} {_hash({k: v for k, v in found.items() if k not in _NOT_DRAWN})}"
+        if "renderer" in found:  # of a converted set, what came of it says what it holds
+            found = {k: v for k, v in found.items() if k not in _NOT_DRAWN}
+        return f"{RECIPE} {_hash(found)}"
     return value
 
 
@@ -166,13 +169,13 @@ def _characters(charset: Any) -> Any:
 
 
 def _words(words: Any) -> Any:
-    if isinstance(words, str) and Path(words).is_file():
+    if isinstance(words, str) and words not in (PYTHON, WORDFREQ) and Path(words).is_file():
         return f"words {_digest(Path(words).read_bytes())}"
     return words
 
 
 def _fonts(fonts: Any) -> Any:
-    if isinstance(fonts, str) and Path(fonts).is_dir():
+    if isinstance(fonts, str) and fonts != SYSTEM and Path(fonts).is_dir():
         files = {font.path for font in find_fonts(fonts)}
         return f"fonts {_hash(sorted(_digest(Path(file).read_bytes()) for file in files))}"
     return fonts

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from dctc.data.image import opaque
+
 
 class Word(NamedTuple):
     """One labelled word of an archive.
@@ -54,7 +56,7 @@ class Crops:
     def _crop(self, box: tuple[float, float, float, float]) -> bytes:
         if self._image is None:
             with Image.open(self.file) as opened:
-                self._image = opened.convert("RGB")
+                self._image = opaque(opened).convert("RGB")
         width, height = self._image.size
         left, top = max(0, int(box[0] // 1)), max(0, int(box[1] // 1))
         right, bottom = min(width, int(-(-box[2] // 1))), min(height, int(-(-box[3] // 1)))
