@@ -96,11 +96,11 @@ def test_one_seed_is_marked_and_has_no_p(registry, score):
     for arm in ("ctc", "ace"):
         score(arm, 0, 0.5)
     table = comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "ace")], {})
-    found = cells(table)["ACE*"]
+    found = cells(table)["ACE¹"]
     assert (found["p"], found["NED"], found["seeds"]) == ("-", "90.00", "1")
     assert re.fullmatch(r"\+\d+\.\d\d \[.*\]|-\d+\.\d\d \[.*\]", found[DIFFERENCE])
     notes = " ".join(table.notes)
-    assert "* One seed, or one in common" in notes and "NED with its" in notes
+    assert "¹ One seed, or one in common" in notes and "NED with its" in notes
     assert "McNemar's test stands in the table seed by seed" in notes
     assert "McNemar's test of one seed finds" in notes and "t-test over seeds finds" not in notes
 
@@ -111,8 +111,8 @@ def test_the_mark_is_that_of_the_seeds_in_common(registry, score):
             score(arm, seed, 0.5)
     rows = [row(registry, "ctc", ""), row(registry, "views"), row(registry, "plus")]
     found = cells(comparison_table("T", registry, rows, {}))
-    assert [*found] == ["CTC", "VIEWS*", "PLUS"]
-    assert (found["VIEWS*"]["seeds"], found["VIEWS*"]["p"]) == ("3", "-")
+    assert [*found] == ["CTC", "VIEWS¹", "PLUS"]
+    assert (found["VIEWS¹"]["seeds"], found["VIEWS¹"]["p"]) == ("3", "-")
 
 
 def test_what_stands_alone_is_neither_corrected_nor_counted(registry, score):
@@ -169,7 +169,7 @@ def test_another_reference_is_marked_and_named(registry, score):
     rows = [row(registry, "ctc", ""), row(registry, "plus"), row(registry, "views", "plus")]
     table = comparison_table("T", registry, rows, {})
     points = 100 * (hits["views"].mean() - hits["plus"].mean())
-    assert cells(table)["VIEWS*†"][DIFFERENCE].startswith(f"{points:+.2f} ")
+    assert cells(table)["VIEWS¹†"][DIFFERENCE].startswith(f"{points:+.2f} ")
     assert "† VIEWS: difference to PLUS." in table.notes
 
 
@@ -216,7 +216,7 @@ def test_an_arm_without_a_test_is_left_out(registry, score):
     score("ctc", 0, 0.5)
     score("dctc", 0, 0.5, set="val")
     table = comparison_table("T", registry, [row(registry, "ctc", ""), row(registry, "dctc")], {})
-    assert [r[0] for r in table.rows] == ["CTC*"]
+    assert [r[0] for r in table.rows] == ["CTC¹"]
 
 
 def test_alignment_is_the_mean_over_seeds(registry, score):

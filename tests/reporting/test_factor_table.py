@@ -70,10 +70,10 @@ def test_one_seed_is_marked_and_has_no_p(registry):
     ]
     rows.append(Row("c", "C", "", arm(registry, (50, 51)), {}, "b"))  # one seed in common
     table = factor_table("Title", registry, rows)
-    assert "C*" in cells(table)
-    assert cells(table)["B*"]["p"] == "-" and cells(table)["B*"]["seeds"] == "1"
-    assert cells(table)["B*"][DIFFERENCE].startswith("+5.00 [")  # of the seed that both have
-    assert any(note.startswith("* One seed") for note in table.notes)
+    assert "C¹" in cells(table)
+    assert cells(table)["B¹"]["p"] == "-" and cells(table)["B¹"]["seeds"] == "1"
+    assert cells(table)["B¹"][DIFFERENCE].startswith("+5.00 [")  # of the seed that both have
+    assert any(note.startswith("¹ One seed") for note in table.notes)
 
 
 def test_arms_that_cannot_be_paired_are_refused(registry):

@@ -45,7 +45,7 @@ def test_each_loss_is_compared_on_the_mean_and_on_each_set(registry, losses):
         ["net, CTC", "3"],
         ["net, EN", "2"],
         ["net, EA", "2"],
-        ["net, ACE*", "1"],
+        ["net, ACE¹", "1"],
     ]
     assert accuracies.columns[-1] == "mean of two" and accuracies.notes[-1] == "The end."
     assert [row[:3] for row in differences.rows] == [

@@ -65,15 +65,15 @@ def test_accuracies_and_means_by_hand(arm):
     assert table.rows == [
         # A 60 %, B 15 of 40; weighted: 21 of 50
         ["net, CTC", "2", "60.00", "37.50", "48.75", "42.00"],
-        ["net, DCTC*", "1", "80.00", "50.00", "65.00", "56.00"],
+        ["net, DCTC¹", "1", "80.00", "50.00", "65.00", "56.00"],
     ]
     assert table.notes[-3:] == ["A: 2 left out (empty)", "B: 2 left out (empty)", "The end."]
-    assert any(note.startswith("* One seed") for note in table.notes)
+    assert any(note.startswith("¹ One seed") for note in table.notes)
 
 
 def test_a_mean_that_lacks_a_set_is_empty(arm):
     table = accuracy_table("T", [arm("CTC", {"A": [5]}, SIZES)], ["A"], MEANS, POOLED)
-    assert table.rows == [["net, CTC*", "1", "50.00", "-", "-"]]
+    assert table.rows == [["net, CTC¹", "1", "50.00", "-", "-"]]
 
 
 def test_an_arm_without_all_sets_is_left_out_and_none_is_an_error(arm):

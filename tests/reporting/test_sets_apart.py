@@ -55,7 +55,7 @@ def test_what_is_not_on_all_sets_keeps_its_own_table(registry):
     put(registry, "c", "Scene", (0,), 40)
     put(registry, "c", "Web", (1,), 50)
     whole, differences = tables_of_sets("T", registry, "t/", SETS)
-    assert [row[0] for row in whole.rows] == ["a, CTC*", "a, DCTC*"]
+    assert [row[0] for row in whole.rows] == ["a, CTC¹", "a, DCTC¹"]
     notes = " ".join(whole.notes)
     assert "in tables of their own: b." in notes
     assert "no seed has all that was scored: c." in notes

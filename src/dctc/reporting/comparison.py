@@ -10,7 +10,7 @@ import numpy as np
 from dctc.reporting.registry import OTHER_WEIGHTS, Record, Registry
 from dctc.reporting.statistics import Comparison, compare
 
-ONE_SEED = "*"
+ONE_SEED = "¹"  # a star would stand beside that of z*
 
 
 @dataclass(frozen=True)
