@@ -288,7 +288,7 @@ def test_the_script_at_its_smallest_and_what_is_published(
     drawn = {name: text for name, text in drawn.items() if not name.endswith(".log")}
     names = ("table1", "difference-small_resnet", "nets", "sroie-small_resnet", "published")
     assert set(drawn) == {f"{name}.{kind}" for name in names for kind in ("md", "csv")}
-    assert "| small_resnet, DCTC* | 1 |" in drawn["table1.md"]
+    assert "| small_resnet, DCTC¹ | 1 |" in drawn["table1.md"]
     found = list(Registry(runs).records())
     assert {(r.arm, r.set) for r in found} == {
         *((f"table1-tiny/small_resnet-{a}", n) for a in ("ctc", "dctc") for n in SIZES),

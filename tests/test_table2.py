@@ -112,7 +112,7 @@ def test_what_was_trained_at_the_papers_scale_is_one_table(table2, runs, monkeyp
     call(table2, monkeypatch, "--scale=paper")
     text = (runs / "table2-paper" / "table2.md").read_text()
     assert "| trained | seeds | Scene 200 | Web 200 | Document 200 | mean | weighted mean |" in text
-    assert "| crnn, CTC* | 1 | 40.00 | 50.00 | 90.00 | - | - |" in text
+    assert "| crnn, CTC¹ | 1 | 40.00 | 50.00 | 90.00 | - | - |" in text
     assert "Not scored, so that means are missing: Handwriting." in text
     differences = (runs / "table2-paper" / "difference-crnn.md").read_text()
     assert "| Web | 200 | 50.00 | 52.00 | +2.00 [" in differences

@@ -442,7 +442,7 @@ def test_the_script_at_its_smallest_and_what_is_published(table3, data, tmp_path
     names = ("alignment", "search", "seeds", "table3")
     drawn = tables()
     assert list(drawn) == [f"{name}.{kind}" for name in names for kind in ("csv", "md")]
-    assert "| CTC* | - | 1 |" in drawn["table3.md"] and "| DCTC* | 0.01 | 1 |" in drawn["table3.md"]
+    assert "| CTC¹ | - | 1 |" in drawn["table3.md"] and "| DCTC¹ | 0.01 | 1 |" in drawn["table3.md"]
     assert "Time and memory of CTC, DCTC: not measured" in drawn["table3.md"]
     found = list(Registry(runs).records())
     assert {(r.arm, r.seed, r.set) for r in found} == {
@@ -510,7 +510,7 @@ def test_the_paper_scale_prints_runs_nothing_and_draws_what_was_trained(
     assert "table3-paper/svtr_tiny 8 2,048 158,200 0.36 127 4,556 36".split() in rows
     assert "--config experiments/configs/loss/focal.yaml '--trainer.callbacks=[]'" in text
     drawn = (folders / "runs" / "table3-paper" / "table3.md").read_text()
-    assert "| svtr_tiny, CTC* | 1 | 40.00 | 40.00 |" in drawn
-    assert "| svtr_tiny, Focal CTC* | 1 | 50.00 | 50.00 |" in drawn
+    assert "| svtr_tiny, CTC¹ | 1 | 40.00 | 40.00 |" in drawn
+    assert "| svtr_tiny, Focal CTC¹ | 1 | 50.00 | 50.00 |" in drawn
     with pytest.raises(ValueError, match="--step_seconds crnn: there is svtr_tiny"):
         call(table3, monkeypatch, "--scale", "paper", "--step_seconds", "crnn=1")
