@@ -228,7 +228,7 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     assert "| DCTC 0.3* | 1 | 45.00 | 75.00 | CTC | -5.00 [" in text
     assert "Least true difference" in text
     text = (out / "alignment.md").read_text()
-    assert "| DCTC 0.1, true alignment* | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
+    assert "| DCTC 0.1, true alignment¹ | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
 
 
 def test_status_counts_what_the_comparison_of_losses_has_trained(
@@ -262,7 +262,7 @@ def test_the_script_at_its_smallest(tmp_path, write_lmdb, encode_image):
     }
     assert (runs / "words" / "scene-4" / "recipe.json").exists()
     drawn = (runs / "ablations-tiny" / "alignment.md").read_text()
-    assert "| DCTC 0.1, true alignment* | 1 |" in drawn
+    assert "| DCTC 0.1, true alignment¹ | 1 |" in drawn
 
 
 @pytest.mark.parametrize(
