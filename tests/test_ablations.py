@@ -225,7 +225,7 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     text = (out / "weight.md").read_text()
     assert "| CTC | 3 | 51.00 | 75.00 | - | - | - |" in text
     assert "| DCTC 0.1 | 3 | 53.00 | 75.00 | CTC | +2.00 ± 2.48 [" in text
-    assert "| DCTC 0.3* | 1 | 45.00 | 75.00 | CTC | -5.00 [" in text
+    assert "| DCTC 0.3¹ | 1 | 45.00 | 75.00 | CTC | -5.00 [" in text
     assert "Least true difference" in text
     text = (out / "alignment.md").read_text()
     assert "| DCTC 0.1, true alignment¹ | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
