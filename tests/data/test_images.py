@@ -73,6 +73,8 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     np.testing.assert_array_equal(found, [[0, 10], [200, 255]])
     found = pixels_of(Image.fromarray(levels), tmp_path, transparency=0)
     np.testing.assert_array_equal(found, [[255, 10], [200, 255]])
+    dark = np.array([[0, 250], [100, 255]], np.uint16)
+    assert pixels_of(Image.fromarray(dark), tmp_path).max() == 1
     eight = np.array([[0, 10], [200, 255]], np.int32)
     found = pixels_of(Image.fromarray(eight), tmp_path, "a.tif")
     np.testing.assert_array_equal(found, eight)

@@ -28,7 +28,7 @@ def opaque(image: Image.Image) -> Image.Image:
             levels[levels == image.info["transparency"]] = _SIXTEEN_BITS
         if levels.min() < 0 or levels.max() > _SIXTEEN_BITS:
             raise ValueError(f"mode {image.mode} with levels beyond 16 bits")
-        deep = levels.max() > _EIGHT_BITS
+        deep = image.mode != "I" or levels.max() > _EIGHT_BITS  # I has room for more than it holds
         scaled = levels / (_SIXTEEN_BITS / _EIGHT_BITS) if deep else levels
         return Image.fromarray(np.rint(scaled).astype(np.uint8))
     if image.mode == "F":

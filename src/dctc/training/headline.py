@@ -68,17 +68,17 @@ def _row(name: str, found: Contrast, corrected: Mapping[str, float]) -> list[str
 
 def _contrasts(registry: Registry) -> Iterator[tuple[str, Contrast]]:
     forms, receipts = SOURCES["funsd"].name, SOURCES["sroie"].name
-    scene, chinese = models_target(SCALE), chinese_runs.target(SCALE)
+    scene, chinese = (
+        find_pairs(registry, f"{target(SCALE)}/").get(MODEL)
+        for target in (models_target, chinese_runs.target)
+    )
+    lines = find_pairs(registry, f"{models_target(SCALE)}-sroie/").get(MODEL)
     tested: list[tuple[str, tuple[ModelArm, ModelArm] | None, tuple[str, ...]]] = [
         (f"words of forms ({forms})", forms_pair(SCALE, registry), (forms,)),
-        (f"scene words, {_SIX_SETS}", find_pairs(registry, f"{scene}/").get(MODEL), SIX),
-        ("scene words, rendered", find_pairs(registry, f"{scene}/").get(MODEL), (RENDERED,)),
-        (
-            f"lines of receipts ({receipts})",
-            find_pairs(registry, f"{scene}-sroie/").get(MODEL),
-            (receipts,),
-        ),
-        ("Chinese lines, rendered", find_pairs(registry, f"{chinese}/").get(MODEL), (RENDERED,)),
+        (f"scene words, {_SIX_SETS}", scene, SIX),
+        ("scene words, rendered", scene, (RENDERED,)),
+        (f"lines of receipts ({receipts})", lines, (receipts,)),
+        ("Chinese lines, rendered", chinese, (RENDERED,)),
     ]
     for name, pair, sets in tested:
         if pair is not None and common_seeds(*pair, sets):
