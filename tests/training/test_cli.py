@@ -178,6 +178,13 @@ def test_going_on_takes_the_last_or_the_file_of_a_checkpoint(rendered, runs, che
     assert [path.name for path in runs.iterdir()] == ["one"]
 
 
+def test_going_on_takes_a_run_that_was_begun(rendered, runs):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", rendered, "--name=new", "--log=off", "--ckpt_path=last"])
+    assert "--ckpt_path last: no such file" in ended.value.code
+    assert not runs.exists()
+
+
 def test_overfitting_batches_is_refused(rendered, runs):
     with pytest.raises(SystemExit, match="bench --what overfit"):
         main(["fit", rendered, "--log=off", "--trainer.overfit_batches=1"])

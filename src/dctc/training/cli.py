@@ -135,18 +135,19 @@ class RecognizerCLI(LightningCLI):
                 f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
                 f"weights under the name of the run"
             )
-        checkpoints = self.folder / "checkpoints"
-        goes_on = checkpoint == LAST and self.subcommand == "fit"
-        if checkpoint and not goes_on and not Path(checkpoint).is_file():
+        if checkpoint and not self._file(checkpoint).is_file():
             raise SystemExit(
                 f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
-                f"of a checkpoint, such as {checkpoints / FINAL}"
+                f"of a checkpoint, such as {self.folder / 'checkpoints' / FINAL}"
             )
+
+    def _file(self, checkpoint: str) -> Path:
+        last = checkpoint == LAST and self.subcommand == "fit"
+        return self.folder / "checkpoints" / "last.ckpt" if last else Path(checkpoint)
 
     def _is_own(self, checkpoint: str) -> bool:
         """Say whether a checkpoint to go on from is one that this run has written."""
-        file = self.folder / "checkpoints" / "last.ckpt" if checkpoint == LAST else checkpoint
-        return Path(file).resolve().parent == (self.folder / "checkpoints").resolve()
+        return self._file(checkpoint).resolve().parent == (self.folder / "checkpoints").resolve()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
