@@ -78,7 +78,7 @@ class Model:
 
 
 # Larger nets want a GPU, and a lower learning rate than the small one's; ours, not tuned.
-LARGER = ("--model.optimizer.init_args.lr=0.001", "--trainer.accelerator=auto")
+LARGER = ("--model.optimizer.init_args.lr=0.001",)
 WIDE = ("--model.net.init_args.width=512",)  # of SVTR's embedded positions
 MODELS = {
     "small_resnet": Model(),

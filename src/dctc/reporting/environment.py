@@ -17,10 +17,14 @@ DIRTY = "-dirty"  # ends the name of a commit where there were changes on top of
 _PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
 
 
-def environment() -> dict[str, Any]:
-    """Describe what a result was measured with: versions, hardware, commit."""
+def environment(device: torch.device | None = None) -> dict[str, Any]:
+    """Describe what a result was measured with: versions, hardware, commit.
+
+    Args:
+        device: Where it was computed; None for a GPU where there is one, as benchmarks do.
+    """
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    cuda = torch.cuda.is_available()
+    cuda = torch.cuda.is_available() if device is None else device.type == "cuda"
     hardware = torch.cuda.get_device_name() if cuda else _processor()
     return {
         "versions": {"python": platform.python_version(), **versions},

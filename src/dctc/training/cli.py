@@ -95,6 +95,8 @@ class RecognizerCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Share out the cores, and check what Lightning would only find out later."""
         share_cores(self.resolved["data"].get("init_args", {}).get("num_workers") or 0)
+        # precision 32 is that of a CPU; torch would let a GPU's convolutions round to TF32
+        torch.backends.cudnn.allow_tf32 = False
         if self.resolved["trainer"]["use_distributed_sampler"]:
             raise SystemExit(
                 "dctc: trainer.use_distributed_sampler must stay false: the data is already "

@@ -112,7 +112,7 @@ class ResultsWriter(pl.Callback):
             samples=samples_key([o.key for o in outcomes]),
             wall_s=round(self.train_seconds, 1),
             about={
-                **environment(),
+                **environment(trainer.strategy.root_device),
                 **_source(trainer),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
