@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dctc import CTCLoss, DCTCLoss
 from dctc.ctc import ESTIMATORS, ctc_nll, ctc_terms, fused, pack_labels, triton_kernels
+from losses.every_loss import SUBJECTS
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 LABELS = [[1, 2, 3], [2, 2, 1, 1], [4, 4, 3, 4], [1, 1, 1], [], [], [3], [3, 1, 3]]
@@ -151,6 +152,23 @@ def test_ctc_without_distillation(monkeypatch):
         nll.sum().backward()
         gradients.append((nll.detach(), logits.grad))
     torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+def test_every_regularised_loss(subject, monkeypatch):
+    rng = np.random.default_rng(3)
+    logits = torch.from_numpy(rng.standard_normal((9, 4, 5))).to(DEVICE)
+    # with frames to spare, so that a frame may belong to either of two equal characters
+    targets = torch.tensor([[2, 2, 0], [1, 2, 1], [3, 3, 3], [1, 2, 3]])
+    found = []
+    for kernels in ("triton", "torch"):
+        monkeypatch.setattr(fused, "KERNELS", kernels)
+        loss = subject.make(reduction="none").to(DEVICE)
+        logits = logits.detach().requires_grad_()
+        value = loss(logits, targets, [9] * 4, [2, 3, 3, 3], **subject.extras(logits.detach()))
+        (gradient,) = torch.autograd.grad(value.sum(), logits)
+        found.append((value.detach(), gradient))
+    torch.testing.assert_close(*found, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

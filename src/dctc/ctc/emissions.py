@@ -43,6 +43,10 @@ class _LabelEmissions(torch.autograd.Function):
         logits, peak, rest, columns = ctx.saved_tensors
         with torch.no_grad():
             total = grad.sum(2)
+            same = columns[0, :, :, None] == columns[0, :, None, :]  # (n, s + 1, s + 1)
+            first = same.int().argmax(2).expand_as(grad)
+            # Triton's kernel takes the weights of a class that repeats in one of its columns
+            merged = torch.zeros_like(grad).scatter_add_(2, first, grad)
             gradient = ctx.kernels.gradient(
                 logits,
                 Normaliser(peak, rest),
@@ -50,7 +54,7 @@ class _LabelEmissions(torch.autograd.Function):
                 alignment=None,
                 at_alignment=torch.zeros_like(total),
                 columns=columns,
-                column_weights=grad,
+                column_weights=merged,
                 scale=1.0,
             )
         return refuse_second_derivative(gradient, logits), None, None
