@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -19,17 +18,25 @@ from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.alignment_table import alignment_table
-from dctc.reporting.comparison import Row, find_arms
+from dctc.reporting.comparison import find_arms
 from dctc.reporting.convergence import convergence_table
 from dctc.reporting.factor_table import factor_table
+from dctc.reporting.hardware import hardware_notes
 from dctc.reporting.loss_table import comparison_table
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.registry import Registry, runs_folder
-from dctc.reporting.search import Searched, choices, open_searches, search_table
+from dctc.reporting.search import (
+    Searched,
+    choices,
+    open_searches,
+    records_by_loss,
+    search_table,
+)
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
 from dctc.training.cli import LogMode
 from dctc.training.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
+from dctc.training.loss_rows import rival_rows, table_rows
 from dctc.training.loss_runs import MODEL, SCALES, plan, target
 from dctc.training.paper_losses import MODEL as PAPER_MODEL
 from dctc.training.paper_losses import loss_launches
@@ -49,14 +56,9 @@ from dctc.training.scene_runs import (
 from dctc.training.study import Arm
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
-from dctc.training.weight_search import SEARCH_SEED, Found, WeightSearch
+from dctc.training.weight_search import SEARCH_SEED, WeightSearch
 from dctc.training.word_runs import words_are_there
 
-# Whose p is not corrected for the number of comparisons: settled before the rivals had results.
-ALONE = {
-    "dctc": "the one planned comparison, which is the paper's claim",
-    AUGMENTED_REFERENCE: "a control, there as the reference of CR-CTC",
-}
 VIEWS = (
     "CR-CTC is trained with two views of each of half as many words: as many images as the others.",
     "Its reference, CTC, augmented, has one view of each word, and never loses a stripe of it as "
@@ -88,29 +90,6 @@ def english_runs(scale: str, rivals: Sequence[Arm], seeds: Sequence[int] | None)
         scene.study(f"{target(scale)}-english", rivals, seeds),
     )
     return [of.run(arm, seed) for seed in seeds for of in studies for arm in of.arms]
-
-
-def table_rows(study: WeightSearch, found: Found, chosen: Mapping[str, str]) -> list[Row]:
-    """Return the rows of the table: the final runs of each arm's chosen weight."""
-    rows = []
-    for arm in study.arms():
-        if arm.key in chosen:
-            of_sets = study.final_records(found, arm, chosen[arm.key])
-            reference = AUGMENTED_REFERENCE if arm.key == "cr_ctc" else REFERENCE
-            reference = "" if arm.key == REFERENCE else reference
-            alone = ALONE.get(arm.key, "")
-            rows.append(Row(arm.key, arm.title, chosen[arm.key], *of_sets, reference, alone))
-    return rows
-
-
-def rival_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return DCTC, and the losses of others that train as it does, as rows compared with it."""
-    return [
-        replace(row, reference="" if row.key == "dctc" else "dctc")
-        for row in rows
-        if row.key == "dctc"
-        or (row.reference == REFERENCE and not row.alone and not row.key.startswith("dctc_"))
-    ]
 
 
 def english_tables(scale: str, registry: Registry, rivals: Sequence[Arm]) -> dict[str, Table]:
@@ -151,7 +130,10 @@ def draw(
     how += " Where a source names one weight, the others are a third of it and three times it."
     tables = {}
     if any(search.scored for search in searched.values()):
-        tables["search"] = search_table(registry, searched, [how, *notes])
+        tables["search"] = search_table(
+            registry, searched, [how, *hardware_notes(records_by_loss(searched)), *notes]
+        )
+    notes = [*hardware_notes({row.title: row.tested.values() for row in rows}), *notes]
     if any(row.tested for row in rows):
         title = f"Losses on {test}"
         views = VIEWS if any(row.key == "cr_ctc" and row.tested for row in rows) else ()

@@ -28,6 +28,11 @@ def test_the_losses_are_ratios_to_the_peer(results):
     table = benchmark_tables(results)["bench/loss"]
     assert table.rows == [["37", "16 x 4", "1", "0.50", "1.50", "2.50", "0.25"]]
     assert measured["hardware"] in table.notes[0]
+    measured["hardware"] = "NVIDIA X (x86_64)"  # which has no threads
+    (results / "bench" / "loss-gpu.json").write_text(json.dumps(measured))
+    table = benchmark_tables(results)["bench/loss-gpu"]
+    assert table.rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]
+    assert len(table.columns) == 6
 
 
 def test_the_models_are_those_that_were_measured(results):

@@ -158,6 +158,10 @@ def test_benchmarks_are_copied_all_or_none(runs, tmp_path):
     assert not (to / "bench").exists()
     assert publish_benchmarks(runs, ["losses"], to) == [to / "bench" / "losses.json"]
     assert (to / "bench" / "losses.json").read_text() == measured
+    on_gpu = measured.replace("CPU, 1 threads", "NVIDIA X")
+    (runs / "bench" / "losses.json").write_text(on_gpu)  # stands beside that of a CPU
+    assert publish_benchmarks(runs, ["losses"], to) == [to / "bench" / "losses-gpu.json"]
+    assert (to / "bench" / "losses.json").read_text() == measured
     (runs / "bench" / "models.json").write_text('{"net": "/home/user/net.yaml"}')
     with pytest.raises(ValueError, match=r"models\.json: '/home/user/net.yaml' names a path"):
         publish_benchmarks(runs, ["models"], to)

@@ -8,6 +8,7 @@ from dctc.reporting.search import (
     choices,
     choose_weight,
     open_searches,
+    records_by_loss,
     search_table,
     strongest,
     strongest_searched,
@@ -118,3 +119,18 @@ def test_a_choice_at_the_edge_of_the_weights_is_marked(registry, record):
         table = search_table(registry, found(*correct))
         assert [row[-1] for row in table.rows] == marks
         assert any(note.startswith("Edge: ") for note in table.notes) == ("chosen" not in marks)
+
+
+def test_records_are_told_apart_by_weight_where_a_gpu_trained_some(record):
+    cpu, gpu = ({"hardware": name} for name in ("EPYC, 1 thread (x)", "NVIDIA X (x)"))
+    scored = {"1": record(about=cpu), "2": record(about=gpu)}
+    searched = {
+        "mixed": Searched("Mixed", ("1", "2"), "", scored),
+        "plain": Searched("Plain", ("",), "", {"": record(about=gpu)}),
+    }
+    found = records_by_loss(searched)
+    assert {name: len(records) for name, records in found.items()} == {
+        "Mixed 1": 1,
+        "Mixed 2": 1,
+        "Plain": 1,
+    }

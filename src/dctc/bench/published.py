@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dctc.bench.loss import PEER
+from dctc.reporting.environment import gpu
+from dctc.reporting.publish import GPU
 from dctc.reporting.tables import Table
 
 
@@ -17,35 +19,40 @@ def benchmark_tables(results: Path) -> dict[str, Table]:
         results: Folder of the published results.
     """
     drawn = {"loss": _loss_table, "models": _models_table}
-    files = {name: results / "bench" / f"{name}.json" for name in drawn}
+    files = {
+        name + suffix: (draw, results / "bench" / f"{name}{suffix}.json")
+        for name, draw in drawn.items()
+        for suffix in ("", GPU)
+    }
     return {
-        f"bench/{name}": drawn[name](json.loads(file.read_text(encoding="utf-8")))
-        for name, file in files.items()
+        f"bench/{name}": draw(json.loads(file.read_text(encoding="utf-8")))
+        for name, (draw, file) in files.items()
         if file.exists()
     }
 
 
 def _loss_table(measured: dict[str, Any]) -> Table:
-    rows = []
+    rows, on_cpu = [], not gpu(measured)
     for row in measured["rows"]:
         size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
         rows.append(
             [
                 f"{size['classes']:,}",
                 f"{size['frames']} x {size['batch']}",
-                str(row["threads"]),
+                *([str(row["threads"])] if on_cpu else []),
                 *(f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")),
                 f"{peak['DCTC'] / peak[PEER]:.2f}",
             ]
         )
-    heads = ["classes", "frames x batch", "threads", "CTC", "DCTC", "plain two-pass DCTC"]
+    heads = ["classes", "frames x batch", *(["threads"] if on_cpu else [])]
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
         f"interleaved runs, and peak memory beyond the logits; labels of 8 characters. "
         f"{_about(measured)}"
     )
-    title = "Time and memory of the losses"
-    return Table(title, [*heads, "peak memory, DCTC"], rows, [note])
+    title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
+    columns = [*heads, "CTC", "DCTC", "plain two-pass DCTC", "peak memory, DCTC"]
+    return Table(title, columns, rows, [note])
 
 
 def _models_table(measured: dict[str, Any]) -> Table:
@@ -72,7 +79,7 @@ def _models_table(measured: dict[str, Any]) -> Table:
         f"{_about(measured)}"
     )
     columns = [*heads, "DCTC/CTC, training step", "channels-last", "bf16"]
-    return Table("Models", columns, rows, [note])
+    return Table(f"Models{' on a GPU' if gpu(measured) else ''}", columns, rows, [note])
 
 
 def _about(measured: dict[str, Any]) -> str:

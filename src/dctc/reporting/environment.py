@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ def environment(device: torch.device | None = None) -> dict[str, Any]:
         "hardware": f"{hardware} ({platform.machine()})",
         "commit": _commit(),
     }
+
+
+def gpu(about: Mapping[str, Any]) -> str:
+    """Return the name of the GPU that something was computed on; empty if it was a CPU.
+
+    Args:
+        about: What :func:`environment` said of it.
+    """
+    hardware = str(about.get("hardware", ""))
+    return "" if "thread" in hardware else hardware.rpartition(" (")[0]
 
 
 def _processor() -> str:

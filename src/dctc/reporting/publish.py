@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dctc.reporting.environment import DIRTY
+from dctc.reporting.environment import DIRTY, gpu
 from dctc.reporting.figures import Curve, read_metrics
 from dctc.reporting.registry import Record, Registry, write_whole
 
+GPU = "-gpu"  # ends the name of a benchmark that was measured on one
 METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small
 # A path of a machine: a letter drive, or a slash that begins a word
 _PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
@@ -85,6 +86,8 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
 def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
     """Copy what ``dctc bench --what NAME`` measured, ``<runs>/bench/<name>.json``.
 
+    What was measured on a GPU becomes ``<name>-gpu.json``, so that it stands beside that of a CPU.
+
     Args:
         runs: Folder of all runs.
         names: Such as ``losses``.
@@ -95,8 +98,9 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
         ValueError: If a measurement names a path of this machine, or was made with changes that
             are in no commit.
     """
-    files = [runs / "bench" / f"{name}.json" for name in names]
-    for name, file in zip(names, files, strict=True):
+    files = {name: runs / "bench" / f"{name}.json" for name in names}
+    published = {}
+    for name, file in files.items():
         if not file.exists():
             raise FileNotFoundError(f"{file}: not there; dctc bench --what {name} measures it")
         measured = json.loads(file.read_text(encoding="utf-8"))
@@ -106,10 +110,11 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
                 f"{file}: measured at {measured['commit']}, with changes that are in no commit; "
                 f"commit them, and dctc bench --what {name} measures it anew"
             )
+        published[file] = to / "bench" / f"{name}{GPU if gpu(measured) else ''}.json"
     (to / "bench").mkdir(parents=True, exist_ok=True)
-    for file in files:
-        write_whole(to / "bench" / file.name, file.read_bytes())
-    return [to / "bench" / file.name for file in files]
+    for file, target in published.items():
+        write_whole(target, file.read_bytes())
+    return list(published.values())
 
 
 def adopt(results: Path, runs: Path) -> list[Record]:

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from dctc.reporting.cells import FOUND, detectable_cell
+from dctc.reporting.environment import gpu
 from dctc.reporting.power import detectable_over_samples
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.tables import Table, percent
@@ -96,6 +97,17 @@ def search_table(
     edge = [_EDGE_NOTE] if any(row[-1] == _EDGE for row in rows) else []
     explained = [*_detectable(registry, searched), *edge, *notes, *_sources(searched)]
     return Table("Search for the weights of the losses", columns, rows, explained)
+
+
+def records_by_loss(searched: Mapping[str, Searched]) -> dict[str, list[Record]]:
+    """Return the records of the search by loss, and by weight where they differ in their GPU."""
+    records: dict[str, list[Record]] = {}
+    for search in searched.values():
+        apart = len({gpu(record.about) for record in search.scored.values()}) > 1
+        for weight, record in search.scored.items():
+            name = f"{search.title} {weight}" if apart else search.title
+            records.setdefault(name, []).append(record)
+    return records
 
 
 _EDGE = "chosen, edge"
