@@ -80,6 +80,22 @@ def test_intervals_and_names_stay_whole_where_a_table_is_too_wide():
     assert all(narrow.count(letter) >= text.count(letter) for letter in text)
 
 
+def test_columns_that_do_not_fit_go_on_below_beside_the_names():
+    interval = "72.81 [71.94, 73.67]"
+    columns = ["loss", "accuracy", "NED", "step time", "p"]
+    table = Table("T", columns, [["Confidence penalty", interval, interval, "1.25", "0.014"]])
+    lines = printed(table, width=44)
+    assert max(map(len, lines)) <= 44
+    words = [line.split() for line in lines]
+    end = words.index([])
+    assert words[end - 2 : end] == [
+        ["Confidence", "72.81", "72.81"],
+        ["penalty", "[71.94,", "73.67]", "[71.94,", "73.67]"],
+    ]
+    assert words[end + 2] == ["loss", "time", "p"]
+    assert words[end + 4] == ["Confidence", "penalty", "1.25", "0.014"]
+
+
 def test_brackets_are_text_and_not_markup():
     text = "[bold]x[/bold] [/] [a-z]"
     lines = printed(Table(text, ["set", "n"], [[text, "[red]"]], [text]), width=80)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
@@ -44,36 +45,50 @@ class Table:
     def print(self, console: Console) -> None:
         """Draw the table on a terminal; two arms on a benchmark fit into 80 columns.
 
-        Where it does not fit, intervals and the ends of long headings get lines of their own, and
-        intervals stay whole, if that fits.
+        Where it does not fit, intervals and the ends of long headings get lines of their own; what
+        then does not fit, words and intervals whole, goes on below, beside the text columns again.
         """
-        table = self._drawn()
-        if not _fits(table, console, "maximum"):
-            narrow = self._drawn(narrow=True)
-            table = narrow if _fits(narrow, console, "minimum") else table
         # not the table's own title, which would be as narrow as the table
         console.print(self.title, style="italic", markup=False, highlight=False)
-        console.print(table)
-        console.print()
+        for part in self._parts(console):
+            console.print(part)
+            console.print()
         for note in self.notes:
             console.print(note, highlight=False, markup=False, style="dim")
 
-    def _drawn(self, narrow: bool = False) -> RichTable:
+    def _parts(self, console: Console) -> list[RichTable]:
+        numbers = range(self.text_columns, len(self.columns))
+        whole = self._drawn(numbers)
+        if _fits(whole, console, "maximum"):
+            return [whole]
+        parts: list[list[int]] = [[]]
+        for i in numbers:
+            longer = self._drawn([*parts[-1], i], narrow=True)
+            if parts[-1] and not _fits(longer, console, "minimum"):
+                parts.append([])
+            parts[-1].append(i)
+        return [self._drawn(part, narrow=True) for part in parts]
+
+    def _drawn(self, numbers: Sequence[int], narrow: bool = False) -> RichTable:
+        """Draw the text columns and some of the others."""
         table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=0, pad_edge=False)
-        for i, column in enumerate(self.columns):
+        shown = [*range(self.text_columns), *numbers]
+        below = _INTERVAL_BELOW if narrow else _INTERVAL
+        rows = [[escape(cell).replace(_INTERVAL, below) for cell in row] for row in self.rows]
+        for i in shown:
+            column, lines = self.columns[i], [line for row in rows for line in row[i].split("\n")]
             heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
             if narrow and " " not in column:
                 heading = "_\n".join(escape(column).rsplit("_", 1))
-            whole = narrow and any(_INTERVAL in row[i] for row in self.rows)
             table.add_column(
                 heading,
                 justify="left" if i < self.text_columns else "right",
                 overflow="fold",
-                no_wrap=whole,
+                no_wrap=i >= self.text_columns,
+                min_width=None if i < self.text_columns else max(map(cell_len, lines), default=0),
             )
-        for row in self.rows:
-            cells = (escape(cell) for cell in row)
-            table.add_row(*(c.replace(_INTERVAL, _INTERVAL_BELOW) if narrow else c for c in cells))
+        for row in rows:
+            table.add_row(*(row[i] for i in shown))
         return table
 
     def markdown(self) -> str:
