@@ -22,7 +22,7 @@ from dctc.reporting.hardware import hardware_notes
 from dctc.reporting.registry import Registry
 from dctc.reporting.tables import Table
 from dctc.training.ablation_factors import ALPHA, MODEL, Factor, Level, Scale, factors
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
 from dctc.training.scene_runs import TINY, SceneRuns, both_losses, limited

@@ -20,7 +20,7 @@ from dctc.data.root import data_root
 from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.tables import Table, percent
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.real_words import Benchmarks
 from dctc.training.runs import Run

@@ -30,8 +30,8 @@ from dctc.reporting.model_table import (
 from dctc.reporting.quoted import quoted_table, read_quoted
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import Table
-from dctc.training.cli import LogMode
 from dctc.training.launch import Launch
+from dctc.training.logs import LogMode
 from dctc.training.loss_runs import forms_pair
 from dctc.training.loss_runs import target as losses_target
 from dctc.training.paper_scale import ENGLISH_IMAGES, print_launches

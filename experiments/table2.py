@@ -38,8 +38,8 @@ from dctc.training.chinese_runs import (
     study,
     target,
 )
-from dctc.training.cli import LogMode
 from dctc.training.launch import Launch
+from dctc.training.logs import LogMode
 from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run

@@ -34,7 +34,7 @@ from dctc.reporting.search import (
 )
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
 from dctc.training.loss_rows import rival_rows, table_rows
 from dctc.training.loss_runs import MODEL, SCALES, plan, target

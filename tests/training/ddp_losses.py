@@ -27,7 +27,7 @@ from dctc.losses import (
     LabelSmoothingCTCLoss,
     PriorCTCLoss,
 )
-from dctc.training.cli import end_process_group
+from dctc.training.machine import end_process_group
 from dctc.training.objective import needs
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
 

@@ -11,7 +11,8 @@ from pytorch_lightning.loggers import WandbLogger
 
 from dctc.cli import main
 from dctc.reporting.registry import Registry
-from dctc.training.cli import RecognizerCLI, arm_of, end_process_group
+from dctc.training.cli import RecognizerCLI, arm_of
+from dctc.training.machine import end_process_group
 from offline_wandb import wandb_records
 from tiny import config, encode_text, run_python, same_weights, write_config
 

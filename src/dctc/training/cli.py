@@ -9,37 +9,33 @@ environment variable ``DCTC_RUNS``, or ``runs``.
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-import re
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.accelerators import MPSAccelerator
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
+from dctc.training.checkpoints import CHECKPOINT_EVERY, FINAL, LAST, FinalCheckpoint, digest
 from dctc.training.folder import GONE_ON, claim, go_on, marked
+from dctc.training.logs import WANDB_PROJECT, LogMode, SaveConfig, set_metrics_aside, without_wandb
+from dctc.training.machine import end_process_group, needs_cpu, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
 from dctc.training.results import ResultsWriter
 from dctc.training.run_key import run_key
+from dctc.training.screen import ProgressBar, quiet_lightning
 
-LogMode = Literal["offline", "online", "off"]
-WANDB_PROJECT = "dctc"
 SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
@@ -49,13 +45,13 @@ class RecognizerCLI(LightningCLI):
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         words = sys.argv[1:] if args is None else args
         log_off = "--log=off" in words or ("--log", "off") in pairwise(words)
-        with _without_wandb() if log_off else nullcontext():
+        with without_wandb() if log_off else nullcontext():
             super().__init__(
                 RecognizerModule,
                 pl.LightningDataModule,
                 subclass_mode_data=True,
                 auto_configure_optimizers=False,
-                save_config_callback=_SaveConfig,
+                save_config_callback=SaveConfig,
                 seed_everything_default=0,
                 trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
                 args=args,
@@ -126,7 +122,7 @@ class RecognizerCLI(LightningCLI):
         if checkpoint and self._is_own(checkpoint):
             go_on(self.folder, key)
         elif checkpoint:
-            claim(self.folder, f"{key}{GONE_ON}{_digest(checkpoint)}")
+            claim(self.folder, f"{key}{GONE_ON}{digest(checkpoint)}")
         else:
             claim(self.folder, key)
 
@@ -170,9 +166,9 @@ class RecognizerCLI(LightningCLI):
             self.results,
         ]
         if options.get("enable_progress_bar") is not False:
-            extra.append(_ProgressBar(leave=True))
+            extra.append(ProgressBar(leave=True))
         kwargs["default_root_dir"] = str(self.folder)
-        if _needs_cpu(options.get("accelerator")):
+        if needs_cpu(options.get("accelerator")):
             kwargs["accelerator"] = "cpu"
         if options.get("logger") in (None, True):
             # fast_dev_run is a look: it logs nothing
@@ -199,7 +195,7 @@ class RecognizerCLI(LightningCLI):
         whole = GONE_ON not in marked(self.folder)
         if final.is_file() and Path(checkpoint).samefile(final) and whole:
             return ""
-        return f"{OTHER_WEIGHTS}{_digest(checkpoint)}"
+        return f"{OTHER_WEIGHTS}{digest(checkpoint)}"
 
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]
@@ -221,96 +217,6 @@ class RecognizerCLI(LightningCLI):
         return loggers
 
 
-def _needs_cpu(accelerator: Any) -> bool:
-    """Say whether Lightning would choose Apple's GPU, which has no float64.
-
-    Raises:
-        SystemExit: If it was told to.
-    """
-    why = "the losses compute in float64, which MPS does not have"
-    if not MPSAccelerator.is_available():
-        return False
-    if accelerator in ("mps", "gpu"):
-        raise SystemExit(f"dctc: trainer.accelerator {accelerator}: {why}; take cpu")
-    taken = accelerator in (None, "auto")
-    if taken:
-        rank_zero_only(print)(f"dctc: takes the CPU, as {why}")
-    return taken
-
-
-def _digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
-
-
-FINAL = "final.ckpt"
-LAST = "last"  # what fit takes in place of a file: the last checkpoint of the run itself
-CHECKPOINT_EVERY = 100  # optimizer steps; what a killed run loses at most
-
-
-class FinalCheckpoint(pl.Callback):
-    """Marks a finished training, so that a resumed run knows one from a killed one.
-
-    Args:
-        file: Written when training has come to its end.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def on_fit_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
-        """Write the checkpoint, unless training was interrupted."""
-        if not trainer.interrupted and not trainer.fast_dev_run:
-            trainer.save_checkpoint(self.file)
-
-
-class _ProgressBar(RichProgressBar):
-    """Names the epoch; Lightning's says "Epoch 0/-2" where the length is given in steps."""
-
-    def _get_train_description(self, current_epoch: int) -> str:
-        return f"Training, epoch {current_epoch + 1}"
-
-    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)  # says nothing here
-        return {name.removeprefix("train/"): value for name, value in metrics.items()}
-
-
-class _SaveConfig(SaveConfigCallback):
-    """Saves the resolved configuration beside the run, and hands it to W&B."""
-
-    def __init__(self, parser: Any, config: Any, **options: Any) -> None:
-        super().__init__(parser, config, **{**options, "overwrite": True})
-
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_hyperparams(self.config.clone().as_dict())
-
-
-def share_cores(num_workers: int) -> None:
-    """Leave a core to each loading worker where the net runs on the CPU too.
-
-    Threads that wait for each other on a core taken by a worker slow small batches down many times
-    over. OMP_NUM_THREADS, if set, is obeyed instead.
-    """
-    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        torch.set_num_threads(max(1, (cores or 1) - num_workers))
-
-
-@contextmanager
-def _without_wandb() -> Iterator[None]:
-    """Make ``import wandb`` fail meanwhile; timm imports it wherever it is installed."""
-    if "wandb" in sys.modules:
-        yield
-        return
-    sys.modules["wandb"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["wandb"]
-
-
 def num_classes(charset: str) -> int:
     """Return the classes that a charset needs: its characters and the blank."""
     return len(Charset.load(charset)) + 1
@@ -322,17 +228,6 @@ def arm_of(config: dict[str, Any]) -> str:
         if callback["class_path"].endswith(".DCTCCallback"):
             return "dctc" if callback["init_args"]["distill_weight"] else "ctc"
     return str(config["model"]["loss"]["class_path"]).rsplit(".", 1)[-1]
-
-
-def set_metrics_aside(folder: Path) -> None:
-    """Keep the metrics of an earlier part of the run: ``metrics.csv`` becomes ``metrics.1.csv``.
-
-    Lightning's CSVLogger would delete them.
-    """
-    metrics = folder / "metrics.csv"
-    if metrics.exists():
-        number = len(list(folder.glob("metrics.*.csv"))) + 1
-        metrics.rename(folder / f"metrics.{number}.csv")
 
 
 def main(args: list[str] | None = None) -> None:
@@ -347,34 +242,3 @@ def main(args: list[str] | None = None) -> None:
     except MisconfigurationException as error:  # Lightning's word for bad input
         raise ValueError(str(error)) from error
     end_process_group()
-
-
-def end_process_group() -> None:
-    """End the group of processes, if there is one, before the interpreter exits.
-
-    Lightning does so for GPUs alone. The threads of gloo, the group's backend on CPUs, can abort an
-    interpreter that exits beside them (pytorch issue 190489).
-    """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def quiet_lightning() -> None:
-    """Silence what Lightning says that nobody can act on: advertisements and its own affairs."""
-    for handler in logging.getLogger("pytorch_lightning").handlers:
-        handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
-    for message in _NOISY_WARNINGS:
-        warnings.filterwarnings("ignore", message=message)
-
-
-_NOISE = re.compile(
-    r"Tip:|weights_only|^Restoring states|^Loaded model|TPU available|was configured"
-)
-_NOISY_WARNINGS = (
-    "It is recommended to use `self.log\\(.*sync_dist=True",  # the metrics have summed already
-    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # Lightning on a new torch
-    "LightningCLI's args parameter is intended",  # runs.py gives arguments on purpose
-    "Experiment logs directory .* exists and is not empty",  # set_metrics_aside saw to it
-    "The dataloader, .*, does not have many workers",  # rendering is cheap, cores may be few
-    "Consider setting `persistent_workers=True`",  # they are forked a few times a run
-)

@@ -8,7 +8,7 @@ from pathlib import Path
 from dctc.models import Recognizer
 from dctc.models.export import FORMATS, export
 from dctc.text.tokenizer import BLANK
-from dctc.training.cli import FINAL
+from dctc.training.checkpoints import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from dctc.reporting.published import Arrays, save_arrays, save_figure
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.upload import upload
 
 

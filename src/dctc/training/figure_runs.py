@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dctc.training.cli import FINAL
+from dctc.training.checkpoints import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.runs import DataFactory, Finished
 from dctc.training.study import Arm, Study

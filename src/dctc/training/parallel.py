@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dctc.reporting.registry import Record, runs_folder
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.runs import Busy, Finished, Run, execute
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads

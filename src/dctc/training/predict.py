@@ -19,7 +19,8 @@ from dctc.arguments import positive
 from dctc.data.batch import Batch
 from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.data.loaders import eval_loader
-from dctc.training.cli import FINAL, share_cores
+from dctc.training.checkpoints import FINAL
+from dctc.training.machine import share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from dctc.training.readings import HEAD, prediction_rows

@@ -19,9 +19,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from dctc.arguments import positive
 from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Record, Registry, runs_folder
-from dctc.training.cli import FINAL, LogMode, RecognizerCLI, quiet_lightning
+from dctc.training.checkpoints import FINAL
+from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
+from dctc.training.logs import LogMode
 from dctc.training.results import now
+from dctc.training.screen import quiet_lightning
 
 DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
 

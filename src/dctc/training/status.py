@@ -8,9 +8,10 @@ from pathlib import Path
 from dctc.data.writer import RECIPE
 from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Record, Registry, runs_folder
-from dctc.training.cli import RecognizerCLI, quiet_lightning
+from dctc.training.cli import RecognizerCLI
 from dctc.training.run_key import run_key
 from dctc.training.runs import Run
+from dctc.training.screen import quiet_lightning
 from dctc.training.stored_words import DATA
 
 _STORED = f"{DATA}stored="

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from dctc.reporting.registry import Registry, runs_folder
-from dctc.training.cli import LogMode
+from dctc.training.logs import LogMode
 from dctc.training.parallel import Outcome, report_problems
 from dctc.training.runs import Run, options_parser
 from dctc.training.status import status_lines

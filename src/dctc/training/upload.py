@@ -11,7 +11,7 @@ from rich.console import Console
 
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
-from dctc.training.cli import WANDB_PROJECT, LogMode
+from dctc.training.logs import WANDB_PROJECT, LogMode
 
 PICTURES = (".png",)  # what W&B shows of a figure's files
 

@@ -1,0 +1,49 @@
+"""What a run takes of the machine, and how it leaves it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+import torch.distributed
+from pytorch_lightning.accelerators import MPSAccelerator
+from pytorch_lightning.utilities import rank_zero_only
+
+
+def needs_cpu(accelerator: Any) -> bool:
+    """Say whether Lightning would choose Apple's GPU, which has no float64.
+
+    Raises:
+        SystemExit: If it was told to.
+    """
+    why = "the losses compute in float64, which MPS does not have"
+    if not MPSAccelerator.is_available():
+        return False
+    if accelerator in ("mps", "gpu"):
+        raise SystemExit(f"dctc: trainer.accelerator {accelerator}: {why}; take cpu")
+    taken = accelerator in (None, "auto")
+    if taken:
+        rank_zero_only(print)(f"dctc: takes the CPU, as {why}")
+    return taken
+
+
+def share_cores(num_workers: int) -> None:
+    """Leave a core to each loading worker where the net runs on the CPU too.
+
+    Threads that wait for each other on a core taken by a worker slow small batches down many times
+    over. OMP_NUM_THREADS, if set, is obeyed instead.
+    """
+    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        torch.set_num_threads(max(1, (cores or 1) - num_workers))
+
+
+def end_process_group() -> None:
+    """End the group of processes, if there is one, before the interpreter exits.
+
+    Lightning does so for GPUs alone. The threads of gloo, the group's backend on CPUs, can abort an
+    interpreter that exits beside them (pytorch issue 190489).
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
