@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dctc.ctc import frames_needed, pack_labels
+from dctc.ctc.labels import moved
 from oracle.enumeration import paths_of
 
 LOGITS = torch.zeros(5, 2, 4)
@@ -19,6 +20,14 @@ def test_frames_needed_is_the_length_of_the_shortest_path(label):
     padded = torch.zeros(1, 4, dtype=torch.int64)
     padded[0, : len(label)] = torch.tensor(label)
     assert frames_needed(padded, torch.tensor([len(label)])).tolist() == [shortest]
+
+
+def test_labels_move_as_a_whole():
+    labels = pack(torch.tensor([[1, 1, 2], [1, 0, 0]]), (3, 5), (3, 1))
+    there = moved(labels, torch.device("cpu"))
+    for found, expected in zip(there, labels, strict=True):
+        assert torch.equal(found, expected) and found.dtype == expected.dtype
+        assert found.is_contiguous()
 
 
 def test_padding_that_repeats_the_last_character_needs_no_frame():

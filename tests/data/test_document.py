@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from dctc.data.document import DocumentDataModule
 
@@ -21,7 +22,9 @@ def root(tmp_path, write_lmdb, encode_image):
 def module(root, **options):
     defaults = {"data_root": str(root), "num_workers": 0, "batch_size": 4, "height": 8, "width": 16}
     data = DocumentDataModule(**{**defaults, "allow_size_mismatch": True, **options})
-    data.trainer = SimpleNamespace(world_size=1)
+    data.trainer = SimpleNamespace(
+        world_size=1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+    )
     return data
 
 

@@ -163,7 +163,10 @@ def test_drops_of_an_unknown_set(root):
 def trainer(rank, world_size, use_distributed_sampler=False):
     connector = SimpleNamespace(use_distributed_sampler=use_distributed_sampler)
     return SimpleNamespace(
-        global_rank=rank, world_size=world_size, _accelerator_connector=connector
+        global_rank=rank,
+        world_size=world_size,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        _accelerator_connector=connector,
     )
 
 

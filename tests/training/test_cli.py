@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 from dctc.cli import main
 from dctc.reporting.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
-from dctc.training.machine import end_process_group
+from dctc.training.machine import SyncBatchNorm, end_process_group
 from offline_wandb import wandb_records
 from tiny import config, encode_text, run_python, same_weights, write_config
 
@@ -168,6 +168,12 @@ def test_apples_gpu_is_not_taken(rendered, runs, monkeypatch, capsys):
     for name in ("mps", "gpu"):
         with pytest.raises(SystemExit, match=f"accelerator {name}: the losses compute in float64"):
             parse(rendered, f"--trainer.accelerator={name}")
+
+
+def test_batch_statistics_of_all_processes_are_ours(rendered, runs):
+    options = ("--trainer.sync_batchnorm=true", "--trainer.strategy=ddp", "--trainer.devices=2")
+    strategy = parse(rendered, *options).trainer.strategy
+    assert isinstance(strategy._layer_sync, SyncBatchNorm)
 
 
 @pytest.mark.parametrize("checkpoint", ["best", "runs/one/checkpoints/lst.ckpt"])

@@ -333,3 +333,10 @@ def test_charsets_that_begin_alike_are_told_apart_where_they_part(tmp_path):
     message = "reads 36 characters, .* 36; from character 35 on they are 'yz' and 'zy'"
     with pytest.raises(ValueError, match=message):
         make_module(tokenizer=CTCTokenizer(str(other))).on_load_checkpoint(stored)
+
+
+def test_widths_stay_on_the_cpu():
+    batch = noise_batch(["ab", "c"])
+    moved = make_module().transfer_batch_to_device(batch, torch.device("meta"), 0)
+    assert moved.image.device.type == "meta"
+    assert moved.width is batch.width

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dctc.training.parallel import execute_all, finish_all
+from dctc.training.parallel import _gpus, _on, execute_all, finish_all
 from dctc.training.runs import Busy, Run, _alone, execute
 from tiny import config, write_config
 
@@ -41,6 +41,21 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(tmp_path, monkeypatch, ca
     again = execute_all(runs[-1:], jobs=1)
     assert again["a/good"].records == found["a/good"].records
     assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "expected"),
+    [(None, 0, [""]), (None, 2, ["0", "1"]), ("2,3", 4, ["2", "3"]), ("", 4, [""])],
+)
+def test_trainings_take_turns_on_the_gpus(monkeypatch, named, count, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    assert _gpus() == expected
+    with _on(expected[-1]):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == expected[-1]
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
 
 
 def children(pid):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dctc.data.english import EnglishDataModule
+from dctc.reporting.environment import gpu
 from dctc.reporting.registry import Registry
 from dctc.training import results
 from dctc.training.results import CORRUPT, ResultsWriter, read_readings
@@ -168,3 +169,23 @@ def test_the_seconds_of_training_survive_a_resume(tmp_path, monkeypatch):
         trainer.test(make_module(Slow), data, verbose=False, **resume)
         assert callback.records[0].wall_s == 50.0
         assert callback.records[0].about["steps"] == 5
+
+
+def test_where_a_net_was_trained_stands_beside_where_it_was_tested(tmp_path, monkeypatch):
+    def computes_on(hardware):
+        monkeypatch.setattr(results, "environment", lambda device: {"hardware": hardware})
+
+    data = FixedData([noise_batch(["ab"])], test={"set": [text_batch([("a", "a")])]})
+    computes_on("NVIDIA X (x)")
+    first = make_trainer(tmp_path, max_steps=1, callbacks=[writer(tmp_path)])
+    first.fit(make_module(), datamodule=data)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    computes_on("EPYC, 1 thread (x)")
+    callback = writer(tmp_path)
+    checkpoint = {"ckpt_path": tmp_path / "one.ckpt", "weights_only": True}
+    make_trainer(tmp_path, callbacks=[callback]).test(
+        make_module(), data, verbose=False, **checkpoint
+    )
+    about = callback.records[0].about
+    assert (about["hardware"], about["trained_on"]) == ("EPYC, 1 thread (x)", "NVIDIA X (x)")
+    assert gpu(about) == "NVIDIA X"

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from dctc.arguments import positive
+from dctc.precision import compute_in_float32
 
 WHAT = ("loss", "losses", "linear", "models", "steps", "predict", "data", "overfit")
 SCALES = ("tiny", "smoke", "small", "paper")
@@ -44,6 +45,7 @@ def main(args: list[str] | None = None) -> None:
     overfit.add_argument("--steps", type=positive, default=500, help="at most (default: 500)")
     overfit.add_argument("--width", type=positive, help="pixels (default: the model's)")
     options = parser.parse_args(args)
+    compute_in_float32()
 
     if options.what == "losses":
         from dctc.bench.losses import bench_losses

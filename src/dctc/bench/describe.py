@@ -12,6 +12,7 @@ from rich.console import Console
 
 from dctc.arguments import positive
 from dctc.bench.cost import FLOPS_NOTE, Description, describe
+from dctc.precision import compute_in_float32
 from dctc.reporting.environment import environment
 from dctc.reporting.tables import Table
 from dctc.training.nets import load_net
@@ -35,6 +36,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     options = parser.parse_args(args)
+    compute_in_float32()
 
     if options.threads:
         torch.set_num_threads(options.threads)

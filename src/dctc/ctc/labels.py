@@ -78,7 +78,16 @@ def pack_labels(
     classes = _padded(targets.cpu().long(), lengths, blank)
     _check_range(classes, lengths, blank, c)
     feasible = frames_needed(classes, lengths) <= frames
-    return Labels(*(part.to(logits.device) for part in (classes, lengths, frames, feasible)))
+    labels = Labels(classes, lengths, frames, feasible)
+    return labels if logits.device.type == "cpu" else moved(labels, logits.device)
+
+
+def moved(labels: Labels, device: torch.device) -> Labels:
+    """Return labels of the CPU on another device, moved there all at once."""
+    sizes = [part.numel() for part in labels]
+    numbers = torch.cat([part.flatten().long() for part in labels])
+    classes, lengths, frames, feasible = numbers.to(device, non_blocking=True).split(sizes)
+    return Labels(classes.view_as(labels.classes), lengths, frames, feasible.bool())
 
 
 def _lengths(lengths: Lengths, name: str, n: int, most: int, of_what: str) -> Tensor:

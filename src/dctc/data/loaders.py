@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
@@ -30,12 +29,13 @@ def rank_and_world_size(trainer: Trainer | None) -> tuple[int, int]:
     return trainer.global_rank, trainer.world_size
 
 
-def _options(num_workers: int) -> dict[str, Any]:
+def _options(num_workers: int, trainer: Trainer | None) -> dict[str, Any]:
+    on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
     # A worker computes with one thread: torch sets that in every worker, and Pillow knows no other.
     return {
         "num_workers": num_workers,
         "collate_fn": collate,
-        "pin_memory": torch.cuda.is_available(),
+        "pin_memory": on_gpu,
     }
 
 
@@ -66,7 +66,10 @@ def train_loader(
     if augmentation is not None and augmentation.strength:
         dataset = AugmentedDataset(dataset, augmentation, seed)
     return StepDataLoader(
-        dataset, batch_sampler=steps, persistent_workers=num_workers > 0, **_options(num_workers)
+        dataset,
+        batch_sampler=steps,
+        persistent_workers=num_workers > 0,
+        **_options(num_workers, trainer),
     )
 
 
@@ -87,4 +90,4 @@ def eval_loader(
     rank, world_size = rank_and_world_size(trainer)
     sampler = UnpaddedSampler(len(dataset), rank, world_size)
     share = max(1, batch_size // world_size)
-    return DataLoader(dataset, batch_size=share, sampler=sampler, **_options(num_workers))
+    return DataLoader(dataset, batch_size=share, sampler=sampler, **_options(num_workers, trainer))

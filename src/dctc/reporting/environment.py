@@ -26,7 +26,7 @@ def environment(device: torch.device | None = None) -> dict[str, Any]:
     """
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     cuda = torch.cuda.is_available() if device is None else device.type == "cuda"
-    hardware = torch.cuda.get_device_name() if cuda else _processor()
+    hardware = torch.cuda.get_device_name(device) if cuda else _processor()
     return {
         "versions": {"python": platform.python_version(), **versions},
         "hardware": f"{hardware} ({platform.machine()})",
@@ -38,9 +38,10 @@ def gpu(about: Mapping[str, Any]) -> str:
     """Return the name of the GPU that something was computed on; empty if it was a CPU.
 
     Args:
-        about: What :func:`environment` said of it.
+        about: What :func:`environment` said of it, or of a test; ``trained_on`` says where the net
+            was trained that was tested.
     """
-    hardware = str(about.get("hardware", ""))
+    hardware = str(about.get("trained_on") or about.get("hardware", ""))
     return "" if "thread" in hardware else hardware.rpartition(" (")[0]
 
 

@@ -17,19 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from dctc.precision import compute_in_float32
 from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
 from dctc.training.checkpoints import CHECKPOINT_EVERY, FINAL, LAST, FinalCheckpoint, digest
 from dctc.training.folder import GONE_ON, claim, go_on, marked
 from dctc.training.logs import WANDB_PROJECT, LogMode, SaveConfig, set_metrics_aside, without_wandb
-from dctc.training.machine import end_process_group, needs_cpu, share_cores
+from dctc.training.machine import (
+    SyncBatchNorm,
+    end_process_group,
+    needs_cpu,
+    share_cores,
+)
 from dctc.training.module import RecognizerModule
 from dctc.training.readings import PredictionWriter, ReadingsTable
 from dctc.training.results import ResultsWriter
@@ -90,9 +95,9 @@ class RecognizerCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Share out the cores, and check what Lightning would only find out later."""
-        share_cores(self.resolved["data"].get("init_args", {}).get("num_workers") or 0)
-        # precision 32 is that of a CPU; torch would let a GPU's convolutions round to TF32
-        torch.backends.cudnn.allow_tf32 = False
+        workers = self.resolved["data"].get("init_args", {}).get("num_workers") or 0
+        share_cores(workers, self.resolved["trainer"]["accelerator"])
+        compute_in_float32()
         if self.resolved["trainer"]["use_distributed_sampler"]:
             raise SystemExit(
                 "dctc: trainer.use_distributed_sampler must stay false: the data is already "
@@ -170,6 +175,9 @@ class RecognizerCLI(LightningCLI):
         kwargs["default_root_dir"] = str(self.folder)
         if needs_cpu(options.get("accelerator")):
             kwargs["accelerator"] = "cpu"
+        if options.get("sync_batchnorm"):
+            kwargs["sync_batchnorm"] = False  # Lightning's own
+            kwargs["plugins"] = [*(options.get("plugins") or []), SyncBatchNorm()]
         if options.get("logger") in (None, True):
             # fast_dev_run is a look: it logs nothing
             kwargs["logger"] = [] if options.get("fast_dev_run") else self._loggers()

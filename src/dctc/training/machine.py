@@ -8,7 +8,9 @@ from typing import Any
 import torch
 import torch.distributed
 from pytorch_lightning.accelerators import MPSAccelerator
+from pytorch_lightning.plugins.layer_sync import LayerSync
 from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
 
 
 def needs_cpu(accelerator: Any) -> bool:
@@ -28,15 +30,34 @@ def needs_cpu(accelerator: Any) -> bool:
     return taken
 
 
-def share_cores(num_workers: int) -> None:
+def share_cores(num_workers: int, accelerator: str = "auto") -> None:
     """Leave a core to each loading worker where the net runs on the CPU too.
 
     Threads that wait for each other on a core taken by a worker slow small batches down many times
     over. OMP_NUM_THREADS, if set, is obeyed instead.
     """
-    if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    if not on_gpu and "OMP_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         torch.set_num_threads(max(1, (cores or 1) - num_workers))
+
+
+class SyncBatchNorm(LayerSync):
+    """Batch statistics of all processes, for timm's layers too.
+
+    Those hold an activation, which the one that Lightning takes, torch's, would drop.
+    """
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Return the model with layers that synchronise."""
+        from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
+
+        converted: nn.Module = convert_sync_batchnorm(model)
+        return converted
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Return the model as it is: the layers are the usual ones where there is one process."""
+        return model
 
 
 def end_process_group() -> None:

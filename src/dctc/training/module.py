@@ -126,6 +126,16 @@ class RecognizerModule(pl.LightningModule):
         step = [self._seed, self.global_rank, self.global_step, batch_idx]
         torch.manual_seed(int(np.random.SeedSequence(step).generate_state(1, np.uint64)[0]))
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Move a batch; how wide its images are stays here, where labels are checked.
+
+        To fetch it back from a GPU would be to wait for the net.
+        """
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved._replace(width=batch.width)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch.
 

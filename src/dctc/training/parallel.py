@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -45,8 +47,9 @@ def execute_all(
     """Execute runs in their order, and return what became of each, by name.
 
     With several at a time each computes with one thread, loads its data itself, and writes what it
-    says to ``<runs>/<name>.log``. Runs whose results are in the registry are not done again, and
-    those that were killed go on: see :func:`dctc.training.runs.execute`.
+    says to ``<runs>/<name>.log``; where there are several GPUs, they take turns. Runs whose results
+    are in the registry are not done again, and those that were killed go on: see
+    :func:`dctc.training.runs.execute`.
 
     Args:
         runs: What to do.
@@ -59,12 +62,14 @@ def execute_all(
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
     workers: dict[Any, _Worker] = {}
+    gpus = itertools.cycle(_gpus())
     with _ended_by_sigterm(), _progress(jobs > 1) as progress:
         bar = progress.add_task("", total=len(runs))
         try:
             while waiting or workers:
                 while waiting and len(workers) < jobs:
-                    worker = _Worker(waiting.pop(0), jobs > 1, log, net)
+                    with _on(next(gpus)):
+                        worker = _Worker(waiting.pop(0), jobs > 1, log, net)
                     workers[worker.connection] = worker
                 names = ", ".join(worker.run.name for worker in workers.values())
                 progress.update(bar, description=names)
@@ -84,6 +89,31 @@ def execute_all(
             for worker in workers.values():  # runs go on from their checkpoints
                 worker.process.kill()
     return outcomes
+
+
+def _gpus() -> list[str]:
+    """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them; an empty name if none.
+
+    None is looked at with a context of its own, which would take memory on it.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return named.split(",")
+    return [str(i) for i in range(torch.cuda.device_count())] or [""]
+
+
+@contextmanager
+def _on(gpu: str) -> Iterator[None]:
+    """Let processes that are started meanwhile see one GPU, or none."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 @contextmanager

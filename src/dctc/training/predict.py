@@ -19,6 +19,7 @@ from dctc.arguments import positive
 from dctc.data.batch import Batch
 from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.data.loaders import eval_loader
+from dctc.precision import compute_in_float32
 from dctc.training.checkpoints import FINAL
 from dctc.training.machine import share_cores
 from dctc.training.module import RecognizerModule
@@ -127,6 +128,7 @@ def main(args: list[str] | None = None) -> None:
     module = RecognizerModule(net, nn.Identity(), loaded.tokenizer, protocol=loaded.protocol)
     module.to("cuda" if torch.cuda.is_available() else "cpu")
     share_cores(options.num_workers)
+    compute_in_float32()
     channels, height, width = loaded.image
     size = ImageSize(height, width, grayscale=channels == 1, keep_ratio=loaded.keep_ratio)
     images = open_images(options.images, size)

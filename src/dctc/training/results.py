@@ -43,6 +43,7 @@ class ResultsWriter(pl.Callback):
         self.registry = Registry(folder)
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
         self.train_seconds = 0.0
+        self.trained_on = ""  # the hardware; where a run went on elsewhere, the last one
         self._began: float | None = None  # since when training runs
         self._steps = 0  # of the checkpoint that was loaded; a test starts the trainer's at 0
         self.records: list[Record] = []
@@ -50,22 +51,24 @@ class ResultsWriter(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._began = time.monotonic()
+        self.trained_on = environment(trainer.strategy.root_device)["hardware"]
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
         self.train_seconds, self._began = self._seconds(), None
 
-    def state_dict(self) -> dict[str, float]:
-        """Keep the seconds trained so far, for a run that is resumed."""
-        return {"train_seconds": self._seconds()}
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the seconds trained so far, for a run that is resumed, and the hardware."""
+        return {"train_seconds": self._seconds(), "trained_on": self.trained_on}
 
     def _seconds(self) -> float:
         running = 0.0 if self._began is None else time.monotonic() - self._began
         return self.train_seconds + running
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on counting from there."""
         self.train_seconds = state["train_seconds"]
+        self.trained_on = state.get("trained_on", "")  # older checkpoints do not say it
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -113,6 +116,7 @@ class ResultsWriter(pl.Callback):
             wall_s=round(self.train_seconds, 1),
             about={
                 **environment(trainer.strategy.root_device),
+                **({"trained_on": self.trained_on} if self.trained_on else {}),
                 **_source(trainer),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),

@@ -1,0 +1,40 @@
+"""Batch statistics over processes keep a net as it is; 32 bit are 32 bit."""
+
+import torch
+from pytorch_lightning.accelerators import CPUAccelerator
+from torch import nn
+
+from dctc.models import SVTR
+from dctc.precision import compute_in_float32
+from dctc.training.machine import SyncBatchNorm, share_cores
+
+
+def test_layers_that_synchronise_keep_their_activations():
+    torch.manual_seed(0)
+    net = SVTR(num_classes=7, variant="tiny", width=32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = net(images)
+        converted = SyncBatchNorm().apply(net)
+        assert any(isinstance(m, nn.SyncBatchNorm) for m in converted.modules())
+        torch.testing.assert_close(converted(images), expected, rtol=0, atol=0)
+        torch.testing.assert_close(SyncBatchNorm().revert(converted)(images), expected)
+
+
+def test_float32_is_not_rounded(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    compute_in_float32()
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_cores_are_shared_out_where_the_net_runs_on_the_cpu(monkeypatch):
+    chosen = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(4), raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    share_cores(1, "auto")
+    assert chosen == []
+    share_cores(1, "cpu")
+    assert chosen == [3]
+    assert CPUAccelerator.name() == "cpu"  # as configurations call it
