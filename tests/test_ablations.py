@@ -14,7 +14,7 @@ from dctc.data.document import TAIL
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.reporting.registry import Record, Registry
 from dctc.text.protocol import english36
-from dctc.training import ablation_factors
+from dctc.training import ablation_factors, model_runs
 from dctc.training.cli import RecognizerCLI
 from scripts import load
 from tiny import run_python
@@ -25,7 +25,7 @@ SEEDS = (0, 1, 2)
 
 @pytest.fixture(scope="module")
 def scripts():
-    names = ("ablations", "table3", "table1")
+    names = ("ablations", "table3")
     yield {name: load(name) for name in names}
     for name in names:
         del sys.modules[name]
@@ -63,8 +63,8 @@ def test_runs_of_the_comparison_of_losses_are_the_same_runs(scripts, ablations, 
         assert run == expected[name]
 
 
-def test_runs_of_the_comparison_of_models_are_the_same_runs(scripts, plan):
-    theirs = scripts["table1"].study("scene", "small", ["small_resnet"], SEEDS).runs()
+def test_runs_of_the_comparison_of_models_are_the_same_runs(plan):
+    theirs = model_runs.study("scene", "small", ["small_resnet"], SEEDS).runs()
     runs = runs_of(plan, "alignment", seeds=SEEDS)
     for run in theirs:  # but for the benchmarks, which are no part of this table
         assert runs[run.name] == dataclasses.replace(run, tests=())
@@ -155,7 +155,7 @@ def test_levels_differ_in_their_factor_only(scripts, plan, tmp_path, monkeypatch
     resolved = {name: resolve(run) for name, run in runs_of(plan).items()}
     reference = resolved["table3/ctc/seed0"]
     scene = resolved["table1/small_resnet-ctc/seed0"]
-    theirs = scripts["table1"].study("scene", "small", ["small_resnet"], [0]).runs()
+    theirs = model_runs.study("scene", "small", ["small_resnet"], [0]).runs()
     for run in theirs:  # as the comparison of models trains it
         assert resolve(run) == resolved[run.name]
     for name, config in resolved.items():

@@ -17,6 +17,7 @@ from dctc.reporting.publish import find_runs, publish
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.statistics import compare
+from dctc.training import model_runs
 from dctc.training.cli import RecognizerCLI
 from dctc.training.loss_arms import ARMS, BY_KEY
 from dctc.training.runs import execute
@@ -166,10 +167,7 @@ def test_english_words_are_for_the_best_two_rivals_that_are_searched_and_train_a
 
 
 def test_english_runs_of_ctc_and_dctc_are_those_of_table_1(table3, english):
-    try:
-        theirs = load("table1").study("scene", "small", ["small_resnet"], [0, 7]).runs()
-    finally:
-        del sys.modules["table1"]
+    theirs = model_runs.study("scene", "small", ["small_resnet"], [0, 7]).runs()
     ours = [r for r in table3.english_runs("small", english, [0, 7]) if "table1/" in r.name]
     assert ours == theirs
 
