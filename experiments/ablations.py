@@ -18,7 +18,6 @@ from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.comparison import Row, find_arms
 from dctc.reporting.factor_table import factor_table
-from dctc.reporting.hardware import hardware_notes
 from dctc.reporting.registry import Registry
 from dctc.reporting.tables import Table
 from dctc.training.ablation_factors import ALPHA, MODEL, Factor, Level, Scale, factors
@@ -148,9 +147,7 @@ def draw(plan: Plan, registry: Registry, log: LogMode, console: Console) -> None
         # CTC and DCTC as all factors have them say nothing of one: a third row does
         if sum(bool(row.tested) for row in rows) > 2:
             title = f"{factor.title} ({RENDERED if factor.scene else plan.words.sets[1]})"
-            hardware = hardware_notes({row.title: row.tested.values() for row in rows})
-            words = plan.words.notes if not factor.scene else []
-            notes = [*factor.notes, *hardware, *words]
+            notes = [*factor.notes, *(plan.words.notes if not factor.scene else [])]
             if plan.scale != "small":
                 notes.append("Short trainings: a trial, no result.")
             tables[factor.key] = factor_table(title, registry, rows, notes)

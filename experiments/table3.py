@@ -133,7 +133,6 @@ def draw(
         tables["search"] = search_table(
             registry, searched, [how, *hardware_notes(records_by_loss(searched)), *notes]
         )
-    notes = [*hardware_notes({row.title: row.tested.values() for row in rows}), *notes]
     if any(row.tested for row in rows):
         title = f"Losses on {test}"
         views = VIEWS if any(row.key == "cr_ctc" and row.tested for row in rows) else ()

@@ -221,6 +221,13 @@ class Kill(pl.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class SaysGpu(pl.Callback):
+    """Prints which GPU its process sees."""
+
+    def on_fit_start(self, *_: Any) -> None:
+        print("sees GPU", os.environ["CUDA_VISIBLE_DEVICES"])
+
+
 def run_python(*options: str, timeout: float = 180, **environment: str) -> CompletedProcess[str]:
     """Run Python in a process of its own, with this environment but without W&B's."""
     here = Path(__file__).parent

@@ -96,6 +96,15 @@ def test_columns_that_do_not_fit_go_on_below_beside_the_names():
     assert words[end + 4] == ["Confidence", "penalty", "1.25", "0.014"]
 
 
+@pytest.mark.parametrize("width", range(24, 60))
+def test_headings_take_no_room_of_names_and_numbers(width):
+    columns = ["classes", "frames x batch", "plain two-pass DCTC", "peak memory, DCTC"]
+    lines = printed(Table("T", columns, [["18,385", "64 x 32", "2.03", "0.33"]]), width=width)
+    assert max(map(len, lines)) <= width
+    shown = " ".join(lines)
+    assert all(cell in shown for cell in ("18,385", "64 x 32", "2.03", "0.33"))
+
+
 def test_brackets_are_text_and_not_markup():
     text = "[bold]x[/bold] [/] [a-z]"
     lines = printed(Table(text, ["set", "n"], [[text, "[red]"]], [text]), width=80)

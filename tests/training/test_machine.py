@@ -1,7 +1,6 @@
 """Batch statistics over processes keep a net as it is; 32 bit are 32 bit."""
 
 import torch
-from pytorch_lightning.accelerators import CPUAccelerator
 from torch import nn
 
 from dctc.models import SVTR
@@ -18,7 +17,8 @@ def test_layers_that_synchronise_keep_their_activations():
         converted = SyncBatchNorm().apply(net)
         assert any(isinstance(m, nn.SyncBatchNorm) for m in converted.modules())
         torch.testing.assert_close(converted(images), expected, rtol=0, atol=0)
-        torch.testing.assert_close(SyncBatchNorm().revert(converted)(images), expected)
+        again = SyncBatchNorm().apply(SyncBatchNorm().revert(converted))  # a second training
+        torch.testing.assert_close(again(images), expected, rtol=0, atol=0)
 
 
 def test_float32_is_not_rounded(monkeypatch):
@@ -37,4 +37,3 @@ def test_cores_are_shared_out_where_the_net_runs_on_the_cpu(monkeypatch):
     assert chosen == []
     share_cores(1, "cpu")
     assert chosen == [3]
-    assert CPUAccelerator.name() == "cpu"  # as configurations call it

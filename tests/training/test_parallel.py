@@ -47,7 +47,7 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(tmp_path, monkeypatch, ca
     ("named", "count", "expected"),
     [(None, 0, [""]), (None, 2, ["0", "1"]), ("2,3", 4, ["2", "3"]), ("", 4, [""])],
 )
-def test_trainings_take_turns_on_the_gpus(monkeypatch, named, count, expected):
+def test_gpus_are_those_that_may_be_used(monkeypatch, named, count, expected):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
@@ -56,6 +56,18 @@ def test_trainings_take_turns_on_the_gpus(monkeypatch, named, count, expected):
     with _on(expected[-1]):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == expected[-1]
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
+
+
+def test_trainings_take_turns_on_the_gpus(tmp_path, runs, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    says = config()
+    says["trainer"]["callbacks"] = [{"class_path": "tiny.SaysGpu"}]
+    option = write_config(tmp_path / "says.yaml", says)
+    names = ("a/one", "a/two")
+    assert not any(o.problem for o in execute_all([Run(n, (option,)) for n in names], 2).values())
+    logs = [(runs / f"{name}.log").read_text() for name in names]
+    assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
 
 
 def children(pid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
@@ -30,7 +31,10 @@ def rank_and_world_size(trainer: Trainer | None) -> tuple[int, int]:
 
 
 def _options(num_workers: int, trainer: Trainer | None) -> dict[str, Any]:
-    on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+    if trainer is None:  # images that a net reads on a GPU, if there is one
+        on_gpu = torch.cuda.is_available()
+    else:
+        on_gpu = trainer.strategy.root_device.type == "cuda"
     # A worker computes with one thread: torch sets that in every worker, and Pillow knows no other.
     return {
         "num_workers": num_workers,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dctc.reporting.comparison import ONE_SEED, Row
+from dctc.reporting.hardware import row_hardware
 from dctc.reporting.tables import Table
 
 
@@ -35,4 +36,4 @@ def alignment_table(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) 
         "frames that the net reads as blank. frame_entropy: nats per frame."
     )
     columns = ["loss", "weight", "seeds", *names, "frame_entropy"]
-    return Table(title, columns, cells, [explained, *notes])
+    return Table(title, columns, cells, [explained, *row_hardware(rows), *notes])

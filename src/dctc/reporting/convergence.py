@@ -10,6 +10,7 @@ import numpy as np
 from dctc.reporting.cells import DETECTABLE_NOTE, detectable_cell, interval_cell, p_cell
 from dctc.reporting.comparison import Row
 from dctc.reporting.figures import read_metrics, read_parts
+from dctc.reporting.hardware import row_hardware
 from dctc.reporting.power import detectable_over_seeds
 from dctc.reporting.registry import Record
 from dctc.reporting.significance import holm, paired_t
@@ -63,7 +64,8 @@ def convergence_table(
         for i, step in enumerate(steps)
     ]
     columns = ["steps", first.title, second.title, "difference", "p", "detectable"]
-    explained = [_EXPLAINED.format(seeds=len(pairs)), DETECTABLE_NOTE]
+    hardware = row_hardware([first, second])
+    explained = [_EXPLAINED.format(seeds=len(pairs)), DETECTABLE_NOTE, *hardware]
     return Table(title, columns, cells, [*explained, *notes])
 
 

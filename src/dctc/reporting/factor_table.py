@@ -15,6 +15,7 @@ from dctc.reporting.cells import (
     p_cell,
 )
 from dctc.reporting.comparison import ONE_SEED, Row, compare_rows, mark_one_seed
+from dctc.reporting.hardware import row_hardware
 from dctc.reporting.registry import Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.tables import Table, drop_notes
@@ -67,4 +68,4 @@ def factor_table(
     explained += detectable_notes({titles[key]: c for key, c in compared.items()})
     drops = drop_notes({r.set: r for row in rows[:1] for r in row.tested.values()})
     columns = ["trained", "seeds", "accuracy", "NED", "compared with", DIFFERENCE, "p"]
-    return Table(title, columns, cells, [*explained, *drops, *notes])
+    return Table(title, columns, cells, [*explained, *row_hardware(rows), *drops, *notes])

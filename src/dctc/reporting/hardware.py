@@ -1,9 +1,10 @@
-"""Where results were trained, told where it was in more than one kind of place."""
+"""Where results were trained, told where it was not on CPU cores alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dctc.reporting.comparison import Row
 from dctc.reporting.environment import gpu
 from dctc.reporting.registry import Record
 
@@ -14,18 +15,32 @@ def hardware_notes(trained: Mapping[str, Iterable[Record]]) -> list[str]:
     Args:
         trained: The records of what a table shows, by how it is called there.
     """
-    places: dict[str, dict[str, list[int]]] = {}
+    seeds: dict[str, dict[str, set[int]]] = {}  # by place and name
+    versions: dict[str, set[str]] = {}
     for name, records in trained.items():
         for record in records:
-            places.setdefault(gpu(record.about), {}).setdefault(name, []).append(record.seed)
-    on_cpu = places.pop("", {})
-    lines = []
-    for where, names in sorted(places.items()):
-        listed = (f"{n}{_seeds(seeds) if n in on_cpu else ''}" for n, seeds in names.items())
-        lines.append(f"Trained on a GPU ({where}): {'; '.join(listed)}.")
-    return [" ".join([*lines, "All else on CPU cores."] if on_cpu else lines)] if lines else []
+            where = gpu(record.about)
+            seeds.setdefault(where, {}).setdefault(name, set()).add(record.seed)
+            torch = record.about.get("versions", {}).get("torch")
+            versions.setdefault(where, set()).update([f"torch {torch}"] if torch else [])
+    if not any(seeds):
+        return []
+    told = []
+    for where in sorted(filter(None, seeds)):
+        elsewhere = {name for other, names in seeds.items() if other != where for name in names}
+        listed = [n + (_told(s) if n in elsewhere else "") for n, s in seeds[where].items()]
+        place = ", ".join([where, *sorted(versions[where])])
+        told.append(f"Trained on a GPU ({place}): {'; '.join(listed)}.")
+    if "" in seeds:
+        known = ", ".join(sorted(versions[""]))
+        told.append(f"All else on CPU cores{f' ({known})' if known else ''}.")
+    return [" ".join(told)]
 
 
-def _seeds(seeds: Iterable[int]) -> str:
-    listed = sorted(set(seeds))
-    return f" (seed{'s' * (len(listed) > 1)} {', '.join(map(str, listed))})"
+def row_hardware(rows: Iterable[Row]) -> list[str]:
+    """Return :func:`hardware_notes` for the tested rows of a table."""
+    return hardware_notes({row.title: row.tested.values() for row in rows})
+
+
+def _told(seeds: set[int]) -> str:
+    return f" (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))})"

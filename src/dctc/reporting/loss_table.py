@@ -18,6 +18,7 @@ from dctc.reporting.cells import (
     p_cell,
 )
 from dctc.reporting.comparison import ONE_SEED, Row, compare_rows, mark_one_seed, read_hits
+from dctc.reporting.hardware import row_hardware
 from dctc.reporting.registry import Registry
 from dctc.reporting.significance import NO_TEST, holm, paired_t
 from dctc.reporting.statistics import Comparison, bootstrap_interval
@@ -87,7 +88,8 @@ def comparison_table(
         )
     columns = ["loss", "weight", "seeds", "accuracy", "NED", DIFFERENCE, "p"]
     columns += ["time", "memory", "loss time"]
-    return Table(title, columns, cells, [*_explain(rows, compared, len(corrected), costs), *notes])
+    explained = [*_explain(rows, compared, len(corrected), costs), *row_hardware(rows)]
+    return Table(title, columns, cells, [*explained, *notes])
 
 
 def _explain(

@@ -17,6 +17,7 @@ from dctc.reporting.cells import (
     p_cell,
 )
 from dctc.reporting.comparison import ONE_SEED
+from dctc.reporting.hardware import hardware_notes
 from dctc.reporting.model_arms import Contrast, ModelArm, Sets, common_seeds, contrasts
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.statistics import Comparison
@@ -66,6 +67,7 @@ def accuracy_table(
     explained = ["Word accuracy in percent, means over seeds; the weights are those of the end."]
     if any(len(arm.seeds(sets)) == 1 for arm in arms):
         explained.append(f"{ONE_SEED} One seed; others may differ by more than two rows do.")
+    explained += _hardware(arms, sets)
     return Table(title, columns, cells, [*explained, *_drops(arms, sets), *notes])
 
 
@@ -142,6 +144,7 @@ def companion_table(
         f"{name}: {c.n:,} samples, {_seeds(len(seeds))} of each; percent. {DIFFERENCE_NOTE}",
         "p: paired t-test over seeds." if len(seeds) > 1 else "One seed allows for samples only.",
         *detectable_column_notes(c),
+        *_hardware([first, second], [name]),
     ]
     return Table(title, columns, rows, [*explained, *_drops([first], [name]), *notes])
 
@@ -178,6 +181,17 @@ def _sizes(arms: Sequence[ModelArm], sets: Sequence[str]) -> dict[str, int]:
                 f"old configuration again"
             )
     return {name: next(iter(arms[0].records[name].values())).n for name in sets}
+
+
+def _hardware(arms: Sequence[ModelArm], sets: Sequence[str]) -> list[str]:
+    return hardware_notes(
+        {
+            f"{arm.model}, {arm.loss}": [
+                r for name in sets for r in arm.on(name, arm.seeds(sets)).values()
+            ]
+            for arm in arms
+        }
+    )
 
 
 def _drops(arms: Sequence[ModelArm], sets: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dctc.reporting.cells import DETECTABLE_ONE_SEED_NOTE, detectable_cell, p_cell
 from dctc.reporting.comparison import Row, paired_hits
+from dctc.reporting.hardware import row_hardware
 from dctc.reporting.power import detectable_over_samples
 from dctc.reporting.registry import Registry
 from dctc.reporting.significance import mcnemar_p
@@ -49,7 +50,7 @@ def seed_table(
     if not cells:
         return None
     columns = ["loss", "compared with", "seed", "its", "own", "its only", "own only", "p"]
-    explained = [_EXPLAINED, DETECTABLE_ONE_SEED_NOTE]
+    explained = [_EXPLAINED, DETECTABLE_ONE_SEED_NOTE, *row_hardware(rows)]
     return Table(title, [*columns, "detectable"], cells, [*explained, *notes], text_columns=2)
 
 

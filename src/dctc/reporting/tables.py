@@ -76,16 +76,18 @@ class Table:
         below = _INTERVAL_BELOW if narrow else _INTERVAL
         rows = [[escape(cell).replace(_INTERVAL, below) for cell in row] for row in self.rows]
         for i in shown:
-            column, lines = self.columns[i], [line for row in rows for line in row[i].split("\n")]
+            column = self.columns[i]
             heading = "\n".join(escape(column).rsplit(" ", 1))  # numbers need less room than words
             if narrow and " " not in column:
                 heading = "_\n".join(escape(column).rsplit("_", 1))
+            lines = "\n".join([heading, *(row[i] for row in rows)]).split("\n")
+            words = i < self.text_columns
             table.add_column(
                 heading,
-                justify="left" if i < self.text_columns else "right",
+                justify="left" if words else "right",
                 overflow="fold",
-                no_wrap=i >= self.text_columns,
-                min_width=None if i < self.text_columns else max(map(cell_len, lines), default=0),
+                no_wrap=not words,
+                min_width=None if words else max(map(cell_len, lines)),
             )
         for row in rows:
             table.add_row(*(row[i] for i in shown))

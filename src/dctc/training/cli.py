@@ -177,7 +177,8 @@ class RecognizerCLI(LightningCLI):
             kwargs["accelerator"] = "cpu"
         if options.get("sync_batchnorm"):
             kwargs["sync_batchnorm"] = False  # Lightning's own
-            kwargs["plugins"] = [*(options.get("plugins") or []), SyncBatchNorm()]
+            given = options.get("plugins") or []
+            kwargs["plugins"] = [*(given if isinstance(given, list) else [given]), SyncBatchNorm()]
         if options.get("logger") in (None, True):
             # fast_dev_run is a look: it logs nothing
             kwargs["logger"] = [] if options.get("fast_dev_run") else self._loggers()

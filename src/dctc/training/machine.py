@@ -49,7 +49,9 @@ class SyncBatchNorm(LayerSync):
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Return the model with layers that synchronise."""
+        """Return the model with layers that synchronise, the same one if it has them already."""
+        if any(isinstance(layer, nn.SyncBatchNorm) for layer in model.modules()):
+            return model
         from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
 
         converted: nn.Module = convert_sync_batchnorm(model)

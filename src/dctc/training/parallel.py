@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -62,14 +63,13 @@ def execute_all(
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
     workers: dict[Any, _Worker] = {}
-    gpus = itertools.cycle(_gpus())
+    gpus = deque(itertools.islice(itertools.cycle(_gpus()), jobs))  # one for each training
     with _ended_by_sigterm(), _progress(jobs > 1) as progress:
         bar = progress.add_task("", total=len(runs))
         try:
             while waiting or workers:
                 while waiting and len(workers) < jobs:
-                    with _on(next(gpus)):
-                        worker = _Worker(waiting.pop(0), jobs > 1, log, net)
+                    worker = _Worker(waiting.pop(0), jobs > 1, log, net, gpus.popleft())
                     workers[worker.connection] = worker
                 names = ", ".join(worker.run.name for worker in workers.values())
                 progress.update(bar, description=names)
@@ -85,6 +85,7 @@ def execute_all(
                         workers[worker.connection] = worker
                     else:
                         worker.stop()
+                        gpus.append(worker.gpu)
         finally:
             for worker in workers.values():  # runs go on from their checkpoints
                 worker.process.kill()
@@ -179,11 +180,13 @@ def report_problems(outcomes: Mapping[str, Outcome]) -> int:
 class _Worker:
     """A process that executes one run after the other."""
 
-    def __init__(self, run: Run, quiet: bool, log: LogMode, net: bool) -> None:
+    def __init__(self, run: Run, quiet: bool, log: LogMode, net: bool, gpu: str) -> None:
         self.connection, theirs = _SPAWN.Pipe()
+        self.gpu = gpu
         # not a daemon, which may not have loading workers
         self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log, net))
-        self.process.start()
+        with _on(gpu):
+            self.process.start()
         theirs.close()
         self.start(run)
 

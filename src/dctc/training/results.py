@@ -68,7 +68,7 @@ class ResultsWriter(pl.Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on counting from there."""
         self.train_seconds = state["train_seconds"]
-        self.trained_on = state.get("trained_on", "")  # older checkpoints do not say it
+        self.trained_on = state.get("trained_on", "unknown")  # by older checkpoints
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -40,5 +40,6 @@ _NOISY_WARNINGS = (
     "LightningCLI's args parameter is intended",  # runs.py gives arguments on purpose
     "Experiment logs directory .* exists and is not empty",  # set_metrics_aside saw to it
     "The dataloader, .*, does not have many workers",  # rendering is cheap, cores may be few
+    "You have overridden `transfer_batch_to_device` in `LightningModule`",  # so that widths stay
     "Consider setting `persistent_workers=True`",  # they are forked a few times a run
 )
