@@ -88,7 +88,7 @@ def compare(data, **options):
 
 def test_the_kernels_are_used(monkeypatch):
     called = []
-    for name in ("normalise", "forward_backward", "gradient"):
+    for name in ("normalise", "forward_backward", "best_candidate", "gradient"):
         original = getattr(triton_kernels, name)
 
         def spy(*arguments, name=name, original=original, **options):
@@ -99,7 +99,7 @@ def test_the_kernels_are_used(monkeypatch):
     monkeypatch.setattr(fused, "KERNELS", "triton")
     data = batch()
     DCTCLoss()(data.logits.requires_grad_(), *data[1:]).backward()
-    assert called == ["normalise", "forward_backward", "gradient"]
+    assert called == ["normalise", "forward_backward", "best_candidate", "gradient"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import Lattice, candidate_classes, samples_last, valid_frames
 
+BestCandidate = Callable[[Tensor, Tensor, Labels, int, bool], Tensor]
 Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
 ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 
@@ -27,6 +29,7 @@ def estimate_alignment(
     lattice: Lattice,
     labels: Labels,
     blank: int,
+    best: BestCandidate | None = None,
 ) -> Tensor:
     """Estimate the alignment z* of each sample with its label.
 
@@ -43,6 +46,7 @@ def estimate_alignment(
         lattice: Their forward-backward.
         labels: The labels.
         blank: Class of the blank.
+        best: What takes the place of :func:`best_candidate`, such as a kernel.
 
     Returns:
         ``(t, n)`` int64 classes; :data:`NO_CLASS` on padded frames and infeasible samples.
@@ -55,21 +59,34 @@ def estimate_alignment(
             alignment = logits.argmax(2)
         elif estimator == "viterbi":
             alignment = viterbi_alignment(emissions, labels, blank)
-        elif estimator == "posterior":
-            alignment = _best_candidate(lattice.posterior, emissions, labels, blank)
-        elif estimator == "likelihood":
-            probs = emissions.exp()
-            # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
-            score = (lattice.posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
-            del probs  # as large as the emissions
-            alignment = _best_candidate(score, emissions, labels, blank)
+        elif estimator in ("posterior", "likelihood"):
+            likelihood = estimator == "likelihood"
+            alignment = (best or best_candidate)(
+                lattice.posterior, emissions, labels, blank, likelihood
+            )
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
         return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)
 
 
-def _best_candidate(score: Tensor, emissions: Tensor, labels: Labels, blank: int) -> Tensor:
-    """Return the class of the best score ``(t, n, s + 1)``, ties decided as :data:`TIE` says."""
+def best_candidate(
+    posterior: Tensor, emissions: Tensor, labels: Labels, blank: int, likelihood: bool
+) -> Tensor:
+    """Return the class of the best score, ``(t, n)`` int64, ties decided as :data:`TIE` says.
+
+    Args:
+        posterior: ``(t, n, s + 1)`` float64 gamma of the candidate classes.
+        emissions: ``(t, n, s + 1)`` float64, their log probabilities.
+        labels: The labels.
+        blank: Class of the blank.
+        likelihood: Whether the score is gamma/P, not gamma.
+    """
+    score = posterior
+    if likelihood:
+        probs = emissions.exp()
+        # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
+        score = (posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
+        del probs  # as large as the emissions
     best = score.amax(2, keepdim=True)
     # what is less is left out, not what is equal kept: NaN ties with all, and some class is found
     less = score < best - TIE * best.abs().clamp_(min=1.0)

@@ -139,7 +139,13 @@ class FusedTerms(torch.autograd.Function):
             alignment = options.alignment
         elif options.estimator is not None:
             alignment = estimate_alignment(
-                options.estimator, logits, emissions, lattice, labels, options.blank
+                options.estimator,
+                logits,
+                emissions,
+                lattice,
+                labels,
+                options.blank,
+                kernels.best_candidate,
             )
         else:
             alignment = torch.full_like(normaliser.peak, NO_CLASS, dtype=torch.int64)

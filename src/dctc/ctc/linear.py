@@ -69,7 +69,13 @@ class LinearTerms(torch.autograd.Function):
             alignment = torch.full_like(normaliser.peak, NO_CLASS, dtype=torch.int64)
         else:
             alignment = estimate_alignment(
-                options.estimator, features, emissions, lattice, labels, options.blank
+                options.estimator,
+                features,
+                emissions,
+                lattice,
+                labels,
+                options.blank,
+                kernels.best_candidate,
             )
         if not at:  # z* is one of the label's classes, or there is none
             place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)

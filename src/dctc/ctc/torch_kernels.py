@@ -11,9 +11,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dctc.ctc.alignment import best_candidate
 from dctc.ctc.lattice import forward_backward
 
-__all__ = ["Normaliser", "compute_dtype", "forward_backward", "gradient", "normalise"]
+__all__ = [
+    "Normaliser",
+    "best_candidate",
+    "compute_dtype",
+    "forward_backward",
+    "gradient",
+    "normalise",
+]
 
 # Elements of a block on a CPU: 1 MiB of float32, about what a core keeps in its cache.
 BLOCK = 2**18

@@ -22,6 +22,16 @@ from torch import Tensor
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import Lattice
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
+from dctc.ctc.triton_alignment import best_candidate
+
+__all__ = [
+    "best_candidate",
+    "forward_backward",
+    "gradient",
+    "normalise",
+    "require",
+    "work_on",
+]
 
 CLASSES = 1024  # classes that a program takes at once
 # Columns of a lattice that one warp takes; longer labels get more warps, 8 at most.
