@@ -58,7 +58,7 @@ def test_gpus_are_those_that_may_be_used(monkeypatch, named, count, expected):
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
 
 
-def test_trainings_take_turns_on_the_gpus(tmp_path, runs, monkeypatch):
+def test_trainings_are_spread_over_the_gpus(tmp_path, runs, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     says = config()

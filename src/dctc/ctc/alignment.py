@@ -22,6 +22,34 @@ PROBABILITY_FLOOR = 1e-8  # authors' code: G / max(P, 1e-8)
 TIE = 1e-9
 
 
+def best_candidate(
+    posterior: Tensor, emissions: Tensor, labels: Labels, blank: int, likelihood: bool
+) -> Tensor:
+    """Return the class of the best score, ``(t, n)`` int64, ties decided as :data:`TIE` says.
+
+    Args:
+        posterior: ``(t, n, s + 1)`` float64 gamma of the candidate classes.
+        emissions: ``(t, n, s + 1)`` float64, their log probabilities.
+        labels: The labels.
+        blank: Class of the blank.
+        likelihood: Whether the score is gamma/P, not gamma.
+    """
+    score = posterior
+    if likelihood:
+        probs = emissions.exp()
+        # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
+        score = (posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
+        del probs  # as large as the emissions
+    best = score.amax(2, keepdim=True)
+    # what is less is left out, not what is equal kept: NaN ties with all, and some class is found
+    less = score < best - TIE * best.abs().clamp_(min=1.0)
+    likely = torch.where(less, -torch.inf, emissions)
+    less = likely < likely.amax(2, keepdim=True) - TIE
+    # as floating point, exact to 2**53: torch's minimum of integers is many times slower
+    classes = samples_last(candidate_classes(labels, blank).double()[None])
+    return torch.where(less, torch.inf, classes).amin(2).long()
+
+
 def estimate_alignment(
     estimator: Estimator,
     logits: Tensor,
@@ -29,7 +57,7 @@ def estimate_alignment(
     lattice: Lattice,
     labels: Labels,
     blank: int,
-    best: BestCandidate | None = None,
+    best: BestCandidate = best_candidate,
 ) -> Tensor:
     """Estimate the alignment z* of each sample with its label.
 
@@ -61,40 +89,10 @@ def estimate_alignment(
             alignment = viterbi_alignment(emissions, labels, blank)
         elif estimator in ("posterior", "likelihood"):
             likelihood = estimator == "likelihood"
-            alignment = (best or best_candidate)(
-                lattice.posterior, emissions, labels, blank, likelihood
-            )
+            alignment = best(lattice.posterior, emissions, labels, blank, likelihood)
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
         return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)
-
-
-def best_candidate(
-    posterior: Tensor, emissions: Tensor, labels: Labels, blank: int, likelihood: bool
-) -> Tensor:
-    """Return the class of the best score, ``(t, n)`` int64, ties decided as :data:`TIE` says.
-
-    Args:
-        posterior: ``(t, n, s + 1)`` float64 gamma of the candidate classes.
-        emissions: ``(t, n, s + 1)`` float64, their log probabilities.
-        labels: The labels.
-        blank: Class of the blank.
-        likelihood: Whether the score is gamma/P, not gamma.
-    """
-    score = posterior
-    if likelihood:
-        probs = emissions.exp()
-        # -G / P; the columns of repeats have gamma 0, hence -1 at most, and never win
-        score = (posterior - probs).div_(probs.clamp_(min=PROBABILITY_FLOOR))
-        del probs  # as large as the emissions
-    best = score.amax(2, keepdim=True)
-    # what is less is left out, not what is equal kept: NaN ties with all, and some class is found
-    less = score < best - TIE * best.abs().clamp_(min=1.0)
-    likely = torch.where(less, -torch.inf, emissions)
-    less = likely < likely.amax(2, keepdim=True) - TIE
-    # as floating point, exact to 2**53: torch's minimum of integers is many times slower
-    classes = samples_last(candidate_classes(labels, blank).double()[None])
-    return torch.where(less, torch.inf, classes).amin(2).long()
 
 
 def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dctc.ctc.fused import choose_kernels
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import candidate_classes, refuse_second_derivative
+from dctc.ctc.lattice import candidate_classes, first_column, refuse_second_derivative
 from dctc.ctc.torch_kernels import Normaliser
 
 
@@ -43,9 +43,8 @@ class _LabelEmissions(torch.autograd.Function):
         logits, peak, rest, columns = ctx.saved_tensors
         with torch.no_grad():
             total = grad.sum(2)
-            same = columns[0, :, :, None] == columns[0, :, None, :]  # (n, s + 1, s + 1)
-            first = same.int().argmax(2).expand_as(grad)
             # Triton's kernel takes the weights of a class that repeats in one of its columns
+            first = first_column(columns[0]).expand_as(grad)
             merged = torch.zeros_like(grad).scatter_add_(2, first, grad)
             gradient = ctx.kernels.gradient(
                 logits,

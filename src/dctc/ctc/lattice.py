@@ -42,6 +42,11 @@ def candidate_classes(labels: Labels, blank: int) -> Tensor:
     return F.pad(labels.classes, (1, 0), value=blank)
 
 
+def first_column(classes: Tensor) -> Tensor:
+    """Return where each of some classes ``(n, k)`` first stands among those of its sample."""
+    return (classes[:, :, None] == classes[:, None, :]).int().argmax(2)
+
+
 def samples_last(emissions: Tensor) -> Tensor:
     """Lay out ``(t, n, s + 1)`` with samples as neighbours in memory, as the lattice has them.
 
@@ -143,8 +148,7 @@ def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     # An empty label over no frames has probability 1; logits of -inf can make any label impossible.
     nothing = (labels.frames == 0) | ~labels.feasible | (total < NEVER / 2)
     # a character that repeats counts where it first stands
-    same = labels.classes[:, :, None] == labels.classes[:, None, :]  # (n, s, s)
-    first = same.int().argmax(2).T.expand(t, -1, -1)  # (t, s, n)
+    first = first_column(labels.classes).T.expand(t, -1, -1)  # (t, s, n)
     posterior = states.new_zeros((t, columns, n))
     torch.sum(states[:, 0::2], 1, out=posterior[:, 0])
     posterior[:, 1:].scatter_add_(1, first, states[:, 1::2])

@@ -18,15 +18,7 @@ from dctc.ctc.labels import Labels
 def best_candidate(
     posterior: Tensor, emissions: Tensor, labels: Labels, blank: int, likelihood: bool
 ) -> Tensor:
-    """Return the class of the best score, ``(t, n)`` int64.
-
-    Args:
-        posterior: ``(t, n, s + 1)`` float64 gamma of the candidate classes.
-        emissions: ``(t, n, s + 1)`` float64, their log probabilities.
-        labels: The labels.
-        blank: Class of the blank.
-        likelihood: Whether the score is gamma/P, not gamma.
-    """
+    """Return the class of the best score; see :func:`dctc.ctc.alignment.best_candidate`."""
     t, n, width = emissions.shape
     alignment = torch.empty((t, n), dtype=torch.int64, device=emissions.device)
     with torch.cuda.device_of(emissions):

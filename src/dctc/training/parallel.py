@@ -48,8 +48,8 @@ def execute_all(
     """Execute runs in their order, and return what became of each, by name.
 
     With several at a time each computes with one thread, loads its data itself, and writes what it
-    says to ``<runs>/<name>.log``; where there are several GPUs, they take turns. Runs whose results
-    are in the registry are not done again, and those that were killed go on: see
+    says to ``<runs>/<name>.log``; where there are several GPUs, they are spread over them. Runs
+    whose results are in the registry are not done again, and those that were killed go on: see
     :func:`dctc.training.runs.execute`.
 
     Args:
