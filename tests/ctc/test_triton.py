@@ -55,7 +55,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from dctc.ctc import triton_alignment, triton_kernels
+    from dctc.ctc import triton_alignment, triton_lattice, triton_logits
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     computed = "fp64" if logits == "fp64" else "fp32"
@@ -71,11 +71,11 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     pointers["feasible"] = "*i1"
     constants = {"scale": 0.3, "HAS_ALIGNMENT": True, "CLASSES": 1024, "COLUMNS": 32}
     constants |= {"LIKELIHOOD": True, "FLOOR": 1e-8, "TIE": 1e-9}
-    alone = (triton_kernels._merge_repeats, triton_alignment._best_candidate)  # see below
+    alone = (triton_lattice._merge_repeats, triton_alignment._best_candidate)  # see below
     ordered = (
-        triton_kernels._normalise,
-        triton_kernels._forward_backward,
-        triton_kernels._gradient,
+        triton_logits._normalise,
+        triton_lattice._forward_backward,
+        triton_logits._gradient,
     )
     for kernel in (*alone, *ordered):
         names = [parameter.name for parameter in kernel.params]

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 
 from dctc import CTCLoss, DCTCLoss
-from dctc.ctc import ESTIMATORS, ctc_nll, ctc_terms, fused, pack_labels, triton_kernels
+from dctc.ctc import (
+    ESTIMATORS,
+    ctc_nll,
+    ctc_terms,
+    fused,
+    pack_labels,
+    triton_kernels,
+    triton_logits,
+)
 from losses.every_loss import SUBJECTS
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
@@ -43,7 +51,7 @@ class Outcome(NamedTuple):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """13 classes are two blocks of 8, the last one not full."""
-    monkeypatch.setattr(triton_kernels, "CLASSES", 8)
+    monkeypatch.setattr(triton_logits, "CLASSES", 8)
 
 
 def batch(dtype=torch.float64, blank=0, spread=2.0, c=13):
@@ -127,7 +135,7 @@ def test_other_numbers_of_classes(c):
 
 
 def test_a_block_larger_than_the_classes(monkeypatch):
-    monkeypatch.setattr(triton_kernels, "CLASSES", 1024)
+    monkeypatch.setattr(triton_logits, "CLASSES", 1024)
     compare(batch())
 
 

@@ -1,0 +1,177 @@
+"""Forward-backward over the lattice of each label as a Triton kernel, in float64.
+
+Each sample is one program. :func:`dctc.ctc.lattice.forward_backward` is the reference.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from dctc.ctc.labels import Labels
+from dctc.ctc.lattice import Lattice
+
+# Columns of a lattice that one warp takes; longer labels get more warps, 8 at most.
+COLUMNS_PER_WARP = 64
+
+
+def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
+    """Run forward-backward over the lattice of each label; not differentiable.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.
+        labels: The labels.
+    """
+    t, n, width = emissions.shape
+    padded = triton.next_power_of_2(width)
+    nll = emissions.new_zeros(n)
+    occupancy = torch.zeros_like(emissions, memory_format=torch.contiguous_format)
+    posterior = torch.empty_like(occupancy)
+    scratch = emissions.new_empty((3, t, n, width))
+    classes = labels.classes.contiguous()
+    with torch.cuda.device_of(emissions):
+        _forward_backward[(n,)](
+            emissions.contiguous(),
+            classes,
+            labels.lengths,
+            labels.frames,
+            labels.feasible,
+            *scratch.unbind(),
+            nll,
+            occupancy,
+            n,
+            width,
+            padded,
+            num_warps=min(max(padded // COLUMNS_PER_WARP, 1), 8),
+            num_stages=1,
+        )
+        _merge_repeats[(t * n,)](
+            occupancy, classes, labels.lengths, posterior, n, width, padded, num_warps=1
+        )
+    return Lattice(nll, posterior)
+
+
+@triton.jit
+def _log_add(a: tl.tensor, b: tl.tensor, c: tl.tensor) -> tl.tensor:
+    """Return log(exp(a) + exp(b) + exp(c)), -inf if all are, NaN if one is."""
+    nothing = (a == -float("inf")) & (b == -float("inf")) & (c == -float("inf"))
+    peak = tl.where(nothing, 0.0, tl.maximum(tl.maximum(a, b), c))
+    total = tl.exp(a - peak) + tl.exp(b - peak) + tl.exp(c - peak)
+    return tl.where(nothing, -float("inf"), peak + tl.log(tl.where(nothing, 1.0, total)))
+
+
+@triton.jit
+def _forward_backward(
+    emissions: tl.tensor,
+    classes: tl.tensor,
+    lengths: tl.tensor,
+    frame_counts: tl.tensor,
+    feasible: tl.tensor,
+    blanks: tl.tensor,  # scratch (t, n, width): the forward variable of the blank after column j
+    characters: tl.tensor,  # scratch (t, n, width): that of the character of column j
+    onward: tl.tensor,  # scratch (t, n, width): the backward one of the character, with emission
+    nlls: tl.tensor,
+    occupancy: tl.tensor,
+    n: tl.tensor,
+    width: tl.tensor,
+    COLUMNS: tl.constexpr,
+) -> None:
+    """Run over the frames of one sample, forth and back.
+
+    Lane j holds two states: the character of column j (none for j = 0) and the blank after it. So
+    a character is reached from itself and from both states of lane j - 1, a blank from both states
+    of its own lane. Another lane's value is stored in memory and loaded again one place further.
+    Between the store and that load stands a barrier, since the lane may belong to another thread,
+    whose store would otherwise not be sure to have happened. Each row of the scratch memory is
+    written once, so that no second barrier is needed to protect what others still have to read.
+    """
+    sample = tl.program_id(0).to(tl.int64)
+    length = tl.load(lengths + sample)
+    frames = tl.where(tl.load(feasible + sample), tl.load(frame_counts + sample), 0)
+    j = tl.arange(0, COLUMNS)
+    is_character = (j >= 1) & (j <= length)
+    inside = j <= length
+
+    own = tl.load(classes + sample * (width - 1) + j - 1, mask=is_character, other=-1)
+    before = tl.load(classes + sample * (width - 1) + j - 2, mask=is_character & (j >= 2), other=-1)
+    after = tl.load(classes + sample * (width - 1) + j, mask=j < length, other=-1)
+    # equal characters need the blank between them
+    from_character = is_character & (own != before)
+    to_character = is_character & (j < length) & (own != after)
+
+    nowhere = tl.full((COLUMNS,), -float("inf"), tl.float64)
+    blank = nowhere
+    character = nowhere
+    for frame in range(0, frames):
+        row = (frame * n + sample) * width
+        emitted_blank = tl.load(emissions + row)
+        emitted = tl.load(emissions + row + j, mask=is_character, other=-float("inf"))
+        if frame == 0:
+            blank = tl.where(j == 0, emitted_blank, -float("inf"))
+            character = tl.where(j == 1, emitted, -float("inf"))
+        else:
+            last = ((frame - 1) * n + sample) * width + j - 1
+            from_blank = tl.load(blanks + last, mask=is_character, other=-float("inf"))
+            skipped = tl.load(characters + last, mask=from_character, other=-float("inf"))
+            blank = _log_add(blank, character, nowhere) + emitted_blank
+            character = _log_add(character, from_blank, skipped) + emitted
+        tl.store(blanks + row + j, blank, mask=inside)
+        tl.store(characters + row + j, character, mask=inside)
+        tl.debug_barrier()  # the next frame loads these one lane further
+
+    at_end = _log_add(blank, character, nowhere)
+    log_p = tl.sum(tl.where(j == length, at_end, 0.0), 0)  # of one lane: the sum keeps a NaN
+    possible = (frames > 0) & (log_p != -float("inf"))
+    tl.store(nlls + sample, tl.where(possible, -log_p, 0.0))
+
+    # backward variables without the frame's own emission
+    blank = tl.where(j == length, 0.0, nowhere)
+    character = tl.where(is_character & (j == length), 0.0, nowhere)
+    for back in range(0, tl.where(possible, frames, 0)):
+        row = ((frames - 1 - back) * n + sample) * width
+        blank_forth = tl.load(blanks + row + j, mask=inside, other=-float("inf"))
+        character_forth = tl.load(characters + row + j, mask=inside, other=-float("inf"))
+        of_blanks = tl.sum(tl.exp(blank_forth + blank - log_p), 0)
+        of_characters = tl.exp(character_forth + character - log_p)
+        tl.store(occupancy + row + j, tl.where(j == 0, of_blanks, of_characters), mask=inside)
+
+        emitted = tl.load(emissions + row + j, mask=is_character, other=-float("inf"))
+        blank += tl.load(emissions + row)
+        character += emitted
+        tl.store(onward + row + j, character, mask=inside)
+        tl.debug_barrier()  # the next character's value is loaded from the lane after this one
+        following = tl.load(onward + row + j + 1, mask=j < length, other=-float("inf"))
+        directly = tl.where(to_character, following, -float("inf"))
+        character = _log_add(character, blank, directly)
+        blank = _log_add(blank, following, nowhere)
+
+
+@triton.jit
+def _merge_repeats(
+    occupancy: tl.tensor,
+    classes: tl.tensor,
+    lengths: tl.tensor,
+    posterior: tl.tensor,
+    n: tl.tensor,
+    width: tl.tensor,
+    COLUMNS: tl.constexpr,
+) -> None:
+    """Sum the columns of equal characters, in order, into the first of them; the others are 0."""
+    frame = tl.program_id(0).to(tl.int64)
+    sample = frame % n
+    length = tl.load(lengths + sample)
+    j = tl.arange(0, COLUMNS)
+    is_character = (j >= 1) & (j <= length)
+    label = classes + sample * (width - 1)
+    own = tl.load(label + j - 1, mask=is_character, other=-1)
+    row = occupancy + frame * width
+    total = tl.where(j == 0, tl.load(row), tl.zeros((COLUMNS,), tl.float64))
+    is_repeat = j > length
+    for i in range(1, length + 1):
+        same = is_character & (own == tl.load(label + i - 1))
+        total += tl.where(same, tl.load(row + i), 0.0)
+        is_repeat = is_repeat | (same & (i < j))
+    total = tl.where(is_repeat | (total != total), 0.0, tl.minimum(total, 1.0))
+    tl.store(posterior + frame * width + j, total, mask=j < width)
