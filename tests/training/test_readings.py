@@ -2,9 +2,9 @@ import csv
 
 import pytest
 
-from dctc.training.module import Outcome
 from dctc.training.readings import PredictionWriter
 from dctc.training.results import read_readings, write_readings
+from dctc.training.scores import Outcome
 from tiny import FixedData, PixelNet, make_module, make_trainer, text_batch, with_corrupt
 
 AWKWARD = [

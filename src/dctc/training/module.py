@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,33 +14,14 @@ from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric
 
 from dctc.data.batch import Batch, Corrupt
-from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
 from dctc.text import CTCTokenizer, get_protocol
 from dctc.training.objective import AttentionObjective, check_batch, needs, objective_of
 from dctc.training.schedule import WarmupCosine
+from dctc.training.scores import Outcome, SetScores
 from dctc.training.teacher import Teacher
-
-
-class Outcome(NamedTuple):
-    """How one test sample was read.
-
-    Attributes:
-        key: Which sample.
-        label: Its label under the protocol.
-        prediction: The reading under the protocol.
-        confidence: Probability of the best path, or of the characters and the end.
-    """
-
-    key: str
-    label: str
-    prediction: str
-    confidence: float
-
-
-ALL = "all"  # the score of all sets together
 
 
 class RecognizerModule(pl.LightningModule):
@@ -105,7 +86,7 @@ class RecognizerModule(pl.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule or WarmupCosine()
         self.protocol = get_protocol(protocol)
-        self.scores: Any = nn.ModuleDict()  # a MetricCollection for each set, and one for all
+        self.scores = SetScores()
         # over all sets, for which Lightning's own mean has no name
         self.val_loss = MeanMetric()
         self.outcomes: dict[str, list[Outcome]] = {}
@@ -203,19 +184,7 @@ class RecognizerModule(pl.LightningModule):
     def _fresh_scores(self, stage: str) -> None:
         self.outcomes.clear()
         self.corrupt.clear()
-        self.scores = nn.ModuleDict(
-            {
-                name: MetricCollection(
-                    {
-                        "accuracy": WordAccuracy(),
-                        "ned": NormalizedEditDistance(),
-                        "cer": CharacterErrorRate(),
-                    }
-                )
-                # numbers, as a module may not bear any name
-                for name in [*map(str, range(len(self._set_names(stage)))), ALL]
-            }
-        ).to(self.device)
+        self.scores = SetScores(self._set_names(stage)).to(self.device)
 
     def test_set_names(self) -> list[str]:
         """Return the names of the test sets, in the order of their loaders."""
@@ -248,10 +217,7 @@ class RecognizerModule(pl.LightningModule):
 
     def _score(self, batch: Batch, outputs: Any, number: int) -> list[Outcome]:
         outcomes = self.read(batch, outputs)
-        predictions = [outcome.prediction for outcome in outcomes]
-        labels = [outcome.label for outcome in outcomes]
-        for one in (str(number), ALL):
-            self.scores[one].update(predictions, labels)
+        self.scores.update(number, outcomes)
         return outcomes
 
     def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
@@ -277,9 +243,9 @@ class RecognizerModule(pl.LightningModule):
         self._log_scores("test")
 
     def _log_scores(self, stage: str) -> None:
-        prefixes = [*(f"{stage}/{name}" for name in self._set_names(stage)), stage]
-        for prefix, score in zip(prefixes, self.scores.values(), strict=True):
-            for metric, value in score.compute().items():
+        for name, scores in self.scores.compute():
+            prefix = f"{stage}/{name}" if name else stage
+            for metric, value in scores.items():
                 self.log(
                     f"{prefix}/{metric}", value, prog_bar=prefix == "val" and metric == "accuracy"
                 )

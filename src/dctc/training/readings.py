@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
 
 from dctc.data.batch import Batch, Corrupt
-from dctc.training.module import Outcome
+from dctc.training.scores import Outcome
 
 HEAD = ("key", "prediction", "confidence", "label")
 

@@ -16,7 +16,8 @@ from dctc.data.batch import Corrupt
 from dctc.metrics import edit_distance, normalized_similarity
 from dctc.reporting.environment import environment
 from dctc.reporting.registry import Record, Registry, samples_key
-from dctc.training.module import Outcome, RecognizerModule
+from dctc.training.module import RecognizerModule
+from dctc.training.scores import Outcome
 
 CORRUPT = "image cannot be read"  # reason of drops that show only when the image is decoded
 
