@@ -144,6 +144,15 @@ def test_one_term_alone(alpha, beta):
     compare(batch(), alpha=alpha, beta=beta)
 
 
+def test_weights_that_cancel():
+    """P falls out of the gradient, but for what the sum of a posterior is rounded by."""
+    found, expected = (
+        outcome(kernels, batch(), alpha=-0.7, beta=0.7) for kernels in ("triton", "torch")
+    )
+    torch.testing.assert_close(found.gradient, expected.gradient, rtol=0, atol=1e-12)
+    assert expected.gradient.abs().max() > 0.1
+
+
 def test_a_given_alignment():
     rng = np.random.default_rng(1)
     given = torch.from_numpy(rng.integers(-1, 13, (6, 8))).to(DEVICE)

@@ -31,7 +31,7 @@ def test_samples_do_not_see_each_other(loss, samples):
         assert_same(alone, value[i : i + 1])
 
 
-@pytest.mark.parametrize("garbage", [0.0, 50.0, -1e4])
+@pytest.mark.parametrize("garbage", [0.0, 50.0, -1e4, math.nan, math.inf])
 def test_padded_frames_are_not_read(loss, samples, garbage):
     logits, targets, frames, lengths = samples
     value, gradient = value_and_gradient(loss, *samples)

@@ -1,6 +1,7 @@
 """DCTCLoss against the enumeration of all paths, its options, and random inputs of any kind."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -270,6 +271,33 @@ def test_without_the_mask_what_does_not_fit_is_trained_to_blank(samples, margin,
         expected = (i + 1) * finite_differences(literal, sample)
         np.testing.assert_allclose(gradient[:, i], expected, atol=1e-5)
         assert bare.terms(*samples).alignment[:, i].tolist() == blanks.tolist()
+
+
+@pytest.mark.parametrize("garbage", [50.0, math.nan, math.inf])
+def test_without_the_mask_padded_frames_are_not_read_either(samples, garbage):
+    loss = DCTCLoss(ALPHA, BETA, reduction="none", mask_infeasible=False)
+    logits, targets, frames, lengths = samples
+    padded = logits.clone()
+    for i, valid in enumerate(frames):
+        padded[valid:, i] = garbage
+    found = value_and_gradient(loss, padded, targets, frames, lengths)
+    assert found[0].isfinite().all() and found[1].isfinite().all()
+    torch.testing.assert_close(found, value_and_gradient(loss, *samples))
+
+
+@pytest.mark.parametrize("margin, scale", [(0.0, 1.0), (0.4, 2.5)])
+def test_terms_whose_weights_cancel(samples, margin, scale):
+    """With weights of opposite sign P falls out of the gradient, z* and the posterior do not."""
+    loss = DCTCLoss(-0.7, 0.7, margin=margin, scale=scale, reduction="none")
+    alone = [
+        DCTCLoss(a, b, margin=margin, scale=scale, reduction="none")
+        for a, b in ((-0.7, 0.0), (0.0, 0.7))
+    ]
+    _, gradient = value_and_gradient(loss, *samples)
+    _, of_distill = value_and_gradient(alone[0], *samples)
+    _, of_ctc = value_and_gradient(alone[1], *samples)
+    assert gradient.abs().sum() > 0
+    torch.testing.assert_close(gradient, of_distill + of_ctc, rtol=0, atol=1e-12)
 
 
 def test_a_given_alignment_takes_the_place_of_an_estimate(samples):

@@ -113,6 +113,8 @@ FORMS = {"seeds": 3, "n": 8000}  # about as many words as there are of forms
         # seeds differ much more than samples: too narrow with few of them
         ({"seed_sd": 0.5}, 0.79, 0.90, 0.91, 0.98),
         ({**FORMS, "seed_sd": 0.5}, 0.66, 0.82, 0.91, 0.98),
+        ({**FORMS, "seeds": 5, "seed_sd": 0.5}, 0.76, 0.88, 0.91, 0.98),
+        ({**FORMS, "seeds": 8, "seed_sd": 0.5}, 0.84, 0.95, 0.91, 0.98),
     ],
 )
 def test_coverage_of_the_intervals(settings, least, most, t_least, t_most):

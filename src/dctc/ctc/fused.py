@@ -62,7 +62,7 @@ class FrameWeights(NamedTuple):
         posterior: ``(t, n, s + 1)`` their posterior.
         mass: ``(t, n)`` float64, its sum: 1, or 0 where the frame takes no part.
         alignment: ``(t, n)`` z*.
-        chosen: ``(t, n)`` float64, log probability of z*.
+        chosen: ``(t, n)`` float64, log probability of z*; 0 where the frame takes no part.
         at_z: ``(t, n)`` float64, gradient of the cross-entropy at z*.
         elsewhere: ``(t, n)`` float64, that at any other class, divided by its probability.
     """
@@ -113,7 +113,7 @@ def distil(
         lattice.posterior,
         mass,
         alignment,
-        chosen,
+        chosen.masked_fill(mass == 0.0, 0.0),  # whatever stands there, NaN too
         at_z.masked_fill(off, 0.0),
         elsewhere.masked_fill(off, 0.0),
     )

@@ -93,7 +93,7 @@ def gradient(
     idle = p_weight == 0.0
     some_idle = bool(idle.any())  # to look for them takes as long as a pass
     factor = (scale * p_weight / (1.0 + normaliser.rest)).to(dtype)
-    at_alignment = (scale * at_alignment).masked_fill(idle, 0.0).to(dtype)
+    at_alignment = (scale * at_alignment).to(dtype)
     column_weights = (scale * column_weights).to(dtype)
     gradient = torch.empty_like(logits)
     for frames in _blocks(logits):
@@ -104,7 +104,7 @@ def gradient(
             out.mul_(scale)
         out.exp_().mul_(factor[frames, :, None])
         if some_idle:
-            out[idle[frames]] = 0.0  # whatever stands in frames that take no part, NaN too
+            out[idle[frames]] = 0.0  # whatever the logits are, NaN too
         if alignment is not None:
             z = alignment[frames].clamp(min=0)[:, :, None]
             out.scatter_(2, z, at_alignment[frames, :, None])

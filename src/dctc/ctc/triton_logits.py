@@ -54,7 +54,7 @@ def gradient(
     dtype = compute_dtype(logits)
     idle = p_weight == 0.0
     factor = (scale * p_weight / (1.0 + normaliser.rest)).masked_fill(idle, 0.0).to(dtype)
-    at_alignment = (scale * at_alignment).masked_fill(idle, 0.0).to(dtype)
+    at_alignment = (scale * at_alignment).to(dtype)
     out = torch.empty_like(logits)
     with torch.cuda.device_of(logits):
         _gradient[(t * n,)](

@@ -18,7 +18,8 @@ class CTCLoss(nn.Module):
 
     Differs from :class:`torch.nn.CTCLoss` in that it takes logits as well as log probabilities
     (log_softmax is idempotent), runs its lattice in float64, never returns infinity, and knows the
-    reduction ``batchmean``.
+    reduction ``batchmean``. Nats; padded frames do not count. A sample whose label does not fit its
+    frames is 0, as with torch's ``zero_infinity=True``.
 
     Args:
         blank: Class of the blank.

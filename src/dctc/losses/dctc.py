@@ -24,9 +24,9 @@ class DCTCLoss(nn.Module):
     form from P and the CTC gradient G = P - gamma: z*_t = argmin_k G_tk / P_tk, which is
     argmax_k gamma_tk / P_tk. No gradient flows through z*. Source: the authors' released code.
 
-    The cross-entropy is summed over frames, so the weight of the term grows with alpha * t. A
-    sample whose label does not fit its frames is 0 in both terms, unless ``mask_infeasible`` is
-    off. With ``distill_weight=0`` this is CTC.
+    Nats. The cross-entropy is summed over a sample's own valid frames, so the weight of the term
+    grows with alpha * t; padded frames do not count. A sample whose label does not fit its frames
+    is 0 in both terms, unless ``mask_infeasible`` is off. With ``distill_weight=0`` this is CTC.
 
     Args:
         distill_weight: alpha.

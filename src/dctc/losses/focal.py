@@ -19,8 +19,9 @@ class FocalCTCLoss(nn.Module):
     ``use_focal_loss`` (ppocr/losses/rec_ctc_loss.py). The factor takes part in the gradient, there
     as here.
 
-    Padded frames do not count. A sample whose label does not fit its frames is 0. With
-    ``gamma=0`` and ``alpha=1`` this is CTC. Where L is small the loss is about a L^(g+1).
+    Nats times the factor. Padded frames do not count. A sample whose label does not fit its frames
+    is 0. With ``gamma=0`` and ``alpha=1`` this is CTC. Where L is small the loss is about a
+    L^(g+1).
 
     Args:
         alpha: a, a factor on all samples.

@@ -30,11 +30,11 @@ def blank_cross_entropy(
     t, n, _ = logits.shape
     dtype = compute_dtype(logits)
     which = (~labels.feasible).nonzero()[:, 0]  # (k,)
-    scores = scale * logits[:, which].to(dtype)  # (t, k, c)
+    valid = torch.arange(t, device=logits.device)[:, None] < labels.frames[which]  # (t, k)
+    scores = scale * logits[:, which].to(dtype).where(valid[:, :, None], 0.0)  # (t, k, c)
     lowered = scores.new_zeros(scores.shape[2])
     lowered[blank] = scale * margin
     surprise = -torch.log_softmax(scores - lowered, 2)[:, :, blank]  # (t, k)
-    valid = torch.arange(t, device=logits.device)[:, None] < labels.frames[which]
     summed = surprise.where(valid, 0.0).sum(0)
     return logits.new_zeros(n, dtype=dtype).index_add(0, which, summed)
 

@@ -31,10 +31,10 @@ class PriorCTCLoss(nn.Module):
     own frames; DistributedDataParallel then copies that of the first to all before each forward
     pass.
 
-    Nats, and negative where the ratio exceeds 1. Padded frames do not count, nor do they enter the
-    prior. A sample whose label does not fit its frames is 0 and does not enter it either, nor does
-    one whose loss is not finite. With ``prior_scale=0`` this is CTC; with a uniform prior it is
-    CTC - a T log c.
+    Nets trained with it are read as CTC's are, by P alone. Nats, and negative where the ratio
+    exceeds 1. Padded frames do not count, nor do they enter the prior. A sample whose label does
+    not fit its frames is 0 and does not enter it either, nor does one whose loss is not finite.
+    With ``prior_scale=0`` this is CTC; with a uniform prior it is CTC - a T log c.
 
     Args:
         num_classes: c, the classes including the blank.

@@ -28,9 +28,9 @@ class EsCTCLoss(nn.Module):
     (``seg_ctc_ent_cost``) allows one frame more to the first segment and to the segments of
     repeated characters, whose separating blank it does not count.
 
-    Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
-    terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then
-    s segments of that length exceed T. With ``tau=float("inf")`` this is CTC.
+    Nats. Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
+    terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then s segments
+    of that length exceed T. With ``tau=float("inf")`` this is CTC.
 
     Args:
         tau: How much longer than even a segment may be; positive.
@@ -106,8 +106,9 @@ class EnEsCTCLoss(nn.Module):
     in the authors' code (``seg_ctc_ent_cost``, weighed by ``h_rate`` in its training script);
     with ``entropy_weight=0`` it is the former, with ``tau=float("inf")`` the latter.
 
-    Padded frames do not count. A sample that no evenly spaced path spells is 0 in both terms, as
-    its label does not fit its frames or, with ``tau`` below 1, the limit. The loss may be negative.
+    Nats. Padded frames do not count. A sample that no evenly spaced path spells is 0 in both terms,
+    as its label does not fit its frames or, with ``tau`` below 1, the limit. The loss may be
+    negative.
 
     Args:
         entropy_weight: h, from 0 to 1.

@@ -15,7 +15,7 @@ DIFFERENCE_NOTE = (
     "of the paired t-test over seeds, in brackets the 95 % interval of the paired two-level "
     "bootstrap over seeds and samples. The bootstrap is too wide where the luck of single readings "
     "dominates, and too narrow where seeds are few and differ by more than that: with fewer than "
-    "five seeds read ± t too, which allows for other seeds, not for other samples."
+    "ten seeds read ± t too, which allows for other seeds, not for other samples."
 )
 FOUND = "with a probability of 80 %, at the 5 % level before correction"
 _SPREAD = "It takes the spread over seeds that was observed, which few seeds leave uncertain."

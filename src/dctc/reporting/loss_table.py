@@ -115,7 +115,11 @@ def _explain(
     ]
     if alone:
         why = "; ".join(f"{row.title}, {row.alone}" for row in alone)
-        notes.append(f"{UNCORRECTED} Not corrected: {why}.")
+        together = holm({key: c.p for key, c in compared.items()})
+        instead = ", ".join(f"{row.title} {p_cell(together.get(row.key))}" for row in alone)
+        notes.append(
+            f"{UNCORRECTED} Not corrected: {why}. Corrected with all others p would be: {instead}."
+        )
     if any(mark_one_seed(row, compared) for row in rows):
         notes.append(
             f"{ONE_SEED} One seed, or one in common with its reference: the interval of the "
@@ -132,7 +136,8 @@ def _explain(
     if costs:
         notes.append(
             f"Relative to CTC, medians of one run of {BENCH}: time and peak memory of a step of "
-            f"training (forward, loss and backward); time of the loss alone."
+            f"training (forward, loss and backward); time of the loss alone. Of each loss with its "
+            f"own defaults, whatever the weight that was chosen."
         )
     return [*notes, *(drop_notes({r.set: r for r in rows[0].tested.values()}) if rows else [])]
 

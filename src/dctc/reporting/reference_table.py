@@ -91,5 +91,7 @@ def reference_table(
         explained.append(
             f"{UNCORRECTED} {planned}: the planned comparison; its p is not corrected."
         )
-    explained += detectable_column_notes(*(of_arm[names[0]].comparison for of_arm in found))
+    explained += detectable_column_notes(
+        *(of_arm[name].comparison for name in names for of_arm in found)
+    )
     return Table(title, columns, rows, [*explained, *notes], text_columns=2)

@@ -137,7 +137,7 @@ def bootstrap_interval(
     as that luck counts on both levels: it covers .98 to 1.00 of the simulated truths. Where seeds
     differ by more than that it is too narrow with few of them, as the variance over seeds comes out
     as (seeds - 1) / seeds of itself, and percentiles know no t distribution: .70 to .80 with three
-    seeds and 8,000 samples, about .82 with five, .90 with eight. There the t-test's interval covers
+    seeds and 8,000 samples, about .82 with five, .88 with eight. There the t-test's interval covers
     .95; it does not allow for other samples, of which an arm may always gain on some, and then is
     the one that is too narrow. The tests hold these simulations.
 

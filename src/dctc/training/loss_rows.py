@@ -9,7 +9,8 @@ from dctc.reporting.comparison import Row
 from dctc.training.loss_arms import AUGMENTED_REFERENCE, REFERENCE
 from dctc.training.weight_search import Found, WeightSearch
 
-# Whose p is not corrected for the number of comparisons: settled before the rivals had results.
+# Whose p is not corrected for the number of comparisons: settled before the rivals had results, and
+# when that of DCTC was known. The table says what the correction would make of it.
 ALONE = {
     "dctc": "the one planned comparison, which is the paper's claim",
     AUGMENTED_REFERENCE: "a control, there as the reference of CR-CTC",
