@@ -19,7 +19,7 @@ from dctc.reporting.pages import fill
 from dctc.reporting.published import PUBLISHED, load_arrays
 from dctc.reporting.registry import Registry
 from dctc.reporting.spikes_figure import rate_table
-from dctc.training.headline import headline_table
+from dctc.training.headline import edits_table, headline_table
 
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")
@@ -45,12 +45,13 @@ def tables() -> dict[str, str]:
                 runpy.run_path(str(script), run_name="__main__")
             for file in sorted((Path(folder) / name).glob("*.md")):
                 found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
-    if headline := headline_table(Registry(RESULTS)):
-        found["headline"] = headline.markdown()
-    for name, table in FIGURES.items():
+    for name, draw in (("headline", headline_table), ("headline-edits", edits_table)):
+        if table := draw(Registry(RESULTS)):
+            found[name] = table.markdown()
+    for name, draw_numbers in FIGURES.items():
         file = PUBLISHED / f"{name}.npz"
         if file.exists():
-            found[name] = table(load_arrays(file)).markdown()
+            found[name] = draw_numbers(load_arrays(file)).markdown()
     return found
 
 

@@ -20,6 +20,8 @@ from dctc.cli import one_line_errors
 from dctc.data.alphabet import write_common_characters
 from dctc.data.chinese_sets import TRAIN_SETS
 from dctc.data.rendered import NAME
+from dctc.reporting.alignment_table import alignment_table
+from dctc.reporting.comparison import Row
 from dctc.reporting.model_arms import common_seeds, find_pairs
 from dctc.reporting.model_table import companion_table
 from dctc.reporting.registry import Registry, runs_folder
@@ -69,7 +71,14 @@ def result_tables(scale: str, registry: Registry) -> dict[str, Table]:
     if scale != "small":
         notes.append("A short training that reads next to nothing: a trial, no result.")
     title = "Table 2, Chinese: rendered lines"
-    return {"table2": companion_table(title, registry, *pairs[MODEL], NAME, notes)}
+    rows = [
+        Row(arm.loss, arm.loss, weight, {}, arm.records[NAME])
+        for arm, weight in zip(pairs[MODEL], ("", ALPHA), strict=True)
+    ]
+    return {
+        "table2": companion_table(title, registry, *pairs[MODEL], NAME, notes),
+        "alignment": alignment_table("Alignment of the trained nets", rows, notes, "Test lines"),
+    }
 
 
 def published_tables() -> dict[str, Table]:

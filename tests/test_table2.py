@@ -102,7 +102,7 @@ def test_tables_are_drawn_of_published_records(table2, runs, tmp_path, monkeypat
     assert "| small_resnet, CTC | 51.00 | 75.00 | 10.00 | - | - | - |" in text
     assert re.search(r"\| small_resnet, DCTC \| 53.00 \| 75.00 \| 10.00 \| \+2.00 ± 2.48 \[", text)
     assert "Detectable: the least true difference" in text
-    assert len(list((runs / "table2").iterdir())) == 6
+    assert len(list((runs / "table2").iterdir())) == 8
 
 
 def test_what_was_trained_at_the_papers_scale_is_one_table(table2, runs, monkeypatch):

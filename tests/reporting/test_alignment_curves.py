@@ -34,7 +34,10 @@ def test_arrays_by_arm_seed_metric_and_estimator():
     np.testing.assert_allclose(arrays["values"][0, 1, :, 2], 0.5, rtol=1e-6)
     rows = last_values(arrays).rows
     assert rows[0] == ["CTC", "likelihood", "20.00", "20.00", "20.00"]
-    assert rows[-1] == ["DCTC", "greedy", "85.00", "85.00", "85.00"]
+    assert rows[7] == ["DCTC", "greedy", "85.00", "85.00", "85.00"]
+    # of the seeds 40 and 30 points: t with one degree of freedom is 12.706, times 5
+    assert rows[8] == ["DCTC - CTC", "likelihood", *["+35.00 ± 63.53"] * 3]
+    assert len(rows) == 12
 
 
 def test_a_run_that_did_not_log_it_is_named():

@@ -103,12 +103,18 @@ def test_figure_4_is_drawn_from_what_is_stored(arrays, tmp_path):
     assert [row[:3] for row in rows] == [
         ["a b", "CTC", "16"],
         ["a b", "DCTC", "16"],
+        ["a b", "DCTC - CTC", "16"],
         ["a b c", "CTC", "24"],
         ["a b c", "DCTC", "24"],
+        ["a b c", "DCTC - CTC", "24"],
     ]
     first, second = arrays["cohesion"][1, :, 0, 0]
     mean, deviation = (first + second) / 2, abs(first - second) / np.sqrt(2)
     assert rows[1][3] == f"{mean:.3f} ± {deviation:.3f}"
+    gain = (arrays["cohesion"][1] - arrays["cohesion"][0]).mean(0)[0]
+    # both seeds are better, in a ratio by less
+    assert rows[2][3] == f"{gain[0]:+.3f} (2 of 2)" and gain[0] > 0
+    assert rows[2][5] == f"{gain[2]:+.3f} (2 of 2)" and gain[2] < 0
 
 
 @pytest.mark.parametrize("fonts", [[], find_fonts()])

@@ -8,7 +8,7 @@ from dctc.reporting.cells import p_cell
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.statistics import compare
-from dctc.training.headline import headline_table
+from dctc.training.headline import edits_table, headline_table
 from dctc.training.scene_runs import SIX
 
 ARMS = (("ctc", 0.5), ("dctc", 0.6))
@@ -23,16 +23,21 @@ def registry(tmp_path):
 def put(registry):
     rng = np.random.default_rng(1)
 
-    def put(arm, name, share, seeds=(0, 1, 2)):
+    def put(arm, name, share, seeds=(0, 1, 2), similarity=(0.9, 0.9, 0.9)):
         hits = rng.random((len(seeds), 200)) < share
-        for seed, own in zip(seeds, hits, strict=True):
+        for seed, own, alike in zip(seeds, hits, similarity, strict=False):
             correct = int(own.sum())
-            counts = (200, correct, 200 - correct, 1000, 0.9 * 200, {}, "english36")
+            counts = (200, correct, 200 - correct, 1000, alike * 200, {}, "english36")
             stored = (registry.write_hits(own), name, 1.0, {"steps": 10})
             registry.append(Record(f"{arm}{seed}", arm, seed, name, *counts, *stored))
         return hits
 
     return put
+
+
+def registry_cer(registry, arm, seed):
+    (record,) = (r for r in registry.records() if (r.arm, r.seed) == (arm, seed))
+    return 100 * record.edits / record.characters
 
 
 def test_without_both_losses_there_is_none(registry, put):
@@ -63,3 +68,34 @@ def test_each_kind_of_test_data_has_a_row_and_all_are_corrected_together(registr
     corrected = holm(p)
     for name, row in zip(("forms", "scene", "chinese"), table.rows, strict=True):
         assert row[6:8] == [p_cell(p[name]), p_cell(corrected[name])]
+
+
+def test_ned_and_cer_of_the_same_seeds_and_sets(registry, put):
+    put("table2/small_resnet-ctc", "rendered", 0.5, seeds=(0, 1, 2))
+    put("table2/small_resnet-dctc", "rendered", 0.5, seeds=(0, 1), similarity=(0.92, 0.93))
+    for i, name in enumerate(SIX):
+        put("table1/small_resnet-ctc", name, 0.5)
+        alike = (0.9, 0.9 - 0.06 * (i == 2), 0.9)  # of one set and seed, so a sixth of it
+        put("table1/small_resnet-dctc", name, 0.5, similarity=alike)
+    table = edits_table(registry)
+    assert [row[:2] for row in table.rows] == [
+        ["scene words, six-set mean", "3"],
+        ["Chinese lines, rendered", "2"],
+    ]
+    gains = np.array([0.0, -1.0, 0.0])
+    test = ttest_1samp(gains, 0.0)
+    half = np.ptp(test.confidence_interval(0.95)) / 2
+    assert table.rows[0][2:5] == ["90.00", "89.67", f"-0.33 ± {half:.2f}"]
+    assert table.rows[0][5] == p_cell(test.pvalue)
+    assert table.rows[1][2:4] == ["90.00", "92.50"]
+    # 200 less the correct ones of 1,000 characters; of the Chinese lines only the common seeds
+    cer = {
+        loss: np.mean([registry_cer(registry, f"table2/small_resnet-{loss}", s) for s in (0, 1)])
+        for loss in ("ctc", "dctc")
+    }
+    assert table.rows[1][6:8] == [f"{cer['ctc']:.2f}", f"{cer['dctc']:.2f}"]
+
+
+def test_without_both_losses_there_are_no_edits(registry, put):
+    put("table2/small_resnet-ctc", "rendered", 0.5)
+    assert edits_table(registry) is None

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dctc.ctc import ESTIMATORS
+from dctc.reporting.cells import t_cell
 from dctc.reporting.figures import COLOURS, FEW_POINTS, MANY_POINTS, Curve, running_mean
 from dctc.reporting.published import Arrays
+from dctc.reporting.significance import NO_TEST, paired_t
 from dctc.reporting.tables import Table
 
 # Name, and the unit of its share; see dctc.metrics.alignment
@@ -163,22 +165,31 @@ def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> 
 
 
 def last_values(arrays: Arrays) -> Table:
-    """Return the means over the last tenth of the training, and over seeds, in percent.
+    """Return the means over the last tenth of the training and over seeds, and their differences.
 
     Args:
-        arrays: Of :func:`curve_arrays`.
+        arrays: Of :func:`curve_arrays`; the arms' seeds are the same ones.
     """
     tail = max(1, len(arrays["steps"]) // 10)
+    last = 100 * arrays["values"][..., -tail:].mean(-1, dtype=np.float64)  # (arms, seeds, m, e)
+    arms, estimators = ([str(name) for name in arrays[key]] for key in ("arms", "estimators"))
     rows = [
-        [
-            str(arm),
-            str(estimator),
-            *(f"{100 * arrays['values'][i, :, j, e, -tail:].mean():.2f}" for j in range(metrics)),
-        ]
-        for metrics in [len(arrays["metrics"])]
-        for i, arm in enumerate(arrays["arms"])
-        for e, estimator in enumerate(arrays["estimators"])
+        [arm, estimator, *(f"{of_metric[:, e].mean():.2f}" for of_metric in of_arm.swapaxes(0, 1))]
+        for arm, of_arm in zip(arms, last, strict=True)
+        for e, estimator in enumerate(estimators)
     ]
-    note = "Percent; training batches of the last tenth of the steps, mean over seeds."
+    for arm, of_arm in zip(arms[1:], last[1:], strict=True):
+        gains = (of_arm - last[0]).transpose(2, 1, 0)  # (e, m, seeds)
+        for estimator, of_estimator in zip(estimators, gains, strict=True):
+            rows.append([f"{arm} - {arms[0]}", estimator, *map(_gain_cell, of_estimator)])
+    notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
+    if len(arms) > 1 and last.shape[1] > 1:
+        notes.append(
+            "Differences: points, ± half the 95 % interval of the paired t-test over seeds."
+        )
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
-    return Table("AACC at the end of training", columns, rows, [note], 2)
+    return Table("AACC at the end of training", columns, rows, notes, 2)
+
+
+def _gain_cell(gains: np.ndarray) -> str:
+    return t_cell(float(gains.mean()), paired_t(gains) if len(gains) > 1 else NO_TEST)

@@ -11,13 +11,17 @@ from dctc.reporting.hardware import row_hardware
 from dctc.reporting.tables import Table
 
 
-def alignment_table(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> Table:
+def alignment_table(
+    title: str, rows: Sequence[Row], notes: Sequence[str] = (), of: str = "Validation words"
+) -> Table:
     """Return how the trained nets align labels with frames, means over seeds.
 
     Args:
         title: Heading.
-        rows: The arms; what was not measured of them is ``-``.
+        rows: The arms; of their validation records those count that have an ``alignment``, and what
+            no record has is ``-``.
         notes: Lines below the table.
+        of: What was aligned.
     """
     names = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
     cells = []
@@ -30,8 +34,8 @@ def alignment_table(title: str, rows: Sequence[Row], notes: Sequence[str] = ()) 
         mark = ONE_SEED if len(found) == 1 else ""
         cells.append([row.title + mark, row.weight or "-", str(len(found)), *shares, entropy])
     explained = (
-        "Validation words, means over seeds, for every net with the likelihood estimate z*. In "
-        "percent: aacc_label, words whose collapsed z* is the label; viterbi_agreement and "
+        f"{of}, means over seeds, for every net with the likelihood estimate z*. In percent: "
+        "aacc_label, those whose collapsed z* is the label; viterbi_agreement and "
         "blank_share, frames where z* is the Viterbi alignment, and blank; greedy_blank_share, "
         "frames that the net reads as blank. frame_entropy: nats per frame."
     )

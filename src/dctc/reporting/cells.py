@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from dctc.reporting.significance import TTest
 from dctc.reporting.statistics import Comparison
 
 UNKNOWN = "-"
@@ -13,9 +14,7 @@ DIFFERENCE = "difference ± t [bootstrap]"  # heading of the cells of difference
 DIFFERENCE_NOTE = (
     "Difference: points of accuracy, over the seeds that both have; after ± half the 95 % interval "
     "of the paired t-test over seeds, in brackets the 95 % interval of the paired two-level "
-    "bootstrap over seeds and samples. The bootstrap is too wide where the luck of single readings "
-    "dominates, and too narrow where seeds are few and differ by more than that: with fewer than "
-    "ten seeds read ± t too, which allows for other seeds, not for other samples."
+    "bootstrap over seeds and samples. With fewer than ten seeds read both."
 )
 FOUND = "with a probability of 80 %, at the 5 % level before correction"
 _SPREAD = "It takes the spread over seeds that was observed, which few seeds leave uncertain."
@@ -64,6 +63,18 @@ def difference_cell(c: Comparison) -> str:
     points, interval = interval_cell(c.points, c.low, c.high, "+").split(" ", 1)
     half = "" if c.t_high is None else f"± {c.t_high - c.points:.2f} "
     return f"{points} {half}{interval}"
+
+
+def t_cell(mean: float, test: TTest) -> str:
+    """Return a mean difference and half the interval of its t-test; alone where there is none.
+
+    Example:
+        >>> t_cell(0.5, TTest(p=0.1, low=-0.25, high=1.25))
+        '+0.50 ± 0.75'
+    """
+    if test.low is None or test.high is None:
+        return f"{mean:+.2f}"
+    return f"{mean:+.2f} ± {(test.high - test.low) / 2:.2f}"
 
 
 def detectable_cell(points: float) -> str:

@@ -21,8 +21,7 @@ from dctc.reporting.published import Arrays
 from dctc.reporting.tables import Table
 
 MARKERS = "osD^v"
-WIDTH, CELL = 7.3, 1.9  # inches: of a page; the height of a group
-COLUMNS = 2  # groups side by side
+WIDTH, CELL = 7.3, 1.75  # inches: of a page; the height of a group
 MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better
 
 
@@ -60,18 +59,17 @@ def _font_of(characters: str) -> list[str]:
 
 def _draw(arrays: Arrays, groups: list[str], names: dict[str, str], font: list[str]) -> Figure:
     table = _named(cohesion_table(arrays), names)
-    rows = -(-len(groups) // COLUMNS)
-    upper, lower = CELL * rows + 0.3, table_height(table) + 0.55
+    upper, lower = CELL * len(groups) + 0.3, table_height(table) + 0.7
     figure = Figure(figsize=(WIDTH, upper + lower), layout="constrained")
     both: Any = figure.subfigures(2, 1, height_ratios=(upper, lower))
     above, below = both
-    parts = above.subfigures(rows, COLUMNS, squeeze=False, wspace=0.04).ravel()
-    for k, (part, group) in enumerate(zip(parts, groups, strict=False)):
+    parts = above.subfigures(len(groups), 1, squeeze=False).ravel()
+    for k, (part, group) in enumerate(zip(parts, groups, strict=True)):
         _draw_group(part, arrays, k, group, names, font)
     above.suptitle(f"t-SNE of frame features, one seed ({_perplexity(arrays)})", fontsize=9)
     below.suptitle("Measured in the space of the features, not in the plane", fontsize=9)
-    draw_table(below.subplots(), table, (0.9, 0.9, 0.9, 1.8, 2.1, 2.0))
-    below.supxlabel(table.notes[0], fontsize=8)
+    draw_table(below.subplots(), table, (0.9, 1.4, 0.7, 1.8, 2.1, 2.0))
+    below.supxlabel("\n".join(table.notes), fontsize=8)
     return figure
 
 
@@ -85,27 +83,35 @@ def _perplexity(arrays: Arrays) -> str:
 
 
 def cohesion_table(arrays: Arrays) -> Table:
-    """Return the measures of each group and arm, mean and deviation over seeds.
+    """Return the measures of each group and arm over seeds, and what they differ by seed by seed.
 
     Args:
         arrays: As of :func:`draw_clusters`.
     """
     measured = arrays["cohesion"]  # (arms, seeds, g, 3)
-    seeds = measured.shape[1]
-    rows = [
-        [
-            " ".join(str(group)),
-            str(arm),
-            f"{len(arrays[f'characters_{k}']):,}",
-            *(_mean(measured[i, :, k, m]) for m in range(measured.shape[3])),
+    seeds, arms = measured.shape[1], [str(arm) for arm in arrays["arms"]]
+    rows = []
+    for k, group in enumerate(arrays["groups"]):
+        name, frames = " ".join(str(group)), f"{len(arrays[f'characters_{k}']):,}"
+        of_group = measured[:, :, k].swapaxes(1, 2)  # (arms, 3, seeds)
+        rows += [
+            [name, arm, frames, *map(_mean, of_arm)]
+            for arm, of_arm in zip(arms, of_group, strict=True)
         ]
-        for k, group in enumerate(arrays["groups"])
-        for i, arm in enumerate(arrays["arms"])
-    ]
+        for arm, of_arm in zip(arms[1:], of_group[1:], strict=True):
+            gains = of_arm - of_group[0]
+            rows.append([name, f"{arm} - {arms[0]}", frames, *map(_gain, gains, MEASURES)])
     over = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
-    note = f"{over}; {NEIGHBOURS} nearest neighbours, Euclidean distance."
+    notes = [f"{over}; {NEIGHBOURS} nearest neighbours, Euclidean distance."]
+    if len(arms) > 1:
+        notes.append("Differences: their mean, and in how many seeds it is for the better.")
     columns = ["group", "net", "frames", *MEASURES]
-    return Table("Clusters of confused characters", columns, rows, [note], 2)
+    return Table("Clusters of confused characters", columns, rows, notes, 2)
+
+
+def _gain(gains: np.ndarray, measure: str) -> str:
+    better = int(((gains > 0) if measure.endswith("↑") else (gains < 0)).sum())
+    return f"{gains.mean():+.3f} ({better} of {len(gains)})"
 
 
 def _mean(values: np.ndarray) -> str:

@@ -51,7 +51,7 @@ def factor_table(
     for row in rows:
         records = row.tested.values()
         accuracy = np.mean([100 * r.correct / r.n for r in records])
-        ned = np.mean([100 * r.similarity / r.n for r in records])
+        ned = np.mean([r.ned for r in records])
         against, difference = UNKNOWN, UNKNOWN
         if row.key in compared:
             against, difference = titles[row.reference], difference_cell(compared[row.key])

@@ -149,6 +149,6 @@ def _accuracy(registry: Registry, row: Row) -> str:
 
 
 def _ned(row: Row) -> str:
-    values = np.array([100 * r.similarity / r.n for r in row.tested.values()])
+    values = np.array([r.ned for r in row.tested.values()])
     test = paired_t(values) if len(values) > 1 else NO_TEST
     return interval_cell(values.mean(), test.low, test.high)

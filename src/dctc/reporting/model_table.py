@@ -135,8 +135,7 @@ def companion_table(
     rows = []
     for arm, compared in ((first, [UNKNOWN] * 3), (second, _compared(c))):
         records = arm.on(name, seeds).values()
-        ned = np.mean([100 * r.similarity / r.n for r in records])
-        cer = np.mean([100 * r.edits / r.characters for r in records])
+        ned, cer = np.mean([r.ned for r in records]), np.mean([r.cer for r in records])
         shares = [f"{share:.2f}" for share in (_share(records), ned, cer)]
         rows.append([f"{arm.model}, {arm.loss}", *shares, *compared])
     columns = ["trained", "accuracy", "NED", "CER", DIFFERENCE, "p", "detectable"]

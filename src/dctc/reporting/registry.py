@@ -59,6 +59,16 @@ class Record:
     wall_s: float
     about: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def ned(self) -> float:
+        """Mean normalized similarity in percent."""
+        return 100 * self.similarity / self.n
+
+    @property
+    def cer(self) -> float:
+        """Edit distance per character of the labels in percent."""
+        return 100 * self.edits / self.characters
+
 
 def runs_folder() -> Path:
     """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
