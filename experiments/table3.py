@@ -156,7 +156,7 @@ def draw(
 def print_paper(step_s: dict[str, float], console: Console) -> None:
     """Print the commands of the paper's scale and what they would cost; nothing is run."""
     launches = loss_launches(target("paper"), models_target("paper"), PAPER_SEEDS)
-    cost = cost_table("Table 3 at the scale of the paper", launches, step_s, runs_folder())
+    cost = cost_table("Table 3 at the scale of the paper", launches, step_s)
     notes = [
         "MJSynth, SynthText and the benchmarks lie below DCTC_DATA.",
         "First CTC and DCTC, which table 1 has too, then the other losses, each at its default.",
