@@ -198,7 +198,11 @@ if ((${#targets[@]} == 0)); then usage >&2 && exit 2; fi
 for target in "${targets[@]}"; do
   scales=$(awk -v target="$target" '$1 == target { print $2 }' <<<"$TARGETS")
   [[ -n $scales ]] || fail 2 "no target '$target'; there are:$(awk 'NF { printf " " $1 }' <<<"$TARGETS")"
-  [[ $scale != *,* && ,$scales, == *",$scale,"* ]] || fail 2 "no scale '$scale' for $target; there are: ${scales//,/ }"
+  [[ $scale != *,* && ,$scales, == *",$scale,"* ]] && continue
+  known=${scales//,/ }
+  [[ $scale != paper ]] || fail 2 "no scale 'paper' for $target, which is planned at small scales only: $known; \
+take one of these, or table1, table2 or table3, which print their commands for paper"
+  fail 2 "no scale '$scale' for $target; there are: $known"
 done
 
 unset PYTHONPATH # pip would take what it finds there for installed

@@ -26,7 +26,7 @@ from dctc.reporting.model_table import (
     difference_table,
 )
 from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.registry import Registry
 from dctc.reporting.tables import Table
 from dctc.training.launch import Launch
 from dctc.training.logs import LogMode
@@ -188,7 +188,7 @@ def print_paper(step_s: dict[str, float], console: Console) -> None:
     ]
     title = "Table 1 at the scale of the paper"
     notes = ["MJSynth, SynthText and the benchmarks lie below DCTC_DATA."]
-    print_launches(cost_table(title, launches, step_s, runs_folder()), launches, notes, console)
+    print_launches(cost_table(title, launches, step_s), launches, notes, console)
 
 
 def parse() -> argparse.Namespace:

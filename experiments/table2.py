@@ -24,7 +24,7 @@ from dctc.reporting.alignment_table import alignment_table
 from dctc.reporting.comparison import Row
 from dctc.reporting.model_arms import common_seeds, find_pairs
 from dctc.reporting.model_table import companion_table
-from dctc.reporting.registry import Registry, runs_folder
+from dctc.reporting.registry import Registry
 from dctc.reporting.sets_apart import tables_of_sets
 from dctc.reporting.tables import Table
 from dctc.training.chinese_runs import (
@@ -154,7 +154,7 @@ def print_paper(step_s: dict[str, float], console: Console) -> None:
         "The Chinese benchmark lies below DCTC_DATA, its alphabet as data/chinese/alphabet.txt.",
         "CRNN: the released run is that of Document; the other sets take its recipe [inferred].",
     ]
-    print_launches(cost_table(title, every, seconds, runs_folder()), every, notes, console)
+    print_launches(cost_table(title, every, seconds), every, notes, console)
 
 
 def _of_config(model: str, step_s: dict[str, float]) -> float | None:

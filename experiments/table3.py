@@ -156,7 +156,7 @@ def draw(
 def print_paper(step_s: dict[str, float], console: Console) -> None:
     """Print the commands of the paper's scale and what they would cost; nothing is run."""
     launches = loss_launches(target("paper"), models_target("paper"), PAPER_SEEDS)
-    cost = cost_table("Table 3 at the scale of the paper", launches, step_s, runs_folder())
+    cost = cost_table("Table 3 at the scale of the paper", launches, step_s)
     notes = [
         "MJSynth, SynthText and the benchmarks lie below DCTC_DATA.",
         "First CTC and DCTC, which table 1 has too, then the other losses, each at its default.",
@@ -255,17 +255,26 @@ def train_english(
 
 def plans(
     scale: str, only: Sequence[str] = (), seeds: Sequence[int] | None = None
-) -> dict[str, list[Run]]:
-    """Return the runs of the search, the final ones as far as it names them, the English ones."""
+) -> dict[str, list[Run] | str]:
+    """Return the runs of the search, the final ones as far as it names them, the English ones.
+
+    What it does not name yet is said in words.
+    """
     study = plan(scale, real=True)
     searched, arms = study.read(study.find(Registry(runs_folder()))), study.arms(only)
-    english = english_runs(scale, english_rivals(study, searched), seeds)
-    known = f"{sum(arm.key in choices(searched) for arm in arms)} of {len(arms)} losses searched"
-    return {
-        f"{study.name} search": study.search_runs(arms),
-        f"{study.name}, {known}": study.final_runs(searched, arms, seeds),
-        f"{study.name}-english": english,
-    }
+    final, rivals = study.final_runs(searched, arms, seeds), english_rivals(study, searched)
+    losses = sum(arm.key not in choices(searched) for arm in arms)
+    best = min(BEST, sum(arm.seeds is None for arm in study.losses)) - len(rivals)
+    later = "not counted: {}, planned when their weights are chosen".format
+    found: dict[str, list[Run] | str] = {f"{study.name} search": study.search_runs(arms)}
+    if final:
+        found[study.name] = final
+    if losses:
+        found[f"{study.name} later"] = later(f"final runs of {losses} loss{'es' * (losses > 1)}")
+    found[f"{study.name}-english"] = english_runs(scale, rivals, seeds)
+    if best:
+        found[f"{study.name} rivals"] = later(f"{best} on English words")
+    return found
 
 
 def main() -> None:

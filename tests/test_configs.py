@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import yaml
 from dctc.cli import main
 from dctc.data.chinese_fonts import chinese_families
 from dctc.data.fonts import find_fonts
+from dctc.reporting.comparison import find_arms
+from dctc.reporting.environment import gpu
+from dctc.reporting.registry import Registry
 from dctc.training.cli import RecognizerCLI
 
 CONFIGS = Path("experiments/configs")
@@ -139,6 +143,26 @@ def test_a_complete_configuration_says_what_it_is_for(file):
     assert head[0].startswith("# ") and head[0].endswith(".")
     assert [line.split()[1] for line in head if line.split()[1] in HEAD] == list(HEAD)
     assert str(file) in " ".join(head) or file.name in " ".join(head)  # the command names it
+
+
+@named(COMPLETE)
+def test_what_a_comment_points_to_is_there(file):
+    for what, page in re.findall(r'see "?(.+?)"? in (\S*README\.md)', file.read_text()):
+        lines = Path(page).read_text().lower().replace("`", "").splitlines()
+        assert any(line.startswith("#") and what.lower() in line for line in lines)
+
+
+def test_the_minutes_of_a_training_are_those_of_the_results():
+    records = find_arms(Registry("experiments/results"), "table1/")
+    seconds = [
+        record.wall_s
+        for of_set in records.values()
+        for of_seed in of_set.values()
+        for record in of_seed.values()
+        if not gpu(record.about)
+    ]
+    said = re.search(r"(\d+) to (\d+) minutes", (CONFIGS / "scene.yaml").read_text())
+    assert [int(n) for n in said.groups()] == [round(s / 60) for s in (min(seconds), max(seconds))]
 
 
 @named(COMPLETE)

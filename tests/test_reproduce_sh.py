@@ -104,6 +104,17 @@ def test_unknown_scale_lists_what_there_is(target, scale):
         assert f"no scale '{scale}' for {target}; there are: {TARGETS[target]}\n" in result.stderr
 
 
+@pytest.mark.parametrize("target", [target for target, s in TARGETS.items() if "paper" not in s])
+def test_a_target_without_the_papers_scale_says_why_and_what_to_do(target):
+    result = call("table1", target, "--scale", "paper", "--dry-run")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"reproduce.sh: no scale 'paper' for {target}, which is planned at small scales only: "
+        f"{TARGETS[target]}; take one of these, or table1, table2 or table3, which print their "
+        f"commands for paper\n"
+    )
+
+
 def test_scale_without_a_value():
     assert call("demo", "--scale").returncode == 2
 

@@ -394,15 +394,29 @@ def test_status_counts_what_is_searched_and_trains_nothing(
     monkeypatch.setattr("dctc.training.status.PUBLISHED", folders / "none")
     monkeypatch.setattr("dctc.training.status.planned_key", lambda run: None)  # made-up keys count
     call(table3, monkeypatch, "--scale", "small", "--status")
-    search, final, english, together = capsys.readouterr().out.splitlines()
+    search, final, later, english, together = capsys.readouterr().out.splitlines()
     # 3 arms without weights and 13 with three; of these ctc, dctc, focal and center are done
     assert re.match(r"table3 search +10 of +42 runs done, +32 missing; about 32\.0 h", search)
     # 8 seeds of CTC and DCTC, 3 of the two rivals, which are the strongest so far
-    assert re.match(r"table3, 4 of 16 losses searched +10 of +22 runs done, +12 missing", final)
+    assert re.match(r"table3 +10 of +22 runs done, +12 missing", final)
+    final_runs = "final runs of 12 losses, planned when their weights are chosen"
+    assert re.match(rf"table3 later +not counted: {final_runs}$", later)
     assert re.match(r"table3-english +10 of +12 runs done, +2 missing", english)
     assert re.match(r"together +30 of +76 runs done, +46 missing", together)
     assert (folders / "runs" / "results.jsonl").read_bytes() == before
     assert [path.name for path in (folders / "runs").iterdir() if path.is_dir()] == ["hits"]
+
+
+def test_status_says_what_it_cannot_count_before_the_search(table3, folders, monkeypatch, capsys):
+    call(table3, monkeypatch, "--scale", "small", "--status")
+    search, later, english, rivals, together = capsys.readouterr().out.splitlines()
+    when = "planned when their weights are chosen"
+    assert re.match(rf"table3 later +not counted: final runs of 16 losses, {when}$", later)
+    assert re.match(rf"table3 rivals +not counted: 2 on English words, {when}$", rivals)
+    assert re.match(r"table3-english +0 of +6 runs done", english)  # CTC and DCTC
+    assert re.match(r"together +0 of +48 runs done", together)
+    lines = (search, later, english, rivals, together)
+    assert {line[14:16] for line in lines} == {"  "} and max(map(len, lines)) < 100
 
 
 def test_english_is_trained_alone(table3, folders, made_up, monkeypatch, capsys):

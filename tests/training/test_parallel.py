@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import time
@@ -65,7 +66,9 @@ def test_trainings_are_spread_over_the_gpus(tmp_path, runs, monkeypatch):
     says["trainer"]["callbacks"] = [{"class_path": "tiny.SaysGpu"}]
     option = write_config(tmp_path / "says.yaml", says)
     names = ("a/one", "a/two")
-    assert not any(o.problem for o in execute_all([Run(n, (option,)) for n in names], 2).values())
+    # not the same run, which the second would find done if it began late
+    runs_of = [Run(n, (option, f"--seed_everything={i}")) for i, n in enumerate(names)]
+    assert not any(o.problem for o in execute_all(runs_of, 2).values())
     logs = [(runs / f"{name}.log").read_text() for name in names]
     assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
 
@@ -111,6 +114,22 @@ def test_a_net_that_is_needed_is_waited_for(tmp_path, monkeypatch, capsys):
     (finished,) = finish_all([run], 1, "off")
     assert list(finished.records) == ["rendered"]
     assert capsys.readouterr().out.count("waiting for it") == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_nets_that_are_needed_are_counted(tmp_path, monkeypatch, capsys, jobs):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    option = write_config(tmp_path / "one.yaml", config())
+    runs = [Run("a/one", (option,)), Run("a/two", (option, "--trainer.max_steps=1"))]
+    finished = finish_all(runs, jobs, "off")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    first, last = (re.fullmatch(LINE, line) for line in lines)
+    assert (first[1], last[1]) == ("1", "2") and first[3] and not last[3]
+    assert {first[2], last[2]} == {run.name for run in runs}
+    assert [one.run for one in finished] == runs
+
+
+LINE = r"\[(\d)/2\] (\S+): rendered [\d,]+ of [\d,]+ right \(\d+ s\)(; about \d+ min left)?"
 
 
 def busy_twice(execute):

@@ -28,11 +28,15 @@ def plan(tmp_path):
     ]
 
 
-def record(run, key, seconds=5400.0, name="rendered"):
+@pytest.fixture(autouse=True)
+def cores(monkeypatch):
+    monkeypatch.setattr("dctc.training.status._on_gpu", lambda: False)
+
+
+def record(run, key, seconds=5400.0, name="rendered", **about):
     arm, _, seed = run.name.rpartition("/seed")
-    return Record(
-        *(key, arm, int(seed), name, 1, 0, 0, 1, 0.0, {}, "english36", "hits", "samples", seconds)
-    )
+    counts = (1, 0, 0, 1, 0.0, {}, "english36", "hits", "samples")
+    return Record(key, arm, int(seed), name, *counts, seconds, about)
 
 
 def test_the_key_is_that_of_the_run_and_nothing_is_made(plan, runs):
@@ -70,6 +74,27 @@ def test_the_time_of_a_run_is_that_of_its_arm(plan, runs):
     registry.append(record(plan[3], planned_key(plan[3]), seconds=7200.0))
     assert "about 2.0 h" in status_lines({"ctc": plan[:3]})[0]
     assert "about 4.0 h" in status_lines({"dctc": plan[3:]})[0]
+
+
+def test_only_times_of_the_kind_of_machine_at_hand_count(plan, runs, monkeypatch):
+    registry, h100 = Registry(runs), "NVIDIA H100 80GB HBM3 (x86_64)"
+    cores = "AMD EPYC, 1 thread (x86_64)"
+    registry.append(record(plan[0], "key", seconds=3600.0, hardware=cores))
+    # trained on a GPU, and tested on cores
+    registry.append(record(plan[1], "key", seconds=360.0, hardware=cores, trained_on=h100))
+    registry.append(record(plan[3], "key", seconds=720.0, hardware=h100))
+    assert status_lines({"t": plan})[0].endswith("; about 6.0 h, one at a time, 3 guessed")
+    assert status_lines({"t": plan[3:]})[0].endswith("missing; not known how long on CPU cores")
+    monkeypatch.setattr("dctc.training.status._on_gpu", lambda: True)
+    assert status_lines({"t": plan})[0].endswith("; about 0.9 h, one at a time")
+
+
+def test_what_is_planned_later_is_a_line_that_counts_nothing(plan):
+    assert status_lines({"t": plan, "t later": "not counted: two losses"}) == [
+        "t            0 of    6 runs done,    6 missing; not known how long on CPU cores",
+        "t later   not counted: two losses",
+        "together     0 of    6 runs done,    6 missing; not known how long on CPU cores",
+    ]
 
 
 def test_published_runs_say_how_long_those_take_that_nobody_did_here(plan, tmp_path, monkeypatch):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from dctc.bench.steps import FILE
+from dctc.bench.steps import FILE, PUBLISHED_FILE
+from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.training.launch import Launch
+from dctc.training.status import PUBLISHED
 
 BENCH = "dctc bench --what steps"
 _EXPLAINED = (
@@ -17,19 +18,18 @@ _EXPLAINED = (
 )
 
 
-def cost_table(
-    title: str, launches: Sequence[Launch], given: Mapping[str, float], folder: Path
-) -> Table:
+def cost_table(title: str, launches: Sequence[Launch], given: Mapping[str, float]) -> Table:
     """Return the GPU hours of trainings; what has no seconds of a step is not estimated.
+
+    Steps are those measured here, else the published ones.
 
     Args:
         title: Heading.
         launches: The trainings.
         given: Seconds of an optimizer step on the GPUs that the configuration is written for, by
             model; they come before what was measured.
-        folder: Of runs, or of published results, where the measured steps are.
     """
-    measured, hardware = _measured(launches, folder)
+    measured, hardware = _measured(launches)
     seconds = {**measured, **given}
     rows = []
     for launch in launches:
@@ -57,19 +57,21 @@ def cost_table(
     return Table(title, columns, rows, notes)
 
 
-def _measured(launches: Sequence[Launch], folder: Path) -> tuple[dict[str, float], str]:
+def _measured(launches: Sequence[Launch]) -> tuple[dict[str, float], str]:
     """Return the seconds of a step by model, and the hardware.
 
     Empty if nothing was measured. A time of another batch than the configuration has is left out.
     """
-    file = folder / FILE
-    if not file.exists():
-        return {}, ""
-    read = json.loads(file.read_text(encoding="utf-8"))
-    steps = {row["config"]: row for row in read["rows"]}
-    found = {}
-    for launch in launches:
-        step = steps.get(launch.config.stem)
-        if step is not None and step["images"] == launch.batch // launch.gpus:
-            found[launch.model] = float(step["seconds"])
-    return found, read["hardware"]
+    for file in (runs_folder() / FILE, PUBLISHED / PUBLISHED_FILE):
+        if not file.exists():
+            continue
+        read = json.loads(file.read_text(encoding="utf-8"))
+        steps = {row["config"]: row for row in read["rows"]}
+        found = {}
+        for launch in launches:
+            step = steps.get(launch.config.stem)
+            if step is not None and step["images"] == launch.batch // launch.gpus:
+                found[launch.model] = float(step["seconds"])
+        if found:
+            return found, read["hardware"]
+    return {}, ""

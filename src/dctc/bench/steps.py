@@ -19,13 +19,15 @@ from torch import nn
 from dctc.bench.cost import arm, noise
 from dctc.bench.measure import interleaved
 from dctc.reporting.environment import environment
+from dctc.reporting.publish import GPU
 from dctc.reporting.registry import runs_folder
 from dctc.reporting.tables import Table
 from dctc.text.charset import NAMED
 from dctc.training.nets import load_net
 
 CONFIGS = Path("experiments/configs/paper")
-FILE = "bench/steps.json"  # below the folder of runs or of results
+FILE = "bench/steps.json"  # below the folder of runs
+PUBLISHED_FILE = f"bench/steps{GPU}.json"  # below that of published results
 # Of trials, which never replace what was measured.
 TRIAL_FILE = "bench/steps-trial.json"
 # by scale: images at most (None: the share of one GPU), repeats, seconds of a configuration after

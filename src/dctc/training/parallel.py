@@ -58,8 +58,7 @@ def execute_all(
         log: W&B mode.
         net: Whether the trained nets are needed; if not, results in the registry are enough.
     """
-    began = time.monotonic()
-    waiting, outcomes = list(runs), dict[str, Outcome]()
+    tally, waiting, outcomes = _Tally(len(runs)), list(runs), dict[str, Outcome]()
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
     workers: dict[Any, _Worker] = {}
@@ -76,8 +75,7 @@ def execute_all(
                 for connection in wait(list(workers)):
                     worker = workers.pop(connection)
                     outcomes[worker.run.name] = outcome = worker.receive()
-                    left = (time.monotonic() - began) / len(outcomes) * (len(runs) - len(outcomes))
-                    text = _said(worker, outcome, f"{len(outcomes)}/{len(runs)}", left)
+                    text = tally.line(worker.run, worker.began, outcome)
                     progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
                     progress.advance(bar)
                     if waiting and worker.process.is_alive():
@@ -152,9 +150,16 @@ def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
     Raises:
         SystemExit: If one failed.
     """
-    if jobs > 1 and report_problems(execute_all(runs, jobs, log, net=True)):
-        raise SystemExit(1)
-    return [_finish(run, log) for run in runs]
+    if jobs > 1:
+        if report_problems(execute_all(runs, jobs, log, net=True)):
+            raise SystemExit(1)
+        return [_finish(run, log) for run in runs]
+    tally, finished = _Tally(len(runs)), list[Finished]()
+    for run in runs:
+        began = time.monotonic()
+        finished.append(_finish(run, log))
+        print(tally.line(run, began, Outcome(finished[-1].records)), flush=True)
+    return finished
 
 
 def _finish(run: Run, log: LogMode) -> Finished:
@@ -241,10 +246,26 @@ def _try(run: Run, log: LogMode, net: bool) -> Outcome:
         return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
 
 
-def _said(worker: _Worker, outcome: Outcome, done: str, left: float) -> str:
-    scored = ", ".join(
-        f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
-    )
-    seconds = time.monotonic() - worker.began
-    text = f"[{done}] {worker.run.name}: {outcome.problem or scored} ({seconds:.0f} s)"
-    return text + (f"; about {left / 60:.0f} min left" if left else "")
+class _Tally:
+    """Counts runs that have come to their end, and says so in a line each."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs, self.ended, self.began = runs, 0, time.monotonic()
+
+    def line(self, run: Run, began: float, outcome: Outcome) -> str:
+        """Return what to say of the next run that has ended.
+
+        Args:
+            run: The run.
+            began: When it did, by the monotonic clock.
+            outcome: What became of it.
+        """
+        self.ended += 1
+        now = time.monotonic()
+        scored = ", ".join(
+            f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
+        )
+        text = f"[{self.ended}/{self.runs}] {run.name}: {outcome.problem or scored}"
+        left = (now - self.began) / self.ended * (self.runs - self.ended)
+        text += f" ({now - began:.0f} s)"
+        return text + (f"; about {left / 60:.0f} min left" if left else "")

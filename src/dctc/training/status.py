@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from dctc.data.writer import RECIPE
 from dctc.reporting.comparison import find_arms
+from dctc.reporting.environment import gpu
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import RecognizerCLI
 from dctc.training.run_key import run_key
@@ -18,6 +21,8 @@ _STORED = f"{DATA}stored="
 PUBLISHED = Path("experiments/results")  # says how long runs take that nobody did here
 
 OfSet = Mapping[str, Record]
+# The runs of each plan by its name; or a line that says what else there is
+Plans = Mapping[str, Sequence[Run] | str]
 
 
 class _Unbuilt(RecognizerCLI):
@@ -56,26 +61,31 @@ def is_done(run: Run, found: OfSet) -> bool:
     return key is None or all(record.run == key for record in found.values())
 
 
-def status_lines(plans: Mapping[str, Sequence[Run]]) -> list[str]:
+def status_lines(plans: Plans) -> list[str]:
     """Return a line for each plan, and one for all of them together if there are several.
 
     A run that several plans share is counted once in the last one. How long a missing run takes is
-    the mean of its arm here, else among the published ones, else of all that are done in its plan.
+    the mean of its arm here, else among the published ones. Only trainings on a GPU count where
+    there is one, and only those on CPU cores elsewhere. An arm without any is guessed: it takes the
+    mean of the others in its plan.
 
     Args:
-        plans: The runs of each plan, named ``<arm>/seed<seed>``, by its name.
+        plans: Their runs are named ``<arm>/seed<seed>``.
     """
     quiet_lightning()
-    every = {run.name: run for runs in plans.values() for run in runs}
+    every = {run.name: run for runs in plans.values() if not isinstance(runs, str) for run in runs}
     own, published = (_by_run(Registry(folder)) for folder in (runs_folder(), PUBLISHED))
     done = {name for name, run in every.items() if is_done(run, own.get(name, {}))}
     of_arm = {**_seconds_by_arm(published), **_seconds_by_arm(own)}
     width = max(map(len, [*plans, _ALL]))
     lines = [
-        f"{name:<{width}}  {_line([run.name for run in runs], done, of_arm)}"
-        for name, runs in plans.items()
+        runs if isinstance(runs, str) else _line([run.name for run in runs], done, of_arm)
+        for runs in plans.values()
     ]
-    return lines + ([f"{_ALL:<{width}}  {_line([*every], done, of_arm)}"] if len(plans) > 1 else [])
+    named = [*zip(plans, lines, strict=True)]
+    if len(plans) > 1:
+        named.append((_ALL, _line([*every], done, of_arm)))
+    return [f"{name:<{width}}  {line}" for name, line in named]
 
 
 _ALL = "together"
@@ -87,11 +97,19 @@ def _line(names: Sequence[str], done: set[str], of_arm: Mapping[str, float]) -> 
     missing = [name for name in names if name not in done]
     text = f"{len(names) - len(missing):>4} of {len(names):>4} runs done, {len(missing):>4} missing"
     known = [of_arm[arm] for name in names if (arm := _arm(name)) in of_arm]
-    if not missing or not known:
+    if not missing:
         return text
+    if not known:
+        return f"{text}; not known how long {'on a GPU' if _on_gpu() else 'on CPU cores'}"
     mean = sum(known) / len(known)
     seconds = sum(of_arm.get(_arm(name), mean) for name in missing)
-    return f"{text}; about {seconds / 3600:.1f} h, one at a time"
+    guessed = sum(_arm(name) not in of_arm for name in missing)
+    text = f"{text}; about {seconds / 3600:.1f} h, one at a time"
+    return text + (f", {guessed} guessed" if guessed else "")
+
+
+def _on_gpu() -> bool:
+    return torch.cuda.is_available()
 
 
 def _arm(name: str) -> str:
@@ -109,7 +127,11 @@ def _by_run(registry: Registry) -> dict[str, dict[str, Record]]:
 
 
 def _seconds_by_arm(found: Mapping[str, OfSet]) -> dict[str, float]:
+    """Return the mean time of each arm on the kind of machine that this is."""
     seconds: dict[str, list[float]] = {}
+    here = _on_gpu()
     for name, of_set in found.items():
-        seconds.setdefault(_arm(name), []).append(max(r.wall_s for r in of_set.values()))
+        times = [r.wall_s for r in of_set.values() if bool(gpu(r.about)) == here]
+        if times:
+            seconds.setdefault(_arm(name), []).append(max(times))
     return {arm: sum(s) / len(s) for arm, s in seconds.items()}

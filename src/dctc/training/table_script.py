@@ -10,8 +10,8 @@ from rich.console import Console
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.training.logs import LogMode
 from dctc.training.parallel import Outcome, report_problems
-from dctc.training.runs import Run, options_parser
-from dctc.training.status import status_lines
+from dctc.training.runs import options_parser
+from dctc.training.status import Plans, status_lines
 
 Draw = Callable[[Registry, LogMode, Console], None]
 
@@ -32,7 +32,7 @@ def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentPa
 def run_script(
     options: argparse.Namespace,
     draw: Draw,
-    plans: Callable[[], Mapping[str, Sequence[Run]]],
+    plans: Callable[[], Plans],
     train: Callable[[Console], Mapping[str, Outcome]],
     paper: Callable[[Console], None] | None = None,
 ) -> None:
@@ -41,7 +41,7 @@ def run_script(
     Args:
         options: What :func:`table_parser` has parsed.
         draw: Prints the tables of a registry, writes and logs them.
-        plans: Returns all runs, by the name that they are listed under.
+        plans: Returns all runs, see :func:`dctc.training.status.status_lines`.
         train: Trains what is missing; returns what became of each run.
         paper: Prints what the scale of the paper takes; nothing is trained there.
 
