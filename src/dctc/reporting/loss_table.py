@@ -116,10 +116,9 @@ def _explain(
     if alone:
         why = "; ".join(f"{row.title}, {row.alone}" for row in alone)
         together = holm({key: c.p for key, c in compared.items()})
-        instead = ", ".join(f"{row.title} {p_cell(together.get(row.key))}" for row in alone)
-        notes.append(
-            f"{UNCORRECTED} Not corrected: {why}. Corrected with all others p would be: {instead}."
-        )
+        instead = [f"{r.title} {p_cell(together[r.key])}" for r in alone if r.key in together]
+        would = f" Corrected with all others p would be: {', '.join(instead)}." if instead else ""
+        notes.append(f"{UNCORRECTED} Not corrected: {why}.{would}")
     if any(mark_one_seed(row, compared) for row in rows):
         notes.append(
             f"{ONE_SEED} One seed, or one in common with its reference: the interval of the "
