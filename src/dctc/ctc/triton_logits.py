@@ -36,18 +36,10 @@ def gradient(
     column_weights: Tensor,
     scale: float,
 ) -> Tensor:
-    """Write ``p_weight * P``, another value at z*, and add the weights of the candidate classes.
+    """Do what :func:`dctc.ctc.torch_kernels.gradient` does, with the same arguments.
 
-    Args:
-        logits: ``(t, n, c)``.
-        normaliser: Of the logits.
-        p_weight: ``(t, n)`` float64.
-        alignment: ``(t, n)`` z*; None if ``p_weight * P`` stands there too.
-        at_alignment: ``(t, n)`` float64, what stands at z*.
-        columns: ``(t, n, s + 1)`` the candidate classes.
-        column_weights: ``(t, n, s + 1)`` float64; of columns of the same class at most one may
-            have another weight than 0, as :func:`forward_backward` sees to.
-        scale: Factor s on the logits.
+    Of columns of the same class at most one may have another weight than 0, as
+    :func:`dctc.ctc.triton_lattice.forward_backward` sees to.
     """
     t, n, c = logits.shape
     width = columns.shape[2]
