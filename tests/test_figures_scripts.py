@@ -88,7 +88,7 @@ def test_real_words_are_measured_and_drawn_and_stay_here(made, tmp_path, write_l
     } | {"figure1.npz"}
     arrays = load_arrays(folder / "figure1.npz")
     assert arrays["sets"].tolist() == ["rendered", "real_train_words"]
-    assert arrays["characters"][:, 1].tolist() == [25] * 3 and arrays["words"][1] == 5
+    assert arrays["characters"][:, 1].tolist() == [[25]] * 3 and arrays["words"][1] == 5
     assert not any(label.startswith("word") for label in arrays["labels"])  # those of no figure
     run, _ = wandb_records(folder)
     pictures = [path.name for path in (run / "files").rglob("*.png")]

@@ -15,7 +15,7 @@ from dctc.reporting.spikes import (
     select,
     word_arrays,
 )
-from dctc.reporting.spikes_figure import draw_spikes, rate_rows
+from dctc.reporting.spikes_figure import draw_spikes, rate_rows, rate_table
 from dctc.text import CTCTokenizer
 from tiny import noise_batch
 
@@ -89,9 +89,10 @@ def arrays():
         **word_arrays(families, TOKENIZER, words),
         **gradient_arrays(families[0][0], TOKENIZER, words, 0.1),
         "sets": np.array(["rendered"]),
-        "apart": np.array([[0], [10]]),
-        "characters": np.array([[10], [10]]),
-        "correct": np.array([[[2], [1]], [[3], [0]]]),
+        "pairs": np.array([[0, 1], [0, 2], [1, 2]]),
+        "apart": np.array([[[0, 1, 5]], [[10, 0, 2]]]),
+        "characters": np.array([[[10, 10, 10]], [[10, 10, 10]]]),
+        "correct": np.array([[[2], [1], [1]], [[3], [0], [4]]]),
         "words": np.array([4]),
     }
 
@@ -112,9 +113,16 @@ def test_figure_1_is_drawn_from_what_is_stored(arrays, tmp_path):
     figure = draw_spikes(stored)
     figure.savefig(tmp_path / "figure1.png")
     assert rate_rows(stored) == [
-        ["CTC", "rendered (4 words)", "10", "0.00 %", "50.00 %", "25.00 %"],
-        ["DCTC", "rendered (4 words)", "10", "100.00 %", "75.00 %", "0.00 %"],
+        [
+            *("CTC", "rendered (4 words)", "10", "20.00"),
+            *("0.00, 10.00, 50.00", "50.00, 25.00, 25.00"),
+        ],
+        [
+            *("DCTC", "rendered (4 words)", "10", "40.00"),
+            *("100.00, 0.00, 20.00", "75.00, 0.00, 100.00"),
+        ],
     ]
+    assert "seeds 0 and 1, 0 and 2, 1 and 2." in rate_table(stored).notes[0]
     bare = {
         k: v
         for k, v in stored.items()

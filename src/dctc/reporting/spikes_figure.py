@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from dctc.reporting.tables import Table, percent
 
 WIDTH, ROW, GRADIENTS = 7.3, 1.5, 2.0  # inches: of a page; a family's words; the gradients
 HEADINGS = 0.95  # inches above and below the words
-RATE_COLUMNS = ("net", "set", "characters", "frames differ", "accuracy, one seed", "the other")
+RATE_COLUMNS = ("net", "set", "characters", "frames differ", "pair by pair", "accuracy by seed")
 
 
 def draw_spikes(arrays: Arrays) -> Figure:
@@ -45,10 +46,10 @@ def draw_spikes(arrays: Arrays) -> Figure:
         draw_gradients(parts[1], arrays)
     if table.rows:
         parts[-1].suptitle(
-            f"Characters whose frames lie more than {TOLERANCE} apart between the two seeds",
+            f"Characters whose frames lie more than {TOLERANCE} apart between two seeds",
             fontsize=9,
         )
-        draw_table(parts[-1].subplots(), table, (1, 2, 1, 1.2, 1.6, 0.9))
+        draw_table(parts[-1].subplots(), table, (0.8, 2, 0.9, 1.1, 1.5, 1.5))
     return figure
 
 
@@ -98,9 +99,10 @@ def _lines(frames: np.ndarray, t: int) -> int:
 
 def rate_table(arrays: Arrays) -> Table:
     """Return the table of disagreement; ``arrays`` as of :func:`rate_rows`."""
+    pairs = ", ".join(f"{a} and {b}" for a, b in arrays.get("pairs", ()))
     note = (
-        "Frames: of seed 0's words, the same for all nets. Accuracy on rendered words: of each "
-        "seed's own words, as many."
+        f"Percent. Frames: of seed 0's words, the same for all nets; seeds {pairs}. Accuracy on "
+        "rendered words: of each seed's own words, as many."
     )
     return Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note], 2)
 
@@ -109,19 +111,29 @@ def rate_rows(arrays: Arrays) -> list[list[str]]:
     """Return the rows of the table of disagreement.
 
     Args:
-        arrays: ``families`` ``(f,)``, ``sets`` ``(k,)``, ``apart`` and ``characters`` ``(f, k)``,
-            ``correct`` ``(f, 2, k)`` words by seed and ``words`` ``(k,)``.
+        arrays: ``families`` ``(f,)``, ``sets`` ``(k,)``, ``pairs`` ``(p, 2)`` of seeds, ``apart``
+            and ``characters`` ``(f, k, p)``, ``correct`` ``(f, seeds, k)`` words and ``words``
+            ``(k,)``.
     """
     if "apart" not in arrays:
         return []
-    return [
-        [
-            str(family),
-            f"{name} ({int(arrays['words'][k]):,} words)",
-            f"{int(arrays['characters'][i, k]):,}",
-            f"{percent(int(arrays['apart'][i, k]), int(arrays['characters'][i, k]))} %",
-            *(f"{percent(int(c), int(arrays['words'][k]))} %" for c in arrays["correct"][i, :, k]),
-        ]
-        for k, name in enumerate(arrays["sets"])
-        for i, family in enumerate(arrays["families"])
-    ]
+    rows = []
+    for k, name in enumerate(arrays["sets"]):
+        words = int(arrays["words"][k])
+        for i, family in enumerate(arrays["families"]):
+            apart, characters = arrays["apart"][i, k], arrays["characters"][i, k]
+            rows.append(
+                [
+                    str(family),
+                    f"{name} ({words:,} words)",
+                    f"{int(characters[0]):,}",
+                    percent(int(apart.sum()), int(characters.sum())),
+                    _percents(apart, characters),
+                    _percents(arrays["correct"][i, :, k], [words] * arrays["correct"].shape[1]),
+                ]
+            )
+    return rows
+
+
+def _percents(counts: Iterable[int], of: Iterable[int]) -> str:
+    return ", ".join(percent(int(c), int(n)) for c, n in zip(counts, of, strict=True))
