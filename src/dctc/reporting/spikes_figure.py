@@ -46,7 +46,7 @@ def draw_spikes(arrays: Arrays) -> Figure:
         draw_gradients(parts[1], arrays)
     if table.rows:
         parts[-1].suptitle(
-            f"Characters whose frames lie more than {TOLERANCE} apart between two seeds",
+            f"Characters whose frames lie more than {TOLERANCE} apart between two seeds; percent",
             fontsize=9,
         )
         draw_table(parts[-1].subplots(), table, (0.8, 2, 0.9, 1.1, 1.5, 1.5))
