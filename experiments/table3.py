@@ -7,7 +7,7 @@ and scored on the six benchmarks (--english, after the search).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from rich.console import Console
@@ -26,7 +26,6 @@ from dctc.reporting.loss_table import comparison_table
 from dctc.reporting.losses_on_sets import losses_on_sets
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.search import (
-    Searched,
     choices,
     open_searches,
     records_by_loss,
@@ -34,26 +33,23 @@ from dctc.reporting.search import (
 )
 from dctc.reporting.seed_table import seed_table
 from dctc.reporting.tables import Table
+from dctc.training.english_losses import BEST, english_rivals, english_runs, english_tables
 from dctc.training.logs import LogMode
 from dctc.training.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
 from dctc.training.loss_rows import rival_rows, table_rows
-from dctc.training.loss_runs import MODEL, SCALES, plan, target
+from dctc.training.loss_runs import SCALES, plan, target
 from dctc.training.paper_losses import MODEL as PAPER_MODEL
 from dctc.training.paper_losses import loss_launches
 from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
 from dctc.training.scene_runs import (
-    DISTILL_WEIGHT,
     PUBLISHED_IC15,
     PUBLISHED_SIX,
     SIX,
     SceneRuns,
-    both_losses,
     models_target,
-    net,
 )
-from dctc.training.study import Arm
 from dctc.training.table_script import run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, WeightSearch
@@ -69,50 +65,7 @@ RIVALS = (
     "Below zero DCTC reads more. CR-CTC is not here, as it trains on augmented images; nor are "
     "the other estimates of z*, which are DCTC too."
 )
-# English words: so many rivals and seeds. CR-CTC needs views that are augmented, and so other
-# trainings than those of table 1, whose CTC and DCTC it would be compared with.
-BEST, ENGLISH_SEEDS = 2, 3
 PAPER_SEEDS = (0, 1, 2)
-
-
-def english_rivals(study: WeightSearch, searched: Mapping[str, Searched]) -> list[Arm]:
-    """Return the strongest rivals that train as CTC does, each at its chosen weight."""
-    best = [(a, choices(searched)[a.key]) for a in study.strongest(searched, BEST)]
-    return [Arm(a.name(w), f"{a.title} {w}", (*net(MODEL), *a.command(w))) for a, w in best]
-
-
-def english_runs(scale: str, rivals: Sequence[Arm], seeds: Sequence[int] | None) -> list[Run]:
-    """Return the runs on English words: those of table 1, and the rivals; of each seed all."""
-    scene, chosen = SceneRuns(scale), SCALES[scale]
-    seeds = range(min(ENGLISH_SEEDS, chosen.seeds)) if seeds is None else seeds
-    studies = (
-        scene.study(models_target(scale), both_losses(MODEL), seeds),
-        scene.study(f"{target(scale)}-english", rivals, seeds),
-    )
-    return [of.run(arm, seed) for seed in seeds for of in studies for arm in of.arms]
-
-
-def english_tables(scale: str, registry: Registry, rivals: Sequence[Arm]) -> dict[str, Table]:
-    """Return the tables of English words; none without CTC and one more loss.
-
-    Of the rivals only those that the search names: while it was open, others may have been trained.
-    """
-    of_models = find_arms(registry, f"{models_target(scale)}/")
-    planned = f"DCTC {DISTILL_WEIGHT}"
-    losses = {
-        "CTC": of_models.get(f"{MODEL}-ctc", {}),
-        planned: of_models.get(f"{MODEL}-dctc", {}),
-    }
-    found = find_arms(registry, f"{target(scale)}-english/")
-    losses |= {arm.title: found[arm.key] for arm in rivals if arm.key in found}
-    note = (
-        f"Trained on rendered scene words. CTC and DCTC are those of table 1; the others are the "
-        f"{BEST} rivals that read most validation words of forms, at the weights chosen there. "
-        f"CR-CTC takes no part: its views need augmentation, which theirs are trained without."
-    )
-    title, means = "Losses on English words", {"six-set mean": SIX}
-    tables = losses_on_sets(title, registry, MODEL, losses, means, RENDERED, planned, [note])
-    return dict(zip(("english", "english-differences"), tables or (), strict=False))
 
 
 def draw(

@@ -21,6 +21,7 @@ from dctc.training import model_runs
 from dctc.training.cli import RecognizerCLI
 from dctc.training.loss_arms import ARMS, BY_KEY
 from dctc.training.runs import execute
+from dctc.training.study import Arm
 from scripts import load
 from tiny import run_python
 
@@ -177,7 +178,7 @@ def test_english_runs_of_ctc_and_dctc_are_those_of_table_1(table3, english):
 def test_rivals_on_english_words_differ_from_ctc_in_the_loss_only(table3, folders, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     rivals = [
-        table3.Arm(arm.name(arm.weights[0]), "", arm.command(arm.weights[0]))
+        Arm(arm.name(arm.weights[0]), "", arm.command(arm.weights[0]))
         for arm in ARMS
         if arm.seeds is None
     ]
