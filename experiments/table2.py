@@ -77,7 +77,7 @@ def result_tables(scale: str, registry: Registry) -> dict[str, Table]:
     ]
     return {
         "table2": companion_table(title, registry, *pairs[MODEL], NAME, notes),
-        "alignment": alignment_table("Alignment of the trained nets", rows, notes, "Test lines"),
+        "alignment": alignment_table("Alignment on Chinese lines", rows, notes, "Test lines"),
     }
 
 

@@ -94,7 +94,7 @@ def draw(
         if sum(bool(row.tested) for row in rivals) > 1 and rivals[0].tested:
             title = f"Other losses against DCTC on {test}"
             tables["rivals"] = factor_table(title, registry, rivals, [RIVALS, *notes])
-        tables["alignment"] = alignment_table("Alignment of the trained nets", rows, notes)
+        tables["alignment"] = alignment_table(f"Alignment on {validation}", rows, notes)
     if by_seed := seed_table(f"Seed by seed on {test}", registry, rows, notes):
         tables["seeds"] = by_seed
     both = [row for key in (REFERENCE, "dctc") for row in rows if row.key == key]

@@ -106,7 +106,8 @@ def cohesion_table(arrays: Arrays) -> Table:
     if len(arms) > 1:
         notes.append("Differences: their mean, and in how many seeds it is for the better.")
     columns = ["group", "net", "frames", *MEASURES]
-    return Table("Clusters of confused characters", columns, rows, notes, 2)
+    groups = ", ".join(" ".join(str(group)) for group in arrays["groups"])
+    return Table(f"Confused characters: {groups}", columns, rows, notes, 2)
 
 
 def _gain(gains: np.ndarray, measure: str) -> str:

@@ -101,8 +101,10 @@ def rate_table(arrays: Arrays) -> Table:
     """Return the table of disagreement; ``arrays`` as of :func:`rate_rows`."""
     pairs = ", ".join(f"{a} and {b}" for a, b in arrays.get("pairs", ()))
     note = (
-        f"Percent. Frames: of seed 0's words, the same for all nets; seeds {pairs}. Accuracy on "
-        "rendered words: of each seed's own words, as many."
+        "Percent. A character of a label, read or not, is where its posterior or attention is "
+        f"largest; frames differ if they are more than {TOLERANCE} apart. Words are those of seed "
+        f"0, the same for all nets; seeds {pairs}. Accuracy on rendered words: of each seed's own, "
+        "as many."
     )
     return Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note], 2)
 
