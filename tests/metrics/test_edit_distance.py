@@ -13,6 +13,7 @@ from dctc.metrics import (
     CharacterErrorRate,
     NormalizedEditDistance,
     edit_distance,
+    edit_operations,
     normalized_similarity,
 )
 
@@ -33,6 +34,21 @@ def plain_distance(a, b):
 @given(WORDS, WORDS)
 def test_distance_equals_plain_dynamic_programming(a, b):
     assert edit_distance(a, b) == plain_distance(a, b)
+
+
+@given(WORDS, WORDS)
+def test_operations_lead_from_the_label_to_the_prediction_on_a_shortest_way(a, b):
+    found = edit_operations(a, b)
+    assert sum(found) == plain_distance(a, b) and min(found) >= 0
+    assert len(a) == len(b) - found.deletions + found.insertions
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "operations"),
+    [("cat", "cut", (1, 0, 0)), ("ct", "cat", (0, 1, 0)), ("cart", "cat", (0, 0, 1))],
+)
+def test_operations_by_hand(prediction, label, operations):
+    assert edit_operations(prediction, label) == operations
 
 
 @given(WORDS, WORDS)

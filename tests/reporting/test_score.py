@@ -34,9 +34,18 @@ def test_by_hand(files):
     assert (a.n, a.correct, a.edits, a.characters, a.dropped) == (3, 1, 3, 9, 1)
     assert a.similarity == pytest.approx(1 + 1 / 3 + 3 / 4)
     assert (b.n, b.correct, b.edits, b.characters, b.dropped) == (1, 0, 3, 2, 0)
-    assert a.rates() == pytest.approx({"accuracy": 1 / 3, "ned": 25 / 36, "cer": 1 / 3})
-    assert mean([a, b]) == pytest.approx({"accuracy": 1 / 6, "ned": 25 / 72, "cer": 11 / 12})
-    assert pool([a, b]).rates() == pytest.approx({"accuracy": 1 / 4, "ned": 25 / 48, "cer": 6 / 11})
+    # two of tow: a w too early and none at its end; abcd of abc: one too many
+    assert (a.substitutions, a.deletions, a.insertions) == (0, 1, 2)
+    assert (b.substitutions, b.deletions, b.insertions) == (2, 0, 1)  # yes, no
+
+    def rates(accuracy, ned, cer, substitutions, deletions, insertions):
+        parts = {"substitutions": substitutions, "deletions": deletions, "insertions": insertions}
+        named = {f"cer_{part}": share for part, share in parts.items()}
+        return pytest.approx({"accuracy": accuracy, "ned": ned, "cer": cer, **named})
+
+    assert a.rates() == rates(1 / 3, 25 / 36, 1 / 3, 0, 1 / 9, 2 / 9)
+    assert mean([a, b]) == rates(1 / 6, 25 / 72, 11 / 12, 1 / 2, 1 / 18, 13 / 36)
+    assert pool([a, b]).rates() == rates(1 / 4, 25 / 48, 6 / 11, 2 / 11, 1 / 11, 3 / 11)
 
 
 def test_the_protocol_is_applied_to_both_sides(files):
@@ -49,10 +58,11 @@ def test_the_table(files, capsys, monkeypatch):
     main(["score", *files, "--protocol", "english36"])
     printed = capsys.readouterr().out
     rows = [line.split() for line in printed.splitlines()]
-    assert ["a", "3", "1", "33.33", "0.6944", "33.33"] in rows
-    assert ["b", "1", "0", "0.00", "0.0000", "150.00"] in rows
-    assert ["mean", "16.67", "0.3472", "91.67"] in rows
-    assert ["weighted", "mean", "4", "1", "25.00", "0.5208", "54.55"] in rows
+    assert ["a", "3", "1", "33.33", "0.6944", "33.33", "0.00", "11.11", "22.22"] in rows
+    assert ["b", "1", "0", "0.00", "0.0000", "150.00", "100.00", "0.00", "50.00"] in rows
+    assert ["mean", "16.67", "0.3472", "91.67", "50.00", "5.56", "36.11"] in rows
+    last = ["weighted", "mean", "4", "1", "25.00", "0.5208", "54.55", "18.18", "9.09", "27.27"]
+    assert last in rows
     assert "english36" in printed and max(map(len, printed.splitlines())) <= 80
 
 
@@ -67,8 +77,9 @@ def test_json_holds_counts_and_shares(files, capsys):
     assert written["protocol"] == "english36"
     assert [row["name"] for row in written["files"]] == ["a", "b"]
     assert written["files"][1] == {
-        "name": "b", "n": 1, "correct": 0, "edits": 3, "characters": 2, "similarity": 0.0,
-        "dropped": 0, "accuracy": 0.0, "ned": 0.0, "cer": 1.5,
+        "name": "b", "n": 1, "correct": 0, "substitutions": 2, "deletions": 0, "insertions": 1,
+        "edits": 3, "characters": 2, "similarity": 0.0, "dropped": 0, "accuracy": 0.0, "ned": 0.0,
+        "cer": 1.5, "cer_substitutions": 1.0, "cer_deletions": 0.0, "cer_insertions": 0.5,
     }  # fmt: skip
     assert written["mean"]["cer"] == pytest.approx(11 / 12)
     assert written["weighted_mean"]["correct"] == 1
@@ -77,7 +88,7 @@ def test_json_holds_counts_and_shares(files, capsys):
 def test_a_file_of_which_nothing_is_left(tmp_path, capsys):
     (tmp_path / "p.txt").write_text("0 [a] [...]\n")
     main(["score", str(tmp_path / "p.txt"), "--protocol", "english36"])
-    assert ["p", "0", "1", "-", "-", "-"] in [
+    assert ["p", "0", "1", *"------"] in [
         line.split() for line in capsys.readouterr().out.splitlines()
     ]
 

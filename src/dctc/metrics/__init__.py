@@ -8,18 +8,22 @@ from dctc.metrics.alignment import (
 )
 from dctc.metrics.edit_distance import (
     CharacterErrorRate,
+    EditOperations,
     NormalizedEditDistance,
     edit_distance,
+    edit_operations,
     normalized_similarity,
 )
 
 __all__ = [
     "AlignmentCounts",
     "CharacterErrorRate",
+    "EditOperations",
     "NormalizedEditDistance",
     "WordAccuracy",
     "compare_alignment",
     "edit_distance",
+    "edit_operations",
     "normalized_similarity",
     "true_alignment",
 ]

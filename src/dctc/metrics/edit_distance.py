@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from rapidfuzz.distance import Levenshtein
@@ -18,6 +19,33 @@ def edit_distance(prediction: str, label: str) -> int:
         3
     """
     return Levenshtein.distance(prediction, label)
+
+
+class EditOperations(NamedTuple):
+    """The parts of an edit distance, on one shortest way from the label to the prediction.
+
+    Attributes:
+        substitutions: Characters of the label that were read as others.
+        deletions: Characters of the label that are missing in the prediction.
+        insertions: Characters that were read where the label has none.
+    """
+
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+def edit_operations(prediction: str, label: str) -> EditOperations:
+    """Count the operations of the edit distance by kind; their sum is :func:`edit_distance`.
+
+    Several shortest ways may exist that share the distance out differently; rapidfuzz's is taken.
+
+    Example:
+        >>> edit_operations("sittin", "kitting")
+        EditOperations(substitutions=1, deletions=1, insertions=0)
+    """
+    tags = [operation.tag for operation in Levenshtein.editops(label, prediction)]
+    return EditOperations(*(tags.count(tag) for tag in ("replace", "delete", "insert")))
 
 
 def normalized_similarity(prediction: str, label: str) -> float:

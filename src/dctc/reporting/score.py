@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from dctc.metrics.edit_distance import edit_distance, normalized_similarity
+from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
 from dctc.reporting.predictions import Prediction, read_predictions
 from dctc.reporting.tables import Table, percent
 from dctc.text.protocol import PROTOCOLS, Protocol, get_protocol
@@ -19,8 +19,12 @@ from dctc.text.protocol import PROTOCOLS, Protocol, get_protocol
 NOTES = (
     "Accuracy: share of predictions that equal their label, both under the protocol.",
     "NED: mean of 1 - edit distance / length of the longer of the two; higher is better.",
-    "CER: summed edit distance / summed length of the labels.",
+    "CER: summed edit distance / summed length of the labels. Its parts are sub, characters read "
+    "as others, del, missing ones, and ins, read where there is none.",
 )
+
+
+PARTS = EditOperations._fields
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class Score:
         name: The file, without folder and endings.
         n: Samples scored.
         correct: Samples read exactly.
-        edits: Summed edit distance.
+        substitutions: Characters of the labels that were read as others.
+        deletions: Characters of the labels that are missing.
+        insertions: Characters that were read where the labels have none.
         characters: Summed label length.
         similarity: Summed normalized similarity (NED times n).
         dropped: Samples left out because their label is empty under the protocol.
@@ -40,17 +46,27 @@ class Score:
     name: str
     n: int
     correct: int
-    edits: int
+    substitutions: int
+    deletions: int
+    insertions: int
     characters: int
     similarity: float
     dropped: int
 
+    @property
+    def edits(self) -> int:
+        """Summed edit distance."""
+        return self.substitutions + self.deletions + self.insertions
+
     def rates(self) -> dict[str, float]:
-        """Return accuracy, NED and CER as shares; none of those that are shares of nothing."""
+        """Return accuracy, NED, CER and its parts as shares; none that is a share of nothing."""
         rates = {}
         if self.n:
             rates = {"accuracy": self.correct / self.n, "ned": self.similarity / self.n}
-        return {**rates, "cer": self.edits / self.characters} if self.characters else rates
+        if self.characters:
+            rates["cer"] = self.edits / self.characters
+            rates |= {f"cer_{part}": getattr(self, part) / self.characters for part in PARTS}
+        return rates
 
 
 def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> Score:
@@ -58,8 +74,8 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
 
     Samples whose label is empty under the protocol are left out and counted.
     """
-    n = correct = edits = characters = dropped = 0
-    similarity = 0.0
+    n = correct = characters = dropped = 0
+    similarity, operations = 0.0, EditOperations(0, 0, 0)
     for _, prediction, label in predictions:
         prediction, label = protocol(prediction), protocol(label)
         if not label:
@@ -67,15 +83,16 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
             continue
         n += 1
         correct += prediction == label
-        edits += edit_distance(prediction, label)
+        of_sample = edit_operations(prediction, label)
+        operations = EditOperations(*map(sum, zip(operations, of_sample, strict=True)))
         characters += len(label)
         similarity += normalized_similarity(prediction, label)
-    return Score(name, n, correct, edits, characters, similarity, dropped)
+    return Score(name, n, correct, *operations, characters, similarity, dropped)
 
 
 def pool(scores: Sequence[Score]) -> Score:
     """Return the score of all samples together: each file weighs as its samples do."""
-    counts = ("n", "correct", "edits", "characters", "similarity", "dropped")
+    counts = ("n", "correct", *PARTS, "characters", "similarity", "dropped")
     return Score("weighted mean", *(sum(getattr(s, count) for s in scores) for count in counts))
 
 
@@ -95,7 +112,7 @@ def table(scores: Sequence[Score], protocol: str) -> Table:
             ["mean", "", "", *_cells(mean(scores))],
             _row(together.name, together, together.rates()),
         ]
-    columns = ["file", "n", "dropped", "accuracy %", "NED", "CER %"]
+    columns = ["file", "n", "dropped", "accuracy %", "NED", "CER %", "sub %", "del %", "ins %"]
     return Table(f"Scored under the protocol {protocol}", columns, rows, NOTES)
 
 
@@ -105,15 +122,16 @@ def _row(name: str, score: Score, rates: dict[str, float]) -> list[str]:
 
 def _cells(rates: dict[str, float]) -> list[str]:
     ned = f"{rates['ned']:.4f}" if "ned" in rates else "-"
-    accuracy, cer = (percent(rates[k], 1) if k in rates else "-" for k in ("accuracy", "cer"))
-    return [accuracy, ned, cer]
+    shares = ("accuracy", "cer", *(f"cer_{part}" for part in PARTS))
+    accuracy, *errors = (percent(rates[k], 1) if k in rates else "-" for k in shares)
+    return [accuracy, ned, *errors]
 
 
 def as_json(scores: Sequence[Score], protocol: str) -> str:
     """Return counts and rates (shares, not percent) as JSON."""
 
     def row(score: Score) -> dict[str, Any]:
-        return {**vars(score), **score.rates()}
+        return {**vars(score), "edits": score.edits, **score.rates()}
 
     together = row(pool(scores))
     del together["name"]
