@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import pack_labels
+from dctc.ctc import Labels
 from dctc.ctc.emissions import label_emissions
-from dctc.ctc.labels import Lengths
 from dctc.ctc.lattice import NEVER, valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.base import Extras, SequenceLoss
+from dctc.losses.reduction import Reduction
 
 
-class ACELoss(nn.Module):
+class ACELoss(SequenceLoss):
     """L = -sum_k (N_k / T) log mean_t P_tk, N_k how often class k occurs in the label.
 
     The blank takes the frames that are left, N_blank = T - s. Source: Xie, Huang, Zhu, Jin, Liu and
@@ -42,27 +42,9 @@ class ACELoss(nn.Module):
     """
 
     def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
-        super().__init__()
-        check_reduction(reduction)
-        self.blank = blank
-        self.reduction: Reduction = reduction
+        super().__init__(blank, reduction)
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
-
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         emissions = label_emissions(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))[:, :, None]
         frames = labels.frames.clamp(min=1)[:, None].double()
@@ -76,8 +58,4 @@ class ACELoss(nn.Module):
         possible = ((counts == 0) | ~(shares < NEVER / 2)).all(1)
         takes_part = (labels.feasible & possible)[:, None] & (counts > 0)
         cross_entropy = -(counts / frames * shares).masked_fill(~takes_part, 0.0).sum(1)
-        return reduce(cross_entropy.to(compute_dtype(logits)), labels.lengths, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"blank={self.blank}, reduction={self.reduction!r}"
+        return cross_entropy.to(compute_dtype(logits))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.frames import ctc_and_labels, frame_mean
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class CenterCTCLoss(nn.Module):
+class CenterCTCLoss(TermsLoss[RegularizedTerms]):
     """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
 
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
@@ -57,6 +57,7 @@ class CenterCTCLoss(nn.Module):
     """
 
     needs = frozenset({"features"})
+    options = ("weight", "center_rate")
     centers: Tensor
 
     def __init__(
@@ -68,60 +69,28 @@ class CenterCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         if not 0 <= center_rate <= 1:
             raise ValueError(f"center_rate {center_rate}: a number from 0 to 1 is expected")
         self.weight = weight
         self.center_rate = center_rate
-        self.blank = blank
-        self.reduction: Reduction = reduction
         self.register_buffer("centers", torch.zeros(num_classes, num_features))
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats + w distance.
-
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features are ``(t, n, d)``,
-        alignment is not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = self._terms(logits, labels, features)
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        terms = self._terms(logits, labels, extras)
         if self.training:
             finite = terms.nll.isfinite() & terms.regularizer.isfinite()
             moving = labels._replace(feasible=terms.feasible & finite)
-            self._move_centers(logits, moving, features)
-        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
+            self._move_centers(logits, moving, extras.features)
+        return terms.weighted(self.weight)
 
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return CTC and the mean squared distance per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, features)
-
-    def _terms(self, logits: Tensor, labels: Labels, features: Tensor | None) -> RegularizedTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return CTC and the mean squared distance."""
         nll, labels = ctc_and_labels(logits, labels, self.blank)
-        if features is None and not self.training:
+        if extras.features is None and not self.training:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
         valid = valid_frames(labels, len(logits))
-        offset = self._offset(logits, features, valid)
+        offset = self._offset(logits, extras.features, valid)
         distance = frame_mean(offset.square().sum(2), valid).to(nll.dtype)
         return RegularizedTerms(nll, distance, labels.feasible)
 
@@ -145,10 +114,3 @@ class CenterCTCLoss(nn.Module):
         total = torch.zeros_like(self.centers).index_add_(0, classes, offset)
         count = total.new_zeros(len(total)).index_add_(0, classes, valid.flatten().to(total.dtype))
         self.centers += self.center_rate * total / (1 + count)[:, None]
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"weight={self.weight}, center_rate={self.center_rate}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.base import Extras, RegularizedLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class ConsistencyCTCLoss(nn.Module):
+class ConsistencyCTCLoss(RegularizedLoss):
     """L = (CTC_a + CTC_b) / 2 + lambda R / 2, R = sum_t KL(sg B_t || A_t) + KL(sg A_t || B_t).
 
     A and B are the probabilities of two augmented views of the same image, sg stops the gradient:
@@ -43,6 +43,7 @@ class ConsistencyCTCLoss(nn.Module):
     """
 
     needs = frozenset({"views"})
+    options = ("weight",)
 
     def __init__(
         self,
@@ -50,49 +51,15 @@ class ConsistencyCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         self.weight = weight
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-        second: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1.0, self.weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; second are the
-        logits ``(t, n, c)`` of the other view, features and alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = self._terms(logits, labels, second)
-        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-        second: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return the mean CTC of both views and R / 2 per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, second)
-
-    def _terms(self, logits: Tensor, labels: Labels, second: Tensor | None) -> RegularizedTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return the mean CTC of both views, and R / 2."""
+        second = extras.second
         logits = logits.to(compute_dtype(logits))
         nll, read = ctc_and_labels(logits, labels, self.blank)
         if second is None and not self.training:
@@ -108,7 +75,3 @@ class ConsistencyCTCLoss(nn.Module):
         a, b = frame_log_probs(logits, valid), frame_log_probs(second, valid)
         apart = frame_sum(divergence(b, a) + divergence(a, b), valid) / 2
         return RegularizedTerms(nll, apart, labels.feasible)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"

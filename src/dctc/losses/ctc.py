@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import CTCTerms, ctc_nll, ctc_terms, pack_labels
-from dctc.ctc.labels import Lengths
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.ctc import CTCTerms, Labels, ctc_nll, ctc_terms
+from dctc.losses.base import Extras, TermsLoss
+from dctc.losses.reduction import Reduction
 
 
-class CTCLoss(nn.Module):
+class CTCLoss(TermsLoss[CTCTerms]):
     """L = -log p(y | x), summed over all paths that collapse to the label y.
 
     Source: Graves, Fernandez, Gomez and Schmidhuber, "Connectionist Temporal Classification:
@@ -30,58 +29,18 @@ class CTCLoss(nn.Module):
         ValueError: If the reduction is unknown or an argument of a call does not fit.
 
     Example:
+        >>> import torch
         >>> logits = torch.zeros(4, 1, 3)  # 4 frames, 1 sample, 3 classes
         >>> round(CTCLoss()(logits, torch.tensor([[1, 2]]), [4], [2]).item(), 4)  # 15 of 81 paths
         1.6864
     """
 
     def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
-        super().__init__()
-        check_reduction(reduction)
-        self.blank = blank
-        self.reduction: Reduction = reduction
+        super().__init__(blank, reduction)
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss.
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        return ctc_nll(logits, labels, self.blank)
 
-        Args:
-            logits: ``(t, n, c)`` logits or log probabilities.
-            targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
-            input_lengths: ``(n,)`` valid frames.
-            target_lengths: ``(n,)`` label lengths.
-            features: Not used by this loss.
-            alignment: Not used by this loss.
-
-        Returns:
-            A scalar, or ``(n,)`` for reduction ``none``; nats.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return reduce(ctc_nll(logits, labels, self.blank), labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> CTCTerms:
-        """Return nll, cross-entropy towards z* and z* itself per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return ctc_terms(logits, labels, self.blank, alignment=alignment)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"blank={self.blank}, reduction={self.reduction!r}"
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
+        """Return nll, cross-entropy towards z* and z* itself."""
+        return ctc_terms(logits, labels, self.blank, alignment=extras.alignment)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, ctc_nll, ctc_terms, pack_labels
-from dctc.ctc.labels import Labels, Lengths
+from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, Labels, ctc_nll, ctc_terms
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.infeasible import blank_alignment, blank_cross_entropy
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 
 GIVEN: Literal["given"] = "given"  # the alignment comes with each call, in place of an estimate
 Target = Estimator | Literal["given"]
 
 
-class DCTCLoss(nn.Module):
+class DCTCLoss(TermsLoss[CTCTerms]):
     """L = beta * CTC(x, y) + alpha * sum_t CE(P_t, z*_t).
 
     P is the softmax of the logits, z* the model's own alignment with the label, estimated in closed
@@ -50,12 +49,15 @@ class DCTCLoss(nn.Module):
             gradient: what logs the terms needs no forward-backward of its own.
 
     Example:
+        >>> import torch
         >>> loss = DCTCLoss(distill_weight=0.1)
         >>> logits = torch.zeros(4, 1, 3, requires_grad=True)
         >>> loss(logits, torch.tensor([[1, 2]]), [4], [2]).backward()
         >>> loss.terms(logits, torch.tensor([[1, 2]]), [4], [2]).alignment[:, 0].tolist()
         [1, 1, 2, 2]
     """
+
+    options = ("distill_weight", "ctc_weight", "estimator", "margin", "scale")
 
     def __init__(
         self,
@@ -68,8 +70,7 @@ class DCTCLoss(nn.Module):
         reduction: Reduction = "batchmean",
         mask_infeasible: bool = True,
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         if estimator not in (*ESTIMATORS, GIVEN):
             raise ValueError(
                 f"estimator {estimator!r}: not one of {', '.join((*ESTIMATORS, GIVEN))}"
@@ -82,62 +83,23 @@ class DCTCLoss(nn.Module):
         self.needs = frozenset({"alignment"} if estimator == GIVEN else ())
         self.margin = margin
         self.scale = scale
-        self.blank = blank
-        self.reduction: Reduction = reduction
         self.mask_infeasible = mask_infeasible
         self.watch: Callable[[Tensor, Labels, CTCTerms], None] | None = None
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss.
-
-        Args:
-            logits: ``(t, n, c)`` logits or log probabilities.
-            targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
-            input_lengths: ``(n,)`` valid frames.
-            target_lengths: ``(n,)`` label lengths.
-            features: Not used by this loss.
-            alignment: ``(t, n)`` classes to distil towards in place of z*; -1 leaves a frame out.
-
-        Returns:
-            A scalar, or ``(n,)`` for reduction ``none``; nats.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         if self.distill_weight == 0 and self.watch is None:
-            per_sample = self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
-        else:
-            terms = self._terms(logits, labels, alignment)
-            if self.watch is not None:
-                self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
-            per_sample = self.ctc_weight * terms.nll
-            if self.distill_weight != 0:
-                per_sample = per_sample + self.distill_weight * terms.distill
-        return reduce(per_sample, labels.lengths, self.reduction)
+            return self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
+        terms = self._terms(logits, labels, extras)
+        if self.watch is not None:
+            self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
+        per_sample = self.ctc_weight * terms.nll
+        if self.distill_weight != 0:
+            per_sample = per_sample + self.distill_weight * terms.distill
+        return per_sample
 
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> CTCTerms:
-        """Return both terms, unweighted, and z* per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, alignment)
-
-    def _terms(self, logits: Tensor, labels: Labels, alignment: Tensor | None) -> CTCTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
+        """Return both terms, unweighted, and z*."""
+        alignment = extras.alignment
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
         aimless = estimator is None and alignment is None
@@ -151,9 +113,4 @@ class DCTCLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""
-        return (
-            f"distill_weight={self.distill_weight}, ctc_weight={self.ctc_weight}, "
-            f"estimator={self.estimator!r}, margin={self.margin}, scale={self.scale}, "
-            f"blank={self.blank}, reduction={self.reduction!r}"
-            f"{'' if self.mask_infeasible else ', mask_infeasible=False'}"
-        )
+        return super().extra_repr() + ("" if self.mask_infeasible else ", mask_infeasible=False")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.base import Extras, RegularizedLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class DistillationCTCLoss(nn.Module):
+class DistillationCTCLoss(RegularizedLoss):
     """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
 
     The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
@@ -44,6 +44,7 @@ class DistillationCTCLoss(nn.Module):
     """
 
     needs = frozenset({"teacher"})
+    options = ("weight", "teacher_decay")
 
     def __init__(
         self,
@@ -52,50 +53,16 @@ class DistillationCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         self.weight = weight
         self.teacher_decay = teacher_decay
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-        teacher: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1.0, self.weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; teacher are the
-        teacher's logits ``(t, n, c)``, features and alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = self._terms(logits, labels, teacher)
-        return reduce(terms.weighted(self.weight), labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-        teacher: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return CTC and the divergence from the teacher per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, teacher)
-
-    def _terms(self, logits: Tensor, labels: Labels, teacher: Tensor | None) -> RegularizedTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return CTC and the divergence from the teacher."""
+        teacher = extras.teacher
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         if teacher is None and not self.training:
@@ -107,10 +74,3 @@ class DistillationCTCLoss(nn.Module):
         target = frame_log_probs(teacher.detach().to(logits.dtype), valid)
         apart = frame_sum(divergence(target, frame_log_probs(logits, valid)), valid)
         return RegularizedTerms(nll, apart, labels.feasible)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"weight={self.weight}, teacher_decay={self.teacher_decay}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )

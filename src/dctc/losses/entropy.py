@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
+from dctc.ctc import Labels
 from dctc.ctc.emissions import label_emissions
-from dctc.ctc.labels import Lengths
 from dctc.ctc.paths import path_sums
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.base import Extras, RegularizedLoss
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class EnCTCLoss(nn.Module):
+class EnCTCLoss(RegularizedLoss):
     """L = (1 - h) CTC - h H(path | label, logits).
 
     H is the entropy of the posterior over the paths that collapse to the label, in nats: large
@@ -36,11 +35,14 @@ class EnCTCLoss(nn.Module):
         ValueError: If an option is unknown or an argument of a call does not fit.
 
     Example:
+        >>> import torch
         >>> logits = torch.zeros(2, 1, 2)  # "1" has three paths of equal probability 1/4
         >>> terms = EnCTCLoss().terms(logits, torch.tensor([[1]]), [2], [1])
         >>> round(terms.nll.exp().item(), 4), round(terms.regularizer.exp().item(), 4)
         (1.3333, 3.0)
     """
+
+    options = ("entropy_weight",)
 
     def __init__(
         self,
@@ -48,55 +50,16 @@ class EnCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         check_entropy_weight(entropy_weight)
         self.entropy_weight = entropy_weight
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1 - self.entropy_weight, -self.entropy_weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        h = self.entropy_weight
-        terms = path_terms(logits, labels, self.blank, entropy=h != 0)
-        per_sample = (1 - h) * terms.nll - h * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return CTC and the entropy of the paths per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return CTC and the entropy of the paths."""
         return path_terms(logits, labels, self.blank)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"entropy_weight={self.entropy_weight}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )
 
 
 def check_entropy_weight(entropy_weight: float) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import ctc_nll, pack_labels
-from dctc.ctc.labels import Lengths
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.ctc import Labels, ctc_nll
+from dctc.losses.base import Extras, SequenceLoss
+from dctc.losses.reduction import Reduction
 
 
-class FocalCTCLoss(nn.Module):
+class FocalCTCLoss(SequenceLoss):
     """a (1 - e^-L)^g L, with L = -log p(y | x) the CTC loss of a sample.
 
     e^-L is the probability of the label, so samples that are read well count less. Source: Feng,
@@ -39,6 +39,8 @@ class FocalCTCLoss(nn.Module):
         0.1733
     """
 
+    options = ("alpha", "gamma")
+
     def __init__(
         self,
         alpha: float = 1.0,  # PaddleOCR
@@ -46,39 +48,14 @@ class FocalCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         if gamma < 0:
             raise ValueError(f"gamma {gamma}: an exponent of at least 0 is expected")
         self.alpha = alpha
         self.gamma = gamma
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats times the factor.
-
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         nll = ctc_nll(logits, labels, self.blank)
         # above 0, so that the power of a sample without loss has a gradient
         miss = (-torch.expm1(-nll)).clamp(min=torch.finfo(nll.dtype).tiny)
-        return reduce(self.alpha * miss**self.gamma * nll, labels.lengths, self.reduction)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"alpha={self.alpha}, gamma={self.gamma}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )
+        return self.alpha * miss**self.gamma * nll

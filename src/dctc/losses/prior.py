@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import candidate_classes, forward_backward, pack_labels
+from dctc.ctc import Labels, candidate_classes, forward_backward
 from dctc.ctc.emissions import label_emissions
-from dctc.ctc.labels import Labels, Lengths
 from dctc.ctc.lattice import readable, valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.base import Extras, SequenceLoss
 from dctc.losses.frames import frame_log_probs
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 
 PRIOR_FLOOR = 1e-8  # ours: a class that is never read would be worth infinitely much
 
 
-class PriorCTCLoss(nn.Module):
+class PriorCTCLoss(SequenceLoss):
     """L = -log sum over the paths of the label of prod_t P_t(path_t) / prior(path_t)^a.
 
     The lattice runs on the scores log P - a log prior, which are not normalised and do not pass
@@ -50,6 +50,7 @@ class PriorCTCLoss(nn.Module):
         prior: ``(c,)`` the prior.
     """
 
+    options = ("prior_scale", "momentum")
     prior: Tensor
 
     def __init__(
@@ -60,32 +61,14 @@ class PriorCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum {momentum}: a number from 0 to 1 is expected")
         self.prior_scale = prior_scale
         self.momentum = momentum
-        self.blank = blank
-        self.reduction: Reduction = reduction
         self.register_buffer("prior", torch.full((num_classes,), 1.0 / num_classes))
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
-
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         if logits.shape[2] != len(self.prior):
             raise ValueError(f"logits: {logits.shape[2]} classes, but a prior of {len(self.prior)}")
         log_prior = self.prior.double().clamp(min=PRIOR_FLOOR).log()
@@ -98,7 +81,7 @@ class PriorCTCLoss(nn.Module):
         if self.training:
             entering = readable(lattice, labels) & nll.isfinite()
             self._update_prior(logits, labels._replace(feasible=entering))
-        return reduce(nll, labels.lengths, self.reduction)
+        return nll
 
     @torch.no_grad()
     def _update_prior(self, logits: Tensor, labels: Labels) -> None:
@@ -107,10 +90,3 @@ class PriorCTCLoss(nn.Module):
             probs = frame_log_probs(logits.to(compute_dtype(logits)), valid).exp()
             mean = probs.masked_fill_(~valid[:, :, None], 0.0).sum((0, 1)) / valid.sum()
             self.prior.lerp_(mean.to(self.prior.dtype), 1 - self.momentum)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"prior_scale={self.prior_scale}, momentum={self.momentum}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )

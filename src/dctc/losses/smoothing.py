@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
+from dctc.losses.base import Extras, RegularizedLoss
 from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class LabelSmoothingCTCLoss(nn.Module):
+class LabelSmoothingCTCLoss(RegularizedLoss):
     """L = (1 - e) CTC + e mean_t KL(u || P_t), u the uniform distribution over all classes.
 
     The divergence is taken from u to P: KL(u || P) = -log c - mean_k log P_k, whose gradient with
@@ -37,56 +37,24 @@ class LabelSmoothingCTCLoss(nn.Module):
         ValueError: If an option is unknown or an argument of a call does not fit.
     """
 
+    options = ("weight",)
+
     def __init__(
         self,
         weight: float = 0.1,  # ours
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         if not 0 <= weight <= 1:
             raise ValueError(f"weight {weight}: a number from 0 to 1 is expected")
         self.weight = weight
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1 - self.weight, self.weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = self._terms(logits, labels)
-        per_sample = terms.weighted(self.weight, nll=1 - self.weight)
-        return reduce(per_sample, labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return CTC and the mean divergence of the frames per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels)
-
-    def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return CTC and the mean divergence of the frames."""
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))
@@ -94,12 +62,8 @@ class LabelSmoothingCTCLoss(nn.Module):
         uniform = frame_mean(-math.log(logits.shape[2]) - log_probs.mean(2), valid)
         return RegularizedTerms(nll, uniform, labels.feasible)
 
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"
 
-
-class ConfidencePenaltyCTCLoss(nn.Module):
+class ConfidencePenaltyCTCLoss(RegularizedLoss):
     """L = CTC - b sum_t H(P_t), H the entropy over all classes.
 
     Source: Pereyra, Tucker, Chorowski, Kaiser and Hinton, "Regularizing Neural Networks by
@@ -121,53 +85,22 @@ class ConfidencePenaltyCTCLoss(nn.Module):
         ValueError: If an option is unknown or an argument of a call does not fit.
     """
 
+    options = ("weight",)
+
     def __init__(
         self,
         weight: float = 0.1,  # ours
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         self.weight = weight
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1.0, -self.weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = self._terms(logits, labels)
-        return reduce(terms.weighted(-self.weight), labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return CTC and the summed entropy of the frames per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels)
-
-    def _terms(self, logits: Tensor, labels: Labels) -> RegularizedTerms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return CTC and the summed entropy of the frames."""
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))
@@ -176,7 +109,3 @@ class ConfidencePenaltyCTCLoss(nn.Module):
         lowest = torch.finfo(log_probs.dtype).min
         entropy = -(log_probs.exp() * log_probs.clamp(min=lowest)).sum(2)
         return RegularizedTerms(nll, frame_sum(entropy, valid), labels.feasible)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"weight={self.weight}, blank={self.blank}, reduction={self.reduction!r}"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc import Labels
+from dctc.losses.base import Extras, RegularizedLoss, TermsLoss
 from dctc.losses.entropy import check_entropy_weight, path_terms
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 # ours: tau and its product are each rounded by at most 2**-53 of themselves; this makes up for it
 ROUNDING = 1 + 2**-51
 
 
-class EsCTCLoss(nn.Module):
+class EsCTCLoss(TermsLoss[RegularizedTerms]):
     """L = -log of the probability of all evenly spaced paths that collapse to the label.
 
     A segment is the blanks before a character together with its run; the blanks after the last
@@ -47,59 +47,27 @@ class EsCTCLoss(nn.Module):
         31
     """
 
+    options = ("tau",)
+
     def __init__(
         self,
         tau: float = 1.5,  # authors' code, uni_rate
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         check_tau(tau)
         self.tau = tau
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        return spaced_terms(logits, labels, self.blank, self.tau, entropy=False).nll
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        terms = spaced_terms(logits, labels, self.blank, self.tau, entropy=False)
-        return reduce(terms.nll, labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return the loss, and the entropy of the paths, per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return the loss, and the entropy of its paths."""
         return spaced_terms(logits, labels, self.blank, self.tau)
 
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return f"tau={self.tau}, blank={self.blank}, reduction={self.reduction!r}"
 
-
-class EnEsCTCLoss(nn.Module):
+class EnEsCTCLoss(RegularizedLoss):
     """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
 
     See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination, as
@@ -120,6 +88,8 @@ class EnEsCTCLoss(nn.Module):
         ValueError: If an option is unknown or an argument of a call does not fit.
     """
 
+    options = ("entropy_weight", "tau")
+
     def __init__(
         self,
         entropy_weight: float = 0.2,  # authors' code, h_rate of the script for EnEsCTC
@@ -127,57 +97,18 @@ class EnEsCTCLoss(nn.Module):
         blank: int = 0,
         reduction: Reduction = "batchmean",
     ) -> None:
-        super().__init__()
-        check_reduction(reduction)
+        super().__init__(blank, reduction)
         check_entropy_weight(entropy_weight)
         check_tau(tau)
         self.entropy_weight = entropy_weight
         self.tau = tau
-        self.blank = blank
-        self.reduction: Reduction = reduction
 
-    def forward(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss: a scalar, or ``(n,)`` for reduction ``none``; nats.
+    def _weights(self) -> tuple[float, float]:
+        return 1 - self.entropy_weight, -self.entropy_weight
 
-        Arguments as of :meth:`dctc.losses.CTCLoss.forward`; features and
-        alignment are not used.
-        """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        h = self.entropy_weight
-        terms = spaced_terms(logits, labels, self.blank, self.tau, entropy=h != 0)
-        per_sample = (1 - h) * terms.nll - h * terms.regularizer
-        return reduce(per_sample, labels.lengths, self.reduction)
-
-    @torch.no_grad()
-    def terms(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-    ) -> RegularizedTerms:
-        """Return EsCTC and the entropy of its paths per sample, without gradient."""
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
+        """Return EsCTC and the entropy of its paths."""
         return spaced_terms(logits, labels, self.blank, self.tau)
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return (
-            f"entropy_weight={self.entropy_weight}, tau={self.tau}, blank={self.blank}, "
-            f"reduction={self.reduction!r}"
-        )
 
 
 def check_tau(tau: float) -> None:
