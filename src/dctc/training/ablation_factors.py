@@ -224,7 +224,7 @@ def true_alignment() -> Factor:
     given = dctc_template("given").format(ALPHA)
     return Factor(
         "alignment",
-        "True alignment in place of z*: rendered scene words",
+        "True alignment in place of z*: scene words",
         (
             Level(replace(ctc, title="CTC")),
             Level(replace(own, title=f"DCTC {ALPHA}, likelihood estimate"), ctc.key),
@@ -240,7 +240,7 @@ def true_alignment() -> Factor:
         (
             "Held-out words in fonts of the training. The true alignment is an oracle that real "
             "words do not have: a frame belongs to the character that covers its centre, else to "
-            "the blank.",
+            "the blank; a character that covers none has no frame in it.",
         ),
         scene=True,
     )
