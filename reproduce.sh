@@ -17,7 +17,7 @@ table2          tiny,smoke,small,paper  CTC and DCTC on Chinese lines
 table3          tiny,smoke,small,paper  the losses on real words
 table3-english  tiny,smoke,small        the best of them on English words, after table3
 ablations       tiny,smoke,small        DCTC, one factor at a time
-figure1         tiny,smoke,small        where nets of two seeds read each character
+figure1         tiny,smoke,small        where nets of other seeds read each character
 figure2         tiny,smoke,small        the scheme of DCTC
 figure3         tiny,smoke,small        AACC of each estimator of z* during training
 figure4         tiny,smoke,small        features of confused characters

@@ -1,7 +1,8 @@
-"""Figure 1: at which frames CTC, attention and DCTC nets read characters, pair by pair of seeds."""
+"""Figure 1: at which frames nets of CTC, attention and DCTC read, and how pairs of seeds differ."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from dctc.data.rendered import NAME as RENDERED
 from dctc.data.root import data_root
 from dctc.reporting.spikes import (
     choose_words,
-    compare_nets,
+    disagreements,
     gradient_arrays,
     select,
     word_arrays,
@@ -31,7 +32,8 @@ from dctc.training.study import Study
 
 FAMILIES = (CTC, ATTENTION, DCTC)
 SEEDS = {"tiny": (0, 1), "smoke": (0, 1), "small": (0, 1, 2)}
-WORDS, DRAWN_SEEDS = 4, 2  # drawn
+WORDS = 4  # that are drawn
+DRAWN_SEEDS = 2
 REAL_WORDS = Benchmarks((REAL_TRAIN_WORDS,))
 DISTILL_WEIGHT = 0.1  # of the gradient that is drawn; authors' code, default
 
@@ -47,21 +49,21 @@ def word_panels(nets: list[list[Any]], tokenizer: Any, batch: Batch) -> dict[str
 
 
 def rates(
-    finished: list[list[Finished]], nets: list[list[Any]], loaders: dict[str, Any], tokenizer: Any
+    seeds: Sequence[int],
+    finished: list[list[Finished]],
+    nets: list[list[Any]],
+    loaders: dict[str, Any],
+    tokenizer: Any,
 ) -> dict[str, np.ndarray]:
     """Return the disagreement of each family's pairs on each set, and how well its nets read."""
-    pairs = [*combinations(range(len(nets[0])), 2)]
     found = [
-        [
-            [compare_nets(row[a], row[b], tokenizer, loader()) for a, b in pairs]
-            for loader in loaders.values()
-        ]
-        for row in nets
+        [disagreements(of_family, tokenizer, loader()) for loader in loaders.values()]
+        for of_family in nets
     ]
     records = [[run.records for run in runs] for runs in finished]
     return {
         "sets": np.array([*loaders]),
-        "pairs": np.array(pairs),
+        "pairs": np.array([*combinations(seeds, 2)]),
         "apart": np.array([[[d.apart for d in of_set] for of_set in row] for row in found]),
         "characters": np.array([[[d.n for d in of_set] for of_set in row] for row in found]),
         "correct": np.array(
@@ -107,7 +109,7 @@ def main() -> None:
         for name, module in modules.items()
     }
     drawn = {name: word_panels(nets, tokenizer, next(loader())) for name, loader in loaders.items()}
-    arrays = {**drawn.pop(RENDERED), **rates(finished, nets, loaders, tokenizer)}
+    arrays = {**drawn.pop(RENDERED), **rates(plan.seeds, finished, nets, loaders, tokenizer)}
     figure, table = draw_spikes(arrays), rate_table(arrays)
     real_figures = {f"figure1-{name}": draw_spikes(of_set) for name, of_set in drawn.items()}
     report_figure("figure1", options.scale, options.log, figure, arrays, table, real_figures)

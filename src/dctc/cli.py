@@ -19,7 +19,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
              dctc predict RUN --images FOLDER_OR_LMDB
 
   data       render, convert, list, verify and look at sets of word images
-  score      accuracy, NED and CER of files of predictions
+  score      accuracy, NED, CER and its parts of files of predictions
   describe   parameters, FLOPs, memory and speed of a net
   export     a trained net as ONNX or torch's exported program
   bench      time and memory of losses and models"""

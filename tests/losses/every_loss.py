@@ -52,6 +52,7 @@ class Subject(NamedTuple):
     """A loss, by name; ``make(blank=, reduction=)``; its further arguments, of the logits."""
 
     name: str
+    options: str  # that print(loss) shows before blank and reduction
     make: Callable[..., nn.Module]
     extras: Callable[[Tensor], dict[str, Tensor]] = nothing
 
@@ -61,21 +62,31 @@ class Subject(NamedTuple):
     def loss(self, blank: int = 0, reduction: str = "none"):
         """The loss as a function of logits and labels alone."""
         loss = self.make(blank=blank, reduction=reduction)
-        return lambda logits, *rest: loss(logits, *rest, **self.extras(logits.detach()))
+        return lambda logits, *rest, **unused: loss(
+            logits, *rest, **self.extras(logits.detach()), **unused
+        )
 
 
 SUBJECTS = [
-    Subject("focal", FocalCTCLoss),
-    Subject("enctc", lambda **k: EnCTCLoss(0.3, **k)),
-    Subject("esctc", lambda **k: EsCTCLoss(1.1, **k)),
-    Subject("enesctc", lambda **k: EnEsCTCLoss(0.3, 1.1, **k)),
-    Subject("label_smoothing", lambda **k: LabelSmoothingCTCLoss(0.3, **k)),
-    Subject("confidence_penalty", lambda **k: ConfidencePenaltyCTCLoss(0.3, **k)),
-    Subject("ace", ACELoss),
-    Subject("center", _center, features),
-    Subject("crctc", lambda **k: ConsistencyCTCLoss(0.3, **k), lambda x: {"second": 0.3 * x}),
-    Subject("prior", _prior),
+    Subject("focal", "alpha=1.0, gamma=2.0, ", FocalCTCLoss),
+    Subject("enctc", "entropy_weight=0.3, ", lambda **k: EnCTCLoss(0.3, **k)),
+    Subject("esctc", "tau=1.1, ", lambda **k: EsCTCLoss(1.1, **k)),
+    Subject("enesctc", "entropy_weight=0.3, tau=1.1, ", lambda **k: EnEsCTCLoss(0.3, 1.1, **k)),
+    Subject("label_smoothing", "weight=0.3, ", lambda **k: LabelSmoothingCTCLoss(0.3, **k)),
+    Subject("confidence_penalty", "weight=0.3, ", lambda **k: ConfidencePenaltyCTCLoss(0.3, **k)),
+    Subject("ace", "", ACELoss),
+    Subject("center", "weight=0.3, center_rate=0.5, ", _center, features),
     Subject(
-        "distillation", lambda **k: DistillationCTCLoss(0.3, **k), lambda x: {"teacher": 2 * x}
+        "crctc",
+        "weight=0.3, ",
+        lambda **k: ConsistencyCTCLoss(0.3, **k),
+        lambda x: {"second": 0.3 * x},
+    ),
+    Subject("prior", "prior_scale=0.6, momentum=0.99, ", _prior),
+    Subject(
+        "distillation",
+        "weight=0.3, teacher_decay=0.999, ",
+        lambda **k: DistillationCTCLoss(0.3, **k),
+        lambda x: {"teacher": 2 * x},
     ),
 ]

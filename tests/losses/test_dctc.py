@@ -190,6 +190,15 @@ def test_options_are_shown_in_print():
         "DCTCLoss(distill_weight=0.01, ctc_weight=1.0, estimator='likelihood', margin=0.0, "
         "scale=1.0, blank=0, reduction='batchmean')"
     )
+    assert repr(DCTCLoss(mask_infeasible=False)).endswith(
+        "reduction='batchmean', mask_infeasible=False)"
+    )
+
+
+def test_no_second_view_and_no_teacher_are_taken(samples):
+    for name in ("second", "teacher"):
+        with pytest.raises(TypeError, match=f"DCTCLoss takes no {name}"):
+            DCTCLoss()(*samples, **{name: samples.logits})
 
 
 @st.composite

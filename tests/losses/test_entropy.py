@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss
+from dctc.losses import entropy as module
 from oracle.cases import FEASIBLE, Case
 from oracle.enumeration import finite_differences, log_softmax, paths_of
 from oracle.gradient import value_and_gradient
@@ -87,3 +88,17 @@ def test_a_long_confident_sample_keeps_its_precision():
 def test_a_weight_is_from_0_to_1(weight):
     with pytest.raises(ValueError, match="entropy_weight"):
         EnCTCLoss(weight)
+
+
+@pytest.mark.parametrize("loss", [EnCTCLoss, EnEsCTCLoss])
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_the_entropy_is_not_computed_for_nothing(loss, weight, samples, monkeypatch):
+    asked, computed = [], module.path_sums
+
+    def watched(*arguments):
+        asked.append(arguments[-1])
+        return computed(*arguments)
+
+    monkeypatch.setattr(module, "path_sums", watched)
+    loss(weight)(*samples)
+    assert asked == [weight > 0]

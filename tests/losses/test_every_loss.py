@@ -247,6 +247,31 @@ def test_in_evaluation_what_is_needed_may_be_missing(subject, samples):
         loss(*samples, **{key: extras[key][:, :, :2]})
 
 
+def test_what_a_loss_has_no_use_for_changes_nothing(subject, samples):
+    loss, needs = subject.loss(), subject.make().needs
+    unused = {"alignment": torch.full((2,), -9)}
+    if "features" not in needs:
+        unused["features"] = torch.full((1, 1), math.nan)
+    expected = value_and_gradient(loss, *samples)
+    found = value_and_gradient(lambda *arguments: loss(*arguments, **unused), *samples)
+    for part, other in zip(found, expected, strict=True):
+        assert torch.equal(part, other)
+
+
+def test_views_and_teachers_are_refused_where_they_teach_nothing(subject, samples):
+    loss = subject.make()
+    for name, need in (("second", "views"), ("teacher", "teacher")):
+        if need not in loss.needs:
+            with pytest.raises(TypeError, match=f"{type(loss).__name__} takes no {name}"):
+                loss(*samples, **{name: samples.logits})
+
+
+def test_options_are_shown_in_print(subject, samples):
+    loss = subject.make()
+    shown = f"{type(loss).__name__}({subject.options}blank=0, reduction='batchmean')"
+    assert repr(loss) == shown
+
+
 def test_gradient_is_that_of_the_value(subject, samples):
     logits, *rest = samples
     extras = subject.extras(logits)

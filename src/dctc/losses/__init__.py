@@ -1,7 +1,8 @@
 """Losses for CTC recognisers, each called exactly as :class:`torch.nn.CTCLoss` is.
 
-All take ``(logits (t, n, c), targets, input_lengths, target_lengths)`` and the keywords below, used
-or not. Some need more than logits and label in training, and name it in ``needs``, a frozenset:
+All take ``(logits (t, n, c), targets, input_lengths, target_lengths)`` and the keywords
+``features`` and ``alignment``, used or not. Some need more than logits and label in training, and
+name it in ``needs``, a frozenset:
 
 - ``"features"``: what the head of the net makes logits of, as ``features=(t, n, d)``.
 - ``"views"``: the logits of a second view of the same images, as ``second=(t, n, c)``. The views

@@ -10,7 +10,6 @@ from dctc.ctc.emissions import label_emissions
 from dctc.ctc.lattice import NEVER, valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
 from dctc.losses.base import Extras, SequenceLoss
-from dctc.losses.reduction import Reduction
 
 
 class ACELoss(SequenceLoss):
@@ -40,9 +39,6 @@ class ACELoss(SequenceLoss):
         >>> round(ACELoss()(logits, torch.tensor([[1]]), [2], [1]).item(), 4)  # log 2
         0.6931
     """
-
-    def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
-        super().__init__(blank, reduction)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         emissions = label_emissions(logits, labels, self.blank)

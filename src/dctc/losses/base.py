@@ -1,4 +1,4 @@
-"""What the losses of a sequence share: how they are called, reduced and told term by term."""
+"""What the losses of a sequence share: how they are called, reduced and read term by term."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
 from dctc.losses.reduction import Reduction, check_reduction, reduce
-from dctc.losses.terms import RegularizedTerms
 
-Terms = TypeVar("Terms", bound=NamedTuple)
+TermsT = TypeVar("TermsT", bound=NamedTuple)
 
 
 class Extras(NamedTuple):
@@ -20,7 +19,7 @@ class Extras(NamedTuple):
 
     Attributes:
         features: ``(t, n, d)``, what the logits are made of.
-        alignment: ``(t, n)``, the class of each frame.
+        alignment: ``(t, n)``, the class of each frame; -1 leaves one out.
         second: ``(t, n, c)``, logits of a second view.
         teacher: ``(t, n, c)``, logits of a teacher.
     """
@@ -49,7 +48,7 @@ class SequenceLoss(nn.Module):
     needs: frozenset[str] = frozenset()
     options: tuple[str, ...] = ()
 
-    def __init__(self, blank: int, reduction: Reduction) -> None:
+    def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
         super().__init__()
         check_reduction(reduction)
         self.blank = blank
@@ -67,7 +66,7 @@ class SequenceLoss(nn.Module):
         second: Tensor | None = None,
         teacher: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss.
+        """Return the loss; features and alignment that it has no use for are not looked at.
 
         Args:
             logits: ``(t, n, c)`` logits or log probabilities.
@@ -75,19 +74,31 @@ class SequenceLoss(nn.Module):
             input_lengths: ``(n,)`` valid frames.
             target_lengths: ``(n,)`` label lengths.
             features: ``(t, n, d)``, what the logits are made of.
-            alignment: ``(t, n)``, the class of each frame, which DCTC takes in place of z*; -1
-                leaves a frame out.
+            alignment: ``(t, n)``, the class of each frame; -1 leaves one out.
             second: ``(t, n, c)``, logits of a second view of the same images.
             teacher: ``(t, n, c)``, logits of a teacher on the same images.
 
-        What a loss has no use for is not looked at.
-
         Returns:
-            A scalar, or ``(n,)`` for reduction ``none``; nats, and what the loss adds to them.
+            A scalar, or ``(n,)`` for reduction ``none``, in the units that the loss names.
+
+        Raises:
+            TypeError: If the loss takes no second view or no teacher.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        extras = Extras(features, alignment, second, teacher)
+        extras = self._extras(features, alignment, second, teacher)
         return reduce(self._per_sample(logits, labels, extras), labels.lengths, self.reduction)
+
+    def _extras(
+        self,
+        features: Tensor | None,
+        alignment: Tensor | None,
+        second: Tensor | None,
+        teacher: Tensor | None,
+    ) -> Extras:
+        for name, given, need in (("second", second, "views"), ("teacher", teacher, "teacher")):
+            if given is not None and need not in self.needs:
+                raise TypeError(f"{type(self).__name__} takes no {name}")
+        return Extras(features, alignment, second, teacher)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         """Return the loss of each sample, ``(n,)``."""
@@ -99,8 +110,8 @@ class SequenceLoss(nn.Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
 
 
-class TermsLoss(SequenceLoss, Generic[Terms]):
-    """A loss of several terms, which can be read one by one; :meth:`_terms` computes them."""
+class TermsLoss(SequenceLoss, Generic[TermsT]):
+    """A loss whose terms can be read one by one; :meth:`_terms` computes them."""
 
     @torch.no_grad()
     def terms(
@@ -114,25 +125,19 @@ class TermsLoss(SequenceLoss, Generic[Terms]):
         alignment: Tensor | None = None,
         second: Tensor | None = None,
         teacher: Tensor | None = None,
-    ) -> Terms:
+    ) -> TermsT:
         """Return the terms of each sample, unweighted and without gradient.
 
         Arguments as of :meth:`forward`.
+
+        Returns:
+            :class:`dctc.ctc.CTCTerms` of CTC and DCTC, :class:`dctc.losses.RegularizedTerms` of the
+            others; each loss says what they hold.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, Extras(features, alignment, second, teacher))
+        extras = self._extras(features, alignment, second, teacher)
+        return self._terms(logits, labels, extras)
 
-    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> Terms:
+    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> TermsT:
+        """Return the terms of each sample, unweighted."""
         raise NotImplementedError
-
-
-class RegularizedLoss(TermsLoss[RegularizedTerms]):
-    """CTC and a term that regularises it, each with its weight."""
-
-    def _weights(self) -> tuple[float, float]:
-        """Return the weights of CTC and of what regularises it."""
-        raise NotImplementedError
-
-    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
-        nll, regularizer = self._weights()
-        return self._terms(logits, labels, extras).weighted(regularizer, nll)

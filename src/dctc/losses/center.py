@@ -40,6 +40,8 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
 
     In training, features are required. Without them in evaluation the term is left out.
 
+    ``terms`` holds CTC and the mean squared distance.
+
     Args:
         num_classes: c, the classes including the blank.
         num_features: d, the size of a frame's features.
@@ -85,7 +87,6 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
         return terms.weighted(self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return CTC and the mean squared distance."""
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         if extras.features is None and not self.training:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)

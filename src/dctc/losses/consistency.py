@@ -8,13 +8,13 @@ from torch import Tensor
 from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, RegularizedLoss
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class ConsistencyCTCLoss(RegularizedLoss):
+class ConsistencyCTCLoss(TermsLoss[RegularizedTerms]):
     """L = (CTC_a + CTC_b) / 2 + lambda R / 2, R = sum_t KL(sg B_t || A_t) + KL(sg A_t || B_t).
 
     A and B are the probabilities of two augmented views of the same image, sg stops the gradient:
@@ -29,6 +29,8 @@ class ConsistencyCTCLoss(RegularizedLoss):
     ``weight=0`` this is the mean CTC of the views; with equal views it is CTC.
 
     In training the second view is required. Without it in evaluation this is CTC.
+
+    ``terms`` holds the mean CTC of both views and R / 2.
 
     Args:
         weight: lambda.
@@ -54,11 +56,10 @@ class ConsistencyCTCLoss(RegularizedLoss):
         super().__init__(blank, reduction)
         self.weight = weight
 
-    def _weights(self) -> tuple[float, float]:
-        return 1.0, self.weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        return self._terms(logits, labels, extras).weighted(self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return the mean CTC of both views, and R / 2."""
         second = extras.second
         logits = logits.to(compute_dtype(logits))
         nll, read = ctc_and_labels(logits, labels, self.blank)

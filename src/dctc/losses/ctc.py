@@ -6,7 +6,6 @@ from torch import Tensor
 
 from dctc.ctc import CTCTerms, Labels, ctc_nll, ctc_terms
 from dctc.losses.base import Extras, TermsLoss
-from dctc.losses.reduction import Reduction
 
 
 class CTCLoss(TermsLoss[CTCTerms]):
@@ -19,6 +18,9 @@ class CTCLoss(TermsLoss[CTCTerms]):
     (log_softmax is idempotent), runs its lattice in float64, never returns infinity, and knows the
     reduction ``batchmean``. Nats; padded frames do not count. A sample whose label does not fit its
     frames is 0, as with torch's ``zero_infinity=True``.
+
+    ``terms`` also holds the z* of DCTC, the given alignment in its place if there is one, and the
+    cross-entropy towards it, which the loss does not have.
 
     Args:
         blank: Class of the blank.
@@ -35,12 +37,8 @@ class CTCLoss(TermsLoss[CTCTerms]):
         1.6864
     """
 
-    def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
-        super().__init__(blank, reduction)
-
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         return ctc_nll(logits, labels, self.blank)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
-        """Return nll, cross-entropy towards z* and z* itself."""
         return ctc_terms(logits, labels, self.blank, alignment=extras.alignment)

@@ -27,6 +27,9 @@ class DCTCLoss(TermsLoss[CTCTerms]):
     grows with alpha * t; padded frames do not count. A sample whose label does not fit its frames
     is 0 in both terms, unless ``mask_infeasible`` is off. With ``distill_weight=0`` this is CTC.
 
+    An ``alignment`` that comes with a call is distilled towards in place of z*, whatever the
+    estimator; -1 leaves a frame out. ``terms`` holds both terms and z*.
+
     Args:
         distill_weight: alpha.
         ctc_weight: beta.
@@ -45,6 +48,7 @@ class DCTCLoss(TermsLoss[CTCTerms]):
         ValueError: If an option is unknown or an argument of a call does not fit.
 
     Attributes:
+        needs: ``{"alignment"}`` if it is given, else empty.
         watch: If set, called in each forward pass with its logits, labels and terms, which have no
             gradient: what logs the terms needs no forward-backward of its own.
 
@@ -98,7 +102,6 @@ class DCTCLoss(TermsLoss[CTCTerms]):
         return per_sample
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
-        """Return both terms, unweighted, and z*."""
         alignment = extras.alignment
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)

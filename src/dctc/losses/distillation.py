@@ -8,13 +8,13 @@ from torch import Tensor
 from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, RegularizedLoss
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class DistillationCTCLoss(RegularizedLoss):
+class DistillationCTCLoss(TermsLoss[RegularizedTerms]):
     """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
 
     The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
@@ -29,6 +29,8 @@ class DistillationCTCLoss(RegularizedLoss):
     the model, this is CTC.
 
     In training the teacher is required. Without it in evaluation this is CTC.
+
+    ``terms`` holds CTC and the summed divergence.
 
     Args:
         weight: w.
@@ -57,11 +59,10 @@ class DistillationCTCLoss(RegularizedLoss):
         self.weight = weight
         self.teacher_decay = teacher_decay
 
-    def _weights(self) -> tuple[float, float]:
-        return 1.0, self.weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        return self._terms(logits, labels, extras).weighted(self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return CTC and the divergence from the teacher."""
         teacher = extras.teacher
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)

@@ -8,12 +8,12 @@ from dctc.ctc import Labels
 from dctc.ctc.emissions import label_emissions
 from dctc.ctc.paths import path_sums
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, RegularizedLoss
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class EnCTCLoss(RegularizedLoss):
+class EnCTCLoss(TermsLoss[RegularizedTerms]):
     """L = (1 - h) CTC - h H(path | label, logits).
 
     H is the entropy of the posterior over the paths that collapse to the label, in nats: large
@@ -25,6 +25,8 @@ class EnCTCLoss(RegularizedLoss):
 
     Padded frames do not count. A sample whose label does not fit its frames is 0 in both terms.
     With ``entropy_weight=0`` this is CTC. The loss may be negative.
+
+    ``terms`` holds CTC and the entropy, which is subtracted.
 
     Args:
         entropy_weight: h, from 0 to 1.
@@ -54,11 +56,12 @@ class EnCTCLoss(RegularizedLoss):
         check_entropy_weight(entropy_weight)
         self.entropy_weight = entropy_weight
 
-    def _weights(self) -> tuple[float, float]:
-        return 1 - self.entropy_weight, -self.entropy_weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        h = self.entropy_weight
+        terms = path_terms(logits, labels, self.blank, entropy=h != 0)
+        return terms.weighted(-h, nll=1 - h)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return CTC and the entropy of the paths."""
         return path_terms(logits, labels, self.blank)
 
 

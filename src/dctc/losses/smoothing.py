@@ -10,13 +10,13 @@ from torch import Tensor
 from dctc.ctc import Labels
 from dctc.ctc.lattice import valid_frames
 from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, RegularizedLoss
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
 from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
 
 
-class LabelSmoothingCTCLoss(RegularizedLoss):
+class LabelSmoothingCTCLoss(TermsLoss[RegularizedTerms]):
     """L = (1 - e) CTC + e mean_t KL(u || P_t), u the uniform distribution over all classes.
 
     The divergence is taken from u to P: KL(u || P) = -log c - mean_k log P_k, whose gradient with
@@ -27,6 +27,8 @@ class LabelSmoothingCTCLoss(RegularizedLoss):
 
     Nats; the mean is over a sample's own valid frames, padded ones do not count. A sample whose
     label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC.
+
+    ``terms`` holds CTC and the mean divergence.
 
     Args:
         weight: e, from 0 to 1.
@@ -50,11 +52,11 @@ class LabelSmoothingCTCLoss(RegularizedLoss):
             raise ValueError(f"weight {weight}: a number from 0 to 1 is expected")
         self.weight = weight
 
-    def _weights(self) -> tuple[float, float]:
-        return 1 - self.weight, self.weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        terms = self._terms(logits, labels, extras)
+        return terms.weighted(self.weight, nll=1 - self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return CTC and the mean divergence of the frames."""
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))
@@ -63,7 +65,7 @@ class LabelSmoothingCTCLoss(RegularizedLoss):
         return RegularizedTerms(nll, uniform, labels.feasible)
 
 
-class ConfidencePenaltyCTCLoss(RegularizedLoss):
+class ConfidencePenaltyCTCLoss(TermsLoss[RegularizedTerms]):
     """L = CTC - b sum_t H(P_t), H the entropy over all classes.
 
     Source: Pereyra, Tucker, Chorowski, Kaiser and Hinton, "Regularizing Neural Networks by
@@ -75,6 +77,8 @@ class ConfidencePenaltyCTCLoss(RegularizedLoss):
     Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
     label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC. The loss may
     be negative.
+
+    ``terms`` holds CTC and the summed entropy, which is subtracted.
 
     Args:
         weight: b.
@@ -96,11 +100,10 @@ class ConfidencePenaltyCTCLoss(RegularizedLoss):
         super().__init__(blank, reduction)
         self.weight = weight
 
-    def _weights(self) -> tuple[float, float]:
-        return 1.0, -self.weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        return self._terms(logits, labels, extras).weighted(-self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return CTC and the summed entropy of the frames."""
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
         valid = valid_frames(labels, len(logits))

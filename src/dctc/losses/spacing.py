@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import Labels
-from dctc.losses.base import Extras, RegularizedLoss, TermsLoss
+from dctc.losses.base import Extras, TermsLoss
 from dctc.losses.entropy import check_entropy_weight, path_terms
 from dctc.losses.reduction import Reduction
 from dctc.losses.terms import RegularizedTerms
@@ -31,6 +31,8 @@ class EsCTCLoss(TermsLoss[RegularizedTerms]):
     Nats. Padded frames do not count. A sample that no such path spells is 0 and not feasible in the
     terms; with ``tau`` of at least 1 these are CTC's own infeasible samples, since then s segments
     of that length exceed T. With ``tau=float("inf")`` this is CTC.
+
+    ``terms`` holds the loss, as nll, and the entropy of its paths, which is no part of it.
 
     Args:
         tau: How much longer than even a segment may be; positive.
@@ -63,11 +65,10 @@ class EsCTCLoss(TermsLoss[RegularizedTerms]):
         return spaced_terms(logits, labels, self.blank, self.tau, entropy=False).nll
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return the loss, and the entropy of its paths."""
         return spaced_terms(logits, labels, self.blank, self.tau)
 
 
-class EnEsCTCLoss(RegularizedLoss):
+class EnEsCTCLoss(TermsLoss[RegularizedTerms]):
     """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
 
     See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination, as
@@ -77,6 +78,8 @@ class EnEsCTCLoss(RegularizedLoss):
     Nats. Padded frames do not count. A sample that no evenly spaced path spells is 0 in both terms,
     as its label does not fit its frames or, with ``tau`` below 1, the limit. The loss may be
     negative.
+
+    ``terms`` holds EsCTC, as nll, and the entropy, which is subtracted.
 
     Args:
         entropy_weight: h, from 0 to 1.
@@ -103,11 +106,12 @@ class EnEsCTCLoss(RegularizedLoss):
         self.entropy_weight = entropy_weight
         self.tau = tau
 
-    def _weights(self) -> tuple[float, float]:
-        return 1 - self.entropy_weight, -self.entropy_weight
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        h = self.entropy_weight
+        terms = spaced_terms(logits, labels, self.blank, self.tau, entropy=h != 0)
+        return terms.weighted(-h, nll=1 - h)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        """Return EsCTC and the entropy of its paths."""
         return spaced_terms(logits, labels, self.blank, self.tau)
 
 

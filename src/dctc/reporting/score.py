@@ -1,4 +1,4 @@
-"""``dctc score``: accuracy, NED and CER of files of predictions."""
+"""``dctc score``: accuracy, NED, CER and its parts of files of predictions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from dctc.reporting.predictions import Prediction, read_predictions
 from dctc.reporting.tables import Table, percent
 from dctc.text.protocol import PROTOCOLS, Protocol, get_protocol
 
+PARTS = EditOperations._fields
 NOTES = (
     "Accuracy: share of predictions that equal their label, both under the protocol.",
     "NED: mean of 1 - edit distance / length of the longer of the two; higher is better.",
-    "CER: summed edit distance / summed length of the labels. Its parts are sub, characters read "
-    "as others, del, missing ones, and ins, read where there is none.",
+    "CER: summed edit distance / summed length of the labels. Its parts, of the same length: sub "
+    "(characters read as others), del (left out) and ins (added). Where several shortest ways lead "
+    "from label to prediction, rapidfuzz's is taken; del less ins does not hang on that.",
 )
-
-
-PARTS = EditOperations._fields
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _cells(rates: dict[str, float]) -> list[str]:
 
 
 def as_json(scores: Sequence[Score], protocol: str) -> str:
-    """Return counts and rates (shares, not percent) as JSON."""
+    """Return counts and rates as JSON: shares, not percent, those of the CER as ``cer_<part>``."""
 
     def row(score: Score) -> dict[str, Any]:
         return {**vars(score), "edits": score.edits, **score.rates()}
@@ -155,7 +154,7 @@ def main(args: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="dctc score",
-        description="Accuracy, NED and CER of files of predictions.",
+        description="Accuracy, NED, CER and its parts of files of predictions.",
         epilog="A file has lines 'index [prediction] [label]', or is tab-separated with a head "
         "that has the columns key, prediction and label; .xz and .gz are unpacked.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -44,25 +45,22 @@ def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[
     return character_posterior(net(batch.image), targets, frames, lengths), lengths
 
 
-def compare_nets(
-    first: Any, second: Any, tokenizer: CTCTokenizer, batches: Iterable[Batch]
-) -> Disagreement:
-    """Count the characters that two nets read at different frames.
+def disagreements(
+    nets: Sequence[Any], tokenizer: CTCTokenizer, batches: Iterable[Batch]
+) -> list[Disagreement]:
+    """Return the disagreement of each pair of nets, as :func:`itertools.combinations` orders them.
 
     Args:
-        first: A net in evaluation mode.
-        second: Another one with as many frames.
+        nets: In evaluation mode, of as many frames each.
         tokenizer: Maps the labels to classes.
         batches: Images with labels.
     """
-    apart = n = 0
+    frames: list[list[Tensor]] = [[] for _ in nets]
     for batch in batches:
-        if not batch.label:
-            continue
-        a, b = (best_frames(*character_weights(net, tokenizer, batch)) for net in (first, second))
-        found = disagreement([a], [b])
-        apart, n = apart + found.apart, n + found.n
-    return Disagreement(apart, n)
+        if batch.label:
+            for net, of_net in zip(nets, frames, strict=True):
+                of_net.append(best_frames(*character_weights(net, tokenizer, batch)))
+    return [disagreement(first, second) for first, second in combinations(frames, 2)]
 
 
 def choose_words(batch: Batch, count: int) -> list[int]:

@@ -103,10 +103,10 @@ def rate_table(arrays: Arrays) -> Table:
     note = (
         "Percent. A character of a label, read or not, is where its posterior or attention is "
         f"largest; frames differ if they are more than {TOLERANCE} apart. Words are those of seed "
-        f"0, the same for all nets; seeds {pairs}. Accuracy on rendered words: of each seed's own, "
-        "as many."
+        "0, the same for all nets; accuracy on rendered words is that on each seed's own, as many. "
+        f"Pairs, in this order: seeds {pairs}."
     )
-    return Table("Disagreement of two seeds", RATE_COLUMNS, rate_rows(arrays), [note], 2)
+    return Table("Disagreement of pairs of seeds", RATE_COLUMNS, rate_rows(arrays), [note], 2)
 
 
 def rate_rows(arrays: Arrays) -> list[list[str]]:
@@ -128,7 +128,7 @@ def rate_rows(arrays: Arrays) -> list[list[str]]:
                 [
                     str(family),
                     f"{name} ({words:,} words)",
-                    f"{int(characters[0]):,}",
+                    ", ".join(dict.fromkeys(f"{int(n):,}" for n in characters)),
                     percent(int(apart.sum()), int(characters.sum())),
                     _percents(apart, characters),
                     _percents(arrays["correct"][i, :, k], [words] * arrays["correct"].shape[1]),

@@ -23,9 +23,8 @@ from dctc.training.scene_runs import (
 from dctc.training.study import Arm
 from dctc.training.weight_search import WeightSearch
 
-# So many rivals and seeds. CR-CTC needs views that are augmented, and so other trainings than those
-# of table 1, whose CTC and DCTC it would be compared with.
-BEST, SEEDS = 2, 3
+BEST = 2  # rivals; CR-CTC is none, as its views are augmented, and CTC and DCTC of table 1 not
+MOST_SEEDS = 3
 
 
 def english_rivals(study: WeightSearch, searched: Mapping[str, Searched]) -> list[Arm]:
@@ -36,8 +35,8 @@ def english_rivals(study: WeightSearch, searched: Mapping[str, Searched]) -> lis
 
 def english_runs(scale: str, rivals: Sequence[Arm], seeds: Sequence[int] | None) -> list[Run]:
     """Return the runs on English words: those of table 1, and the rivals; of each seed all."""
-    scene, chosen = SceneRuns(scale), SCALES[scale]
-    seeds = range(min(SEEDS, chosen.seeds)) if seeds is None else seeds
+    scene = SceneRuns(scale)
+    seeds = range(min(MOST_SEEDS, SCALES[scale].seeds)) if seeds is None else seeds
     studies = (
         scene.study(models_target(scale), both_losses(MODEL), seeds),
         scene.study(f"{target(scale)}-english", rivals, seeds),
