@@ -52,9 +52,9 @@ class Subject(NamedTuple):
     """A loss, by name; ``make(blank=, reduction=)``; its further arguments, of the logits."""
 
     name: str
-    options: str  # that print(loss) shows before blank and reduction
     make: Callable[..., nn.Module]
     extras: Callable[[Tensor], dict[str, Tensor]] = nothing
+    options: str = ""  # that print(loss) shows before blank and reduction
 
     def __str__(self):
         return self.name
@@ -68,25 +68,31 @@ class Subject(NamedTuple):
 
 
 SUBJECTS = [
-    Subject("focal", "alpha=1.0, gamma=2.0, ", FocalCTCLoss),
-    Subject("enctc", "entropy_weight=0.3, ", lambda **k: EnCTCLoss(0.3, **k)),
-    Subject("esctc", "tau=1.1, ", lambda **k: EsCTCLoss(1.1, **k)),
-    Subject("enesctc", "entropy_weight=0.3, tau=1.1, ", lambda **k: EnEsCTCLoss(0.3, 1.1, **k)),
-    Subject("label_smoothing", "weight=0.3, ", lambda **k: LabelSmoothingCTCLoss(0.3, **k)),
-    Subject("confidence_penalty", "weight=0.3, ", lambda **k: ConfidencePenaltyCTCLoss(0.3, **k)),
-    Subject("ace", "", ACELoss),
-    Subject("center", "weight=0.3, center_rate=0.5, ", _center, features),
+    Subject("focal", FocalCTCLoss, options="alpha=1.0, gamma=2.0, "),
+    Subject("enctc", lambda **k: EnCTCLoss(0.3, **k), options="entropy_weight=0.3, "),
+    Subject("esctc", lambda **k: EsCTCLoss(1.1, **k), options="tau=1.1, "),
+    Subject(
+        "enesctc",
+        lambda **k: EnEsCTCLoss(0.3, 1.1, **k),
+        options="entropy_weight=0.3, tau=1.1, ",
+    ),
+    Subject("label_smoothing", lambda **k: LabelSmoothingCTCLoss(0.3, **k), options="weight=0.3, "),
+    Subject(
+        "confidence_penalty", lambda **k: ConfidencePenaltyCTCLoss(0.3, **k), options="weight=0.3, "
+    ),
+    Subject("ace", ACELoss),
+    Subject("center", _center, features, "weight=0.3, center_rate=0.5, "),
     Subject(
         "crctc",
-        "weight=0.3, ",
         lambda **k: ConsistencyCTCLoss(0.3, **k),
         lambda x: {"second": 0.3 * x},
+        "weight=0.3, ",
     ),
-    Subject("prior", "prior_scale=0.6, momentum=0.99, ", _prior),
+    Subject("prior", _prior, options="prior_scale=0.6, momentum=0.99, "),
     Subject(
         "distillation",
-        "weight=0.3, teacher_decay=0.999, ",
         lambda **k: DistillationCTCLoss(0.3, **k),
         lambda x: {"teacher": 2 * x},
+        "weight=0.3, teacher_decay=0.999, ",
     ),
 ]
