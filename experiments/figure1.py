@@ -31,7 +31,7 @@ from dctc.training.status import status_lines
 from dctc.training.study import Study
 
 FAMILIES = (CTC, ATTENTION, DCTC)
-SEEDS = {"tiny": (0, 1), "smoke": (0, 1), "small": (0, 1, 2)}
+SEEDS_OF_PAIRS = {"tiny": (0, 1), "smoke": (0, 1), "small": (0, 1, 2)}
 WORDS = 4  # that are drawn
 DRAWN_SEEDS = 2
 REAL_WORDS = Benchmarks((REAL_TRAIN_WORDS,))
@@ -76,7 +76,7 @@ def rates(
 def figure_study(scale: str) -> Study:
     """Return the trainings; they are tested on real words too, where these are there."""
     real = data_root().is_dir() and find_train_words(data_root())
-    return study(scale, FAMILIES, SEEDS[scale], (REAL_WORDS,) if real else ())
+    return study(scale, FAMILIES, SEEDS_OF_PAIRS[scale], (REAL_WORDS,) if real else ())
 
 
 def plans(scale: str) -> dict[str, list[Run]]:
