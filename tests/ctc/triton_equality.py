@@ -232,13 +232,14 @@ def test_one_nan_among_the_logits():
     assert found.nll.isnan().tolist() == [i == 1 for i in range(8)]
 
 
-def test_classes_may_be_impossible():
+@pytest.mark.parametrize("never", [-math.inf, torch.finfo(torch.float32).min])
+def test_classes_may_be_impossible(never):
     data = batch()
     logits = data.logits.clone()
-    logits[:, :, 6:] = -math.inf  # in no label
-    logits[0, :, 3] = -math.inf
-    logits[4, 0, 0] = -math.inf
-    logits[:, 2, 4] = -math.inf  # this label has probability 0
+    logits[:, :, 6:] = never  # in no label
+    logits[0, :, 3] = never
+    logits[4, 0, 0] = never
+    logits[:, 2, 4] = never  # this label has probability 0
     found = compare(data._replace(logits=logits))
     assert found.nll[2] == 0 < found.nll[0]
 

@@ -36,6 +36,10 @@ def test_padding_is_not_looked_at():
     (gradient,) = torch.autograd.grad(value, logits)
     for i, length in enumerate(LENGTHS.tolist()):
         assert (gradient[: length + 1, i] != 0).all() and not gradient[length + 1 :, i].any()
+    late = torch.arange(4)[:, None] > LENGTHS
+    spoilt = logits.detach().masked_fill(late[..., None], torch.nan).requires_grad_()
+    (again,) = torch.autograd.grad(loss(spoilt, TARGETS, LENGTHS), spoilt)
+    assert torch.equal(again, gradient)
     other = TARGETS.clone()
     other[1, 1:] = 4
     assert loss(logits, other, LENGTHS) == value

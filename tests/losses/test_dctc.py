@@ -124,14 +124,25 @@ def test_a_given_alignment_is_not_read_where_no_frame_takes_part(samples):
     loss = DCTCLoss()
     everywhere = torch.ones(9, 7, dtype=torch.int32)
     alignment = loss.terms(*samples, alignment=everywhere).alignment
-    assert torch.equal(alignment >= 0, loss.terms(*samples).alignment >= 0)
+    takes_part = loss.terms(*samples).alignment >= 0
+    assert torch.equal(alignment >= 0, takes_part)
+    padded = everywhere.where(takes_part, -100)  # as torch's cross-entropy has it
+    assert torch.equal(loss.terms(*samples, alignment=padded).alignment, alignment)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+def test_a_given_alignment_may_be_of_any_integers(dtype):
+    arguments = (torch.zeros(4, 1, 300), torch.tensor([[1]]), [4], [1])
+    ones = torch.ones(4, 1, dtype=dtype)
+    expected = DCTCLoss()(*arguments, alignment=ones.long())
+    assert DCTCLoss()(*arguments, alignment=ones) == expected
 
 
 @pytest.mark.parametrize(
     "place, value, message",
     [
         ((3, 2), 5, r"alignment: sample 2, frame 3 is class 5, outside -1\.\.4"),
-        ((8, 6), -2, r"alignment: sample 6, frame 8 is class -2, outside -1\.\.4"),
+        ((4, 0), -2, r"alignment: sample 0, frame 4 is class -2, outside -1\.\.4"),
     ],
 )
 def test_a_class_that_does_not_exist_is_named(place, value, message, samples):
@@ -141,7 +152,9 @@ def test_a_class_that_does_not_exist_is_named(place, value, message, samples):
         DCTCLoss()(*samples, alignment=alignment)
 
 
-@pytest.mark.parametrize("alignment", [torch.zeros(7, 9).long(), torch.zeros(9, 7)])
+@pytest.mark.parametrize(
+    "alignment", [torch.zeros(7, 9).long(), torch.zeros(9, 7), torch.zeros(9, 7).bool()]
+)
 def test_an_alignment_of_another_form_is_refused(alignment, samples):
     with pytest.raises(ValueError, match=r"alignment: expected integers \(9, 7\), got"):
         DCTCLoss()(*samples, alignment=alignment)

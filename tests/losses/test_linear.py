@@ -157,6 +157,13 @@ def test_autocast(inside):
     torch.testing.assert_close(found, tuple(g.float() for g in expected), rtol=0, atol=0)
 
 
+def test_autocast_leaves_float64_alone():
+    inputs = problem()
+    plain = dctc_linear_loss(*inputs, *LABELS)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert dctc_linear_loss(*inputs, *LABELS) == plain
+
+
 def test_second_derivatives_are_refused():
     inputs = problem()
     (gradient,) = torch.autograd.grad(
@@ -176,6 +183,7 @@ def test_second_derivatives_are_refused():
         ({"reduction": "median"}, "reduction 'median'"),
         ({"scale": 0.0}, "scale 0.0"),
         ({"estimator": "best"}, "estimator 'best'"),
+        ({"estimator": "best", "distill_weight": 0}, "estimator 'best'"),
     ],
 )
 def test_bad_arguments(change, message):

@@ -104,5 +104,7 @@ def test_a_training_goes_on_where_it_was(samples):
 def test_what_does_not_fit_is_named(samples):
     with pytest.raises(ValueError, match="5 classes, but a prior of 6"):
         PriorCTCLoss(6)(*samples)
+    with pytest.raises(ValueError, match=r"prior: torch\.bfloat16; keep the loss in float32"):
+        PriorCTCLoss(5).bfloat16()(*samples)
     with pytest.raises(ValueError, match="momentum"):
         PriorCTCLoss(5, momentum=1.5)

@@ -77,6 +77,14 @@ def test_under_autocast_positions_keep_their_precision(rectifier):
         torch.testing.assert_close(rectifier(images), plain, rtol=0, atol=1e-3)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_it_may_be_cast(rectifier, dtype):
+    straight = rectifier.to(dtype)(torch.full((1, 3, 64, 256), 0.5, dtype=dtype))
+    assert straight.dtype == dtype and straight.shape == (1, 3, 32, 100)
+    torch.testing.assert_close(straight.float(), torch.full((1, 3, 32, 100), 0.5))
+
+
 def test_the_points_learn():
     """Gradient descent on the points moves a shifted image to where it is wanted."""
     torch.manual_seed(0)

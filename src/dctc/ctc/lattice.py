@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
-from dctc.ctc.recursion import NEVER, in_logarithms, scaled
+from dctc.ctc.recursion import IMPOSSIBLE, in_logarithms, scaled
 
 SAMPLES = 128  # taken at a time on a CPU, to keep the working memory below that of the logits
 
@@ -146,7 +146,7 @@ def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         exact = in_logarithms(emissions[:, again], Labels(*(part[again] for part in labels)))
         total[again], states[:, :, again] = exact.total, exact.states
     # An empty label over no frames has probability 1; logits of -inf can make any label impossible.
-    nothing = (labels.frames == 0) | ~labels.feasible | (total < NEVER / 2)
+    nothing = (labels.frames == 0) | ~labels.feasible | (total < IMPOSSIBLE)
     # a character that repeats counts where it first stands
     first = first_column(labels.classes).T.expand(t, -1, -1)  # (t, s, n)
     posterior = states.new_zeros((t, columns, n))

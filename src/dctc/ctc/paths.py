@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import NEVER, Lattice, readable, refuse_second_derivative, valid_frames
+from dctc.ctc.lattice import Lattice, readable, refuse_second_derivative, valid_frames
+from dctc.ctc.recursion import IMPOSSIBLE, NEVER
 from dctc.ctc.semiring import Sum
 
 SAMPLES = 256  # taken at a time
@@ -147,7 +148,7 @@ class _Segments:
         posterior, covariance = self._forward(after, total)
         nll, labels = -total.log, self.labels
         # an empty label over no frames has probability 1
-        nothing = (labels.frames == 0) | ~labels.feasible | (nll > -NEVER / 2)
+        nothing = (labels.frames == 0) | ~labels.feasible | (nll > -IMPOSSIBLE)
         entropy = torch.zeros_like(nll) if total.mean is None else total.log - total.mean
         takes_part = (valid_frames(labels, len(after)) & ~nothing)[..., None]
         return (

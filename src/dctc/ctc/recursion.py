@@ -16,6 +16,7 @@ from torch import Tensor
 from dctc.ctc.labels import Labels
 
 NEVER = -1e30  # log probability of what cannot be; finite, so that differences of two are 0
+IMPOSSIBLE = NEVER / 2  # a log probability below it is that of what cannot be
 LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
 SCALE_EVERY = 4  # frames; rarer is quicker, and no path is lost by it that would not be otherwise
 TURNED = 8  # frames turned round at a time, since that takes a copy

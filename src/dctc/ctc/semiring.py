@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dctc.ctc.lattice import NEVER
+from dctc.ctc.recursion import NEVER
 
 
 class Sum(NamedTuple):

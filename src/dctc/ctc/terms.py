@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from dctc.ctc.alignment import NO_CLASS, Estimator
@@ -79,14 +80,18 @@ def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor
     """Return a given alignment on the device of the logits, -1 where nothing takes part.
 
     Raises:
-        ValueError: If it has another shape or holds a class that does not exist.
+        ValueError: If it has another shape, or holds a class that does not exist on a frame that
+            takes part.
     """
     t, n, c = logits.shape
-    if alignment.shape != (t, n) or alignment.is_floating_point():
+    integers = not (alignment.is_floating_point() or alignment.dtype == torch.bool)
+    if alignment.shape != (t, n) or not integers:
         raise ValueError(
             f"alignment: expected integers ({t}, {n}), got {alignment.dtype} "
             f"{tuple(alignment.shape)}"
         )
+    alignment = alignment.to(logits.device, torch.long)  # first: bytes wrap around at -1 and at c
+    alignment = alignment.masked_fill(~valid_frames(labels, t), NO_CLASS)
     wrong = (alignment < NO_CLASS) | (alignment >= c)
     if wrong.any():
         frame, i = wrong.nonzero()[0].tolist()
@@ -94,5 +99,4 @@ def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor
             f"alignment: sample {i}, frame {frame} is class {int(alignment[frame, i])}, "
             f"outside {NO_CLASS}..{c - 1}"
         )
-    alignment = alignment.long().to(logits.device)
-    return alignment.masked_fill(~valid_frames(labels, t), NO_CLASS)
+    return alignment

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import Lattice
+from dctc.ctc.recursion import IMPOSSIBLE
 
 # Columns of a lattice that one warp takes; longer labels get more warps, 8 at most.
 COLUMNS_PER_WARP = 64
@@ -44,6 +45,7 @@ def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
             n,
             width,
             padded,
+            IMPOSSIBLE,
             num_warps=min(max(padded // COLUMNS_PER_WARP, 1), 8),
             num_stages=1,
         )
@@ -77,6 +79,7 @@ def _forward_backward(
     n: tl.tensor,
     width: tl.tensor,
     COLUMNS: tl.constexpr,
+    IMPOSSIBLE: tl.constexpr,  # of log p(label)
 ) -> None:
     """Run over the frames of one sample, forth and back.
 
@@ -123,7 +126,7 @@ def _forward_backward(
 
     at_end = _log_add(blank, character, nowhere)
     log_p = tl.sum(tl.where(j == length, at_end, 0.0), 0)  # of one lane: the sum keeps a NaN
-    possible = (frames > 0) & (log_p != -float("inf"))
+    possible = (frames > 0) & ~(log_p < IMPOSSIBLE)  # NaN is possible, and stays
     tl.store(nlls + sample, tl.where(possible, -log_p, 0.0))
 
     # backward variables without the frame's own emission

@@ -1,4 +1,4 @@
-"""Losses for CTC recognisers, each called exactly as :class:`torch.nn.CTCLoss` is.
+"""Losses for CTC recognisers, each called as :class:`torch.nn.CTCLoss` is, on batches.
 
 All take ``(logits (t, n, c), targets, input_lengths, target_lengths)`` and the keywords
 ``features`` and ``alignment``, used or not. Some need more than logits and label in training, and
@@ -14,8 +14,9 @@ name it in ``needs``, a frozenset:
 What a loss needs may be missing in evaluation; the term that needs it is then left out. Where a
 loss has terms, ``loss.terms(...)`` gives them per sample, with the same arguments. Infeasible
 samples, whose label does not fit their frames, are 0 in every term of every loss (but for
-DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of -inf make impossible.
-Padded frames are never read.
+DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of -inf make impossible,
+or the lowest numbers of float32 in their place. Padded frames are never read. The reduction is
+``batchmean`` by default, where torch's is ``mean``.
 """
 
 from dctc.losses.ace import ACELoss

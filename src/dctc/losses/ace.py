@@ -7,7 +7,8 @@ from torch import Tensor
 
 from dctc.ctc import Labels
 from dctc.ctc.emissions import label_emissions
-from dctc.ctc.lattice import NEVER, valid_frames
+from dctc.ctc.lattice import valid_frames
+from dctc.ctc.recursion import IMPOSSIBLE, NEVER
 from dctc.ctc.torch_kernels import compute_dtype
 from dctc.losses.base import Extras, SequenceLoss
 
@@ -51,7 +52,7 @@ class ACELoss(SequenceLoss):
         counts = torch.where(
             column == 0, blanks[:, None], (column <= labels.lengths[:, None]).long()
         )
-        possible = ((counts == 0) | ~(shares < NEVER / 2)).all(1)
+        possible = ((counts == 0) | ~(shares < IMPOSSIBLE)).all(1)
         takes_part = (labels.feasible & possible)[:, None] & (counts > 0)
         cross_entropy = -(counts / frames * shares).masked_fill(~takes_part, 0.0).sum(1)
         return cross_entropy.to(compute_dtype(logits))

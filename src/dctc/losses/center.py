@@ -30,8 +30,9 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
     the loss is called in training mode, after it was computed: for each class,
     centre += alpha sum (f - centre) / (1 + count). They are a buffer, stored with a checkpoint, and
     no optimizer or weight decay moves them.
-    With several processes each moves its own; DistributedDataParallel then copies those of the
-    first to all before each forward pass.
+    With several processes each moves its own; where the loss is part of the module that
+    DistributedDataParallel wraps, those of the first are then copied to all before each forward
+    pass.
 
     The term is in squared units of the features, the mean over a sample's own valid frames; padded
     frames do not count and move no centre. A sample whose label does not fit its frames is 0 in

@@ -49,13 +49,14 @@ class CharacterCrossEntropy(nn.Module):
         ends = torch.full((n, 1), self.end, device=logits.device)
         expected = torch.cat([targets.to(logits.device), ends], 1).T  # (s + 1, n)
         expected = expected.where(position < lengths, self.end)
+        counts = (position <= lengths) & (lengths < positions)
+        logits = logits.float().where(counts[..., None], 0.0)  # before: 0 times NaN is NaN
         per_character = nn.functional.cross_entropy(
-            logits.float().flatten(0, 1),
+            logits.flatten(0, 1),
             expected.flatten(),
             reduction="none",
             label_smoothing=self.label_smoothing,
         ).view(positions, n)
-        counts = (position <= lengths) & (lengths < positions)
         return per_character.where(counts, 0.0).sum() / n
 
     def extra_repr(self) -> str:

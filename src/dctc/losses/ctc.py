@@ -15,9 +15,11 @@ class CTCLoss(TermsLoss[CTCTerms]):
     Labelling Unsegmented Sequence Data with Recurrent Neural Networks", ICML 2006.
 
     Differs from :class:`torch.nn.CTCLoss` in that it takes logits as well as log probabilities
-    (log_softmax is idempotent), runs its lattice in float64, never returns infinity, and knows the
-    reduction ``batchmean``. Nats; padded frames do not count. A sample whose label does not fit its
-    frames is 0, as with torch's ``zero_infinity=True``.
+    (log_softmax is idempotent), batches only, and lengths as ``(n,)``, and runs its lattice in
+    float64. Its reduction is ``batchmean`` by default, the sum of the labels' losses over their
+    number; torch's ``mean`` divides each by the length of its label first. Nats; padded frames do
+    not count. A sample whose label does not fit its frames, or has probability 0, is 0, always, as
+    with torch's ``zero_infinity=True``.
 
     ``terms`` also holds the z* of DCTC, the given alignment in its place if there is one, and the
     cross-entropy towards it, which the loss does not have.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Estimator, pack_labels
+from dctc.ctc import ESTIMATORS, Estimator, pack_labels
 from dctc.ctc.fused import Options
 from dctc.ctc.labels import Lengths
 from dctc.ctc.linear import LinearTerms
@@ -58,6 +58,8 @@ def dctc_linear_loss(
         ValueError: If an argument does not fit.
     """
     check_reduction(reduction)
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
     if scale <= 0:
         raise ValueError(f"scale {scale}: a positive factor is expected")
     if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
@@ -69,9 +71,8 @@ def dctc_linear_loss(
         raise ValueError(f"bias: expected ({len(weight)},), got {tuple(bias.shape)}")
     device = features.device.type
     if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        features, weight = features.to(dtype), weight.to(dtype)
-        bias = None if bias is None else bias.to(dtype)
+        features, weight = _autocast(features), _autocast(weight)
+        bias = None if bias is None else _autocast(bias)
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor is not None and (tensor.dtype, tensor.device) != (
             features.dtype,
@@ -96,3 +97,10 @@ def dctc_linear_loss(
     if distils:
         per_sample = per_sample + distill_weight * distill
     return reduce(per_sample, labels.lengths, reduction)
+
+
+def _autocast(tensor: Tensor) -> Tensor:
+    """Return a tensor in autocast's type; float64 stays, as in autocast's own matrix products."""
+    if tensor.dtype == torch.float64:
+        return tensor
+    return tensor.to(torch.get_autocast_dtype(tensor.device.type))

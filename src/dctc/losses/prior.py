@@ -28,8 +28,8 @@ class PriorCTCLoss(SequenceLoss):
     The prior is the running mean of P over valid frames, without gradient: whenever the loss is
     called in training mode, after it was computed, prior = m prior + (1 - m) mean P. It starts
     uniform, and is a buffer, stored with a checkpoint. With several processes each averages its
-    own frames; DistributedDataParallel then copies that of the first to all before each forward
-    pass.
+    own frames; where the loss is part of the module that DistributedDataParallel wraps, that of the
+    first is then copied to all before each forward pass.
 
     Nets trained with it are read as CTC's are, by P alone. Nats, and negative where the ratio
     exceeds 1. Padded frames do not count, nor do they enter the prior. A sample whose label does
@@ -44,7 +44,8 @@ class PriorCTCLoss(SequenceLoss):
         reduction: See :func:`dctc.losses.reduction.reduce`.
 
     Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
+        ValueError: If an option is unknown, an argument of a call does not fit, or the loss was
+            cast to 16 bits, too few for the running mean.
 
     Attributes:
         prior: ``(c,)`` the prior.
@@ -71,6 +72,8 @@ class PriorCTCLoss(SequenceLoss):
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         if logits.shape[2] != len(self.prior):
             raise ValueError(f"logits: {logits.shape[2]} classes, but a prior of {len(self.prior)}")
+        if self.prior.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"prior: {self.prior.dtype}; keep the loss in float32")
         log_prior = self.prior.double().clamp(min=PRIOR_FLOOR).log()
         emissions = label_emissions(logits, labels, self.blank)
         scores = emissions - self.prior_scale * log_prior[candidate_classes(labels, self.blank)]

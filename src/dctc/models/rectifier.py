@@ -63,9 +63,10 @@ class Rectifier(nn.Module):
         """Turn images ``(n, ch, h, w)`` of any size into ``(n, ch, height, width)``."""
         points = self.locate(images)
         with torch.autocast(images.device.type, enabled=False):  # bf16 cannot tell pixels apart
-            positions = (self.grid @ points.float()).clamp(0, 1)  # (n, height * width, 2)
+            positions = (self.grid.float() @ points.float()).clamp(0, 1)  # (n, height * width, 2)
             positions = (2 * positions - 1).unflatten(1, self.size)
-            return F.grid_sample(images.float(), positions, align_corners=True)
+            straight = F.grid_sample(images.float(), positions, align_corners=True)
+        return straight.to(images.dtype)
 
 
 def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -22,7 +22,7 @@ _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 
 
 def english36(text: str) -> str:
-    """Lower-case, then keep ASCII letters and digits: the usual English word-accuracy protocol.
+    """Keep ASCII letters and digits, lower-case: the usual English word-accuracy protocol.
 
     Example:
         >>> english36("It's 5 PM")
