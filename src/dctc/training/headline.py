@@ -32,7 +32,8 @@ _SIX_SETS = "six-set mean"
 _EXPLAINED = (
     f"Percent. {DIFFERENCE_NOTE} p: paired t-test over seeds; corrected: Holm, for the rows of "
     "this table, which are all that tables 1 to 3 test both on, each with one weight. They were "
-    "put together when the results of all but the receipts were known."
+    "put together when all of these results but those of the receipts and of two seeds of scene "
+    "words were known."
 )
 
 

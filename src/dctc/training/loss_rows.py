@@ -9,10 +9,10 @@ from dctc.reporting.comparison import Row
 from dctc.training.loss_arms import AUGMENTED_REFERENCE, REFERENCE
 from dctc.training.weight_search import Found, WeightSearch
 
-# Whose p is not corrected for the number of comparisons: settled before the rivals had results, and
-# when that of DCTC was known. The table says what the correction would make of it.
+# Whose p is not corrected for the number of comparisons.
 ALONE = {
-    "dctc": "the one planned comparison, which is the paper's claim",
+    "dctc": "the paper's claim, taken out of the correction when its own p was known and none of "
+    "another loss",
     AUGMENTED_REFERENCE: "a control, there as the reference of CR-CTC",
 }
 
