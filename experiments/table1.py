@@ -107,7 +107,7 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
     }
     for model, found_of in compared.items():
         shown = {name: c for name, c in found_of.items() if name not in known}
-        notes.append(detectable_note(model, shown))
+        notes += detectable_note(model, shown)
     both = [arm for pair in complete.values() for arm in pair]
     title = "Table 1, English: word accuracy"
     tables = {"table1": accuracy_table(title, both, sets, means, pooled, notes)}

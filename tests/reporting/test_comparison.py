@@ -188,6 +188,16 @@ def test_what_was_scored_last_counts_wherever_it_stands(registry, score):
     assert find_arms(registry, "t/")["ctc"]["test"][0].correct == new.sum()
 
 
+def test_runs_of_two_configurations_are_not_mixed(registry, score):
+    for name in ("a", "b"):
+        score("ctc", 0, 0.2, run="old", set=name, about={"time": "2026-11-21T10:00:00Z"})
+        score("ctc", 1, 0.2, run="other", set=name, about={"time": "2026-11-21T10:00:00Z"})
+    score("ctc", 0, 0.9, run="new", set="a", about={"time": "2026-11-22T10:00:00Z"})  # then killed
+    found = find_arms(registry, "t/")["ctc"]
+    assert {seed: r.run for seed, r in found["a"].items()} == {0: "new", 1: "other"}
+    assert {seed: r.run for seed, r in found["b"].items()} == {1: "other"}
+
+
 def test_other_weights_than_those_of_the_end_do_not_count(registry, score):
     score("ctc", 0, 0.5, run="key")
     score("ctc", 0, 0.9, run="key+01234567")
@@ -230,6 +240,11 @@ def test_alignment_is_the_mean_over_seeds(registry, score):
         ["CTC", "-", "2", *["62.50"] * 4, "0.5000"],
         ["ACE", "-", "0", *["-"] * 5],
     ]
+    assert not any("One seed" in note for note in table.notes)
+    score("one", 0, 0.5, set="val", about=about | {"trained_on": "NVIDIA H100 (x86_64)"})
+    table = alignment_table("A", [row(registry, "one", ""), row(registry, "ctc", "")])
+    assert [r[0] for r in table.rows] == ["ONE¹", "CTC"] and "¹ One seed." in table.notes
+    assert any("Trained on a GPU (NVIDIA H100): ONE." in note for note in table.notes)
 
 
 def test_tables_are_written_as_markdown_and_csv(registry, score, tmp_path):

@@ -120,9 +120,13 @@ def test_differences_have_interval_p_and_what_is_detectable(registry, arm):
         assert float(detectable) == pytest.approx(3.26 * np.std(points, ddof=1), rel=0.01)
     assert [rows[name][0] for name in rows] == ["10", "40", "50", "50"]
     assert rows["weighted mean"][1:3] == ["34.00", "40.00"]  # 51 and 60 of 150
-    note = detectable_note("net", found)
+    (note,) = detectable_note("net", found)
     assert note.startswith("net: Least true difference")
     assert f"weighted mean {rows['weighted mean'][-1]}." in note
+
+
+def test_nothing_compared_says_nothing_of_what_could_be_found():
+    assert detectable_note("net", {}) == []
 
 
 def test_one_seed_has_no_test(registry, arm):

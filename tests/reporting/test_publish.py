@@ -73,6 +73,36 @@ def test_what_is_published_stays_and_hits_that_nothing_names_go(runs, tmp_path):
     assert len(list((to / "hits").iterdir())) == 1
 
 
+def test_what_was_scored_later_stays(runs, tmp_path):
+    to, registry = tmp_path / "results", Registry(runs)
+    record = registry.find("bb")["test"]
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    later = dataclasses.replace(record, wall_s=5.0, about={**record.about, "time": "2026-11-22"})
+    (to / "results.jsonl").unlink()
+    Registry(to).append(later)
+    registry.append(dataclasses.replace(record, about={**record.about, "time": "2026-11-21"}))
+    assert {r.set for r in publish(runs, find_runs(runs, ["t/b"]), to)} == {"val"}
+    assert Registry(to).find("bb")["test"] == later
+
+
+def test_a_published_line_that_is_no_record_is_not_lost(runs, tmp_path):
+    to = tmp_path / "results"
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    with open(to / "results.jsonl", "a") as stream:
+        stream.write('{"run": "of another version"}\n')
+    before = contents(to)
+    with pytest.raises(ValueError, match=r"results\.jsonl:3: not a record .* mend or remove"):
+        publish(runs, find_runs(runs, ["t/a-0.1"]), to)
+    assert contents(to) == before
+
+
+def test_of_folders_of_one_run_that_with_curves_is_taken(runs):
+    for name in ("t/a-second", "t/z"):
+        (runs / name).mkdir()
+        (runs / name / "run_key").write_text("bb")
+    assert find_runs(runs, ["t/*"])["bb"] == runs / "t/b/seed0"
+
+
 def test_arms_that_share_a_run_are_all_published_and_adopted(runs, tmp_path):
     registry = Registry(runs)
     registry.append(dataclasses.replace(registry.find("bb")["test"], arm="t/c"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dctc.reporting.comparison import ONE_SEED, Row
-from dctc.reporting.hardware import row_hardware
+from dctc.reporting.hardware import hardware_notes
 from dctc.reporting.tables import Table
 
 
@@ -40,4 +40,6 @@ def alignment_table(
         "frames that the net reads as blank. frame_entropy: nats per frame."
     )
     columns = ["loss", "weight", "seeds", *names, "frame_entropy"]
-    return Table(title, columns, cells, [explained, *row_hardware(rows), *notes])
+    marked = [f"{ONE_SEED} One seed."] if any(ONE_SEED in cell[0] for cell in cells) else []
+    hardware = hardware_notes({row.title: row.validated.values() for row in rows})
+    return Table(title, columns, cells, [explained, *marked, *hardware, *notes])

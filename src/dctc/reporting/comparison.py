@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dctc.reporting.registry import OTHER_WEIGHTS, Record, Registry
+from dctc.reporting.registry import OTHER_WEIGHTS, Record, Registry, scored_at
 from dctc.reporting.statistics import Comparison, compare
 
 ONE_SEED = "¹"  # a star would stand beside that of z*
@@ -37,18 +37,25 @@ class Row:
 
 
 def find_arms(registry: Registry, prefix: str) -> dict[str, dict[str, dict[int, Record]]]:
-    """Return the records of arms by name, set and seed; of several the one that was scored last.
+    """Return the records of arms by name, set and seed; of several runs those of the last scored.
 
-    Their order in the file says nothing of that where some are adopted, or all are published. What
-    other weights than those of a run's end have read is left out.
+    Their order in the file says nothing of that where some are adopted, or all are published. Of
+    one arm and seed all are of one run, even where an earlier run has more sets. What other weights
+    than those of a run's end have read is left out.
 
     Args:
         registry: Where they lie.
         prefix: What the names of the arms begin with; it is taken off.
     """
+    records = [
+        record
+        for record in sorted(registry.records(), key=scored_at)
+        if record.arm.startswith(prefix) and OTHER_WEIGHTS not in record.run
+    ]
+    last = {(record.arm, record.seed): record.run for record in records}
     found: dict[str, dict[str, dict[int, Record]]] = {}
-    for record in sorted(registry.records(), key=lambda r: r.about.get("time", "")):
-        if record.arm.startswith(prefix) and OTHER_WEIGHTS not in record.run:
+    for record in records:
+        if record.run == last[record.arm, record.seed]:
             of_arm = found.setdefault(record.arm.removeprefix(prefix), {})
             of_arm.setdefault(record.set, {})[record.seed] = record
     return found

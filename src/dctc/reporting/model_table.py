@@ -104,9 +104,10 @@ def difference_table(
     return Table(title, columns, rows, [*explained, *notes])
 
 
-def detectable_note(model: str, found: Mapping[str, Contrast]) -> str:
-    """Say below a table of accuracies which differences it could have shown."""
-    return " ".join([f"{model}:", *detectable_notes({n: c.comparison for n, c in found.items()})])
+def detectable_note(model: str, found: Mapping[str, Contrast]) -> list[str]:
+    """Say below a table of accuracies which differences it could have shown; a line, or none."""
+    said = detectable_notes({name: of.comparison for name, of in found.items()})
+    return [" ".join([f"{model}:", *said])] if said else []
 
 
 def companion_table(

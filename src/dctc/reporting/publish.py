@@ -13,7 +13,7 @@ from typing import Any
 
 from dctc.reporting.environment import DIRTY, gpu
 from dctc.reporting.figures import Curve, read_metrics
-from dctc.reporting.registry import Record, Registry, write_whole
+from dctc.reporting.registry import Record, Registry, scored_at, write_whole
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
 METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small
@@ -22,7 +22,7 @@ _PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
 
 
 def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
-    """Return the folders of runs by key, as their ``run_key`` says.
+    """Return the folders of runs by key, as their ``run_key`` says; of several one with curves.
 
     Args:
         runs: Folder of all runs.
@@ -32,23 +32,24 @@ def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
     Raises:
         ValueError: If a pattern names no run.
     """
-    found: dict[str, Path] = {}
+    found: list[tuple[str, Path]] = []
     for pattern in patterns:
         marks = {*runs.glob(f"{pattern}/run_key"), *runs.glob(f"{pattern}/**/run_key")}
         keys = {mark.parent: mark.read_text().strip() for mark in sorted(marks)}
         # a folder that was set aside bears the key of its run in its name
-        here = {key: folder for folder, key in keys.items() if f".{key}" not in folder.name}
+        here = [(key, folder) for folder, key in keys.items() if f".{key}" not in folder.name]
         if not here:
             raise ValueError(f"--runs {pattern}: no run of that name in {runs}")
-        found |= here
-    return found
+        found += here
+    # arms of one configuration share a run, and only the first of them was trained
+    return dict(sorted(found, key=lambda run: any(run[1].glob("metrics*.csv"))))
 
 
 def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     """Copy the latest records of finished runs with their hits and metrics; return the records.
 
     ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each of an arm, a
-    run and a set; what is published already stays unless it is copied anew. Metrics go to
+    run and a set; what is published already stays unless it was scored earlier. Metrics go to
     ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step.
 
     Args:
@@ -57,12 +58,19 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         to: Folder of the registry to copy to.
 
     Raises:
-        ValueError: If no run is finished, or a record names a path of this machine.
+        ValueError: If no run is finished, a record names a path of this machine, or a published
+            line is not a record, which would be lost.
     """
     source, target = Registry(runs), Registry(to)
+    kept = {_identity(r): r for r in target.whole_records()}
     latest = {_identity(r): r for r in source.records() if r.run in folders}
     if not latest:
         raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
+    latest = {
+        which: record
+        for which, record in latest.items()
+        if which not in kept or scored_at(kept[which]) <= scored_at(record)
+    }
     for record in latest.values():
         _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
     for record in latest.values():  # hits first: no line of results without them
@@ -70,7 +78,6 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         content = (runs / "hits" / record.hits).read_bytes()
         (to / "hits").mkdir(parents=True, exist_ok=True)
         write_whole(to / "hits" / record.hits, content)
-    kept = {_identity(r): r for r in target.records()}
     everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
     write_whole(target.file, "".join(lines).encode())

@@ -150,9 +150,7 @@ class Registry:
 
     def records(self) -> Iterator[Record]:
         """Read all records; a line that is not one is named in a warning and left out."""
-        if not self.file.exists():
-            return
-        for number, line in enumerate(self.file.read_text().splitlines(), start=1):
+        for number, line in self._lines():
             try:
                 yield _parse(line)
             except (ValueError, TypeError) as error:
@@ -160,9 +158,34 @@ class Registry:
                     f"{self.file}:{number}: not a record ({error}); left out", stacklevel=2
                 )
 
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        if self.file.exists():
+            yield from enumerate(self.file.read_text().splitlines(), start=1)
+
+    def whole_records(self) -> list[Record]:
+        """Return all records.
+
+        Raises:
+            ValueError: If a line is not one.
+        """
+        found = []
+        for number, line in self._lines():
+            try:
+                found.append(_parse(line))
+            except (ValueError, TypeError) as error:
+                raise ValueError(
+                    f"{self.file}:{number}: not a record ({error}); mend or remove that line first"
+                ) from error
+        return found
+
     def find(self, run: str) -> dict[str, Record]:
         """Return the latest records of a run, by set."""
         return {record.set: record for record in self.records() if record.run == run}
+
+
+def scored_at(record: Record) -> str:
+    """Return the time of a record, which sorts; empty for those of before it was kept."""
+    return str(record.about.get("time", ""))
 
 
 def _parse(line: str | bytes) -> Record:

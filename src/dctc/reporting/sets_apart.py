@@ -43,7 +43,7 @@ def tables_of_sets(
         differences[model] = difference_table(heading, LOSSES, compared, [APART])
         if scored[model] == shown:
             arms += pair
-            notes.append(detectable_note(model, compared))
+            notes += detectable_note(model, compared)
         else:
             partial.append(model)
     if missing := ", ".join(name for name in sets if name not in shown):
