@@ -172,6 +172,7 @@ run_target() { # run_target TARGET OPTION...
 
 run_all() { # every result; one that fails stops no other
   local result code failed=()
+  trap 'exit 130' INT # Lightning ends with 1 at an interrupt, which would be one failure of many
   for result in "${RESULTS[@]}"; do
     code=0
     run_target "$result" "$@" || code=$?

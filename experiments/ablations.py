@@ -197,7 +197,10 @@ def main() -> None:
     """Train, and compare."""
     options = parse()
     there = options.source or options.status
-    plan = Plan(options.scale, bool(there) or words_are_there(options.scale == "small", Console()))
+    needed = options.scale == "small" and not all(
+        factor.scene for factor in Plan(options.scale, True).factors(options.only)
+    )
+    plan = Plan(options.scale, bool(there) or words_are_there(needed, Console()))
     run_script(
         options,
         draw=partial(draw, plan),

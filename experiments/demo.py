@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
-from dctc.data.english import EnglishDataModule
+from dctc.data.english import DEFAULT_TEST
 from dctc.data.root import data_root
 from dctc.reporting.figures import Panel, draw_curves, draw_readings, read_metrics
 from dctc.reporting.readings import choose, with_images
 from dctc.reporting.registry import Registry, runs_folder
 from dctc.reporting.tables import side_by_side
+from dctc.training.real_words import Benchmarks
 from dctc.training.results import read_readings
 from dctc.training.runs import Finished, Run, execute, scale_parser
 
@@ -37,18 +37,6 @@ TINY = (
 )
 
 
-def real_benchmarks(config: dict[str, Any]) -> EnglishDataModule:
-    """Return the benchmarks that are there; those that are not are named."""
-    options = config["data"]["init_args"]
-    return EnglishDataModule(
-        batch_size=options["batch_size"],
-        eval_batch_size=256,
-        charset=options["charset"],
-        protocol=options["protocol"],
-        num_workers=options["num_workers"],
-    )
-
-
 def plan(arm: str, scale: str, real: bool) -> Run:
     """Return the run of an arm; the arms differ in the weight of the distillation term only."""
     return Run(
@@ -58,7 +46,7 @@ def plan(arm: str, scale: str, real: bool) -> Run:
             *(("--config=experiments/configs/loss/ctc.yaml",) if arm == "ctc" else ()),
             *(TINY if scale == "tiny" else ()),
         ),
-        tests=(real_benchmarks,) if real else (),
+        tests=(Benchmarks(DEFAULT_TEST),) if real else (),
     )
 
 

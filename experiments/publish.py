@@ -62,7 +62,7 @@ def main() -> None:
         for file in publish_benchmarks(runs, options.bench, options.to):
             print(f"published as {file}")
         return
-    names = options.runs or [target for target in TARGETS if (runs / target).is_dir()]
+    names = options.runs or [t for t in TARGETS if next((runs / t).glob("**/run_key"), None)]
     records = publish(runs, find_runs(runs, names), options.to)
     for record in sorted(records, key=lambda r: (r.arm, r.seed, r.set)):
         print(f"{record.arm}, seed {record.seed}: {record.set}, {record.correct:,} of {record.n:,}")

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dctc.arguments import names
 from dctc.cli import one_line_errors
-from dctc.data.benchmarks import find_benchmarks
+from dctc.data.benchmarks import find_benchmarks, find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.rendered import NAME
 from dctc.data.root import data_root
@@ -122,10 +122,10 @@ def draw(registry: Registry, log: LogMode, console: Console) -> None:
 
 def train(runs: Sequence[Run], options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
     """Train what is missing; return what became of each run."""
-    if not any(run.tests for run in runs):
+    if not all(run.tests for run in runs):
         console.print(
-            f"No real words found below {data_root()} (DCTC_DATA); scoring on rendered words "
-            f"only. The README says how to get them.",
+            f"No {REAL_TRAIN_WORDS} found below {data_root()} (DCTC_DATA), which the recipes are "
+            f"compared on; they are scored on rendered words only.",
             highlight=False,
         )
     return execute_all(runs, options.jobs, options.log)
@@ -143,8 +143,12 @@ def main() -> None:
             raise ValueError(f"--only {name}: there are {', '.join(known)}")
     chosen = options.only or (["easy"] if options.scale == "tiny" else [*known])
     root = data_root()
-    real = root.is_dir() and bool(find_benchmarks(root)[0])
-    runs = [plan(known[name], options.scale, real) for name in chosen]
+    words = root.is_dir() and bool(find_train_words(root))
+    benchmarks = root.is_dir() and bool(find_benchmarks(root)[0])
+    runs = [
+        plan(recipe, options.scale, words or (recipe == READER and benchmarks))
+        for recipe in (known[name] for name in chosen)
+    ]
     run_script(
         options,
         draw=draw,

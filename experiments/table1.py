@@ -43,7 +43,7 @@ from dctc.training.scene_runs import (
     SIX,
     SceneRuns,
 )
-from dctc.training.table_script import run_script, table_parser
+from dctc.training.table_script import refuse_selection, run_script, table_parser
 from dctc.training.upload import report
 
 QUOTED = Path("experiments/paper/english.yaml")
@@ -199,8 +199,8 @@ def parse() -> argparse.Namespace:
     """
     parser = table_parser(__doc__ or "", (*SCALES, "paper"))
     add = parser.add_argument
-    add("--only", type=names, default=list(PARTS), help="train these parts: PART[,PART]")
-    add("--models", type=names, default=["small_resnet"], help="train these: MODEL[,MODEL]")
+    add("--only", type=names, default=[], help="train these parts: PART[,PART]")
+    add("--models", type=names, default=[], help="train these: MODEL[,MODEL]")
     add("--seeds", type=seeds, help="these seeds of each arm: SEED[,SEED]")
     told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
     add("--step_seconds", type=seconds, default={}, help=told)
@@ -209,6 +209,9 @@ def parse() -> argparse.Namespace:
         for name in getattr(options, option):
             if name not in known:
                 raise ValueError(f"--{option} {name}: there are {', '.join(known)}")
+    refuse_selection(options, "only", "models", "seeds")
+    options.only = options.only or [*PARTS]
+    options.models = options.models or ["small_resnet"]
     return options
 
 

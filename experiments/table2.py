@@ -45,7 +45,7 @@ from dctc.training.logs import LogMode
 from dctc.training.paper_scale import print_launches
 from dctc.training.parallel import Outcome, execute_all
 from dctc.training.runs import Run
-from dctc.training.table_script import run_script, table_parser
+from dctc.training.table_script import refuse_selection, run_script, table_parser
 from dctc.training.upload import report
 
 QUOTED = Path("experiments/paper/chinese.yaml")
@@ -174,6 +174,7 @@ def parse() -> argparse.Namespace:
     told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
     add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
+    refuse_selection(options, "seeds")
     known = sorted({model.rpartition("-")[0] for model in paper_models()})
     for model in options.step_seconds:
         if model not in known:

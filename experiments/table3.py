@@ -50,7 +50,7 @@ from dctc.training.scene_runs import (
     SceneRuns,
     models_target,
 )
-from dctc.training.table_script import run_script, table_parser
+from dctc.training.table_script import refuse_selection, run_script, table_parser
 from dctc.training.upload import report
 from dctc.training.weight_search import SEARCH_SEED, WeightSearch
 from dctc.training.word_runs import words_are_there
@@ -158,6 +158,7 @@ def parse() -> argparse.Namespace:
     told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS"
     add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
+    refuse_selection(options, "only", "seeds")
     for model in options.step_seconds:
         if model != PAPER_MODEL:
             raise ValueError(f"--step_seconds {model}: there is {PAPER_MODEL}")

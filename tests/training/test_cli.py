@@ -1,6 +1,10 @@
 import csv
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -20,6 +24,10 @@ pytestmark = [
     pytest.mark.usefixtures("runs"),
     pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
 ]
+
+
+def visible(folder):
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 @pytest.fixture
@@ -182,13 +190,45 @@ def test_going_on_takes_the_last_or_the_file_of_a_checkpoint(rendered, runs, che
     with pytest.raises(SystemExit) as ended:
         main(["fit", rendered, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
     assert f"--ckpt_path {checkpoint}: no such file" in ended.value.code
-    assert [path.name for path in runs.iterdir()] == ["one"]
+    assert visible(runs) == ["one"]
 
 
 def test_going_on_takes_a_run_that_was_begun(rendered, runs):
     with pytest.raises(SystemExit) as ended:
         main(["fit", rendered, "--name=new", "--log=off", "--ckpt_path=last"])
     assert "--ckpt_path last: no such file" in ended.value.code
+    assert not runs.exists()
+
+
+def test_a_run_that_is_being_trained_is_not_moved(rendered, runs, tmp_path):
+    main(["fit", rendered, "--name=one", "--log=off"])
+    ready = tmp_path / "ready"
+    program = f"""
+import pathlib, time
+from dctc.training.folder import alone
+with alone(pathlib.Path({str(runs / "one")!r})):
+    pathlib.Path({str(ready)!r}).touch()
+    time.sleep(600)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    holder = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    try:
+        deadline = time.monotonic() + 120
+        while not ready.exists():
+            assert holder.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        with pytest.raises(SystemExit, match=r"one: another process is at this run"):
+            main(["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"])
+    finally:
+        holder.kill()
+        holder.wait()
+    assert visible(runs) == ["one"]
+
+
+@pytest.mark.parametrize("seed", ["true", "false"])
+def test_a_seed_is_a_number(rendered, runs, seed):
+    with pytest.raises(SystemExit, match="seed_everything: a number is expected"):
+        main(["fit", rendered, "--log=off", f"--seed_everything={seed}"])
     assert not runs.exists()
 
 
@@ -277,7 +317,7 @@ def test_a_folder_of_runs_is_not_moved(rendered, runs):
     for name, complaint in (("study", "holds runs"), (".", "not below"), ("../x", "not below")):
         with pytest.raises(SystemExit, match=complaint):
             main(["fit", rendered, f"--name={name}", "--log=off"])
-    assert [path.name for path in runs.iterdir()] == ["study"]
+    assert visible(runs) == ["study"]
     final = runs / "study" / "one" / "checkpoints" / "final.ckpt"
     with pytest.raises(SystemExit, match="holds runs"):
         main(["fit", rendered, "--name=study", "--log=off", f"--ckpt_path={final}"])
@@ -302,18 +342,34 @@ def test_a_fit_never_writes_over_another_run(rendered, runs, capsys):
     assert not list((runs / "one").glob("metrics.*.csv"))
 
 
-def test_results_of_other_weights_are_kept_apart(rendered, runs):
+def test_results_of_other_weights_are_kept_apart(rendered, runs, capsys):
     """Only the end of a run is the run's result: not its middle, and not another run."""
     main(["fit", rendered, "--name=one", "--log=off"])
     main(["fit", rendered, "--name=two", "--log=off", "--seed_everything=1"])
     own, other = (runs / name / "checkpoints" / "final.ckpt" for name in ("one", "two"))
     for checkpoint in (own, other):
         main(["test", rendered, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
-    mine, others = Registry(runs).records()
+        said = capsys.readouterr().out
+        assert ("not the end of a training of this configuration" in said) == (checkpoint is other)
+    # nor the weights of another configuration in their own folder
+    dctc = "--trainer.callbacks=dctc.training.callbacks.DCTCCallback"
+    main(["test", rendered, "--name=one", "--log=off", dctc, f"--ckpt_path={own}"])
+    mine, *others = Registry(runs).records()
     assert mine.run == parse(rendered, "--name=x").results.run
-    assert others.run != mine.run and others.run.startswith(f"{mine.run}+")
-    assert set(Registry(runs).find(mine.run)) == {"rendered"}
-    assert Registry(runs).find(mine.run)["rendered"] == mine
+    assert others[0].run.startswith(f"{mine.run}+")
+    assert others[1].run.startswith(f"{parse(rendered, '--name=x', dctc).results.run}+")
+    assert Registry(runs).find(mine.run) == {"rendered": mine}
+    assert sum(folder.name.startswith("readings") for folder in (runs / "one").iterdir()) == 3
+
+
+def test_further_benchmarks_are_results_of_the_run(pixels, runs):
+    with pytest.warns(UserWarning, match="CUTE80/3"):
+        main(["fit", pixels, "--name=one", "--log=off"])
+        more = "--data.init_args.test=[CUTE80]"
+        final = f"--ckpt_path={runs / 'one' / 'checkpoints' / 'final.ckpt'}"
+        main(["test", pixels, "--name=one", "--log=off", more, final])
+    (record,) = Registry(runs).records()
+    assert record.run == (runs / "one" / "run_key").read_text().strip()
 
 
 def test_fast_dev_run_leaves_nothing(rendered, runs):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dctc.training.folder import Busy, alone
 from dctc.training.parallel import _gpus, _on, execute_all, finish_all
-from dctc.training.runs import Busy, Run, _alone, execute
+from dctc.training.runs import Run, execute
 from tiny import config, write_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]
@@ -26,7 +27,7 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(tmp_path, monkeypatch, ca
         Run("a/good", (good,), diagnosed=True),
     ]
     folder = tmp_path / "runs"
-    with _alone(folder / "a" / "busy"):
+    with alone(folder / "a" / "busy"):
         found = execute_all(runs, jobs=2)
     assert list(found["a/good"].records) == ["rendered"]
     assert "alignment" in found["a/good"].records["rendered"].about

@@ -15,8 +15,9 @@ from dctc.data.rendered import RenderedDataModule
 from dctc.reporting.comparison import find_arms
 from dctc.reporting.registry import Registry
 from dctc.training import cli as training_cli
+from dctc.training.folder import alone
 from dctc.training.results import read_readings
-from dctc.training.runs import Run, _alone, execute, parse_options
+from dctc.training.runs import Run, execute, parse_options
 from tiny import config, write_config
 
 pytestmark = [
@@ -191,8 +192,8 @@ def test_a_second_process_at_the_same_run_is_refused(options, tmp_path, runs):
     ready = tmp_path / "ready"
     program = f"""
 import pathlib, time
-from dctc.training.runs import _alone
-with _alone(pathlib.Path({str(runs / "one")!r})):
+from dctc.training.folder import alone
+with alone(pathlib.Path({str(runs / "one")!r})):
     pathlib.Path({str(ready)!r}).touch()
     time.sleep(600)
 """
@@ -215,11 +216,11 @@ with _alone(pathlib.Path({str(runs / "one")!r})):
 
 
 def test_a_worker_that_outlives_its_run_does_not_hold_it(tmp_path):
-    with _alone(tmp_path / "one"):
+    with alone(tmp_path / "one"):
         worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
         worker.start()
     try:
-        with _alone(tmp_path / "one"):
+        with alone(tmp_path / "one"):
             pass
     finally:
         worker.kill()

@@ -60,8 +60,10 @@ def test_status_counts_what_tables_would_take_and_says_how_long_the_others_take(
     ]
 
 
-def test_a_run_is_done_when_all_its_sets_are_scored(plan, runs):
-    run = Run(plan[0].name, plan[0].options, (Benchmarks(("CUTE80",)),))
+def test_a_run_is_done_when_all_its_sets_are_scored(plan, runs, tmp_path, write_lmdb, monkeypatch):
+    write_lmdb(tmp_path / "data" / "CUTE80", [(b"image", b"one")])
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
+    run = Run(plan[0].name, plan[0].options, (Benchmarks(("CUTE80", "SVT")),))  # SVT is not there
     Registry(runs).append(record(run, planned_key(run)))
     assert " 0 of    1 runs done" in status_lines({"t": [run]})[0]
     Registry(runs).append(record(run, planned_key(run), name="CUTE80"))

@@ -37,6 +37,10 @@ PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
 NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
 
 
+class BeingWritten(OSError):
+    """Another process writes this set."""
+
+
 def write_set(
     folder: str | Path,
     recipe: Mapping[str, Any],
@@ -61,8 +65,9 @@ def write_set(
     Raises:
         ValueError: If the folder, or what is left of an earlier attempt, has another recipe, or
             there is no record to write.
-        OSError: If the disk is full, or another process writes this set. Records that have been
-            committed stay, and the same call goes on from there.
+        BeingWritten: If another process writes this set.
+        OSError: If the disk is full. Records that have been committed stay, and the same call goes
+            on from there.
     """
     folder = Path(folder)
     partial = folder.with_name(f"{folder.name}{PARTIAL}")
@@ -75,7 +80,7 @@ def write_set(
             # not flock: drawing workers would inherit it, and they outlive a killed writer a while
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            raise OSError(f"{partial}: another process is writing it; wait for it") from error
+            raise BeingWritten(f"{partial}: another process is writing it; wait for it") from error
         if folder.exists():  # finished by that other process between the two looks
             _discard(partial)
             return _checked(completed(folder, recipe), check)

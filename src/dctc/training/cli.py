@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import yaml
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
@@ -27,7 +28,7 @@ from dctc.precision import compute_in_float32
 from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
 from dctc.training.checkpoints import CHECKPOINT_EVERY, FINAL, LAST, FinalCheckpoint, digest
-from dctc.training.folder import GONE_ON, claim, go_on, marked
+from dctc.training.folder import GONE_ON, Busy, alone, claim, go_on, marked
 from dctc.training.logs import WANDB_PROJECT, LogMode, SaveConfig, set_metrics_aside, without_wandb
 from dctc.training.machine import (
     SyncBatchNorm,
@@ -49,6 +50,7 @@ class RecognizerCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         words = sys.argv[1:] if args is None else args
+        self._held = ExitStack()  # the lock of the run's folder
         log_off = "--log=off" in words or ("--log", "off") in pairwise(words)
         with without_wandb() if log_off else nullcontext():
             super().__init__(
@@ -93,6 +95,12 @@ class RecognizerCLI(LightningCLI):
         """The folder of this run."""
         return runs_folder() / self.resolved["name"]
 
+    def _set_seed(self) -> None:
+        """Seed by a number; Lightning takes true and false too, by which no run can be repeated."""
+        if isinstance(self._get(self.config, "seed_everything"), bool):
+            raise SystemExit("dctc: seed_everything: a number is expected")
+        super()._set_seed()
+
     def before_instantiate_classes(self) -> None:
         """Share out the cores, and check what Lightning would only find out later."""
         workers = self.resolved["data"].get("init_args", {}).get("num_workers") or 0
@@ -118,11 +126,17 @@ class RecognizerCLI(LightningCLI):
         if trains and not looks:
             try:
                 rank_zero_only(self._mark)(checkpoint)
-            except ValueError as error:
+            except (Busy, ValueError) as error:
                 raise SystemExit(f"dctc: {error}") from error
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with self._held:
+            super()._run_subcommand(subcommand)
 
     def _mark(self, checkpoint: str | None) -> None:
         """Mark the run's folder with its key, and with what it goes on from, if with anything."""
+        if self.subcommand == "fit":  # what executes runs holds it itself, and longer
+            self._held.enter_context(alone(self.folder))
         key = run_key(self.resolved)
         if checkpoint and self._is_own(checkpoint):
             go_on(self.folder, key)
@@ -186,25 +200,42 @@ class RecognizerCLI(LightningCLI):
 
     def _results_writer(self) -> ResultsWriter:
         config = self.resolved
+        run, readings = run_key(config), "readings"
+        checkpoint = config.get("ckpt_path")
+        if self.subcommand in SCORING and checkpoint:
+            if self._is_end(checkpoint):
+                run = marked(self.folder)
+            else:
+                other = f"{OTHER_WEIGHTS}{digest(checkpoint)}"
+                run, readings = run + other, readings + other
+                if self.subcommand == "test":
+                    rank_zero_only(print)(
+                        f"dctc: {checkpoint} is not the end of a training of this configuration in "
+                        f"{self.folder}; tables leave its results out"
+                    )
         return ResultsWriter(
             runs_folder(),
-            run=run_key(config) + self._other_weights(),
+            run=run,
             arm=config["arm"] or arm_of(config),
             seed=config["seed_everything"],
             protocol=config["model"]["protocol"],
-            readings=self.folder / "readings",
+            readings=self.folder / readings,
         )
 
-    def _other_weights(self) -> str:
-        """Return what sets apart the results of weights that are not the end of this run."""
-        checkpoint = self.resolved.get("ckpt_path")
-        final = self.folder / "checkpoints" / FINAL
-        if self.subcommand not in SCORING or not checkpoint:
-            return ""
-        whole = GONE_ON not in marked(self.folder)
-        if final.is_file() and Path(checkpoint).samefile(final) and whole:
-            return ""
-        return f"{OTHER_WEIGHTS}{digest(checkpoint)}"
+    def _is_end(self, checkpoint: str) -> bool:
+        """Say whether these are the weights that this configuration has trained in this folder.
+
+        Whatever benchmarks they are tested on.
+        """
+        final, saved = self.folder / "checkpoints" / FINAL, self.folder / "config.yaml"
+        if not (final.is_file() and Path(checkpoint).samefile(final)):
+            return False
+        data = dict(self.resolved["data"])
+        if "test" in data.get("init_args", {}) and saved.is_file():
+            trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
+            chosen = trained.get("init_args", {}).get("test")
+            data["init_args"] = {**data["init_args"], "test": chosen}
+        return run_key({**self.resolved, "data": data}) == marked(self.folder)
 
     def _loggers(self) -> list[Logger]:
         name, log = self.resolved["name"], self.resolved["log"]

@@ -1,13 +1,42 @@
-"""The folder of a run: marked with the run's key, so that no other run writes over it."""
+"""The folder of a run: marked with its key and locked, so that no other run writes over it."""
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from pytorch_lightning.utilities import rank_zero_only
 
 MARK = "run_key"
 UNKNOWN = "unknown"
 GONE_ON = "+"  # between the keys of a configuration and of that whose training it went on with
+
+
+class Busy(OSError):
+    """Another process is at the same run."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder; processes that the trainer starts rely on that of rank 0.
+
+    Raises:
+        Busy: If another process holds it.
+    """
+    if getattr(rank_zero_only, "rank", 0):
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
+        try:
+            # not flock: loading workers would inherit it, and they outlive a killed run for a while
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise Busy(f"{folder}: another process is at this run") from error
+        yield
 
 
 def claim(folder: Path, key: str) -> None:

@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dctc.reporting.registry import Record, runs_folder
+from dctc.training.folder import Busy
 from dctc.training.logs import LogMode
-from dctc.training.runs import Busy, Finished, Run, execute
+from dctc.training.runs import Finished, Run, execute
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 _WAIT_S = 5.0  # between two looks at a run that another process is at

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dctc.data.english import EnglishDataModule
+from dctc.data.benchmarks import find_benchmarks, find_train_words
+from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
+from dctc.data.root import data_root
 
 # What a run's own data may say of images and labels, which the benchmarks have to share
 _SHARED = ("height", "width", "grayscale", "charset", "protocol", "eval_batch_size", "num_workers")
@@ -24,6 +26,16 @@ class Benchmarks:
 
     names: tuple[str, ...]
     allow_size_mismatch: bool = False
+
+    def present(self) -> set[str]:
+        """Return the names of those that lie below the data root; a test skips the others."""
+        root = data_root()
+        if not root.is_dir():
+            return set()
+        there = {*find_benchmarks(root)[0]}
+        if find_train_words(root):
+            there.add(REAL_TRAIN_WORDS)
+        return there & {*self.names}
 
     def __call__(self, config: dict[str, Any]) -> EnglishDataModule:
         """Return the data module; images and labels are those of the run's own data.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -22,6 +20,7 @@ from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.checkpoints import FINAL
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
+from dctc.training.folder import alone
 from dctc.training.logs import LogMode
 from dctc.training.results import now
 from dctc.training.screen import quiet_lightning
@@ -65,10 +64,6 @@ class Finished:
     records: dict[str, Record]
 
 
-class Busy(OSError):
-    """Another process is at the same run."""
-
-
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
@@ -87,7 +82,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """
     quiet_lightning()
     folder = runs_folder() / run.name
-    with _alone(folder):
+    with alone(folder):
         cli = RecognizerCLI(["--name", run.name, "--log", log, *run.options], run=False)
         try:
             tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
@@ -221,19 +216,3 @@ def options_parser(
     add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
     add("--status", action="store_true", help="say what is done and what is missing; train nothing")
     return parser
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder; processes that the trainer starts rely on that of rank 0."""
-    if getattr(rank_zero_only, "rank", 0):
-        yield
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
-        try:
-            # not flock: loading workers would inherit it, and they outlive a killed run for a while
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise Busy(f"{folder}: another process is at this run") from error
-        yield

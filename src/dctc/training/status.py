@@ -12,6 +12,7 @@ from dctc.reporting.comparison import find_arms
 from dctc.reporting.environment import gpu
 from dctc.reporting.registry import Record, Registry, runs_folder
 from dctc.training.cli import RecognizerCLI
+from dctc.training.real_words import Benchmarks
 from dctc.training.run_key import run_key
 from dctc.training.runs import Run
 from dctc.training.screen import quiet_lightning
@@ -47,13 +48,15 @@ def planned_key(run: Run) -> str | None:
 
 
 def is_done(run: Run, found: OfSet) -> bool:
-    """Say whether the records of a run's arm and seed are its own, and of all its sets.
+    """Say whether the records of a run's arm and seed are its own, and of all further sets.
+
+    Benchmarks that are not there are not missed.
 
     Args:
         run: The run.
         found: The records of that arm and seed, by set.
     """
-    further = {name for test in run.tests for name in getattr(test, "names", ())}
+    further = {n for test in run.tests if isinstance(test, Benchmarks) for n in test.present()}
     if not found or not further <= found.keys():
         return False
     # of words that are not drawn it is not known what they will be; what was scored counts

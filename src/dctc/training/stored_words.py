@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import yaml
 
 from dctc.data.commands.arguments import progress_bar
 from dctc.data.rendered import RenderedDataModule
+from dctc.data.writer import BeingWritten
 from dctc.reporting.registry import runs_folder
 
 DATA = "--data.init_args."
+_WAIT_S = 5.0  # between two looks at words that another process draws
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,20 @@ class StoredWords:
         return f"{DATA}stored={self.folder}"
 
     def write(self) -> None:
-        """Draw those that are missing, with every core.
+        """Draw those that are missing, with every core; wait for another process that does.
 
         Raises:
             ValueError: If the folder holds other words.
             OSError: If the disk is full.
         """
-        data = self.data()
-        with progress_bar("training words", data.sizes["train"]) as show:
-            data.store(self.folder, os.cpu_count() or 1, show)
+        data, said = self.data(), False
+        while True:
+            try:
+                with progress_bar("training words", data.sizes["train"]) as show:
+                    data.store(self.folder, os.cpu_count() or 1, show)
+                return
+            except BeingWritten as error:
+                if not said:
+                    print(error, flush=True)
+                said = True
+                time.sleep(_WAIT_S)

@@ -29,6 +29,21 @@ def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentPa
     return parser
 
 
+def refuse_selection(options: argparse.Namespace, *names: str) -> None:
+    """Refuse options that select runs where none is trained.
+
+    Args:
+        options: What :func:`table_parser` has parsed.
+        names: The options, which are empty where they are not given.
+
+    Raises:
+        ValueError: If one is given at the scale of the paper.
+    """
+    for name in names:
+        if options.scale == "paper" and getattr(options, name):
+            raise ValueError(f"--{name}: scale paper prints the commands of all; choose among them")
+
+
 def run_script(
     options: argparse.Namespace,
     draw: Draw,
