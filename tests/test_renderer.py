@@ -14,6 +14,6 @@ def test_tiny_trains_scores_and_writes_its_table(tmp_path):
         DCTC_DATA=str(tmp_path / "none"),
     )
     assert done.returncode == 0, done.stderr
-    assert "No real words found" in done.stdout
+    assert "No real_train_words found" in done.stdout
     table = (tmp_path / "runs" / "renderer" / "recipes.md").read_text()
     assert "| easy | rendered | 4 |" in table

@@ -326,6 +326,12 @@ def test_without_real_data_rendered_words_stand_in(folders):
     assert "| trained | seeds | rendered 4 |" in table and "a trial, no result" in table
 
 
+@pytest.mark.parametrize("option", [("--only", "scene"), ("--models", "crnn"), ("--seeds", "7")])
+def test_the_paper_scale_takes_no_selection(table1, folders, monkeypatch, option):
+    with pytest.raises(ValueError, match=f"{option[0]}: scale paper prints the commands of all"):
+        call(table1, monkeypatch, "--scale", "paper", *option)
+
+
 def test_the_paper_scale_prints_and_runs_nothing(table1, folders, monkeypatch, capsys):
     (folders / "runs" / "bench").mkdir()
     steps = {"hardware": "GPU X", "rows": [measured_step("svtr_tiny"), measured_step("crnn")]}
