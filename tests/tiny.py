@@ -4,9 +4,11 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import CompletedProcess, run
+from subprocess import CompletedProcess, Popen, run
 from typing import Any
 
 import numpy as np
@@ -226,6 +228,29 @@ class SaysGpu(pl.Callback):
 
     def on_fit_start(self, *_: Any) -> None:
         print("sees GPU", os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+@contextmanager
+def held_by_another(folder: Path, ready: Path) -> Iterator[None]:
+    """Let another process hold the lock of a run's folder; it makes the file ``ready``."""
+    program = f"""
+import pathlib, time
+from dctc.training.folder import alone
+with alone(pathlib.Path({str(folder)!r})):
+    pathlib.Path({str(ready)!r}).touch()
+    time.sleep(600)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    holder = Popen([sys.executable, "-c", program], env=environment)
+    try:
+        deadline = time.monotonic() + 120
+        while not ready.exists():
+            assert holder.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def run_python(*options: str, timeout: float = 180, **environment: str) -> CompletedProcess[str]:

@@ -1,10 +1,6 @@
 import csv
 import json
-import os
 import socket
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -18,7 +14,7 @@ from dctc.reporting.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
 from dctc.training.machine import SyncBatchNorm, end_process_group
 from offline_wandb import wandb_records
-from tiny import config, encode_text, run_python, same_weights, write_config
+from tiny import config, encode_text, held_by_another, run_python, same_weights, write_config
 
 pytestmark = [
     pytest.mark.usefixtures("runs"),
@@ -202,26 +198,9 @@ def test_going_on_takes_a_run_that_was_begun(rendered, runs):
 
 def test_a_run_that_is_being_trained_is_not_moved(rendered, runs, tmp_path):
     main(["fit", rendered, "--name=one", "--log=off"])
-    ready = tmp_path / "ready"
-    program = f"""
-import pathlib, time
-from dctc.training.folder import alone
-with alone(pathlib.Path({str(runs / "one")!r})):
-    pathlib.Path({str(ready)!r}).touch()
-    time.sleep(600)
-"""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    holder = subprocess.Popen([sys.executable, "-c", program], env=environment)
-    try:
-        deadline = time.monotonic() + 120
-        while not ready.exists():
-            assert holder.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        with pytest.raises(SystemExit, match=r"one: another process is at this run"):
-            main(["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"])
-    finally:
-        holder.kill()
-        holder.wait()
+    refused = pytest.raises(SystemExit, match=r"one: another process is at this run")
+    with held_by_another(runs / "one", tmp_path / "ready"), refused:
+        main(["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"])
     assert visible(runs) == ["one"]
 
 

@@ -1,8 +1,6 @@
 import multiprocessing
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -18,7 +16,7 @@ from dctc.training import cli as training_cli
 from dctc.training.folder import alone
 from dctc.training.results import read_readings
 from dctc.training.runs import Run, execute, parse_options
-from tiny import config, write_config
+from tiny import config, held_by_another, write_config
 
 pytestmark = [
     pytest.mark.usefixtures("runs"),
@@ -189,29 +187,12 @@ def test_a_folder_that_is_not_ours_is_set_aside_twice(options, runs):
 
 @pytest.mark.slow
 def test_a_second_process_at_the_same_run_is_refused(options, tmp_path, runs):
-    ready = tmp_path / "ready"
-    program = f"""
-import pathlib, time
-from dctc.training.folder import alone
-with alone(pathlib.Path({str(runs / "one")!r})):
-    pathlib.Path({str(ready)!r}).touch()
-    time.sleep(600)
-"""
-    environment = {**os.environ, "PYTHONPATH": os.path.abspath("src")}
-    holder = subprocess.Popen([sys.executable, "-c", program], env=environment)
-    try:
-        deadline = time.monotonic() + 120
-        while not ready.exists():
-            assert holder.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+    with held_by_another(runs / "one", tmp_path / "ready"):
         with pytest.raises(OSError, match=r"one: another process is at this run"):
             execute(Run("one", options), "off")
         assert not (runs / "one").exists()
         other = execute(Run("two", (*options, "--trainer.max_steps=1")), "off")
         assert other.records["rendered"].n == 5
-    finally:
-        holder.kill()
-        holder.wait()
     assert execute(Run("one", options), "off").records["rendered"].n == 5
 
 
