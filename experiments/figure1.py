@@ -15,6 +15,7 @@ from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.rendered import NAME as RENDERED
 from dctc.data.root import data_root
 from dctc.reporting.spikes import (
+    choose_misread,
     choose_words,
     disagreements,
     gradient_arrays,
@@ -40,11 +41,12 @@ DISTILL_WEIGHT = 0.1  # of the gradient that is drawn; authors' code, default
 
 def word_panels(nets: list[list[Any]], tokenizer: Any, batch: Batch) -> dict[str, np.ndarray]:
     """Return what the panels of a few words of a batch are drawn from."""
-    words = select(batch, choose_words(batch, WORDS))
+    words, net = select(batch, choose_words(batch, WORDS)), nets[0][0]
+    word = select(batch, [choose_misread(net, tokenizer, batch)])
     return {
         "families": np.array([family.title for family in FAMILIES]),
         **word_arrays([row[:DRAWN_SEEDS] for row in nets], tokenizer, words),
-        **gradient_arrays(nets[0][0], tokenizer, words, DISTILL_WEIGHT),
+        **gradient_arrays(net, tokenizer, word, DISTILL_WEIGHT),
     }
 
 

@@ -87,8 +87,11 @@ def test_every_level_is_compared_with_one_of_its_factor(ablations):
             assert len(set(keys)) == len(keys)
             for level in factor.levels:
                 assert (level.against in keys) != (level.against == "")
-                # CTC is what everything is compared with
-                assert (level.against == "") == ("ctc" in level.arm.key.replace("dctc", ""))
+                # CTC is what everything is compared with, the estimates with the likelihood
+                reference = "ctc" in level.arm.key.replace("dctc", "")
+                if factor.key == "estimates":
+                    reference = level.arm.key == "dctc-0.1"
+                assert (level.against == "") == reference
 
 
 def test_the_levels_are_those_asked_for(plan):
@@ -97,6 +100,10 @@ def test_the_levels_are_those_asked_for(plan):
         "weight": ["ctc", *(f"dctc-{w}" for w in ("0.01", "0.03", "0.1", "0.3", "1.0"))],
         "estimator": [
             *("ctc", "dctc-0.1"),
+            *(f"dctc_{name}-0.1" for name in ("posterior", "viterbi", "greedy")),
+        ],
+        "estimates": [
+            "dctc-0.1",
             *(f"dctc_{name}-0.1" for name in ("posterior", "viterbi", "greedy")),
         ],
         "warmup": ["ctc", "dctc-0.1", "dctc-0.1-warmup3125"],
@@ -224,11 +231,11 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     assert sorted(file.name for file in out.glob("*.md")) == [f"{name}.md" for name in names]
     text = (out / "weight.md").read_text()
     assert "| CTC | 3 | 51.00 | 75.00 | - | - | - |" in text
-    assert "| DCTC 0.1 | 3 | 53.00 | 75.00 | CTC | +2.00 ± 2.48 [" in text
-    assert "| DCTC 0.3¹ | 1 | 45.00 | 75.00 | CTC | -5.00 [" in text
+    assert "| DCTC 0.1 | 3 | 53.00 | 75.00 (+0.00) | CTC | +2.00 ± 2.48 [" in text
+    assert "| DCTC 0.3¹ | 1 | 45.00 | 75.00 (+0.00) | CTC | -5.00 [" in text
     assert "Least true difference" in text
     text = (out / "alignment.md").read_text()
-    assert "| DCTC 0.1, true alignment¹ | 1 | 30.00 | 75.00 | CTC | +5.00 [" in text
+    assert "| DCTC 0.1, true alignment¹ | 1 | 30.00 | 75.00 (+0.00) | CTC | +5.00 [" in text
 
 
 def test_status_counts_what_the_comparison_of_losses_has_trained(
@@ -268,7 +275,7 @@ def test_the_script_at_its_smallest(tmp_path, write_lmdb, encode_image):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--only", "nothing"], "--only nothing: there are weight, estimator, warmup, mask"),
+        (["--only", "nothing"], "--only nothing: there are weight, estimator, estimates, warmup"),
         (["--seeds", "0,7"], "--seeds 7: the tables have 0"),
         (["--scale", "small"], "FUNSD, training words: no LMDB folder 'funsd_words_21888' below"),
     ],

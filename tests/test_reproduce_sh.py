@@ -24,7 +24,7 @@ TARGETS = {
     "table3-english": "tiny smoke small",
     "ablations": "tiny smoke small",
     **{f"figure{i}": "tiny smoke small" for i in (1, 2, 3, 4)},
-    "all": "tiny smoke small",
+    "all": "tiny smoke small paper",
     "status": "tiny smoke small",
     "publish": "tiny smoke small",
     "pages": "tiny smoke small",
@@ -110,9 +110,15 @@ def test_a_target_without_the_papers_scale_says_why_and_what_to_do(target):
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
         f"reproduce.sh: no scale 'paper' for {target}, which is planned at small scales only: "
-        f"{TARGETS[target]}; take one of these, or table1, table2 or table3, which print their "
-        f"commands for paper\n"
+        f"{TARGETS[target]}; take one of these, or table1, table2, table3 or all, which print "
+        f"their commands for paper\n"
     )
+
+
+def test_all_of_the_papers_scale_is_the_tables():
+    printed = call("all", "--scale", "paper", "--dry-run").stdout
+    made = [line.split()[2] for line in printed.splitlines() if "experiments/" in line]
+    assert made == [f"experiments/table{k}.py" for k in (1, 2, 3)]
 
 
 def test_scale_without_a_value():

@@ -1,12 +1,15 @@
 """The table of a factor, of made-up hits whose differences are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dctc.reporting.cells import DIFFERENCE
 from dctc.reporting.comparison import Row
-from dctc.reporting.factor_table import factor_table
+from dctc.reporting.factor_table import NED, factor_table
 from dctc.reporting.registry import Record, Registry
+from dctc.reporting.significance import paired_t
 from dctc.reporting.statistics import compare
 
 
@@ -15,13 +18,13 @@ def registry(tmp_path):
     return Registry(tmp_path)
 
 
-def arm(registry, correct, steps=10, samples="same"):
+def arm(registry, correct, steps=10, samples="same", ned=80.0):
     """Return records of 100 samples by seed: of each seed so many are read, the first ones."""
     records = {}
     for seed, count in enumerate(correct):
         hits = np.arange(100) < count
         records[seed] = Record(
-            *("key", "arm", seed, "set", 100, count, 50, 400, 80.0 + seed, {}, "english36"),
+            *("key", "arm", seed, "set", 100, count, 50, 400, ned + seed, {}, "english36"),
             *(registry.write_hits(hits), samples, 1.0, {"steps": steps}),
         )
     return records
@@ -45,7 +48,7 @@ def test_each_level_is_compared_with_its_own_reference(registry):
     assert found["A"] == {
         "seeds": "3",
         "accuracy": "52.00",
-        "NED": "81.00",
+        NED: "81.00",
         "compared with": "-",
         DIFFERENCE: "-",
         "p": "-",
@@ -61,6 +64,20 @@ def test_each_level_is_compared_with_its_own_reference(registry):
     notes = " ".join(table.notes)
     assert f"points: B {b.detectable:.2f}, D {d.detectable:.2f}." in notes
     assert table.notes[-1] == "a note" and "One seed" not in notes
+
+
+def test_ned_stands_with_its_difference_and_the_interval_of_its_t_test(registry):
+    better = arm(registry, (50, 51), ned=82.0)
+    better[1] = replace(better[1], similarity=84.0)
+    rows = [
+        Row("a", "A", "", arm(registry, (50, 52)), {}),
+        Row("b", "B", "", better, {}, "a"),
+        Row("c", "C", "", {1: better[1]}, {}, "a"),
+    ]
+    found = cells(factor_table("Title", registry, rows))
+    test = paired_t(np.array([2.0, 3.0]))
+    assert found["B"][NED] == f"83.00 (+2.50 ± {test.high - 2.5:.2f})"
+    assert found["C¹"][NED] == "84.00 (+3.00)"
 
 
 def test_one_seed_is_marked_and_has_no_p(registry):

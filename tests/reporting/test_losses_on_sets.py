@@ -83,11 +83,14 @@ def test_the_planned_comparison_is_not_corrected(registry, losses, planned, othe
         ).items()
     }
     drawn = {(row[0], row[1]): row[6] for row in differences.rows}
-    for name in ("mean of two", *SIZES):  # the other is then alone
-        assert drawn[name, planned] == p_cell(p[name, planned], "‡")
-        assert drawn[name, other] == p_cell(p[name, other])
+    mean = "mean of two"
+    assert drawn[mean, planned] == p_cell(p[mean, planned], "‡")
+    assert drawn[mean, other] == p_cell(p[mean, other])  # it is then alone
+    for name in SIZES:  # of single sets none was planned
+        corrected = holm({loss: p[name, loss] for loss in (planned, other)})
+        assert {drawn[name, loss] for loss in corrected} == {*map(p_cell, corrected.values())}
         assert drawn[name, "ACE"] == "-"
-    assert f"‡ {planned}: the planned comparison; its p is not corrected." in differences.notes
+    assert any(note.startswith(f"‡ {planned}: the planned comp") for note in differences.notes)
 
 
 def test_a_planned_comparison_of_one_seed_has_no_p(registry, losses):
@@ -109,6 +112,16 @@ def test_what_stands_in_is_used_where_no_set_is_there(registry, losses):
     accuracies, differences = draw(registry, own)
     assert accuracies.columns[2:] == ["other 40"]
     assert {row[0] for row in differences.rows} == {"other"}
+
+
+def test_a_further_set_is_shown_in_no_mean_where_all_arms_have_it(registry, losses):
+    for records in losses.values():
+        records["other"] = records["A"]
+    accuracies, differences = draw(registry, losses)
+    assert accuracies.columns[-2:] == ["other 40", "mean of two"]
+    assert list(dict.fromkeys(row[0] for row in differences.rows))[-1] == "other"
+    del losses["ACE"]["other"]
+    assert "other 40" not in draw(registry, losses)[0].columns
 
 
 def test_one_loss_is_no_comparison(registry, losses):

@@ -9,6 +9,7 @@ from dctc.metrics.localization import Disagreement
 from dctc.reporting.published import load_arrays, save_arrays
 from dctc.reporting.spikes import (
     character_weights,
+    choose_misread,
     choose_words,
     disagreements,
     gradient_arrays,
@@ -79,6 +80,13 @@ def test_the_first_different_words_that_are_long_enough():
     assert select(batch, [3, 1]).label == ["wxyz1", "abc"]
 
 
+def test_the_word_of_the_gradients_is_the_first_long_one_that_is_misread():
+    batch = noise_batch(["ab", "abcd", "wxyz", "qrst"])
+    assert choose_misread(Spikes(["abcd", "wxyz", "qrss"]), TOKENIZER, batch) == 3
+    assert choose_misread(Spikes(["abcd", "wxya", "qrss"]), TOKENIZER, batch) == 2
+    assert choose_misread(Spikes(["abcd", "wxyz", "qrst"]), TOKENIZER, batch) == 1
+
+
 @pytest.fixture
 def arrays():
     words = noise_batch(LABELS)
@@ -86,7 +94,7 @@ def arrays():
     return {
         "families": np.array(["CTC", "DCTC"]),
         **word_arrays(families, TOKENIZER, words),
-        **gradient_arrays(families[0][0], TOKENIZER, words, 0.1),
+        **gradient_arrays(families[0][0], TOKENIZER, select(words, [0]), 0.1),
         "sets": np.array(["rendered"]),
         "pairs": np.array([[0, 1], [0, 2], [1, 2]]),
         "apart": np.array([[[0, 1, 5]], [[10, 0, 2]]]),
@@ -99,6 +107,7 @@ def arrays():
 def test_gradients_of_a_word(arrays):
     gradients, rows = arrays["gradients"], arrays["gradient_rows"].tolist()
     assert rows == ["blank", "a", "b", "others"]  # of abba, each once
+    assert (arrays["gradient_label"], arrays["gradient_reading"]) == ("abba", "abba")
     np.testing.assert_allclose(gradients.sum(1), 0, atol=1e-5)  # of each frame's logits
     # CTC leaves the frames of sure spikes alone; the distillation adds alpha (P - z*) to that
     added = gradients[1] - gradients[0]

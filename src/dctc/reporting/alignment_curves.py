@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dctc.ctc import ESTIMATORS
-from dctc.reporting.cells import t_cell
+from dctc.reporting.cells import detectable_gains_note, t_cell
 from dctc.reporting.figures import COLOURS, FEW_POINTS, MANY_POINTS, Curve, running_mean
 from dctc.reporting.published import Arrays
 from dctc.reporting.significance import NO_TEST, paired_t
@@ -178,15 +178,20 @@ def last_values(arrays: Arrays) -> Table:
         for arm, of_arm in zip(arms, last, strict=True)
         for e, estimator in enumerate(estimators)
     ]
+    tested = {}
     for arm, of_arm in zip(arms[1:], last[1:], strict=True):
         gains = (of_arm - last[0]).transpose(2, 1, 0)  # (e, m, seeds)
         for estimator, of_estimator in zip(estimators, gains, strict=True):
             rows.append([f"{arm} - {arms[0]}", estimator, *map(_gain_cell, of_estimator)])
+            for metric, of_metric in zip(map(str, arrays["metrics"]), of_estimator, strict=True):
+                if (metric, estimator) not in CONSTANT:
+                    tested[f"{metric}, {estimator}"] = of_metric
     notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
     if len(arms) > 1 and last.shape[1] > 1:
         notes.append(
             "Differences: points, ± half the 95 % interval of the paired t-test over seeds."
         )
+        notes.append(detectable_gains_note(tested))
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
     return Table("AACC at the end of training", columns, rows, notes, 2)
 

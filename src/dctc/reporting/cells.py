@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
+from dctc.reporting.power import detectable_over_seeds
 from dctc.reporting.significance import TTest
 from dctc.reporting.statistics import Comparison
 
@@ -94,19 +97,26 @@ def detectable_notes(compared: Mapping[str, Comparison]) -> list[str]:
     Args:
         compared: By title.
     """
-    notes = []
-    for one_seed, test, more in (
-        (False, "the t-test over seeds", _SPREAD),
-        (True, "McNemar's test of one seed", "It allows for samples only."),
-    ):
-        found = [
-            f"{title} {detectable_cell(c.detectable)}"
-            for title, c in compared.items()
-            if (c.seeds == 1) == one_seed
-        ]
-        if found:
-            notes.append(
-                f"Least true difference that {test} finds {FOUND}, in points: "
-                f"{', '.join(found)}. {more}"
-            )
-    return notes
+    found: dict[bool, dict[str, float]] = {False: {}, True: {}}
+    for title, c in compared.items():
+        found[c.seeds == 1][title] = c.detectable
+    tests = {
+        False: ("the t-test over seeds", _SPREAD),
+        True: ("McNemar's test of one seed", "It allows for samples only."),
+    }
+    return [_least(found[one], *tests[one]) for one in tests if found[one]]
+
+
+def detectable_gains_note(gains: Mapping[str, np.ndarray]) -> str:
+    """Say which differences the t-tests of a table find.
+
+    Args:
+        gains: ``(seeds,)`` differences in points, of two seeds or more, by title.
+    """
+    found = {title: detectable_over_seeds(of_seeds) for title, of_seeds in gains.items()}
+    return _least(found, "the t-test over seeds", _SPREAD)
+
+
+def _least(found: Mapping[str, float], test: str, more: str) -> str:
+    listed = ", ".join(f"{title} {detectable_cell(points)}" for title, points in found.items())
+    return f"Least true difference that {test} finds {FOUND}, in points: {listed}. {more}"

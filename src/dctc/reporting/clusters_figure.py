@@ -21,7 +21,7 @@ from dctc.reporting.published import Arrays
 from dctc.reporting.tables import Table
 
 MARKERS = "osD^v"
-WIDTH, CELL = 7.3, 1.75  # inches: of a page; the height of a group
+WIDTH, CELL = 7.3, 2.4  # inches: of a page; the height of a group
 MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better
 
 
@@ -49,7 +49,7 @@ def _font_of(characters: str) -> list[str]:
         known, reason = find_fonts(SYSTEM), "no font of the machine draws all of them"
     except ValueError as error:
         known, reason = [], str(error)
-    for font in known:
+    for font in sorted(known, key=lambda font: "hei" not in font.family.lower()):  # of even strokes
         if font.covers(characters):
             font_manager.fontManager.addfont(font.path)
             return [font_manager.FontProperties(fname=font.path).get_name()]
@@ -142,7 +142,7 @@ def _draw_group(
         ncols=len(group),
         handletextpad=0.0,
         columnspacing=1.0,
-        prop={"family": ["monospace", *font], "size": 10},
+        prop={"family": ["monospace", *font], "size": 13},
     )
 
 
@@ -154,7 +154,7 @@ def _draw_plane(
         axes.scatter(
             own[:, 0],
             own[:, 1],
-            s=9,
+            s=16,
             color=colour,
             marker=marker,
             alpha=0.7,
@@ -162,5 +162,7 @@ def _draw_plane(
             label=names[character],
         )
     axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")  # as distances are what the plane shows
+    axes.margins(0.08)
     for spine in axes.spines.values():
         spine.set_color("#BBBBBB")

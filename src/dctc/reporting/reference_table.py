@@ -45,8 +45,8 @@ def reference_table(
         sets: Names of the sets.
         means: Sets of each mean in which every set counts the same; one that lacks a set is left
             out.
-        planned: Loss whose comparison was planned as the only one: its p is not corrected, nor
-            counted where those of the others are.
+        planned: Loss whose comparison on the means was planned as the only one: its p is not
+            corrected there, nor counted where those of the others are.
         notes: Lines below the table.
 
     Raises:
@@ -60,7 +60,7 @@ def reference_table(
             {
                 arm.loss: of_arm[name].comparison.p
                 for arm, of_arm in zip(arms, found, strict=True)
-                if arm.loss != planned
+                if not (arm.loss == planned and name in means)
             }
         )
         for name in names
@@ -71,7 +71,7 @@ def reference_table(
             contrast = of_arm[name]
             c = contrast.comparison
             p = p_cell(corrected[name].get(arm.loss))
-            if arm.loss == planned:
+            if arm.loss == planned and name in means:
                 p = p_cell(c.p, UNCORRECTED)
             rows.append(
                 [
@@ -87,9 +87,10 @@ def reference_table(
             )
     columns = ["on", "loss", "seeds", reference.loss, "own", DIFFERENCE, "p", "detectable"]
     explained = [_EXPLAINED]
-    if planned in {arm.loss for arm in arms}:
+    if planned in {arm.loss for arm in arms} and {*means} & {*names}:
         explained.append(
-            f"{UNCORRECTED} {planned}: the planned comparison; its p is not corrected."
+            f"{UNCORRECTED} {planned}: the planned comparison; its p is not corrected. The rows of "
+            f"single sets were not planned."
         )
     explained += detectable_column_notes(
         *(of_arm[name].comparison for name in names for of_arm in found)

@@ -19,6 +19,7 @@ from dctc.metrics.localization import (
     disagreement,
 )
 from dctc.text import CTCTokenizer
+from dctc.text.decode import greedy_decode
 
 SHORTEST = 4  # characters of a word that is drawn
 
@@ -77,6 +78,30 @@ def choose_words(batch: Batch, count: int) -> list[int]:
     return list(chosen.values())[:count]
 
 
+@torch.no_grad()
+def choose_misread(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> int:
+    """Return the first sample of a batch, as long as those that are drawn, that a net misreads.
+
+    A word that is read leaves CTC's gradient next to nothing. Where all are read, the first one.
+
+    Args:
+        net: A CTC net in evaluation mode.
+        tokenizer: Maps the labels to classes.
+        batch: Labelled images, one of which has :data:`SHORTEST` characters.
+    """
+    long = choose_words(batch, len(batch.label))
+    words = select(batch, long)
+    for i, label, reading in zip(long, words.label, _read(net, tokenizer, words), strict=True):
+        if reading != label:
+            return i
+    return long[0]
+
+
+def _read(net: Any, tokenizer: CTCTokenizer, words: Batch) -> list[str]:
+    frames = net.frames(words.width).clamp(min=1)
+    return [tokenizer.decode(read.classes) for read in greedy_decode(net(words.image), frames)]
+
+
 def select(batch: Batch, chosen: Sequence[int]) -> Batch:
     """Return some samples of a batch; extents and second views are left out."""
     return Batch(
@@ -118,25 +143,25 @@ def word_arrays(
 
 
 def gradient_arrays(
-    net: Any, tokenizer: CTCTokenizer, words: Batch, distill_weight: float
+    net: Any, tokenizer: CTCTokenizer, word: Batch, distill_weight: float
 ) -> dict[str, np.ndarray]:
-    """Return the gradients of CTC and of DCTC with respect to one net's logits for the first word.
+    """Return the gradients of CTC and of DCTC with respect to one net's logits for a word.
 
     Args:
         net: A CTC net in evaluation mode.
         tokenizer: Maps the labels to classes.
-        words: The first word is taken.
+        word: One sample.
         distill_weight: alpha of DCTC.
 
     Returns:
         ``gradients`` ``(2, r, t)`` float32 and ``gradient_rows`` ``(r,)``: the blank, the distinct
-        characters of the label, and the sum over all other classes; ``distill_weight``.
+        characters of the label, and the sum over all other classes; ``distill_weight``;
+        ``gradient_label`` and ``gradient_reading``, what the word says and what the net reads.
     """
-    word = select(words, [0])
     targets, lengths = tokenizer.encode(word.label)
     frames = net.frames(word.width).clamp(min=1)
     with torch.no_grad():
-        logits = net(word.image)
+        logits, [reading] = net(word.image), _read(net, tokenizer, word)
     distinct = list(dict.fromkeys(word.label[0]))
     classes = [0, *(tokenizer.encode([c])[0].item() for c in distinct)]
     found = []
@@ -151,4 +176,6 @@ def gradient_arrays(
         "gradients": torch.stack(found).numpy().astype(np.float32),
         "gradient_rows": np.array(["blank", *distinct, "others"]),
         "distill_weight": np.array(distill_weight),
+        "gradient_label": np.array(word.label[0]),
+        "gradient_reading": np.array(reading),
     }

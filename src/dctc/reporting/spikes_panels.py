@@ -19,6 +19,7 @@ APART |= {"markersize": 5, "markeredgewidth": 0}
 FONT_SIZE = 7.5
 
 BAND = 0.5  # half the height of the image in a panel, in units of the largest weight
+LEAST = 0.03  # weight that is drawn
 LETTER = 0.055  # width of a letter, as a share of that of a panel
 LEVEL = 0.36  # height of a line of letters
 
@@ -75,22 +76,15 @@ def draw_word(
         alpha=0.85,
         interpolation="nearest",
     )
-    centres = np.arange(t) + 0.5
     for j in range(len(label)):
         first, second = int(frames[0, j]), int(frames[1, j])
         style = APART if abs(first - second) > TOLERANCE else CLOSE
         for side, weight in zip((1, -1), weights[:, j].astype(float), strict=True):
             edge = side * BAND
-            axes.fill_between(
-                centres,
-                edge,
-                edge + side * weight,
-                step="mid",
-                facecolor=(style["color"], 0.45),
-                edgecolor=style["color"],
-                hatch="////" if style is APART else None,
-                linewidth=0,
-            )
+            heights = np.where(weight >= LEAST, edge + side * weight, np.nan)
+            outline = {"color": style["color"], "linestyle": style["linestyle"]}
+            axes.stairs(heights, baseline=edge, fill=True, color=style["color"], alpha=0.3)
+            axes.stairs(heights, baseline=edge, linewidth=0.8, **outline)
         if NOWHERE not in (first, second):
             axes.plot([first + 0.5, second + 0.5], [BAND, -BAND], linewidth=1.4, **style)
     for side, of_net in zip((1, -1), frames, strict=True):
@@ -112,29 +106,36 @@ def draw_word(
 
 
 def draw_gradients(figure: Any, arrays: Arrays) -> None:
-    """Draw the gradients of CTC and of DCTC side by side, each on a scale of its own.
+    """Draw the gradients of CTC and of DCTC on one scale, and what DCTC adds on its own.
 
     Args:
         figure: A figure or a part of one.
-        arrays: Of :func:`dctc.reporting.spikes.gradient_arrays`, and ``labels``.
+        arrays: Of :func:`dctc.reporting.spikes.gradient_arrays`.
     """
     rows = [str(row) for row in arrays["gradient_rows"]]
-    titles = ("CTC", f"DCTC with weight {float(arrays['distill_weight']):g}")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, gradient, title in zip(panels, arrays["gradients"], titles, strict=True):
-        most = float(np.abs(gradient).max()) or 1.0
-        drawn = axes.imshow(gradient, aspect="auto", cmap="PuOr_r", vmin=-most, vmax=most)
-        axes.set_title(f"{title}: up to {most:.2g}", fontsize=8)
+    ctc, dctc = arrays["gradients"]
+    most = float(np.abs(arrays["gradients"]).max())
+    weight = f"{float(arrays['distill_weight']):g}"
+    drawn = {
+        "CTC": (ctc, most),
+        f"DCTC with weight {weight}": (dctc, most),
+        "DCTC - CTC": (dctc - ctc, float(np.abs(dctc - ctc).max())),
+    }
+    panels = figure.subplots(1, len(drawn), sharey=True)
+    for axes, (title, (gradient, highest)) in zip(panels, drawn.items(), strict=True):
+        reach = highest or 1.0
+        image = axes.imshow(gradient, aspect="auto", cmap="PuOr_r", vmin=-reach, vmax=reach)
+        axes.set_title(title, fontsize=8)
         axes.set_yticks(range(len(rows)), rows, family="monospace", parse_math=False)
         axes.tick_params(labelsize=FONT_SIZE)
         axes.set_xlabel("frame", fontsize=FONT_SIZE)
         for row in range(1, len(rows)):
             axes.axhline(row - 0.5, color="#CCCCCC", linewidth=0.5)
-        bar = figure.colorbar(drawn, ax=axes, pad=0.02, ticks=[-most, 0, most], format="%.2g")
+        bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-reach, 0, reach], format="%.2g")
         bar.ax.tick_params(labelsize=FONT_SIZE)
-    word = str(arrays["labels"][0])
+    label, reading = str(arrays["gradient_label"]), str(arrays["gradient_reading"])
     figure.suptitle(
-        f"d loss / d logit of one CTC net on {word!r}; each panel has a scale of its own",
+        f"d loss / d logit of one CTC net on {label!r}, which it reads as {reading!r}",
         fontsize=9,
         parse_math=False,
     )

@@ -120,6 +120,13 @@ def factors(scale: Scale) -> tuple[Factor, ...]:
         "Estimator of z*",
         (CTC, dctc(ALPHA, title=", likelihood estimate"), *estimators),
     )
+    likelihood = dctc(ALPHA, title=", likelihood estimate", against="")
+    estimates = Factor(
+        "estimates",
+        "Estimators of z* against the likelihood",
+        (likelihood, *(replace(level, against=likelihood.arm.key) for level in estimators)),
+        ("The nets of the table above. Which estimate is best was not planned to be tested so.",),
+    )
     half = scale.steps // 2
     warmup = Factor(
         "warmup",
@@ -202,7 +209,7 @@ def factors(scale: Scale) -> tuple[Factor, ...]:
             "test images are as they are everywhere.",
         ),
     )
-    return (weight, estimator, warmup, mask, words, length, noise, true_alignment())
+    return (weight, estimator, estimates, warmup, mask, words, length, noise, true_alignment())
 
 
 # Labels after english36; dctc data stats --frames 8 gives the shares

@@ -14,6 +14,7 @@ from dctc.reporting.cells import (
     DIFFERENCE_NOTE,
     detectable_cell,
     detectable_column_notes,
+    detectable_gains_note,
     difference_cell,
     p_cell,
     t_cell,
@@ -87,12 +88,15 @@ def edits_table(registry: Registry) -> Table | None:
     Args:
         registry: Where the records lie.
     """
-    rows = []
+    rows, tested = [], {}
     for of in _tested(registry):
         cells = [of.name, str(len(of.seeds))]
         for measure in ("ned", "cer"):
             first, second = (_over_seeds(arm, of, measure) for arm in of.pair)
-            test = paired_t(second - first) if len(of.seeds) > 1 else NO_TEST
+            test = NO_TEST
+            if len(of.seeds) > 1:
+                test = paired_t(second - first)
+                tested[f"{measure.upper()} of {of.name}"] = second - first
             gain = t_cell(float((second - first).mean()), test)
             cells += [f"{first.mean():.2f}", f"{second.mean():.2f}", gain, p_cell(test.p)]
         rows.append(cells)
@@ -103,7 +107,8 @@ def edits_table(registry: Registry) -> Table | None:
         for measure in ("NED", "CER")
         for head in (f"CTC {measure}", f"DCTC {measure}", f"{measure} difference ± t", "p")
     ]
-    return Table(f"NED and CER: {MODEL}", ["on", "seeds", *heads], rows, [_EDITS])
+    notes = [_EDITS, *([detectable_gains_note(tested)] if tested else [])]
+    return Table(f"NED and CER: {MODEL}", ["on", "seeds", *heads], rows, notes)
 
 
 def _over_seeds(arm: ModelArm, of: Tested, measure: str) -> np.ndarray:

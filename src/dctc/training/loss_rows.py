@@ -31,10 +31,9 @@ def table_rows(study: WeightSearch, found: Found, chosen: Mapping[str, str]) -> 
 
 
 def rival_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return DCTC, and the losses of others that train as it does, as rows compared with it."""
+    """Return DCTC, and what else trains on the same images, as rows compared with it."""
     return [
         replace(row, reference="" if row.key == "dctc" else "dctc")
         for row in rows
-        if row.key == "dctc"
-        or (row.reference == REFERENCE and not row.alone and not row.key.startswith("dctc_"))
+        if row.key == "dctc" or (row.reference == REFERENCE and not row.alone)
     ]
