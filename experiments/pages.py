@@ -19,7 +19,7 @@ from dctc.reporting.pages import fill
 from dctc.reporting.published import PUBLISHED, load_arrays
 from dctc.reporting.registry import Registry
 from dctc.reporting.spikes_figure import rate_table
-from dctc.training.headline import edits_table, headline_table
+from dctc.training.headline import edits_table, headline_table, parts_table
 
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")
@@ -29,6 +29,12 @@ FIGURES = {
     "figure3": last_values,
     "figure4": cohesion_table,
     "figure4-chinese": cohesion_table,
+}
+# All tables in one
+HEADLINES = {
+    "headline": headline_table,
+    "headline-edits": edits_table,
+    "headline-parts": parts_table,
 }
 SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
 
@@ -45,7 +51,7 @@ def tables() -> dict[str, str]:
                 runpy.run_path(str(script), run_name="__main__")
             for file in sorted((Path(folder) / name).glob("*.md")):
                 found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
-    for name, draw in (("headline", headline_table), ("headline-edits", edits_table)):
+    for name, draw in HEADLINES.items():
         if table := draw(Registry(RESULTS)):
             found[name] = table.markdown()
     for name, draw_numbers in FIGURES.items():

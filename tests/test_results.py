@@ -19,8 +19,9 @@ SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: f"{r.arm}-{r.seed}-{r.set}")
-def test_hits_add_up_to_the_record(record):
+def test_hits_and_parts_of_edits_add_up_to_the_record(record):
     assert RESULTS.read_hits(record).sum() == record.correct
+    assert sum(record.about.get("edit_parts", {"all": record.edits}).values()) == record.edits
 
 
 def test_the_readers_mean_is_that_of_its_records():

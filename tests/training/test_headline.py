@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from dctc.metrics.edit_distance import EditOperations
 from dctc.reporting.cells import p_cell
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.statistics import compare
-from dctc.training.headline import edits_table, headline_table
+from dctc.training.headline import edits_table, headline_table, parts_table
 from dctc.training.scene_runs import SIX
 
 ARMS = (("ctc", 0.5), ("dctc", 0.6))
@@ -23,12 +24,16 @@ def registry(tmp_path):
 def put(registry):
     rng = np.random.default_rng(1)
 
-    def put(arm, name, share, seeds=(0, 1, 2), similarity=(0.9, 0.9, 0.9)):
+    def put(arm, name, share, seeds=(0, 1, 2), similarity=(0.9, 0.9, 0.9), dropped=None):
         hits = rng.random((len(seeds), 200)) < share
         for seed, own, alike in zip(seeds, hits, similarity, strict=False):
             correct = int(own.sum())
             counts = (200, correct, 200 - correct, 1000, alike * 200, {}, "english36")
-            stored = (registry.write_hits(own), name, 1.0, {"steps": 10})
+            about = {"steps": 10}
+            if dropped and dropped[seed] is not None:
+                parts = (correct - 100, dropped[seed], 300 - 2 * correct - dropped[seed])
+                about["edit_parts"] = EditOperations(*parts)._asdict()
+            stored = (registry.write_hits(own), name, 1.0, about)
             registry.append(Record(f"{arm}{seed}", arm, seed, name, *counts, *stored))
         return hits
 
@@ -99,3 +104,19 @@ def test_ned_and_cer_of_the_same_seeds_and_sets(registry, put):
 def test_without_both_losses_there_are_no_edits(registry, put):
     put("table2/small_resnet-ctc", "rendered", 0.5)
     assert edits_table(registry) is None
+
+
+def test_what_the_edits_are_of_the_seeds_whose_records_say_it(registry, put):
+    assert parts_table(registry) is None
+    put("table2/small_resnet-ctc", "rendered", 0.5, dropped=(20, 30, None))
+    put("table2/small_resnet-dctc", "rendered", 0.5, dropped=(25, 45, 50))
+    put("table1/small_resnet-ctc", SIX[0], 0.5, dropped=(1, 2, 3))
+    table = parts_table(registry)
+    assert [row[:3] for row in table.rows] == [
+        ["Chinese lines, rendered", called, "2"]
+        for called in ("read as others", "dropped", "added")
+    ]
+    test = ttest_1samp([0.5, 1.5], 0.0)
+    half = np.ptp(test.confidence_interval(0.95)) / 2
+    # of 1,000 characters
+    assert table.rows[1][3:] == ["2.50", "3.50", f"+1.00 ± {half:.2f}", p_cell(test.pvalue)]

@@ -47,6 +47,9 @@ def test_records_hold_hand_counts(tmp_path):
     assert (a.set, a.n, a.correct, a.edits, a.characters) == ("a", 3, 1, 3, 10)
     assert a.similarity == pytest.approx(1 + 1 / 3 + 3 / 4)
     assert a.drops == {"empty label": 4}
+    # "tow" of "two": rapidfuzz drops a character and adds it again
+    assert a.about["edit_parts"] == {"substitutions": 0, "deletions": 2, "insertions": 1}
+    assert b.about["edit_parts"] == {"substitutions": 0, "deletions": 1, "insertions": 0}
     assert (b.set, b.n, b.correct, b.edits, b.characters, b.similarity) == ("b", 1, 0, 1, 1, 0.0)
     assert b.drops == {CORRUPT: 5 + 2}
     for record in (a, b):

@@ -13,7 +13,8 @@ import torch
 import torch.distributed
 
 from dctc.data.batch import Corrupt
-from dctc.metrics import edit_distance, normalized_similarity
+from dctc.metrics import normalized_similarity
+from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.reporting.environment import environment
 from dctc.reporting.registry import Record, Registry, samples_key
 from dctc.training.module import RecognizerModule
@@ -97,6 +98,8 @@ class ResultsWriter(pl.Callback):
         outcomes.sort(key=lambda outcome: _position(outcome.key))
         hits = [o.prediction == o.label for o in outcomes]
         write_readings(self.readings / f"{name}.tsv", outcomes)
+        operations = [EditOperations(0, 0, 0), *map(_operations, outcomes)]
+        parts = EditOperations(*map(sum, zip(*operations, strict=True)))
         drops = Counter(_drops(trainer, name))
         if corrupt:
             drops[CORRUPT] += len(corrupt)
@@ -107,7 +110,7 @@ class ResultsWriter(pl.Callback):
             set=name,
             n=len(outcomes),
             correct=sum(hits),
-            edits=sum(edit_distance(o.prediction, o.label) for o in outcomes),
+            edits=sum(parts),
             characters=sum(len(o.label) for o in outcomes),
             similarity=sum(normalized_similarity(o.prediction, o.label) for o in outcomes),
             drops=dict(drops),
@@ -121,8 +124,13 @@ class ResultsWriter(pl.Callback):
                 **_source(trainer),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
+                "edit_parts": parts._asdict(),
             },
         )
+
+
+def _operations(outcome: Outcome) -> EditOperations:
+    return edit_operations(outcome.prediction, outcome.label)
 
 
 def write_readings(file: Path, outcomes: list[Outcome]) -> None:
