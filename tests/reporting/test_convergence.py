@@ -35,7 +35,7 @@ def test_each_step_is_compared_over_the_seeds_that_have_curves(tmp_path, row, pu
     publish_curve("ctc", 2, [0.0, 0.0])  # seed 2 lacks the other curve, seed 3 both
     rows = row("ctc", range(4)), row("dctc", range(4))
     table = convergence_table("T", tmp_path, *rows, ["The end."])
-    assert table.columns == ["steps", "CTC", "DCTC", "difference", "p", "detectable"]
+    assert table.columns == ["steps", "CTC", "DCTC", "difference ± t", "p", "detectable"]
     assert [cells[:3] for cells in table.rows] == [
         ["100", "37.50", "50.00"],
         ["200", "75.00", "93.75"],
@@ -45,7 +45,7 @@ def test_each_step_is_compared_over_the_seeds_that_have_curves(tmp_path, row, pu
     corrected = {smaller: min(1, 2 * smaller), larger: max(min(1, 2 * smaller), larger)}
     assert [cells[4] for cells in table.rows] == [f"{corrected[x]:.3f}" for x in p]
     low, high = stats.ttest_rel(dctc[:, 1], ctc[:, 1]).confidence_interval(0.95)
-    assert table.rows[1][3] == f"+18.75 [{100 * low:+.2f}, {100 * high:+.2f}]"
+    assert table.rows[1][3] == f"+18.75 ± {100 * (high - low) / 2:.2f}"
     # 2 seeds: the effect found with 80 % by the noncentral t
     least = [detectable_over_seeds(100 * (dctc - ctc)[:, i]) for i in range(2)]
     assert [cells[5] for cells in table.rows] == [f"{x:.2f}" for x in least]

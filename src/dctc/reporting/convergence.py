@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dctc.reporting.cells import DETECTABLE_NOTE, detectable_cell, interval_cell, p_cell
+from dctc.reporting.cells import DETECTABLE_NOTE, detectable_cell, p_cell, t_cell
 from dctc.reporting.comparison import Row
 from dctc.reporting.figures import read_metrics, read_parts
 from dctc.reporting.hardware import row_hardware
@@ -19,9 +19,9 @@ from dctc.reporting.tables import Table
 METRIC = "val/accuracy"
 _EXPLAINED = (
     "Percent of the validation words, means over {seeds} seeds, read after so many steps. "
-    "Difference: points, with the 95 % interval of the paired t-test over seeds; p: of that test, "
-    "corrected for the number of steps in this table (Holm). Unknown (p -) where the differences "
-    "of the seeds are all equal."
+    "Difference: points, ± half the 95 % interval of the paired t-test over seeds; p: of that "
+    "test, corrected for the number of steps in this table (Holm). Unknown (p -) where the "
+    "differences of the seeds are all equal."
 )
 
 
@@ -57,13 +57,13 @@ def convergence_table(
             f"{step + 1:,}",  # logged as the number of steps before it
             f"{a[:, i].mean():.2f}",
             f"{b[:, i].mean():.2f}",
-            interval_cell((b - a)[:, i].mean(), tests[str(step)].low, tests[str(step)].high, "+"),
+            t_cell(float((b - a)[:, i].mean()), tests[str(step)]),
             p_cell(p.get(str(step))),
             detectable_cell(detectable_over_seeds((b - a)[:, i])),
         ]
         for i, step in enumerate(steps)
     ]
-    columns = ["steps", first.title, second.title, "difference", "p", "detectable"]
+    columns = ["steps", first.title, second.title, "difference ± t", "p", "detectable"]
     hardware = row_hardware([first, second])
     explained = [_EXPLAINED.format(seeds=len(pairs)), DETECTABLE_NOTE, *hardware]
     return Table(title, columns, cells, [*explained, *notes])
