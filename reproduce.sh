@@ -21,7 +21,7 @@ figure1         tiny,smoke,small        where nets of other seeds read each char
 figure2         tiny,smoke,small        the scheme of DCTC
 figure3         tiny,smoke,small        AACC of each estimator of z* during training
 figure4         tiny,smoke,small        features of confused characters
-all             tiny,smoke,small,paper  every table and figure, one after the other
+all             tiny,smoke,small,paper  every table and figure, one after the other (paper: the tables)
 status          tiny,smoke,small        which runs of them are done, and how long the others take
 publish         tiny,smoke,small        copy finished runs and figures into experiments/results
 pages           tiny,smoke,small        write the tables of experiments/results into its README.md

@@ -37,6 +37,7 @@ TABLE3 = (
     "ctc_augmented",
 )
 TABLE1 = tuple(arm.key for arm in both_losses(MODEL))
+COMMON = {f"dctc-{ALPHA}", *TABLE1}  # what is compared with CTC in every factor
 
 SCALES = {
     "tiny": Scale(
@@ -144,8 +145,9 @@ def draw(plan: Plan, registry: Registry, log: LogMode, console: Console) -> None
     tables: dict[str, Table] = {}
     for factor in plan.factors():
         rows = list(plan.rows(factor, found))
-        # CTC and DCTC as all factors have them say nothing of one: a third row does
-        if sum(bool(row.tested) for row in rows) > 2:
+        tested = {row.key for row in rows if row.tested}
+        # CTC and DCTC as all factors have them say nothing of one: another comparison does
+        if any({row.key, row.reference} <= tested and row.key not in COMMON for row in rows):
             title = f"{factor.title} ({RENDERED if factor.scene else plan.words.sets[1]})"
             notes = [*factor.notes, *(plan.words.notes if not factor.scene else [])]
             if plan.scale != "small":

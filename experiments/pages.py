@@ -30,7 +30,7 @@ FIGURES = {
     "figure4": cohesion_table,
     "figure4-chinese": cohesion_table,
 }
-# All tables in one
+# Over tables 1 to 3
 HEADLINES = {
     "headline": headline_table,
     "headline-edits": edits_table,

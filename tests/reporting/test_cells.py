@@ -48,7 +48,7 @@ def test_a_difference_has_both_intervals_and_with_one_seed_the_bootstraps():
 def test_what_is_detectable_is_said_apart_for_the_two_tests():
     found = {"A": comparison(), "B": comparison(seeds=1), "C": comparison(8, math.nan)}
     seeds, samples = detectable_notes(found)
-    assert "the t-test over seeds" in seeds and "in points: A 0.50, C -. It takes the" in seeds
+    assert "the t-test over seeds" in seeds and "in points: A 0.50; C -. It takes the" in seeds
     assert "McNemar's test of one seed" in samples and "in points: B 0.50. It allows" in samples
     for note in (seeds, samples):
         assert "at the 5 % level before correction" in note

@@ -161,7 +161,7 @@ def test_seeds_without_spread_have_no_p_and_do_not_count(registry, score):
     hits = (np.stack([registry.read_hits(r) for r in rows[i].tested.values()]) for i in (0, 2))
     assert found["FOCAL"]["p"] == p_cell(compare(*hits).p)
     notes = " ".join(table.notes)
-    assert "Corrected for 1 comparison (Holm)." in notes and "in points: DCTC -, FOCAL " in notes
+    assert "Corrected for 1 comparison (Holm)." in notes and "in points: DCTC -; FOCAL " in notes
 
 
 def test_another_reference_is_marked_and_named(registry, score):

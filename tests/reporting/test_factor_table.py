@@ -62,7 +62,7 @@ def test_each_level_is_compared_with_its_own_reference(registry):
     smaller, larger = sorted((b.p, d.p))
     assert {found["B"]["p"], found["D"]["p"]} == {f"{2 * smaller:.3f}", f"{larger:.3f}"}
     notes = " ".join(table.notes)
-    assert f"points: B {b.detectable:.2f}, D {d.detectable:.2f}." in notes
+    assert f"points: B {b.detectable:.2f}; D {d.detectable:.2f}." in notes
     assert table.notes[-1] == "a note" and "One seed" not in notes
 
 

@@ -6,6 +6,7 @@ from scipy.stats import ttest_1samp
 
 from dctc.metrics.edit_distance import EditOperations
 from dctc.reporting.cells import p_cell
+from dctc.reporting.power import detectable_over_seeds
 from dctc.reporting.registry import Record, Registry
 from dctc.reporting.significance import holm
 from dctc.reporting.statistics import compare
@@ -38,6 +39,11 @@ def put(registry):
         return hits
 
     return put
+
+
+def parts(registry, arm, seed):
+    (record,) = (r for r in registry.records() if (r.arm, r.seed) == (arm, seed))
+    return record.about["edit_parts"]
 
 
 def registry_cer(registry, arm, seed):
@@ -93,6 +99,8 @@ def test_ned_and_cer_of_the_same_seeds_and_sets(registry, put):
     assert table.rows[0][2:5] == ["90.00", "89.67", f"-0.33 ± {half:.2f}"]
     assert table.rows[0][5] == p_cell(test.pvalue)
     assert table.rows[1][2:4] == ["90.00", "92.50"]
+    least = detectable_over_seeds(gains)
+    assert f"in points: NED of scene words, six-set mean {least:.2f}; CER of" in table.notes[1]
     # 200 less the correct ones of 1,000 characters; of the Chinese lines only the common seeds
     cer = {
         loss: np.mean([registry_cer(registry, f"table2/small_resnet-{loss}", s) for s in (0, 1)])
@@ -119,4 +127,20 @@ def test_what_the_edits_are_of_the_seeds_whose_records_say_it(registry, put):
     test = ttest_1samp([0.5, 1.5], 0.0)
     half = np.ptp(test.confidence_interval(0.95)) / 2
     # of 1,000 characters
-    assert table.rows[1][3:] == ["2.50", "3.50", f"+1.00 ± {half:.2f}", p_cell(test.pvalue)]
+    least = f"{detectable_over_seeds(np.array([0.5, 1.5])):.2f}"
+    assert table.rows[1][3:] == ["2.50", "3.50", f"+1.00 ± {half:.2f}", p_cell(test.pvalue), least]
+    for row, kind in ((table.rows[0], "substitutions"), (table.rows[2], "insertions")):
+        for cell, loss in zip(row[3:5], ("ctc", "dctc"), strict=True):
+            found = [parts(registry, f"table2/small_resnet-{loss}", seed)[kind] for seed in (0, 1)]
+            assert float(cell) == pytest.approx(np.mean(found) / 10, abs=0.0051)
+
+
+def test_parts_of_edits_of_several_sets_of_one_seed_and_of_an_ablation(registry, put):
+    for k, name in enumerate(SIX):
+        put("table1/small_resnet-ctc", name, 0.5, seeds=(0,), dropped=(6 * k,))
+        put("table1/small_resnet-dctc", name, 0.5, seeds=(0,), dropped=(6 * k + 10,))
+    put("ablations/ctc-w32", "FUNSD", 0.5, dropped=(10, 10, 10))
+    put("ablations/dctc-0.1-w32", "FUNSD", 0.5, dropped=(20, 20, 30))
+    dropped = {row[0]: row[2:] for row in parts_table(registry).rows if row[1] == "dropped"}
+    assert dropped["scene words, six-set mean"] == ["1", "1.50", "2.50", "+1.00", "-", "-"]
+    assert dropped["FUNSD, 8 frames"][:3] == ["3", "1.00", "2.33"]

@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dctc.ctc import ESTIMATORS
-from dctc.reporting.cells import detectable_gains_note, t_cell
+from dctc.reporting.cells import detectable_gains_note, gains_cell
 from dctc.reporting.figures import COLOURS, FEW_POINTS, MANY_POINTS, Curve, running_mean
 from dctc.reporting.published import Arrays
-from dctc.reporting.significance import NO_TEST, paired_t
 from dctc.reporting.tables import Table
 
 # Name, and the unit of its share; see dctc.metrics.alignment
@@ -182,10 +181,10 @@ def last_values(arrays: Arrays) -> Table:
     for arm, of_arm in zip(arms[1:], last[1:], strict=True):
         gains = (of_arm - last[0]).transpose(2, 1, 0)  # (e, m, seeds)
         for estimator, of_estimator in zip(estimators, gains, strict=True):
-            rows.append([f"{arm} - {arms[0]}", estimator, *map(_gain_cell, of_estimator)])
+            rows.append([f"{arm} - {arms[0]}", estimator, *map(gains_cell, of_estimator)])
             for metric, of_metric in zip(map(str, arrays["metrics"]), of_estimator, strict=True):
                 if (metric, estimator) not in CONSTANT:
-                    tested[f"{metric}, {estimator}"] = of_metric
+                    tested[f"{arm} {metric} {estimator}"] = of_metric
     notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
     if len(arms) > 1 and last.shape[1] > 1:
         notes.append(
@@ -194,7 +193,3 @@ def last_values(arrays: Arrays) -> Table:
         notes.append(detectable_gains_note(tested))
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
     return Table("AACC at the end of training", columns, rows, notes, 2)
-
-
-def _gain_cell(gains: np.ndarray) -> str:
-    return t_cell(float(gains.mean()), paired_t(gains) if len(gains) > 1 else NO_TEST)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dctc.reporting.power import detectable_over_seeds
-from dctc.reporting.significance import TTest
+from dctc.reporting.significance import NO_TEST, TTest, paired_t
 from dctc.reporting.statistics import Comparison
 
 UNKNOWN = "-"
@@ -80,6 +80,15 @@ def t_cell(mean: float, test: TTest) -> str:
     return f"{mean:+.2f} ± {(test.high - test.low) / 2:.2f}"
 
 
+def gains_cell(gains: np.ndarray) -> str:
+    """Return the mean of differences and half the interval of their t-test; of one, it alone.
+
+    Args:
+        gains: ``(seeds,)``.
+    """
+    return t_cell(float(gains.mean()), paired_t(gains) if len(gains) > 1 else NO_TEST)
+
+
 def detectable_cell(points: float) -> str:
     """Return the least difference that is found; ``-`` of nan."""
     return UNKNOWN if math.isnan(points) else f"{points:.2f}"
@@ -118,5 +127,5 @@ def detectable_gains_note(gains: Mapping[str, np.ndarray]) -> str:
 
 
 def _least(found: Mapping[str, float], test: str, more: str) -> str:
-    listed = ", ".join(f"{title} {detectable_cell(points)}" for title, points in found.items())
+    listed = "; ".join(f"{title} {detectable_cell(points)}" for title, points in found.items())
     return f"Least true difference that {test} finds {FOUND}, in points: {listed}. {more}"

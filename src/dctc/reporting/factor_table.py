@@ -12,20 +12,20 @@ from dctc.reporting.cells import (
     UNKNOWN,
     detectable_notes,
     difference_cell,
+    gains_cell,
     p_cell,
-    t_cell,
 )
 from dctc.reporting.comparison import ONE_SEED, Row, compare_rows, mark_one_seed
 from dctc.reporting.hardware import row_hardware
 from dctc.reporting.registry import Registry
-from dctc.reporting.significance import NO_TEST, holm, paired_t
+from dctc.reporting.significance import holm
 from dctc.reporting.tables import Table, drop_notes
 
 NED = "NED (difference ± t)"  # heading
 _EXPLAINED = (
     f"Percent, means over seeds. {DIFFERENCE_NOTE} p: paired t-test over seeds, corrected for the "
     "number of comparisons in this table (Holm); - where it is unknown. In brackets after NED: its "
-    "difference, ± half the 95 % interval of its own t-test over seeds, which is not corrected."
+    "difference over the same seeds, ± half the 95 % interval of its own t-test, not corrected."
 )
 
 
@@ -77,4 +77,4 @@ def factor_table(
 def _ned_cell(reference: Row, row: Row) -> str:
     seeds = sorted(reference.tested.keys() & row.tested.keys())
     gains = np.array([row.tested[seed].ned - reference.tested[seed].ned for seed in seeds])
-    return t_cell(float(gains.mean()), paired_t(gains) if len(gains) > 1 else NO_TEST)
+    return gains_cell(gains)

@@ -30,7 +30,7 @@ def losses_on_sets(
         losses: Records by the loss's name in the tables, then set and seed; the first is the
             reference.
         means: Sets of each mean in which every set counts the same; one mean at least.
-        other: One more set, in no mean; shown where all arms have it, or nothing else.
+        other: One more set, in no mean; shown where all seeds have it, or nothing else.
         planned: Loss whose comparison with the first is the one that was planned.
         notes: Lines below the first table.
 
@@ -40,7 +40,9 @@ def losses_on_sets(
     arms = [ModelArm(model, loss, records) for loss, records in losses.items()]
     names = dict.fromkeys(name for of in means.values() for name in of)
     sets = [name for name in names if any(name in arm.records for arm in arms)]
-    if all(other in arm.records for arm in arms if arm.records) or not sets:
+    there = [arm for arm in arms if arm.records]
+    # it costs no seed of the others
+    if not sets or all(arm.seeds([*sets, other]) == arm.seeds(sets) for arm in there):
         sets.append(other)
     compared = [arm for arm in arms[1:] if common_seeds(arms[0], arm, sets)]
     if not compared:

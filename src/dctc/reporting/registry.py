@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+EDIT_PARTS = "edit_parts"  # in what a record is about: substitutions, deletions and insertions
 OTHER_WEIGHTS = "+"  # in the key of a result of weights that are not the end of the run's training
 
 
@@ -40,7 +41,8 @@ class Record:
         hits: Name of the file of hits, a hash of its content.
         samples: Hash of the keys of the scored samples; only equal ones can be paired.
         wall_s: Seconds of training.
-        about: Versions, hardware, commit, steps and the like; not interpreted.
+        about: Versions, hardware, commit, steps and the like; what only some records have, such as
+            :data:`EDIT_PARTS`.
     """
 
     run: str

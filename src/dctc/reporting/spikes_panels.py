@@ -123,15 +123,15 @@ def draw_gradients(figure: Any, arrays: Arrays) -> None:
     }
     panels = figure.subplots(1, len(drawn), sharey=True)
     for axes, (title, (gradient, highest)) in zip(panels, drawn.items(), strict=True):
-        reach = highest or 1.0
-        image = axes.imshow(gradient, aspect="auto", cmap="PuOr_r", vmin=-reach, vmax=reach)
+        end = highest or 1.0  # of the scale
+        image = axes.imshow(gradient, aspect="auto", cmap="PuOr_r", vmin=-end, vmax=end)
         axes.set_title(title, fontsize=8)
         axes.set_yticks(range(len(rows)), rows, family="monospace", parse_math=False)
         axes.tick_params(labelsize=FONT_SIZE)
         axes.set_xlabel("frame", fontsize=FONT_SIZE)
         for row in range(1, len(rows)):
             axes.axhline(row - 0.5, color="#CCCCCC", linewidth=0.5)
-        bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-reach, 0, reach], format="%.2g")
+        bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-end, 0, end], format="%.2g")
         bar.ax.tick_params(labelsize=FONT_SIZE)
     label, reading = str(arrays["gradient_label"]), str(arrays["gradient_reading"])
     figure.suptitle(

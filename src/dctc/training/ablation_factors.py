@@ -209,7 +209,8 @@ def factors(scale: Scale) -> tuple[Factor, ...]:
             "test images are as they are everywhere.",
         ),
     )
-    return (weight, estimator, estimates, warmup, mask, words, length, noise, true_alignment())
+    compared = (estimates,) if estimators else ()
+    return (weight, estimator, *compared, warmup, mask, words, length, noise, true_alignment())
 
 
 # Labels after english36; dctc data stats --frames 8 gives the shares

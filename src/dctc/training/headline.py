@@ -10,17 +10,20 @@ import numpy as np
 from dctc.data.document_sets import SOURCES
 from dctc.data.rendered import NAME as RENDERED
 from dctc.reporting.cells import (
+    DETECTABLE_NOTE,
     DIFFERENCE,
     DIFFERENCE_NOTE,
     detectable_cell,
     detectable_column_notes,
     detectable_gains_note,
     difference_cell,
+    gains_cell,
     p_cell,
-    t_cell,
 )
+from dctc.reporting.comparison import find_arms
 from dctc.reporting.model_arms import Contrast, ModelArm, common_seeds, contrasts, find_pairs
-from dctc.reporting.registry import Registry
+from dctc.reporting.power import detectable_over_seeds
+from dctc.reporting.registry import EDIT_PARTS, Registry
 from dctc.reporting.significance import NO_TEST, holm, paired_t
 from dctc.reporting.tables import Table
 from dctc.training import chinese_runs
@@ -47,14 +50,28 @@ _EDITS = (
 )
 
 
-_PARTS = "edit_parts"  # in what records say about themselves
+_CONDITIONS = {
+    **{
+        name: (f"ablations/ctc-{key}", f"ablations/dctc-0.1-{key}")
+        for name, key in {
+            "8 frames": "w32",
+            "1,000 words": "1000w",
+            "3,000 words": "3000w",
+            "10,000 words": "10000w",
+            "1,600 steps": "1600s",
+            "3,125 steps": "3125s",
+            "12,500 steps": "12500s",
+        }.items()
+    },
+    "augmented": ("table3/ctc_augmented", "ablations/dctc-0.1-augmented"),
+}
 _CALLED = {"substitutions": "read as others", "deletions": "dropped", "insertions": "added"}
 _PARTS_EXPLAINED = (
     "Percent of the labels' characters, of the seeds whose records say it; those of earlier tests "
     "hold the sum alone. Where several shortest ways lead from label to reading, rapidfuzz's is "
     "taken; dropped less added does not hang on that. Difference: after ± half the 95 % interval "
     "of the paired t-test over seeds; p is its own, not corrected. It was looked at after the "
-    "accuracies were known."
+    "accuracies were known. FUNSD with a condition: arms of the ablations."
 )
 
 
@@ -99,17 +116,17 @@ def edits_table(registry: Registry) -> Table | None:
     Args:
         registry: Where the records lie.
     """
-    rows, tested = [], {}
+    rows, tested = [], dict[str, np.ndarray]()
     for of in _tested(registry):
         cells = [of.name, str(len(of.seeds))]
         for measure in ("ned", "cer"):
             first, second = (_over_seeds(arm, of, measure) for arm in of.pair)
-            test = NO_TEST
+            gains, test = second - first, NO_TEST
             if len(of.seeds) > 1:
-                test = paired_t(second - first)
-                tested[f"{measure.upper()} of {of.name}"] = second - first
-            gain = t_cell(float((second - first).mean()), test)
-            cells += [f"{first.mean():.2f}", f"{second.mean():.2f}", gain, p_cell(test.p)]
+                test = paired_t(gains)
+                tested[f"{measure.upper()} of {of.name}"] = gains
+            means = [f"{first.mean():.2f}", f"{second.mean():.2f}"]
+            cells += [*means, gains_cell(gains), p_cell(test.p)]
         rows.append(cells)
     if not rows:
         return None
@@ -128,30 +145,43 @@ def parts_table(registry: Registry) -> Table | None:
     Args:
         registry: Where the records lie.
     """
-    rows, tested = [], {}
-    for of in _tested(registry):
-        known = [
+    rows = []
+    for of in (*_tested(registry), *_forms_elsewhere(registry)):
+        seeds = [
             seed
             for seed in of.seeds
-            if all(_PARTS in arm.records[name][seed].about for arm in of.pair for name in of.sets)
+            if all(
+                EDIT_PARTS in arm.records[name][seed].about for arm in of.pair for name in of.sets
+            )
         ]
-        for part, called in _CALLED.items() if known else ():
-            first, second = (_part_over_seeds(arm, of.sets, known, part) for arm in of.pair)
-            gains, test, title = second - first, NO_TEST, f"{called}, {of.name}"
-            if len(known) > 1:
-                test, tested[title] = paired_t(gains), gains
+        for part, called in _CALLED.items() if seeds else ():
+            first, second = (_part_over_seeds(arm, of.sets, seeds, part) for arm in of.pair)
+            gains, test, least = second - first, NO_TEST, float("nan")
+            if len(seeds) > 1:
+                test, least = paired_t(gains), detectable_over_seeds(gains)
             rows.append(
                 [
-                    *(of.name, called, str(len(known))),
+                    *(of.name, called, str(len(seeds))),
                     *(f"{first.mean():.2f}", f"{second.mean():.2f}"),
-                    *(t_cell(float(gains.mean()), test), p_cell(test.p)),
+                    *(gains_cell(gains), p_cell(test.p), detectable_cell(least)),
                 ]
             )
     if not rows:
         return None
-    notes = [_PARTS_EXPLAINED, *([detectable_gains_note(tested)] if tested else [])]
-    columns = ["on", "characters", "seeds", "CTC", "DCTC", "difference ± t", "p"]
+    columns = ["on", "characters", "seeds", "CTC", "DCTC", "difference ± t", "p", "detectable"]
+    notes = [_PARTS_EXPLAINED, DETECTABLE_NOTE]
     return Table(f"What is misread: {MODEL}", columns, rows, notes, text_columns=2)
+
+
+def _forms_elsewhere(registry: Registry) -> Iterator[Tested]:
+    """Yield the pairs of the ablations on words of forms, under other conditions than table 3."""
+    found, name = find_arms(registry, ""), SOURCES["funsd"].name
+    for condition, (ctc, dctc) in _CONDITIONS.items():
+        pair = (
+            ModelArm(MODEL, "CTC", found.get(ctc, {})),
+            ModelArm(MODEL, "DCTC", found.get(dctc, {})),
+        )
+        yield Tested(f"{name}, {condition}", pair, (name,), common_seeds(*pair, (name,)))
 
 
 def _part_over_seeds(
@@ -160,7 +190,7 @@ def _part_over_seeds(
     """Return ``(seeds,)``, the mean over the sets, in percent of the labels' characters."""
     records = [[arm.records[name][seed] for name in sets] for seed in seeds]
     return np.mean(
-        [[100 * r.about[_PARTS][part] / r.characters for r in of_seed] for of_seed in records], 1
+        [[100 * r.about[EDIT_PARTS][part] / r.characters for r in one] for one in records], axis=1
     )
 
 

@@ -16,7 +16,7 @@ from dctc.data.batch import Corrupt
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.reporting.environment import environment
-from dctc.reporting.registry import Record, Registry, samples_key
+from dctc.reporting.registry import EDIT_PARTS, Record, Registry, samples_key
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 
@@ -124,7 +124,7 @@ class ResultsWriter(pl.Callback):
                 **_source(trainer),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
-                "edit_parts": parts._asdict(),
+                EDIT_PARTS: parts._asdict(),
             },
         )
 
