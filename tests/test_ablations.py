@@ -221,19 +221,22 @@ def test_tables_are_drawn_of_the_records_of_all_three_scripts(
     write_records(results, "table3/ctc", "FUNSD", {0: 100, 1: 102, 2: 104, 3: 0, 100: 0})
     write_records(results, "table3/dctc-0.1", "FUNSD", {0: 104, 1: 104, 2: 110})
     write_records(results, "ablations/dctc-0.3", "FUNSD", {0: 90})
+    write_records(results, "table3/dctc_posterior-0.1", "FUNSD", {0: 98})
     write_records(results, "table1/small_resnet-ctc", "rendered", {0: 50})
     write_records(results, "table1/small_resnet-dctc", "rendered", {0: 55})
     write_records(results, "ablations/dctc_given-0.1", "rendered", {0: 60})
     monkeypatch.setattr(sys, "argv", ["ablations", "--scale=small", f"--from={results}"])
     ablations.main()
     out = tmp_path / "runs" / "ablations"
-    names = ("alignment", "weight")  # of the others there are CTC and DCTC alone
+    names = ("alignment", "estimates", "estimator", "weight")  # of the others CTC and DCTC alone
     assert sorted(file.name for file in out.glob("*.md")) == [f"{name}.md" for name in names]
     text = (out / "weight.md").read_text()
     assert "| CTC | 3 | 51.00 | 75.00 | - | - | - |" in text
     assert "| DCTC 0.1 | 3 | 53.00 | 75.00 (+0.00) | CTC | +2.00 ± 2.48 [" in text
     assert "| DCTC 0.3¹ | 1 | 45.00 | 75.00 (+0.00) | CTC | -5.00 [" in text
     assert "Least true difference" in text
+    text = (out / "estimates.md").read_text()
+    assert "posterior estimate¹ | 1 | 49.00 | 75.00 (+0.00) | DCTC 0.1, likelihood" in text
     text = (out / "alignment.md").read_text()
     assert "| DCTC 0.1, true alignment¹ | 1 | 30.00 | 75.00 (+0.00) | CTC | +5.00 [" in text
 
