@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dctc.reporting.publish_figures import FIGURES, MOST_BYTES, SCHEME
+from dctc.reporting.publish_figures import DRAW, FIGURES, MOST_BYTES, SCHEME
 from dctc.reporting.published import DRAWN_FROM, digest, load_arrays
 from dctc.reporting.registry import Registry
 from tiny import run_python
@@ -40,6 +40,8 @@ def test_a_figure_on_the_page_is_drawn_from_the_committed_arrays(name):
     arrays = folder / f"{name}.npz"
     assert arrays.exists() == (name != SCHEME)
     assert drawn_from == (digest(load_arrays(arrays)) if arrays.exists() else None)
+    if arrays.exists():
+        DRAW[name](load_arrays(arrays))  # by the code as it is now
     for ending, most in MOST_BYTES.items():
         file = folder / f"{name}{ending}"
         assert not file.exists() or file.stat().st_size <= most
@@ -61,8 +63,9 @@ KINDS = [
         rf"({NUMBER}) ± ({NUMBER}) \[\+?({NUMBER}), \+?({NUMBER})\]",
     ),
 ]
-# Of single seeds, the largest gains on receipts and on Chinese lines: they stand in no table
-OF_SEEDS = {"2.56", "2.65"}
+# What stands in no table: of single seeds, the largest gains on receipts and on Chinese lines; the
+# shares of an earlier figure 1
+ELSEWHERE = {"2.56", "2.65", "27.5", "41.8"}
 
 
 def numbers(kind, texts):
@@ -85,7 +88,7 @@ def gives(table, told):
     )
 
 
-@pytest.mark.parametrize(("sentence", "table"), KINDS)
+@pytest.mark.parametrize(("sentence", "table"), KINDS, ids=["number", "± t", "bootstrap"])
 def test_what_a_sentence_says_was_measured_stands_in_a_table(sentence, table):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.compile("<!-- table .*?<!-- end -->", re.DOTALL)
@@ -94,4 +97,4 @@ def test_what_a_sentence_says_was_measured_stands_in_a_table(sentence, table):
     told = numbers(sentence, [block.sub("", PAGE), summary])
     assert len(told) > 10
     missing = {row for row in told if not any(gives(known, row) for known in tables)}
-    assert missing <= {(number,) for number in OF_SEEDS}
+    assert missing <= {(number,) for number in ELSEWHERE}
