@@ -173,7 +173,11 @@ run_target() { # run_target TARGET OPTION...
 
 run_all() { # every result; one that fails stops no other
   local result code failed=() results=("${RESULTS[@]}")
-  if [[ $scale == paper ]]; then results=("${PAPER_RESULTS[@]}"); fi
+  if [[ $scale == paper ]]; then
+    results=("${PAPER_RESULTS[@]}")
+  elif [[ " $* " != *" --jobs"* ]] && (($(getconf _NPROCESSORS_ONLN) > 1)); then
+    set -- "$@" --jobs 2
+  fi
   trap 'exit 130' INT # Lightning ends with 1 at an interrupt, which would be one failure of many
   for result in "${results[@]}"; do
     code=0

@@ -115,6 +115,19 @@ def test_a_target_without_the_papers_scale_says_why_and_what_to_do(target):
     )
 
 
+@pytest.mark.parametrize("cores", [1, 2])
+def test_all_trains_two_at_a_time_where_there_are_cores(tmp_path, cores):
+    counted = tmp_path / "getconf"
+    counted.write_text(f"#!/bin/sh\necho {cores}\n")
+    counted.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for options, jobs in (((), " --jobs 2" * (cores > 1)), (("--jobs", "3"), " --jobs 3")):
+        printed = call("all", "--dry-run", *options, PATH=path).stdout
+        made = [line for line in printed.splitlines() if " experiments/" in line]
+        assert len(made) == 9
+        assert all(line.endswith(f"--scale smoke{jobs}") for line in made)
+
+
 def test_all_of_the_papers_scale_is_the_tables():
     printed = call("all", "--scale", "paper", "--dry-run").stdout
     made = [line.split()[2] for line in printed.splitlines() if "experiments/" in line]
@@ -146,8 +159,7 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
         "table3-english": "+ .venv/bin/python experiments/table3.py --english --scale tiny\n",
         "ablations": "+ .venv/bin/python experiments/ablations.py --scale tiny\n",
-        "all": "+ .venv/bin/python experiments/figure2.py --scale tiny\n"
-        "+ .venv/bin/python experiments/figure1.py --scale tiny\n",
+        "all": "+ .venv/bin/python experiments/figure2.py --scale tiny",
         "status": "+ .venv/bin/python experiments/status.py --scale tiny\n",
         "publish": "+ .venv/bin/python experiments/publish.py\n",
         "pages": "+ .venv/bin/python experiments/pages.py\n",
