@@ -1,11 +1,13 @@
 """The pages of measured results say what the committed evidence says."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from dctc.reporting.environment import DIRTY
 from dctc.reporting.publish_figures import DRAW, FIGURES, MOST_BYTES, SCHEME
 from dctc.reporting.published import DRAWN_FROM, digest, load_arrays
 from dctc.reporting.registry import Registry
@@ -23,6 +25,13 @@ SIX = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
 def test_hits_and_parts_of_edits_add_up_to_the_record(record):
     assert RESULTS.read_hits(record).sum() == record.correct
     assert sum(record.about.get("edit_parts", {"all": record.edits}).values()) == record.edits
+
+
+def test_benchmarks_were_measured_at_a_commit():
+    files = sorted((RESULTS.folder / "bench").glob("*.json"))
+    assert {"loss.json", "losses.json", "models.json"} <= {file.name for file in files}
+    for file in files:
+        assert not json.loads(file.read_text(encoding="utf-8"))["commit"].endswith(DIRTY)
 
 
 def test_the_readers_mean_is_that_of_its_records():
