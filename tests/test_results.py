@@ -72,8 +72,8 @@ KINDS = [
         rf"({NUMBER}) ± ({NUMBER}) \[\+?({NUMBER}), \+?({NUMBER})\]",
     ),
 ]
-# What stands in no table: the largest gains of a seed on receipts and on Chinese lines, what earlier
-# nets of the figures had, a limit of p
+# What stands in no table: the largest gains of a seed on receipts and on Chinese lines, what the
+# earlier nets of the figures had, a limit of p
 ELSEWHERE = {"2.56", "2.65", "27.5", "41.8", "1.8", "11.4", "0.001"}
 
 
