@@ -85,7 +85,7 @@ def test_each_arm_is_compared_with_the_reference_over_common_seeds(registry, sco
     # similarity .9 n + seed: NED 90 + 2.5 seed, of which 2 is the mean
     assert found["DCTC"]["NED"].startswith("95.00 [90.09, 99.91")  # t(4) = 2.776, sd 3.953
     notes = " ".join(table.notes)
-    least = ", ".join(f"{name} {c.detectable:.2f}" for name, c in expected.items())
+    least = "; ".join(f"{name} {c.detectable:.2f}" for name, c in expected.items())
     assert f"in points: {least}." in notes
     assert "Corrected for 2 comparisons (Holm)." in notes and "‡" not in notes
     assert "Time and memory of FOCAL: not measured; dctc bench --what losses does." in notes
