@@ -64,7 +64,7 @@ class Scale:
 SCALES = {
     "tiny": Scale({"scene": 1, "sroie": 1}, (f"{DATA}.allow_size_mismatch=true", *TINY)),
     "smoke": Scale({"scene": 1, "sroie": 1}, limited(30)),
-    "small": Scale({"scene": 5, "sroie": 3}),
+    "small": Scale({"scene": 5, "sroie": 5}),
 }
 
 
