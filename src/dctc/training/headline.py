@@ -27,6 +27,7 @@ from dctc.reporting.registry import EDIT_PARTS, Registry
 from dctc.reporting.significance import NO_TEST, holm, paired_t
 from dctc.reporting.tables import Table
 from dctc.training import chinese_runs
+from dctc.training.ablation_factors import ALPHA, NARROW, NARROW_FRAMES
 from dctc.training.loss_runs import MODEL, forms_pair
 from dctc.training.scene_runs import SIX, models_target
 
@@ -52,18 +53,14 @@ _EDITS = (
 
 _CONDITIONS = {
     **{
-        name: (f"ablations/ctc-{key}", f"ablations/dctc-0.1-{key}")
+        name: (f"ablations/ctc-{key}", f"ablations/dctc-{ALPHA}-{key}")
         for name, key in {
-            "8 frames": "w32",
-            "1,000 words": "1000w",
-            "3,000 words": "3000w",
-            "10,000 words": "10000w",
-            "1,600 steps": "1600s",
-            "3,125 steps": "3125s",
-            "12,500 steps": "12500s",
+            f"{NARROW_FRAMES} frames": f"w{NARROW}",
+            **{f"{words:,} words": f"{words}w" for words in (1000, 3000, 10_000)},
+            **{f"{steps:,} steps": f"{steps}s" for steps in (1600, 3125, 12_500)},
         }.items()
     },
-    "augmented": ("table3/ctc_augmented", "ablations/dctc-0.1-augmented"),
+    "augmented": ("table3/ctc_augmented", f"ablations/dctc-{ALPHA}-augmented"),
 }
 _CALLED = {"substitutions": "read as others", "deletions": "dropped", "insertions": "added"}
 _PARTS_EXPLAINED = (
