@@ -229,7 +229,7 @@ def test_an_arm_without_a_test_is_left_out(registry, score):
     assert [r[0] for r in table.rows] == ["CTC¹"]
 
 
-def test_alignment_is_the_mean_over_seeds(registry, score):
+def test_alignment_is_the_mean_and_spread_over_seeds(registry, score):
     names = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
     for seed in range(2):
         about = {"alignment": {**dict.fromkeys(names, 0.5 + seed / 4), "frame_entropy": seed}}
@@ -237,7 +237,7 @@ def test_alignment_is_the_mean_over_seeds(registry, score):
     score("ace", 0, 0.5, set="val")
     table = alignment_table("A", [row(registry, "ctc", ""), row(registry, "ace")])
     assert table.rows == [
-        ["CTC", "-", "2", *["62.50"] * 4, "0.5000"],
+        ["CTC", "-", "2", *["62.50 ± 17.68"] * 4, "0.5000 ± 0.7071"],
         ["ACE", "-", "0", *["-"] * 5],
     ]
     assert not any("One seed" in note for note in table.notes)

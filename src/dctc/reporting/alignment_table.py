@@ -14,7 +14,7 @@ from dctc.reporting.tables import Table
 def alignment_table(
     title: str, rows: Sequence[Row], notes: Sequence[str] = (), of: str = "Validation words"
 ) -> Table:
-    """Return how the trained nets align labels with frames, means over seeds.
+    """Return how the trained nets align labels with frames: mean and spread over seeds.
 
     Args:
         title: Heading.
@@ -29,13 +29,13 @@ def alignment_table(
         found = [r.about["alignment"] for r in row.validated.values() if "alignment" in r.about]
         if not row.validated:
             continue
-        shares = [f"{100 * np.mean([f[n] for f in found]):.2f}" if found else "-" for n in names]
-        entropy = f"{np.mean([f['frame_entropy'] for f in found]):.4f}" if found else "-"
+        shares = [_over_seeds([100 * f[n] for f in found], 2) for n in names]
+        entropy = _over_seeds([f["frame_entropy"] for f in found], 4)
         mark = ONE_SEED if len(found) == 1 else ""
         cells.append([row.title + mark, row.weight or "-", str(len(found)), *shares, entropy])
     explained = (
-        f"{of}, means over seeds, for every net with the likelihood estimate z*. In percent: "
-        "aacc_label, those whose collapsed z* is the label; viterbi_agreement and "
+        f"{of}, mean ± standard deviation over seeds, for every net with the likelihood estimate "
+        "z*. In percent: aacc_label, those whose collapsed z* is the label; viterbi_agreement and "
         "blank_share, frames where z* is the Viterbi alignment, and blank; greedy_blank_share, "
         "frames that the net reads as blank. frame_entropy: nats per frame."
     )
@@ -43,3 +43,10 @@ def alignment_table(
     marked = [f"{ONE_SEED} One seed."] if any(ONE_SEED in cell[0] for cell in cells) else []
     hardware = hardware_notes({row.title: row.validated.values() for row in rows})
     return Table(title, columns, cells, [explained, *marked, *hardware, *notes])
+
+
+def _over_seeds(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return "-"
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
