@@ -1,5 +1,8 @@
 import dataclasses
+import fcntl
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -56,6 +59,20 @@ def test_records_and_hits_make_the_round_trip(runs, tmp_path):
     before = contents(to)
     publish(runs, find_runs(runs, ["t/*"]), to)
     assert contents(to) == before
+
+
+def test_a_second_publication_waits_for_the_first(runs, tmp_path):
+    to = tmp_path / "results"
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    other = os.open(to, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    second = threading.Thread(target=publish, args=(runs, find_runs(runs, ["t/a-0.1"]), to))
+    second.start()
+    second.join(0.5)
+    assert second.is_alive() and {r["run"] for r in published(to)} == {"bb"}
+    os.close(other)
+    second.join()
+    assert {r["run"] for r in published(to)} == {"aa", "bb"}
 
 
 def test_what_is_published_stays_and_hits_that_nothing_names_go(runs, tmp_path):
@@ -141,7 +158,7 @@ def test_a_path_of_this_machine_is_refused_before_anything_is_written(runs, tmp_
     registry.append(dataclasses.replace(record, about={**record.about, **about}))
     with pytest.raises(ValueError, match=r"record of run bb on val: .* names a path"):
         publish(runs, find_runs(runs, ["t/*"]), tmp_path / "results")
-    assert not (tmp_path / "results").exists()
+    assert not contents(tmp_path / "results")
 
 
 def test_names_without_a_run_or_a_result_are_refused(runs, tmp_path):

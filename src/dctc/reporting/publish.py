@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,8 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
 
     ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each of an arm, a
     run and a set; what is published already stays unless it was scored earlier. Metrics go to
-    ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step.
+    ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step. Two
+    at once take turns.
 
     Args:
         runs: Folder of the registry to copy from.
@@ -61,6 +65,23 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         ValueError: If no run is finished, a record names a path of this machine, or a published
             line is not a record, which would be lost.
     """
+    with _alone(to):
+        return _publish(runs, folders, to)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, whose results are read and written anew; wait for another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     source, target = Registry(runs), Registry(to)
     kept = {_identity(r): r for r in target.whole_records()}
     latest = {_identity(r): r for r in source.records() if r.run in folders}
