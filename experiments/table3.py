@@ -215,7 +215,7 @@ def plans(
     searched, arms = study.read(study.find(Registry(runs_folder()))), study.arms(only)
     final, rivals = study.final_runs(searched, arms, seeds), english_rivals(study, searched)
     losses = sum(arm.key not in choices(searched) for arm in arms)
-    best = min(BEST, sum(arm.seeds is None for arm in study.losses)) - len(rivals)
+    best = min(BEST, sum(arm.ranked for arm in study.losses)) - len(rivals)
     later = "not counted: {}, planned when their weights are chosen".format
     found: dict[str, list[Run] | str] = {f"{study.name} search": study.search_runs(arms)}
     if final:

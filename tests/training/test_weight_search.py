@@ -9,7 +9,11 @@ from dctc.training.word_runs import WordRuns
 
 CTC = SearchedArm("ctc", "CTC", options=("--loss=ctc",), seeds=4)
 RIVALS = tuple(
-    SearchedArm(key, key.upper(), "--weight={}", ("1", "2"), "ours", (f"--loss={key}",))
+    SearchedArm(
+        *(key, key.upper(), "--weight={}", ("1", "2"), "ours", (f"--loss={key}",)),
+        seeds=1 + (key != "f"),
+        ranked=key != "a",
+    )
     for key in "abcdef"
 )
 STUDY = WeightSearch("t", WordRuns(real=True), (CTC, *RIVALS), 3, ("--steps=1",))
@@ -42,10 +46,13 @@ def test_a_search_is_scored_on_validation_words_only():
     assert SEARCH_SEED == 100
 
 
-def test_seeds_follow_from_the_rank(found):
+def test_an_arm_has_its_seeds_up_to_those_of_the_study_once_its_search_is_complete(found):
     searched = STUDY.read(found)
-    assert STUDY.final_seeds(searched) == {"ctc": 3, **dict.fromkeys("abcd", 3), "f": 1}
-    assert [arm.key for arm in STUDY.strongest(searched, 2)] == ["a", "b"]
+    assert STUDY.final_seeds(searched) == {"ctc": 3, **dict.fromkeys("abcd", 2), "f": 1}
+
+
+def test_the_strongest_are_those_that_are_ranked(found):
+    assert [arm.key for arm in STUDY.strongest(STUDY.read(found), 2)] == ["b", "c"]
 
 
 def test_final_runs_take_all_arms_of_a_seed_before_the_next(found):

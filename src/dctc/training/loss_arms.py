@@ -9,7 +9,7 @@ AUTHORS = "0.01: authors' CRNN experiment; 0.1: their default; 0.03 between"
 AUGMENTED = ("--data.init_args.augment=1.0",)
 
 
-def dctc_arm(key: str, title: str, estimator: str, seeds: int) -> SearchedArm:
+def dctc_arm(key: str, title: str, estimator: str, seeds: int = 3) -> SearchedArm:
     """Return DCTC with an estimate of z*."""
     return SearchedArm(
         key, title, dctc_template(estimator), ("0.01", "0.03", "0.1"), AUTHORS, seeds=seeds
@@ -23,12 +23,18 @@ def rival(
     weights: str,
     source: str,
     *options: str,
-    seeds: int | None = None,
+    ranked: bool = True,
 ) -> SearchedArm:
     """Return a loss with the argument of it that is searched, and its weights."""
     option = f"--model.loss.init_args.{argument}={{}}"
     return SearchedArm(
-        key, title, option, tuple(weights.split()), source, (*fragment(key), *options), seeds
+        key,
+        title,
+        option,
+        tuple(weights.split()),
+        source,
+        (*fragment(key), *options),
+        ranked=ranked,
     )
 
 
@@ -36,8 +42,8 @@ def rival(
 ARMS = (
     SearchedArm("ctc", "CTC", options=fragment("ctc"), seeds=8),
     dctc_arm("dctc", "DCTC", "likelihood", 8),
-    dctc_arm("dctc_posterior", "DCTC, posterior z*", "posterior", 3),
-    dctc_arm("dctc_viterbi", "DCTC, Viterbi z*", "viterbi", 3),
+    dctc_arm("dctc_posterior", "DCTC, posterior z*", "posterior"),
+    dctc_arm("dctc_viterbi", "DCTC, Viterbi z*", "viterbi"),
     rival("focal", "Focal CTC", "gamma", "0.67 2 6", "2: PaddleOCR"),
     rival("enctc", "EnCTC", "entropy_weight", "0.033 0.1 0.3", "0.1: its authors' code"),
     rival(
@@ -80,12 +86,12 @@ ARMS = (
         "0.067 0.2 0.6",
         "0.2: the paper",
         "--data.init_args.batch_size=16",
-        seeds=3,
+        ranked=False,
     ),
     # What CR-CTC has to be compared with: its views need augmentation, which alone changes much.
-    SearchedArm("ctc_augmented", "CTC, augmented", options=(*fragment("ctc"), *AUGMENTED), seeds=3),
+    SearchedArm("ctc_augmented", "CTC, augmented", options=(*fragment("ctc"), *AUGMENTED)),
     # The whole loss, not a term beside CTC, so that there is no weight to search for.
-    SearchedArm("ace", "ACE, without CTC", options=fragment("ace"), seeds=1),
+    SearchedArm("ace", "ACE, without CTC", options=fragment("ace")),
 )
 BY_KEY = {arm.key: arm for arm in ARMS}
 REFERENCE, AUGMENTED_REFERENCE = "ctc", "ctc_augmented"

@@ -16,7 +16,8 @@ class SearchedArm:
         weights: What is searched; none where there is nothing to choose.
         source: Where the weights come from.
         options: What else it changes.
-        seeds: Final seeds; None where the search decides, by its rank among those of which it does.
+        seeds: Final seeds.
+        ranked: Whether it is a rival, of which the strongest are trained on English words too.
     """
 
     key: str
@@ -25,7 +26,8 @@ class SearchedArm:
     weights: tuple[str, ...] = ()
     source: str = ""
     options: tuple[str, ...] = ()
-    seeds: int | None = None
+    seeds: int = 3
+    ranked: bool = False
 
     def name(self, weight: str) -> str:
         """Return its name at a weight; an empty one where there is nothing to choose."""

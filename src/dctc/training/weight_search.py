@@ -16,7 +16,6 @@ from dctc.training.searched_arm import SearchedArm
 from dctc.training.word_runs import WordRuns
 
 SEARCH_SEED = 100  # none of the final seeds
-STRONGEST, SEEDS_OF_STRONGEST, SEEDS_OF_REST = 4, 3, 1  # of arms whose seeds the search decides
 
 Found = Mapping[str, Mapping[str, Mapping[int, Record]]]  # by arm, set and seed
 
@@ -89,26 +88,18 @@ class WeightSearch:
     def strongest(self, searched: Mapping[str, Searched], count: int) -> list[SearchedArm]:
         """Return the strongest rivals whose search is complete, best first.
 
-        Arms whose number of seeds is fixed take no part.
-
         Args:
             searched: What was found.
             count: How many.
         """
-        rivals = [arm.key for arm in self.losses if arm.seeds is None]
+        rivals = [arm.key for arm in self.losses if arm.ranked]
         by_key = {arm.key: arm for arm in self.losses}
         return [by_key[key] for key in strongest_searched(searched, rivals, count)]
 
     def final_seeds(self, searched: Mapping[str, Searched]) -> dict[str, int]:
         """Return how many final seeds each arm with a chosen weight has, by its key."""
-        strong, chosen = self.strongest(searched, STRONGEST), choices(searched)
-        return {
-            arm.key: min(
-                arm.seeds or (SEEDS_OF_STRONGEST if arm in strong else SEEDS_OF_REST), self.seeds
-            )
-            for arm in self.losses
-            if arm.key in chosen
-        }
+        chosen = choices(searched)
+        return {arm.key: min(arm.seeds, self.seeds) for arm in self.losses if arm.key in chosen}
 
     def final_runs(
         self,
