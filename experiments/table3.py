@@ -198,7 +198,9 @@ def train_english(
     searched = study.read(study.find(Registry(runs_folder())))
     rivals = english_rivals(study, searched)
     said = ", ".join(arm.title for arm in rivals) or "none yet"
-    console.print(f"The {BEST} best rivals: {said}.", open_searches(searched), highlight=False)
+    console.print(
+        f"The {BEST} best rivals searched: {said}.", open_searches(searched), highlight=False
+    )
     SceneRuns(options.scale).prepare(console)
     runs = english_runs(options.scale, rivals, options.seeds)
     return execute_all(runs, options.jobs, options.log)

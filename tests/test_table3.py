@@ -63,7 +63,7 @@ def record(correct):
 
 
 # Validation words that the weights of each arm read, the first weight best, in this order of arms.
-RANKED = ("cr_ctc", "prior", "focal", "center", "enctc", "esctc")
+BY_VALIDATION = ("cr_ctc", "prior", "focal", "center", "enctc", "esctc")
 
 
 @pytest.fixture
@@ -74,7 +74,9 @@ def searched(table3):
         arm.name(weight): {
             "FUNSD_val": {
                 100: record(
-                    1000 - i - 100 * (RANKED.index(arm.key) if arm.key in RANKED else 8)
+                    1000
+                    - i
+                    - 100 * (BY_VALIDATION.index(arm.key) if arm.key in BY_VALIDATION else 8)
                     if arm.key != "ace"
                     else 2000
                 )
@@ -148,7 +150,7 @@ def english(table3, searched, folders):
     study, found = searched
     for weight in ("0.067", "0.2", "0.6"):
         found[f"cr_ctc-{weight}"]["FUNSD_val"][100] = record(2500)
-    del found["prior-0.9"]  # the first of RANKED whose rank counts
+    del found["prior-0.9"]  # the first of BY_VALIDATION whose rank counts
     return table3.english_rivals(study, study.read(found))
 
 
@@ -427,7 +429,7 @@ def test_english_is_trained_alone(table3, folders, made_up, monkeypatch, capsys)
         "table1/small_resnet-dctc/seed5",
         *(f"table3-english/{arm}/seed5" for arm in ranked(made_up)),
     ]
-    assert "The 2 best rivals: " in capsys.readouterr().out
+    assert "The 2 best rivals searched: " in capsys.readouterr().out
 
 
 def ranked(hits):

@@ -66,7 +66,8 @@ def test_a_second_publication_waits_for_the_first(runs, tmp_path):
     publish(runs, find_runs(runs, ["t/b"]), to)
     other = os.open(to, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
-    second = threading.Thread(target=publish, args=(runs, find_runs(runs, ["t/a-0.1"]), to))
+    args = (runs, find_runs(runs, ["t/a-0.1"]), to)
+    second = threading.Thread(target=publish, args=args, daemon=True)
     second.start()
     second.join(0.5)
     assert second.is_alive() and {r["run"] for r in published(to)} == {"bb"}

@@ -26,7 +26,7 @@ def record(correct=0):
 
 @pytest.fixture
 def found():
-    """A search in which a is the best rival, then b, and so on; e is not complete."""
+    """A search in which a reads most, but is not ranked, then b, and so on; e is not complete."""
     scored = {"ctc": {"FUNSD_val": {100: record(correct=0), 0: record()}, "FUNSD": {0: record()}}}
     for i, key in enumerate("abcdef"):
         for weight in "12":

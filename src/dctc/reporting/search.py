@@ -50,7 +50,7 @@ def open_searches(searched: Mapping[str, Searched]) -> str:
         return "No search is open."
     return (
         f"Searches that are open: {len(waiting)} ({'; '.join(waiting)}). Their final runs are not "
-        f"counted yet, and the strongest rivals are those among the others."
+        f"counted yet."
     )
 
 

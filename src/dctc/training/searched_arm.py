@@ -17,7 +17,7 @@ class SearchedArm:
         source: Where the weights come from.
         options: What else it changes.
         seeds: Final seeds.
-        ranked: Whether it is a rival, of which the strongest are trained on English words too.
+        ranked: Whether the search ranks it; the best are trained on English words too.
     """
 
     key: str
