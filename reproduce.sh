@@ -146,20 +146,20 @@ run_target() { # run_target TARGET OPTION...
   if [[ $target != test ]]; then keep_memory; fi
   case $target-$scale in
     setup-*) echo "the environment is in $VENV" ;;
-    demo-*) run "$VENV/bin/python" experiments/demo.py --scale "$scale" "$@" ;;
+    demo-*) run "$VENV/bin/python" -m experiments.demo --scale "$scale" "$@" ;;
     data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
     data-*) run "$VENV/bin/dctc" data render "$@" ;;
-    table1-*) run "$VENV/bin/python" experiments/table1.py --scale "$scale" "$@" ;;
-    table2-*) run "$VENV/bin/python" experiments/table2.py --scale "$scale" "$@" ;;
-    table3-english-*) run "$VENV/bin/python" experiments/table3.py --english --scale "$scale" "$@" ;;
-    table3-*) run "$VENV/bin/python" experiments/table3.py --scale "$scale" "$@" ;;
-    ablations-*) run "$VENV/bin/python" experiments/ablations.py --scale "$scale" "$@" ;;
-    figure[1-4]-*) run "$VENV/bin/python" "experiments/$target.py" --scale "$scale" "$@" ;;
+    table1-*) run "$VENV/bin/python" -m experiments.table1 --scale "$scale" "$@" ;;
+    table2-*) run "$VENV/bin/python" -m experiments.table2 --scale "$scale" "$@" ;;
+    table3-english-*) run "$VENV/bin/python" -m experiments.table3 --english --scale "$scale" "$@" ;;
+    table3-*) run "$VENV/bin/python" -m experiments.table3 --scale "$scale" "$@" ;;
+    ablations-*) run "$VENV/bin/python" -m experiments.ablations --scale "$scale" "$@" ;;
+    figure[1-4]-*) run "$VENV/bin/python" -m "experiments.$target" --scale "$scale" "$@" ;;
     all-*) run_all "$@" ;;
-    status-*) run "$VENV/bin/python" experiments/status.py --scale "$scale" "$@" ;;
-    publish-*) run "$VENV/bin/python" experiments/publish.py "$@" ;; # of any scale
-    pages-*) run "$VENV/bin/python" experiments/pages.py "$@" ;;
-    renderer-*) run "$VENV/bin/python" experiments/renderer.py --scale "$scale" "$@" ;;
+    status-*) run "$VENV/bin/python" -m experiments.status --scale "$scale" "$@" ;;
+    publish-*) run "$VENV/bin/python" -m experiments.publish "$@" ;; # of any scale
+    pages-*) run "$VENV/bin/python" -m experiments.pages "$@" ;;
+    renderer-*) run "$VENV/bin/python" -m experiments.renderer --scale "$scale" "$@" ;;
     bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;
     test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;
     test-*)
@@ -224,7 +224,7 @@ else
     make_environment
   ) 9>"$VENV.lock"
 fi
-export PYTHONPATH=$PWD/src # this clone's code, even where clones share an environment
+export PYTHONPATH=$PWD/src:$PWD # this clone's code, even where clones share an environment
 for target in "${targets[@]}"; do
   run_target "$target" ${options[@]+"${options[@]}"}
 done

@@ -16,20 +16,20 @@ from rich.console import Console
 from dctc.arguments import names, seeds
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
-from dctc.reporting.comparison import Row, find_arms
-from dctc.reporting.factor_table import factor_table
-from dctc.reporting.registry import Registry
-from dctc.reporting.tables import Table
-from dctc.training.ablation_factors import ALPHA, MODEL, Factor, Level, Scale, factors
+from dctc.results.comparison import Row, find_arms
+from dctc.results.registry import Registry
+from dctc.results.tables import Table
+from dctc.results.upload import report
+from dctc.studies.parallel import Outcome, execute_all
+from dctc.studies.runner import Run
+from dctc.studies.study import Study
+from dctc.studies.weight_search import Found
 from dctc.training.logs import LogMode
-from dctc.training.parallel import Outcome, execute_all
-from dctc.training.runs import Run
-from dctc.training.scene_runs import TINY, SceneRuns, both_losses, limited
-from dctc.training.study import Study
-from dctc.training.table_script import run_script, table_parser
-from dctc.training.upload import report
-from dctc.training.weight_search import Found
-from dctc.training.word_runs import WordRuns, words_are_there
+from experiments.studies.ablation_factors import ALPHA, MODEL, Factor, Level, Scale, factors
+from experiments.studies.scene_runs import TINY, SceneRuns, both_losses, limited
+from experiments.studies.table_script import run_script, table_parser
+from experiments.studies.word_runs import WordRuns, words_are_there
+from experiments.tables.factor_table import factor_table
 
 # What the comparison of losses (experiments/table3.py) and that of models (table1.py) train too
 TABLE3 = (

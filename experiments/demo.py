@@ -9,14 +9,14 @@ from rich.console import Console
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks
 from dctc.data.english import DEFAULT_TEST
-from dctc.data.root import data_root
-from dctc.reporting.figures import Panel, draw_curves, draw_readings, read_metrics
-from dctc.reporting.readings import choose, with_images
-from dctc.reporting.registry import Registry, runs_folder
-from dctc.reporting.tables import side_by_side
-from dctc.training.real_words import Benchmarks
+from dctc.data.records.root import data_root
+from dctc.results.registry import Registry, runs_folder
+from dctc.results.tables import side_by_side
+from dctc.studies.real_words import Benchmarks
+from dctc.studies.runner import Finished, Run, execute, scale_parser
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, Run, execute, scale_parser
+from experiments.figures.figures import Panel, draw_curves, draw_readings, read_metrics
+from experiments.figures.readings import choose, with_images
 
 ARMS = ("ctc", "dctc")
 NAMES = ("CTC", "DCTC")

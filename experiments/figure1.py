@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 
 from dctc.cli import one_line_errors
-from dctc.data.batch import Batch
 from dctc.data.benchmarks import find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS
+from dctc.data.records.batch import Batch
+from dctc.data.records.root import data_root
 from dctc.data.rendered import NAME as RENDERED
-from dctc.data.root import data_root
-from dctc.reporting.spikes import (
+from dctc.studies.parallel import finish_all
+from dctc.studies.real_words import Benchmarks
+from dctc.studies.runner import Finished, Run, parse_options
+from dctc.studies.status import status_lines
+from dctc.studies.study import Study
+from experiments.figures.spikes import (
     choose_misread,
     choose_words,
     disagreements,
@@ -22,14 +27,9 @@ from dctc.reporting.spikes import (
     select,
     word_arrays,
 )
-from dctc.reporting.spikes_figure import draw_spikes, rate_table
-from dctc.training.figure_report import report_figure
-from dctc.training.figure_runs import ATTENTION, CTC, DCTC, SCALES, by_arm, load, study
-from dctc.training.parallel import finish_all
-from dctc.training.real_words import Benchmarks
-from dctc.training.runs import Finished, Run, parse_options
-from dctc.training.status import status_lines
-from dctc.training.study import Study
+from experiments.figures.spikes_figure import draw_spikes, rate_table
+from experiments.studies.figure_report import report_figure
+from experiments.studies.figure_runs import ATTENTION, CTC, DCTC, SCALES, by_arm, load, study
 
 FAMILIES = (CTC, ATTENTION, DCTC)
 SEEDS_OF_PAIRS = {"tiny": (0, 1), "smoke": (0, 1), "small": (0, 1, 2)}

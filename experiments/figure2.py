@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dctc.cli import one_line_errors
-from dctc.reporting.scheme import draw_scheme
-from dctc.training.figure_report import report_figure
-from dctc.training.figure_runs import SCALES
-from dctc.training.runs import Run, parse_options
-from dctc.training.status import status_lines
+from dctc.studies.runner import Run, parse_options
+from dctc.studies.status import status_lines
+from experiments.figures.scheme import draw_scheme
+from experiments.studies.figure_report import report_figure
+from experiments.studies.figure_runs import SCALES
 
 
 def plans(scale: str) -> dict[str, list[Run]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dctc.cli import one_line_errors
-from dctc.reporting.alignment_curves import curve_arrays, draw_alignment_curves, last_values
-from dctc.reporting.figures import read_metrics
-from dctc.training.figure_report import report_figure
-from dctc.training.figure_runs import SCALES, by_arm, study
-from dctc.training.parallel import finish_all
-from dctc.training.runs import Run, parse_options
-from dctc.training.status import status_lines
+from dctc.studies.parallel import finish_all
+from dctc.studies.runner import Run, parse_options
+from dctc.studies.status import status_lines
+from experiments.figures.alignment_curves import curve_arrays, draw_alignment_curves, last_values
+from experiments.figures.figures import read_metrics
+from experiments.studies.figure_report import report_figure
+from experiments.studies.figure_runs import SCALES, by_arm, study
 
 
 def plans(scale: str) -> dict[str, list[Run]]:

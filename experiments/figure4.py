@@ -16,21 +16,21 @@ from rich.console import Console
 
 from dctc.arguments import names
 from dctc.cli import one_line_errors
-from dctc.data.alphabet import write_common_characters
-from dctc.data.batch import Batch
-from dctc.data.corpora import is_chinese
 from dctc.data.loaders import eval_loader
+from dctc.data.records.batch import Batch
+from dctc.data.render.alphabet import write_common_characters
+from dctc.data.render.corpora import is_chinese
 from dctc.metrics.confusion import Pair, confused_groups, substitutions
-from dctc.reporting.clusters import cluster_arrays
-from dctc.reporting.clusters_figure import cohesion_table, draw_clusters
-from dctc.training import chinese_runs
-from dctc.training.figure_report import report_figure
-from dctc.training.figure_runs import SCALES, by_arm, load, study
-from dctc.training.parallel import finish_all
+from dctc.studies.parallel import finish_all
+from dctc.studies.runner import Finished, Run, options_parser
+from dctc.studies.status import status_lines
+from dctc.studies.study import Study
 from dctc.training.results import read_readings
-from dctc.training.runs import Finished, Run, options_parser
-from dctc.training.status import status_lines
-from dctc.training.study import Study
+from experiments.figures.clusters import cluster_arrays
+from experiments.figures.clusters_figure import cohesion_table, draw_clusters
+from experiments.studies import chinese_runs
+from experiments.studies.figure_report import report_figure
+from experiments.studies.figure_runs import SCALES, by_arm, load, study
 
 GROUPS = 4
 TINY_GROUPS = ["ao", "il"]  # a net of one step confuses nothing in particular

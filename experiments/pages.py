@@ -13,13 +13,13 @@ from pathlib import Path
 
 from dctc.bench.published import benchmark_tables
 from dctc.cli import one_line_errors
-from dctc.reporting.alignment_curves import last_values
-from dctc.reporting.clusters_figure import cohesion_table
-from dctc.reporting.pages import fill
-from dctc.reporting.published import PUBLISHED, load_arrays
-from dctc.reporting.registry import Registry
-from dctc.reporting.spikes_figure import rate_table
-from dctc.training.headline import edits_table, headline_table, parts_table
+from dctc.results.registry import Registry
+from experiments.figures.alignment_curves import last_values
+from experiments.figures.clusters_figure import cohesion_table
+from experiments.figures.published import PUBLISHED, load_arrays
+from experiments.figures.spikes_figure import rate_table
+from experiments.studies.headline import edits_table, headline_table, parts_table
+from experiments.tables.page import fill
 
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from dctc.cli import one_line_errors
-from dctc.reporting.publish import adopt, find_runs, publish, publish_benchmarks
-from dctc.reporting.publish_figures import FIGURES, publish_figures
-from dctc.reporting.registry import runs_folder
+from dctc.results.registry import runs_folder
+from experiments.figures.publish_figures import FIGURES, publish_figures
+from experiments.tables.publishing import adopt, find_runs, publish, publish_benchmarks
 
 RESULTS = "experiments/results"
 # What the tables of experiments/README.md are drawn from, as far as it is there

@@ -15,18 +15,18 @@ from dctc.arguments import names
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_benchmarks, find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS
+from dctc.data.records.root import data_root
 from dctc.data.rendered import NAME
-from dctc.data.root import data_root
-from dctc.reporting.comparison import find_arms
-from dctc.reporting.registry import Record, Registry
-from dctc.reporting.tables import Table, percent
+from dctc.results.comparison import find_arms
+from dctc.results.registry import Record, Registry
+from dctc.results.tables import Table, percent
+from dctc.results.upload import report
+from dctc.studies.parallel import Outcome, execute_all
+from dctc.studies.real_words import Benchmarks
+from dctc.studies.runner import Run
 from dctc.training.logs import LogMode
-from dctc.training.parallel import Outcome, execute_all
-from dctc.training.real_words import Benchmarks
-from dctc.training.runs import Run
-from dctc.training.scene_runs import DATA, SIX
-from dctc.training.table_script import run_script, table_parser
-from dctc.training.upload import report
+from experiments.studies.scene_runs import DATA, SIX
+from experiments.studies.table_script import run_script, table_parser
 
 CONFIG = "experiments/configs/reader.yaml"
 Scored = Mapping[str, Mapping[str, Record]]  # by recipe and set

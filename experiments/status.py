@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 from dctc.cli import one_line_errors
-from dctc.training.status import status_lines
+from dctc.studies.status import status_lines
 
 SCRIPTS = ("figure2", "figure1", "figure3", "figure4", "table1", "table2", "table3", "ablations")
 

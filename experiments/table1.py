@@ -18,24 +18,17 @@ from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME
-from dctc.reporting.model_arms import common_seeds, contrasts, find_pairs
-from dctc.reporting.model_table import (
-    accuracy_table,
-    companion_table,
-    detectable_note,
-    difference_table,
-)
-from dctc.reporting.quoted import quoted_table, read_quoted
-from dctc.reporting.registry import Registry
-from dctc.reporting.tables import Table
-from dctc.training.launch import Launch
+from dctc.results.registry import Registry
+from dctc.results.tables import Table
+from dctc.results.upload import report
+from dctc.studies.parallel import Outcome, execute_all
 from dctc.training.logs import LogMode
-from dctc.training.loss_runs import forms_pair
-from dctc.training.loss_runs import target as losses_target
-from dctc.training.model_runs import LINES_WEIGHT, MODELS, PARTS, SCALES, plans, target
-from dctc.training.paper_scale import ENGLISH_IMAGES, print_launches
-from dctc.training.parallel import Outcome, execute_all
-from dctc.training.scene_runs import (
+from experiments.studies.launch import Launch
+from experiments.studies.loss_runs import forms_pair
+from experiments.studies.loss_runs import target as losses_target
+from experiments.studies.model_runs import LINES_WEIGHT, MODELS, PARTS, SCALES, plans, target
+from experiments.studies.paper_scale import ENGLISH_IMAGES, print_launches
+from experiments.studies.scene_runs import (
     CONFIGS,
     DISTILL_WEIGHT,
     PUBLISHED_IC15,
@@ -43,8 +36,15 @@ from dctc.training.scene_runs import (
     SIX,
     SceneRuns,
 )
-from dctc.training.table_script import refuse_selection, run_script, table_parser
-from dctc.training.upload import report
+from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.tables.model_arms import common_seeds, contrasts, find_pairs
+from experiments.tables.model_table import (
+    accuracy_table,
+    companion_table,
+    detectable_note,
+    difference_table,
+)
+from experiments.tables.quoted import quoted_table, read_quoted
 
 QUOTED = Path("experiments/paper/english.yaml")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")

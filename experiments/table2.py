@@ -17,17 +17,17 @@ from rich.console import Console
 from dctc.arguments import seconds, seeds
 from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
-from dctc.data.alphabet import write_common_characters
 from dctc.data.chinese_sets import TRAIN_SETS
+from dctc.data.render.alphabet import write_common_characters
 from dctc.data.rendered import NAME
-from dctc.reporting.alignment_table import alignment_table
-from dctc.reporting.comparison import Row
-from dctc.reporting.model_arms import common_seeds, find_pairs
-from dctc.reporting.model_table import companion_table
-from dctc.reporting.registry import Registry
-from dctc.reporting.sets_apart import tables_of_sets
-from dctc.reporting.tables import Table
-from dctc.training.chinese_runs import (
+from dctc.results.comparison import Row
+from dctc.results.registry import Registry
+from dctc.results.tables import Table
+from dctc.results.upload import report
+from dctc.studies.parallel import Outcome, execute_all
+from dctc.studies.runner import Run
+from dctc.training.logs import LogMode
+from experiments.studies.chinese_runs import (
     ALPHA,
     CHARACTERS,
     CONFIGS,
@@ -40,13 +40,13 @@ from dctc.training.chinese_runs import (
     study,
     target,
 )
-from dctc.training.launch import Launch
-from dctc.training.logs import LogMode
-from dctc.training.paper_scale import print_launches
-from dctc.training.parallel import Outcome, execute_all
-from dctc.training.runs import Run
-from dctc.training.table_script import refuse_selection, run_script, table_parser
-from dctc.training.upload import report
+from experiments.studies.launch import Launch
+from experiments.studies.paper_scale import print_launches
+from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.tables.alignment_table import alignment_table
+from experiments.tables.model_arms import common_seeds, find_pairs
+from experiments.tables.model_table import companion_table
+from experiments.tables.sets_apart import tables_of_sets
 
 QUOTED = Path("experiments/paper/chinese.yaml")
 LOSSES = ("CTC", "DCTC")

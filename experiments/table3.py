@@ -17,43 +17,43 @@ from dctc.bench.gpu_hours import cost_table
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.data.rendered import NAME as RENDERED
-from dctc.reporting.alignment_table import alignment_table
-from dctc.reporting.comparison import find_arms
-from dctc.reporting.convergence import convergence_table
-from dctc.reporting.factor_table import factor_table
-from dctc.reporting.hardware import hardware_notes
-from dctc.reporting.loss_table import comparison_table
-from dctc.reporting.losses_on_sets import losses_on_sets
-from dctc.reporting.registry import Registry, runs_folder
-from dctc.reporting.search import (
+from dctc.results.comparison import find_arms
+from dctc.results.hardware import hardware_notes
+from dctc.results.registry import Registry, runs_folder
+from dctc.results.tables import Table
+from dctc.results.upload import report
+from dctc.studies.parallel import Outcome, execute_all
+from dctc.studies.runner import Run
+from dctc.studies.search import (
     choices,
     open_searches,
     records_by_loss,
     search_table,
 )
-from dctc.reporting.seed_table import seed_table
-from dctc.reporting.tables import Table
-from dctc.training.english_losses import BEST, english_rivals, english_runs, english_tables
+from dctc.studies.weight_search import SEARCH_SEED, WeightSearch
 from dctc.training.logs import LogMode
-from dctc.training.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
-from dctc.training.loss_rows import rival_rows, table_rows
-from dctc.training.loss_runs import SCALES, plan, target
-from dctc.training.paper_losses import MODEL as PAPER_MODEL
-from dctc.training.paper_losses import loss_launches
-from dctc.training.paper_scale import print_launches
-from dctc.training.parallel import Outcome, execute_all
-from dctc.training.runs import Run
-from dctc.training.scene_runs import (
+from experiments.studies.english_losses import BEST, english_rivals, english_runs, english_tables
+from experiments.studies.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
+from experiments.studies.loss_rows import rival_rows, table_rows
+from experiments.studies.loss_runs import SCALES, plan, target
+from experiments.studies.paper_losses import MODEL as PAPER_MODEL
+from experiments.studies.paper_losses import loss_launches
+from experiments.studies.paper_scale import print_launches
+from experiments.studies.scene_runs import (
     PUBLISHED_IC15,
     PUBLISHED_SIX,
     SIX,
     SceneRuns,
     models_target,
 )
-from dctc.training.table_script import refuse_selection, run_script, table_parser
-from dctc.training.upload import report
-from dctc.training.weight_search import SEARCH_SEED, WeightSearch
-from dctc.training.word_runs import words_are_there
+from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.studies.word_runs import words_are_there
+from experiments.tables.alignment_table import alignment_table
+from experiments.tables.convergence import convergence_table
+from experiments.tables.factor_table import factor_table
+from experiments.tables.loss_table import comparison_table
+from experiments.tables.losses_on_sets import losses_on_sets
+from experiments.tables.seed_table import seed_table
 
 VIEWS = (
     "CR-CTC is trained with two views of each of half as many words: as many images as the others.",

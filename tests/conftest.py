@@ -1,13 +1,17 @@
 """Fixtures that several test modules share: tiny images and tiny LMDBs."""
 
+import dataclasses
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from dctc.results.registry import Record
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +55,43 @@ def write_lmdb() -> Callable[..., Path]:
         return path
 
     return write
+
+
+RECORD = Record(
+    run="0123456789abcdef",
+    arm="dctc",
+    seed=0,
+    set="IC15_2077",
+    n=4,
+    correct=3,
+    edits=1,
+    characters=16,
+    similarity=3.75,
+    drops={},
+    protocol="english36",
+    hits="",
+    samples="fedcba9876543210",
+    wall_s=1.5,
+    about={"commit": "abc", "note": "é 中"},
+)
+
+
+@pytest.fixture
+def record():
+    """``record(set="SVT", ...) -> Record``."""
+    return lambda **changes: dataclasses.replace(RECORD, **changes)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of runs, the test's own; all below it is computed on one thread."""
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "wandb"))
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for processes that are started
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tmp_path / "runs"
+    torch.set_num_threads(threads)

@@ -40,7 +40,7 @@ def test_bench_gets_its_arguments(monkeypatch):
 
 def test_score_gets_its_arguments(monkeypatch):
     given = []
-    monkeypatch.setattr("dctc.reporting.score.main", given.append)
+    monkeypatch.setattr("dctc.results.score.main", given.append)
     cli.main(["score", "a.tsv", "--protocol", "english36"])
     assert given == [["a.tsv", "--protocol", "english36"]]
 
@@ -67,4 +67,4 @@ def test_usage_and_bench_load_no_trainer():
     assert "dctc" in usage
     assert not usage & heavy
     assert not loaded_by("import dctc.bench.loss") & heavy
-    assert not loaded_by("import dctc.reporting.score") & heavy
+    assert not loaded_by("import dctc.results.score") & heavy

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from dctc.cli import main
-from dctc.data.chinese_fonts import chinese_families
-from dctc.data.fonts import find_fonts
-from dctc.reporting.comparison import find_arms
-from dctc.reporting.environment import gpu
-from dctc.reporting.registry import Registry
+from dctc.data.render.chinese_fonts import chinese_families
+from dctc.data.render.fonts import find_fonts
+from dctc.results.comparison import find_arms
+from dctc.results.environment import gpu
+from dctc.results.registry import Registry
 from dctc.training.cli import RecognizerCLI
 
 CONFIGS = Path("experiments/configs")

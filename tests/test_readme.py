@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dctc.cli import TRAINING, USAGE
-from dctc.data.commands import VERBS
+from dctc.data.archives.commands import VERBS
 from dctc.training.cli import RecognizerCLI
 
 ROOT = Path(__file__).parents[1]

@@ -149,20 +149,20 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
     assert "pip install --no-deps --no-build-isolation -e ." in result.stdout
     command = {
         "setup": "",
-        "demo": "+ .venv/bin/python experiments/demo.py --scale tiny\n",
+        "demo": "+ .venv/bin/python -m experiments.demo --scale tiny\n",
         "test": "+ .venv/bin/python -m pytest -q tests/test_packaging.py",
         "data": "+ .venv/bin/dctc data render --count 4\n",
-        "renderer": "+ .venv/bin/python experiments/renderer.py --scale tiny\n",
+        "renderer": "+ .venv/bin/python -m experiments.renderer --scale tiny\n",
         "bench": "+ .venv/bin/dctc bench --scale tiny\n",
-        "table1": "+ .venv/bin/python experiments/table1.py --scale tiny\n",
-        "table2": "+ .venv/bin/python experiments/table2.py --scale tiny\n",
-        "table3": "+ .venv/bin/python experiments/table3.py --scale tiny\n",
-        "table3-english": "+ .venv/bin/python experiments/table3.py --english --scale tiny\n",
-        "ablations": "+ .venv/bin/python experiments/ablations.py --scale tiny\n",
-        "all": "+ .venv/bin/python experiments/figure2.py --scale tiny",
-        "status": "+ .venv/bin/python experiments/status.py --scale tiny\n",
-        "publish": "+ .venv/bin/python experiments/publish.py\n",
-        "pages": "+ .venv/bin/python experiments/pages.py\n",
+        "table1": "+ .venv/bin/python -m experiments.table1 --scale tiny\n",
+        "table2": "+ .venv/bin/python -m experiments.table2 --scale tiny\n",
+        "table3": "+ .venv/bin/python -m experiments.table3 --scale tiny\n",
+        "table3-english": "+ .venv/bin/python -m experiments.table3 --english --scale tiny\n",
+        "ablations": "+ .venv/bin/python -m experiments.ablations --scale tiny\n",
+        "all": "+ .venv/bin/python -m experiments.figure2 --scale tiny",
+        "status": "+ .venv/bin/python -m experiments.status --scale tiny\n",
+        "publish": "+ .venv/bin/python -m experiments.publish\n",
+        "pages": "+ .venv/bin/python -m experiments.pages\n",
         **{
             f"figure{i}": f"+ .venv/bin/python experiments/figure{i}.py --scale tiny\n"
             for i in (1, 2, 3, 4)
@@ -191,7 +191,7 @@ def test_targets_run_in_order_and_pass_options_on(copied):
     )
     *_, bench, demo = result.stdout.splitlines()
     assert bench == r"+ .venv/bin/dctc bench --scale tiny --what two\ words --help"
-    assert demo.endswith(r"experiments/demo.py --scale tiny --what two\ words --help")
+    assert demo.endswith(r"-m experiments.demo --scale tiny --what two\ words --help")
 
 
 def test_works_from_any_folder(tmp_path):

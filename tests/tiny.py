@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from dctc.data.batch import Batch, Corrupt, Sample, collate
+from dctc.data.records.batch import Batch, Corrupt, Sample, collate
 from dctc.losses import CTCLoss
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
@@ -257,7 +257,7 @@ def run_python(*options: str, timeout: float = 180, **environment: str) -> Compl
     """Run Python in a process of its own, with this environment but without W&B's."""
     here = Path(__file__).parent
     kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", "WANDB_API_KEY")}
-    kept["PYTHONPATH"] = os.pathsep.join([str(here.parent / "src"), str(here)])
+    kept["PYTHONPATH"] = os.pathsep.join([str(here.parent / "src"), str(here.parent), str(here)])
     return run(
         [sys.executable, *options],
         env={**kept, **environment},

@@ -61,11 +61,11 @@ def _run(args: list[str]) -> None:
 
         train(args)
     elif command == "data":
-        from dctc.data.commands import main as data
+        from dctc.data.archives.commands import main as data
 
         data(args[1:])
     elif command == "score":
-        from dctc.reporting.score import main as score
+        from dctc.results.score import main as score
 
         score(args[1:])
     elif command == "describe":

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from experiments.studies.launch import Launch
+from experiments.tables.publishing import publish_benchmarks
 
 from dctc.bench.gpu_hours import cost_table
-from dctc.reporting.publish import publish_benchmarks
-from dctc.training.launch import Launch
 
 CONFIG = """
 data: {init_args: {batch_size: 100}}

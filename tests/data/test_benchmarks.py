@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from dctc.data.batch import Sample
 from dctc.data.benchmarks import (
     BENCHMARKS,
     TRAIN_WORDS,
@@ -12,7 +11,8 @@ from dctc.data.benchmarks import (
     open_benchmark,
 )
 from dctc.data.published import match
-from dctc.data.root import data_root, find_lmdbs, split_side
+from dctc.data.records.batch import Sample
+from dctc.data.records.root import data_root, find_lmdbs, split_side
 from dctc.text import Charset
 
 OPTIONS = {"protocol": "english36", "charset": Charset.load("36")}

@@ -5,7 +5,7 @@ import pytest
 from dctc.data.benchmarks import open_benchmark
 from dctc.data.chinese import ChineseDataModule
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets
-from dctc.data.root import data_root
+from dctc.data.records.root import data_root
 from dctc.text import Charset
 
 pytest.importorskip("zhconv")

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from dctc.data import scene
-from dctc.data.fonts import Font, find_fonts
-from dctc.data.layout import lay_out_scene
-from dctc.data.presets import SCENE, Preset
-from dctc.data.scene import ScenePainter
+from dctc.data.render import scene
+from dctc.data.render.fonts import Font, find_fonts
+from dctc.data.render.layout import lay_out_scene
+from dctc.data.render.presets import SCENE, Preset
+from dctc.data.render.scene import ScenePainter
 
 GROUND, RIM, INK = (np.full(3, level, np.float32) for level in (200, 120, 40))
 CHANCES = [

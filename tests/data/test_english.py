@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 
 from dctc.data.english import EnglishDataModule
-from dctc.data.sampler import Draw
+from dctc.data.records.sampler import Draw
 from dctc.data.union import UnionDataset
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.data import rendered_words
-from dctc.data.batch import Batch, collate
-from dctc.data.fonts import Font, find_fonts
-from dctc.data.render import WordRenderer
+from dctc.data.records.batch import Batch, collate
+from dctc.data.records.sampler import Draw, StepBatchSampler, StepDataLoader
+from dctc.data.render import rendered_words
+from dctc.data.render.fonts import Font, find_fonts
+from dctc.data.render.rendered_words import RenderedWords, label_extents
+from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.words import is_held_out
 from dctc.data.rendered import RenderedDataModule
-from dctc.data.rendered_words import RenderedWords, label_extents
-from dctc.data.sampler import Draw, StepBatchSampler, StepDataLoader
-from dctc.data.words import is_held_out
 from dctc.text.protocol import english36, english94
 
 
@@ -223,7 +223,7 @@ def test_another_process_draws_the_same(preset):
     code = f"""
 import hashlib
 from dctc.data.rendered import RenderedDataModule
-from dctc.data.sampler import Draw
+from dctc.data.records.sampler import Draw
 data = RenderedDataModule(preset={preset!r})
 data.setup()
 state = hashlib.sha256()

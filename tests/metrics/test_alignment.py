@@ -5,7 +5,7 @@ import torch
 
 from dctc import DCTCLoss
 from dctc.ctc import pack_labels
-from dctc.data.batch import NO_EXTENT
+from dctc.data.records.batch import NO_EXTENT
 from dctc.metrics import AlignmentCounts, compare_alignment, true_alignment
 from dctc.text import CTCTokenizer
 

@@ -8,7 +8,7 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
 from dctc.ctc import pack_labels, torch_kernels
-from dctc.data.batch import NO_EXTENT
+from dctc.data.records.batch import NO_EXTENT
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.training.callbacks import DCTCCallback, term_report
 from tiny import (

@@ -10,7 +10,7 @@ from pytorch_lightning.accelerators import MPSAccelerator
 from pytorch_lightning.loggers import WandbLogger
 
 from dctc.cli import main
-from dctc.reporting.registry import Registry
+from dctc.results.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
 from dctc.training.machine import SyncBatchNorm, end_process_group
 from offline_wandb import wandb_records

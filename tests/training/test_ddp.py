@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from dctc.cli import main
-from dctc.reporting.registry import Registry
+from dctc.results.registry import Registry
 from dctc.training.results import read_readings
 from tiny import config, encode_text, run_python, write_config
 
@@ -157,7 +157,7 @@ def test_an_experiment_runs_on_two_processes(pixels, runs):
     counted.mkdir()
     program = f"""
 import os, pathlib
-from dctc.training.runs import Run, execute
+from dctc.studies.runner import Run, execute
 
 if __name__ == "__main__":
     finished = execute(Run("exp/one", {(pixels, *options)!r}), "off")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dctc.ctc import ESTIMATORS
-from dctc.data.batch import Sample, collate
+from dctc.data.records.batch import Sample, collate
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.estimators import METRICS, EstimatorLog
 from tiny import FixedData, make_module, make_trainer, noise, same_weights, weights

@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from dctc.data.batch import Sample, collate
+from dctc.data.records.batch import Sample, collate
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.text import CTCTokenizer

@@ -7,10 +7,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from dctc.data.batch import Batch
 from dctc.data.english import EnglishDataModule
+from dctc.data.records.batch import Batch
+from dctc.data.records.root import data_root
 from dctc.data.rendered import RenderedDataModule
-from dctc.data.root import data_root
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.text import CTCTokenizer

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dctc.data.batch import Corrupt, collate
+from dctc.data.records.batch import Corrupt, collate
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.models import TimmRecognizer

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctc.data.batch import collate
+from dctc.data.records.batch import collate
+from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
-from dctc.data.sampler import Draw
 from dctc.losses import (
     CenterCTCLoss,
     ConsistencyCTCLoss,

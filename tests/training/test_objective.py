@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer, TimmRecognizer

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dctc.data.english import EnglishDataModule
-from dctc.reporting.environment import gpu
-from dctc.reporting.registry import Registry
+from dctc.results.environment import gpu
+from dctc.results.registry import Registry
 from dctc.training import results
 from dctc.training.results import CORRUPT, ResultsWriter, read_readings
 from tiny import (

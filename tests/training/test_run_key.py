@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from dctc.data.fonts import find_fonts
+from dctc.data.render.fonts import find_fonts
 from dctc.data.rendered import RenderedDataModule
 from dctc.training import run_key as run_key_module
 from dctc.training.run_key import run_key

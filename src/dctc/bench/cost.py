@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from dctc.bench.measure import interleaved, peak_memory
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.training.module import RecognizerModule

@@ -16,20 +16,20 @@ from rich.console import Console
 from dctc.bench.memory import FREE_DRAWS, memory_growth, random_draws
 from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
-from dctc.data.fonts import find_fonts
-from dctc.data.lmdb import LmdbDataset
 from dctc.data.loaders import train_loader
-from dctc.data.prerender import render_set
-from dctc.data.presets import PRESETS
-from dctc.data.render import WordRenderer
-from dctc.data.rendered_words import RenderedWords
-from dctc.data.root import data_root, find_lmdbs
+from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.root import data_root, find_lmdbs
+from dctc.data.render.fonts import find_fonts
+from dctc.data.render.prerender import render_set
+from dctc.data.render.presets import PRESETS
+from dctc.data.render.rendered_words import RenderedWords
+from dctc.data.render.renderer import WordRenderer
 from dctc.data.union import UnionDataset
 from dctc.losses import DCTCLoss
 from dctc.models import TimmRecognizer
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.text import Charset, CTCTokenizer
 from dctc.training.module import RecognizerModule
 

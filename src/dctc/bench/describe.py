@@ -13,8 +13,8 @@ from rich.console import Console
 from dctc.arguments import positive
 from dctc.bench.cost import FLOPS_NOTE, Description, describe
 from dctc.precision import compute_in_float32
-from dctc.reporting.environment import environment
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.tables import Table
 from dctc.training.nets import load_net
 
 

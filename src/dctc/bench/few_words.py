@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dctc.data.batch import Batch, Sample, collate
 from dctc.data.benchmarks import TRAIN_WORDS, match
-from dctc.data.fonts import find_fonts
-from dctc.data.render import WordRenderer
-from dctc.data.rendered_words import RenderedWords
-from dctc.data.root import data_root, find_lmdbs
-from dctc.data.sampler import Draw
+from dctc.data.records.batch import Batch, Sample, collate
+from dctc.data.records.root import data_root, find_lmdbs
+from dctc.data.records.sampler import Draw
+from dctc.data.render.fonts import find_fonts
+from dctc.data.render.rendered_words import RenderedWords
+from dctc.data.render.renderer import WordRenderer
 from dctc.data.union import open_union
 from dctc.training.nets import Loaded
 

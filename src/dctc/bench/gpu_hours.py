@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from experiments.studies.launch import Launch
+
 from dctc.bench.steps import FILE, PUBLISHED_FILE
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
-from dctc.training.launch import Launch
-from dctc.training.status import PUBLISHED
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
+from dctc.studies.status import PUBLISHED
 
 BENCH = "dctc bench --what steps"
 _EXPLAINED = (

@@ -13,9 +13,9 @@ from rich.console import Console
 from dctc.bench.loss import LABEL_LENGTH, REPEATS, Size
 from dctc.bench.measure import interleaved, peak_memory
 from dctc.losses import DCTCLoss, dctc_linear_loss
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 
 FEATURES = 256  # d
 SIZES = {"tiny": Size(500, 8, 4), "smoke": Size(18385, 64, 128)}

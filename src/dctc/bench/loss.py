@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from dctc.bench.measure import interleaved, peak_memory
 from dctc.bench.two_pass import two_pass_dctc
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 
 LABEL_LENGTH = 8  # characters, a usual word
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from experiments.tables.loss_table import Cost
 from rich.console import Console
 from torch import Tensor, nn
 
@@ -29,10 +30,9 @@ from dctc.losses import (
     LabelSmoothingCTCLoss,
     PriorCTCLoss,
 )
-from dctc.reporting.environment import environment
-from dctc.reporting.loss_table import Cost
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.training.nets import Loaded, load_net
 
 FILE = "bench/losses.json"  # below the folder of runs, or of published results

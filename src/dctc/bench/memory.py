@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dctc.data.sampler import Draw
+from dctc.data.records.sampler import Draw
 
 FREE_DRAWS = 4  # the first quarter of the draws fills caches and is not measured
 

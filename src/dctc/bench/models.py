@@ -27,11 +27,11 @@ from dctc.bench.cost import (
     train_step,
 )
 from dctc.bench.measure import interleaved
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet

@@ -16,12 +16,12 @@ from torch import nn
 from dctc.bench.cost import arm, count_parameters
 from dctc.bench.few_words import few_words
 from dctc.bench.models import FRAGMENTS
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.data.loaders import eval_loader
+from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.losses import CTCLoss
 from dctc.models import TimmRecognizer
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
 from dctc.training.predict import read_images

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from experiments.tables.publishing import GPU
+
 from dctc.bench.loss import PEER
-from dctc.reporting.environment import gpu
-from dctc.reporting.publish import GPU
-from dctc.reporting.tables import Table
+from dctc.results.environment import gpu
+from dctc.results.tables import Table
 
 
 def benchmark_tables(results: Path) -> dict[str, Table]:

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 import yaml
+from experiments.tables.publishing import GPU
 from pytorch_lightning.cli import instantiate_class
 from rich.console import Console
 from torch import nn
 
 from dctc.bench.cost import arm, noise
 from dctc.bench.measure import interleaved
-from dctc.reporting.environment import environment
-from dctc.reporting.publish import GPU
-from dctc.reporting.registry import runs_folder
-from dctc.reporting.tables import Table
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 from dctc.text.charset import NAMED
 from dctc.training.nets import load_net
 

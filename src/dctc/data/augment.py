@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from dctc.data.batch import Corrupt, Sample
-from dctc.data.photometric import mask_stripes, photometric
-from dctc.data.resize import pad_right
-from dctc.data.sampler import Draw
-from dctc.data.warp import random_warp
+from dctc.data.records.batch import Corrupt, Sample
+from dctc.data.records.resize import pad_right
+from dctc.data.records.sampler import Draw
+from dctc.data.render.photometric import mask_stripes, photometric
+from dctc.data.render.warp import random_warp
 
 MAX_STRENGTH = 2.0  # ours: beyond it, words can no longer be read
 WARP = 0.75  # ours: how often an image is warped; the others keep their sharp pixels
@@ -82,7 +82,7 @@ class AugmentedDataset(Dataset[Sample | Corrupt]):
     """A training set after augmentation: a pure function of (seed, Draw.number) and the sample.
 
     Args:
-        dataset: Takes a :class:`~dctc.data.sampler.Draw`.
+        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
         augmentation: What is done to each sample.
         seed: Seed of all that is random about it.
     """

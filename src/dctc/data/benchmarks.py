@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dctc.data.environment import count_records
-from dctc.data.lmdb import LmdbDataset
 from dctc.data.published import Benchmark, Found, match
-from dctc.data.root import find_lmdbs, split_side
+from dctc.data.records.environment import count_records
+from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.root import find_lmdbs, split_side
 
 _RELEASES = "the LMDBs released by baudm/parseq or clovaai/deep-text-recognition-benchmark"
 

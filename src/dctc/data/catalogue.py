@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS
-from dctc.data.claim import RECIPE, read_recipe
 from dctc.data.document_sets import SOURCES
-from dctc.data.environment import count_records
 from dctc.data.published import Benchmark
-from dctc.data.root import PARTIAL, find_lmdbs, split_side
-from dctc.reporting.tables import Table
+from dctc.data.records.claim import RECIPE, read_recipe
+from dctc.data.records.environment import count_records
+from dctc.data.records.root import PARTIAL, find_lmdbs, split_side
+from dctc.results.tables import Table
 
 
 class Entry(NamedTuple):

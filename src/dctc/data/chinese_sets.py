@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dctc.data.environment import count_records
 from dctc.data.published import Benchmark, Found, match
-from dctc.data.root import find_lmdbs
+from dctc.data.records.environment import count_records
+from dctc.data.records.root import find_lmdbs
 
 _FUDAN = "FudanVI/benchmarking-chinese-text-recognition (GitHub)"
 _HOW_TO_GET = {

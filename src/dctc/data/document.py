@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from dctc.data.augment import Augmentation
 from dctc.data.document_sets import SOURCES, check_size, find_documents
-from dctc.data.environment import count_records
-from dctc.data.lmdb import LmdbDataset
+from dctc.data.records.environment import count_records
+from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.text import Charset, get_protocol
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dctc.data.environment import count_records
 from dctc.data.published import Benchmark, match
-from dctc.data.root import ENVIRONMENT_VARIABLE, data_root, find_lmdbs
+from dctc.data.records.environment import count_records
+from dctc.data.records.root import ENVIRONMENT_VARIABLE, data_root, find_lmdbs
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dctc.data.benchmarks import (
     find_train_words,
     open_benchmark,
 )
-from dctc.data.root import data_root as find_data_root
+from dctc.data.records.root import data_root as find_data_root
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import open_union
 from dctc.text import Charset, get_protocol

@@ -9,8 +9,8 @@ from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from dctc.data.augment import Augmentation, AugmentedDataset
-from dctc.data.batch import Batch, collate
-from dctc.data.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
+from dctc.data.records.batch import Batch, collate
+from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
 
 
 def rank_and_world_size(trainer: Trainer | None) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def train_loader(
     """Return the shuffled training batches of a run; batch k is a function of (seed, k).
 
     Args:
-        dataset: Takes a :class:`~dctc.data.sampler.Draw`.
+        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
         batch_size: Samples in a batch over all processes.
         seed: Seed of the order and of the augmentation.
         num_workers: Worker processes; the batches are the same for any number.
@@ -83,7 +83,7 @@ def eval_loader(
     """Return every sample once, in order; the last batch may be smaller.
 
     Args:
-        dataset: Takes a :class:`~dctc.data.sampler.Draw`.
+        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
         batch_size: Samples in a batch over all processes; each takes its share, at least one.
         num_workers: Worker processes.
         trainer: Says which process this is.

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dctc.data.augment import Augmentation
-from dctc.data.chinese_fonts import split_chinese_fonts
-from dctc.data.fonts import Font, find_fonts, split_fonts
-from dctc.data.prerender import render_set
-from dctc.data.recipe import CHINESE_VERSION, RENDERER_VERSION, drawn_key
-from dctc.data.render import WordRenderer
-from dctc.data.rendered_words import RenderedWords, Stage
+from dctc.data.render.chinese_fonts import split_chinese_fonts
+from dctc.data.render.fonts import Font, find_fonts, split_fonts
+from dctc.data.render.prerender import render_set
+from dctc.data.render.recipe import CHINESE_VERSION, RENDERER_VERSION, drawn_key
+from dctc.data.render.rendered_words import RenderedWords, Stage
+from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.stored import open_stored, stored_recipe
 from dctc.data.sets import SetsDataModule
-from dctc.data.stored import open_stored, stored_recipe
 from dctc.text import Charset
 
 NAME = "rendered"  # of the validation set and of the test set
@@ -44,13 +44,13 @@ class RenderedDataModule(SetsDataModule):
         num_workers: Worker processes of each loader; None takes 2, or 1 on a machine with one core.
         max_length: Characters of a text at most.
         grayscale: Images of one channel instead of three.
-        preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.presets`.
+        preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
         language: ``en``, or ``zh`` for Chinese lines of a charset file's characters.
         words: ``python`` for the words of Python's documentation, ``wordfreq`` for those of that
-            package, or a file, see :func:`dctc.data.corpora.word_counts`.
+            package, or a file, see :func:`dctc.data.render.corpora.word_counts`.
         top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
         hold_out_fonts: Draw validation and test with families of fonts that training does not use;
-            of those that draw Chinese, one, see :mod:`dctc.data.chinese_fonts`.
+            of those that draw Chinese, one, see :mod:`dctc.data.render.chinese_fonts`.
         augment: Strength of the augmentation of training images, on top of what the preset does;
             see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.

@@ -9,9 +9,9 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from dctc.data.augment import Augmentation
-from dctc.data.batch import Batch
 from dctc.data.loaders import eval_loader, train_loader
-from dctc.data.sampler import StepDataLoader
+from dctc.data.records.batch import Batch
+from dctc.data.records.sampler import StepDataLoader
 
 TRAIN = "train"  # name of the training data in SetsDataModule.drops
 

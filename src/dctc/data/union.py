@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from dctc.data.batch import Corrupt, Sample
 from dctc.data.benchmarks import is_test_set
-from dctc.data.lmdb import LmdbDataset
-from dctc.data.root import find_lmdbs
-from dctc.data.sampler import Draw
+from dctc.data.records.batch import Corrupt, Sample
+from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.root import find_lmdbs
+from dctc.data.records.sampler import Draw
 
 
 class UnionDataset(Dataset[Sample | Corrupt]):
-    """Data sets one after the other, indexed by a :class:`~dctc.data.sampler.Draw`.
+    """Data sets one after the other, indexed by a :class:`~dctc.data.records.sampler.Draw`.
 
     :class:`torch.utils.data.ConcatDataset` takes bare numbers only; here the part sees the number
     of the draw too, so whatever is random in it stays a function of (seed, draw).

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dctc.ctc import CTCTerms, Labels, candidate_classes, viterbi_alignment
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.dctc import Target
 from dctc.metrics import compare_alignment, true_alignment

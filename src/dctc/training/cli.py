@@ -25,7 +25,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.precision import compute_in_float32
-from dctc.reporting.registry import OTHER_WEIGHTS, runs_folder
+from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
 from dctc.training.checkpoints import CHECKPOINT_EVERY, FINAL, LAST, FinalCheckpoint, digest
 from dctc.training.folder import GONE_ON, Busy, alone, claim, go_on, marked

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from dctc.ctc import candidate_classes, pack_labels, viterbi_alignment
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import DCTCLoss
 from dctc.metrics import compare_alignment
 from dctc.text.tokenizer import BLANK

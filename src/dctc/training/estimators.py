@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from dctc.ctc import ESTIMATORS, pack_labels
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses import DCTCLoss
 from dctc.training.callbacks import term_report
 

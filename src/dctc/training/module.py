@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLR
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from dctc.data.batch import Batch, Corrupt
+from dctc.data.records.batch import Batch, Corrupt
 from dctc.text import CTCTokenizer, get_protocol
 from dctc.training.objective import AttentionObjective, check_batch, needs, objective_of
 from dctc.training.schedule import WarmupCosine

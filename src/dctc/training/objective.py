@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dctc.ctc import frames_needed
-from dctc.data.batch import Batch
+from dctc.data.records.batch import Batch
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.metrics import true_alignment
 from dctc.text import Reading, greedy_decode

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from dctc.arguments import positive
-from dctc.data.batch import Batch
-from dctc.data.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.data.loaders import eval_loader
+from dctc.data.records.batch import Batch
+from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.precision import compute_in_float32
 from dctc.training.checkpoints import FINAL
 from dctc.training.machine import share_cores

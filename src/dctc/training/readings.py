@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import WandbLogger
 
-from dctc.data.batch import Batch, Corrupt
+from dctc.data.records.batch import Batch, Corrupt
 from dctc.training.scores import Outcome
 
 HEAD = ("key", "prediction", "confidence", "label")

@@ -12,11 +12,11 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed
 
-from dctc.data.batch import Corrupt
+from dctc.data.records.batch import Corrupt
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
-from dctc.reporting.environment import environment
-from dctc.reporting.registry import EDIT_PARTS, Record, Registry, samples_key
+from dctc.results.environment import environment
+from dctc.results.registry import EDIT_PARTS, Record, Registry, samples_key
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dctc.data.corpora import PYTHON, WORDFREQ
-from dctc.data.fonts import SYSTEM, find_fonts
-from dctc.data.writer import RECIPE
+from dctc.data.records.writer import RECIPE
+from dctc.data.render.corpora import PYTHON, WORDFREQ
+from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.text import Charset
 
 # Raised by hand when a change of the code would change results; part of every run's key.

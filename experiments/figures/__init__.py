@@ -1,0 +1,1 @@
+"""Arrays and drawings of the figures."""

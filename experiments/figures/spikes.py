@@ -1,0 +1,181 @@
+"""What Figure 1 is drawn from: where nets read the characters of words, and gradients of a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dctc.data.records.batch import Batch
+from dctc.losses import CTCLoss, DCTCLoss
+from dctc.metrics.localization import (
+    Disagreement,
+    best_frames,
+    character_posterior,
+    disagreement,
+)
+from dctc.text import CTCTokenizer
+from dctc.text.decode import greedy_decode
+
+SHORTEST = 4  # characters of a word that is drawn
+
+
+@torch.no_grad()
+def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return how much each frame counts for each character of the label, by the net's own measure.
+
+    Of a CTC net, the posterior of the character; of a net that reads by attention, its attention.
+
+    Args:
+        net: In evaluation mode.
+        tokenizer: Maps the labels to classes.
+        batch: Images with labels.
+
+    Returns:
+        Weights ``(n, s, t)`` and the lengths of the labels ``(n,)``.
+    """
+    targets, lengths = tokenizer.encode(batch.label)
+    if hasattr(net, "attention"):
+        targets, lengths = targets[:, : net.max_length], lengths.clamp(max=net.max_length)
+        return net.attention(batch.image, targets, batch.width), lengths
+    frames = net.frames(batch.width).clamp(min=1)
+    return character_posterior(net(batch.image), targets, frames, lengths), lengths
+
+
+def disagreements(
+    nets: Sequence[Any], tokenizer: CTCTokenizer, batches: Iterable[Batch]
+) -> list[Disagreement]:
+    """Return the disagreement of each pair of nets, as :func:`itertools.combinations` orders them.
+
+    Args:
+        nets: In evaluation mode, of as many frames each.
+        tokenizer: Maps the labels to classes.
+        batches: Images with labels.
+    """
+    frames: list[list[Tensor]] = [[] for _ in nets]
+    for batch in batches:
+        if batch.label:
+            for net, of_net in zip(nets, frames, strict=True):
+                of_net.append(best_frames(*character_weights(net, tokenizer, batch)))
+    return [disagreement(first, second) for first, second in combinations(frames, 2)]
+
+
+def choose_words(batch: Batch, count: int) -> list[int]:
+    """Return the first samples of a batch with :data:`SHORTEST` characters or more, all different.
+
+    Args:
+        batch: Labelled images.
+        count: Samples at most.
+    """
+    chosen: dict[str, int] = {}
+    for i, label in enumerate(batch.label):
+        if len(label) >= SHORTEST:
+            chosen.setdefault(label, i)
+    return list(chosen.values())[:count]
+
+
+@torch.no_grad()
+def choose_misread(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> int:
+    """Return the first sample of a batch, as long as those that are drawn, that a net misreads.
+
+    A word that is read leaves CTC's gradient next to nothing. Where all are read, the first one.
+
+    Args:
+        net: A CTC net in evaluation mode.
+        tokenizer: Maps the labels to classes.
+        batch: Labelled images, one of which has :data:`SHORTEST` characters.
+    """
+    long = choose_words(batch, len(batch.label))
+    words = select(batch, long)
+    for i, label, reading in zip(long, words.label, _read(net, tokenizer, words), strict=True):
+        if reading != label:
+            return i
+    return long[0]
+
+
+def _read(net: Any, tokenizer: CTCTokenizer, words: Batch) -> list[str]:
+    frames = net.frames(words.width).clamp(min=1)
+    return [tokenizer.decode(read.classes) for read in greedy_decode(net(words.image), frames)]
+
+
+def select(batch: Batch, chosen: Sequence[int]) -> Batch:
+    """Return some samples of a batch; extents and second views are left out."""
+    return Batch(
+        image=batch.image[list(chosen)],
+        label=[batch.label[i] for i in chosen],
+        key=[batch.key[i] for i in chosen],
+        width=batch.width[list(chosen)],
+        extents=None,
+        corrupt=[],
+    )
+
+
+def word_arrays(
+    families: Sequence[Sequence[Any]], tokenizer: CTCTokenizer, words: Batch
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the drawn words.
+
+    Args:
+        families: Of each family, its nets by seed.
+        tokenizer: Maps the labels to classes.
+        words: What is drawn.
+
+    Returns:
+        ``images`` ``(n, h, w, ch)`` uint8, ``labels`` ``(n,)``, ``weights``
+        ``(families, seeds, n, s, t)`` float16 and ``frames`` ``(families, seeds, n, s)`` int16.
+    """
+    weights, frames = [], []
+    for nets in families:
+        found = [character_weights(net, tokenizer, words) for net in nets]
+        weights.append(torch.stack([weight for weight, _ in found]).double())
+        frames.append(torch.stack([best_frames(*pair) for pair in found]))
+    pixels = ((words.image + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    return {
+        "images": pixels.numpy(),
+        "labels": np.array(words.label),
+        "weights": torch.stack(weights).numpy().astype(np.float16),
+        "frames": torch.stack(frames).numpy().astype(np.int16),
+    }
+
+
+def gradient_arrays(
+    net: Any, tokenizer: CTCTokenizer, word: Batch, distill_weight: float
+) -> dict[str, np.ndarray]:
+    """Return the gradients of CTC and of DCTC with respect to one net's logits for a word.
+
+    Args:
+        net: A CTC net in evaluation mode.
+        tokenizer: Maps the labels to classes.
+        word: One sample.
+        distill_weight: alpha of DCTC.
+
+    Returns:
+        ``gradients`` ``(2, r, t)`` float32 and ``gradient_rows`` ``(r,)``: the blank, the distinct
+        characters of the label, and the sum over all other classes; ``distill_weight``;
+        ``gradient_label`` and ``gradient_reading``, what the word says and what the net reads.
+    """
+    targets, lengths = tokenizer.encode(word.label)
+    frames = net.frames(word.width).clamp(min=1)
+    with torch.no_grad():
+        logits, [reading] = net(word.image), _read(net, tokenizer, word)
+    distinct = list(dict.fromkeys(word.label[0]))
+    classes = [0, *(tokenizer.encode([c])[0].item() for c in distinct)]
+    found = []
+    for loss in (CTCLoss(reduction="sum"), DCTCLoss(distill_weight, reduction="sum")):
+        scores = logits.clone().requires_grad_()
+        value = loss(scores, targets, frames, lengths)
+        (gradient,) = torch.autograd.grad(value, scores)  # (t, 1, c)
+        of_label = gradient[:, 0, classes].T
+        others = gradient[:, 0].sum(1) - of_label.sum(0)
+        found.append(torch.cat([of_label, others[None]]))
+    return {
+        "gradients": torch.stack(found).numpy().astype(np.float32),
+        "gradient_rows": np.array(["blank", *distinct, "others"]),
+        "distill_weight": np.array(distill_weight),
+        "gradient_label": np.array(word.label[0]),
+        "gradient_reading": np.array(reading),
+    }

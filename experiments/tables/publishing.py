@@ -1,0 +1,236 @@
+"""Committed evidence: chosen runs and benchmarks, in a folder of their own."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dctc.results.environment import DIRTY, gpu
+from dctc.results.registry import Record, Registry, scored_at, write_whole
+from experiments.figures.figures import Curve, read_metrics
+
+GPU = "-gpu"  # ends the name of a benchmark that was measured on one
+METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small
+# A path of a machine: a letter drive, or a slash that begins a word
+_PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
+
+
+def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """Return the folders of runs by key, as their ``run_key`` says; of several one with curves.
+
+    Args:
+        runs: Folder of all runs.
+        patterns: Names of runs below it, with ``*`` for any part: ``table3/*/seed0``. A name stands
+            for all that lies below it too.
+
+    Raises:
+        ValueError: If a pattern names no run.
+    """
+    found: list[tuple[str, Path]] = []
+    for pattern in patterns:
+        marks = {*runs.glob(f"{pattern}/run_key"), *runs.glob(f"{pattern}/**/run_key")}
+        keys = {mark.parent: mark.read_text().strip() for mark in sorted(marks)}
+        # a folder that was set aside bears the key of its run in its name
+        here = [(key, folder) for folder, key in keys.items() if f".{key}" not in folder.name]
+        if not here:
+            raise ValueError(f"--runs {pattern}: no run of that name in {runs}")
+        found += here
+    # arms of one configuration share a run, and only the first of them was trained
+    return dict(sorted(found, key=lambda run: any(run[1].glob("metrics*.csv"))))
+
+
+def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
+    """Copy the latest records of finished runs with their hits and metrics; return the records.
+
+    ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each of an arm, a
+    run and a set; what is published already stays unless it was scored earlier. Metrics go to
+    ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step. Two
+    at once take turns.
+
+    Args:
+        runs: Folder of the registry to copy from.
+        folders: Folders of the runs by key, see :func:`find_runs`.
+        to: Folder of the registry to copy to.
+
+    Raises:
+        ValueError: If no run is finished, a record names a path of this machine, or a published
+            line is not a record, which would be lost.
+    """
+    with _alone(to):
+        return _publish(runs, folders, to)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, whose results are read and written anew; wait for another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
+    source, target = Registry(runs), Registry(to)
+    kept = {_identity(r): r for r in target.whole_records()}
+    latest = {_identity(r): r for r in source.records() if r.run in folders}
+    if not latest:
+        raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
+    latest = {
+        which: record
+        for which, record in latest.items()
+        if which not in kept or scored_at(kept[which]) <= scored_at(record)
+    }
+    for record in latest.values():
+        _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
+    for record in latest.values():  # hits first: no line of results without them
+        source.read_hits(record)
+        content = (runs / "hits" / record.hits).read_bytes()
+        (to / "hits").mkdir(parents=True, exist_ok=True)
+        write_whole(to / "hits" / record.hits, content)
+    everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
+    lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
+    write_whole(target.file, "".join(lines).encode())
+    for run in sorted({record.run for record in latest.values()}):
+        curves = read_metrics(folders[run])
+        if curves:
+            (to / "metrics").mkdir(exist_ok=True)
+            write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
+    _remove_unnamed_hits(to, everything)
+    return list(latest.values())
+
+
+def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
+    """Copy what ``dctc bench --what NAME`` measured, ``<runs>/bench/<name>.json``.
+
+    What was measured on a GPU becomes ``<name>-gpu.json``, so that it stands beside that of a CPU.
+
+    Args:
+        runs: Folder of all runs.
+        names: Such as ``losses``.
+        to: Folder of the committed evidence.
+
+    Raises:
+        FileNotFoundError: If something was not measured; nothing is copied then.
+        ValueError: If a measurement names a path of this machine, or was made with changes that
+            are in no commit.
+    """
+    files = {name: runs / "bench" / f"{name}.json" for name in names}
+    published = {}
+    for name, file in files.items():
+        if not file.exists():
+            raise FileNotFoundError(f"{file}: not there; dctc bench --what {name} measures it")
+        measured = json.loads(file.read_text(encoding="utf-8"))
+        _refuse_paths(measured, str(file))
+        if str(measured.get("commit", "")).endswith(DIRTY):
+            raise ValueError(
+                f"{file}: measured at {measured['commit']}, with changes that are in no commit; "
+                f"commit them, and dctc bench --what {name} measures it anew"
+            )
+        published[file] = to / "bench" / f"{name}{GPU if gpu(measured) else ''}.json"
+    (to / "bench").mkdir(parents=True, exist_ok=True)
+    for file, target in published.items():
+        write_whole(target, file.read_bytes())
+    return list(published.values())
+
+
+def adopt(results: Path, runs: Path) -> list[Record]:
+    """Copy published records, hits and curves into a user's registry; return what it lacked.
+
+    Their runs then count as finished there, but for what needs the trained net.
+
+    Args:
+        results: Folder of the published registry.
+        runs: Folder of the registry to copy to.
+
+    Raises:
+        ValueError: If nothing is published, or hits do not add up to their record.
+    """
+    source, target = Registry(results), Registry(runs)
+    published = list(source.records())
+    if not published:
+        raise ValueError(f"adopt: no results in {source.file}")
+    there = {_identity(record) for record in target.records()}
+    lacking = [record for record in published if _identity(record) not in there]
+    for run in {record.run for record in lacking}:
+        curves = results / "metrics" / f"{run}.csv"
+        if curves.exists():
+            (runs / "metrics").mkdir(parents=True, exist_ok=True)
+            write_whole(runs / "metrics" / curves.name, curves.read_bytes())
+    for record in lacking:
+        target.write_hits(source.read_hits(record).tolist())
+        target.append(record)
+    return lacking
+
+
+def thin_metrics(curves: dict[str, Curve], limit: int = METRICS_BYTES) -> str:
+    """Return metrics as CSV of at most ``limit`` bytes: of those of training every k-th step only.
+
+    Args:
+        curves: Steps and values by name.
+        limit: Bytes.
+
+    Raises:
+        ValueError: If the others alone are more.
+    """
+    steps = sorted({step for s, _ in curves.values() for step in s})
+    for k in range(1, len(steps) + 2):
+        text = _csv(curves, k)
+        if len(text.encode()) <= limit:
+            return text
+    raise ValueError(f"metrics of {len(curves)} columns do not fit into {limit:,} bytes")
+
+
+def _csv(curves: dict[str, Curve], every: int) -> str:
+    rows: dict[int, dict[str, Any]] = {}
+    for name, (steps, values) in curves.items():
+        stride = every if name.startswith(("train/", "lr")) else 1
+        for step, value in list(zip(steps, values, strict=True))[::stride]:
+            rows.setdefault(step, {"step": step})[name] = f"{value:.6g}"
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["step", *sorted(curves)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[step] for step in sorted(rows))
+    return stream.getvalue()
+
+
+def _identity(record: Record) -> tuple[str, str, str]:
+    return record.arm, record.run, record.set  # arms of one configuration share a run
+
+
+def _refuse_paths(value: Any, what: str) -> None:
+    for text in _texts(value):
+        if _PATH.search(text):
+            raise ValueError(
+                f"{what}: {text!r} names a path of this machine, which is not to be published"
+            )
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _texts(key)
+            yield from _texts(below)
+    elif isinstance(value, (list, tuple)):
+        for below in value:
+            yield from _texts(below)
+
+
+def _remove_unnamed_hits(to: Path, records: Iterable[Record]) -> None:
+    named = {record.hits for record in records}
+    for file in (to / "hits").glob("*.bits"):
+        if file.name not in named:
+            file.unlink()

@@ -1,0 +1,1 @@
+"""Official archives to LMDB, and tools that look at sets."""

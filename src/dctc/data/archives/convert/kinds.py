@@ -1,0 +1,162 @@
+"""The archives that can be converted, and the conversion itself."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from dctc.data.archives.convert.icdar import words_of_ic13_1015, words_of_icdar
+from dctc.data.archives.convert.iiit5k import words_of_iiit5k
+from dctc.data.archives.convert.lists import words_of_image_list, words_of_table
+from dctc.data.archives.convert.mjsynth import mjsynth_lacks, words_of_mjsynth
+from dctc.data.archives.convert.svt import words_of_svt
+from dctc.data.archives.convert.synthtext import synthtext_lacks, words_of_synthtext
+from dctc.data.archives.convert.word import Word
+from dctc.data.archives.scan import label_faults
+from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
+from dctc.data.published import Benchmark
+from dctc.data.records.image import UNDECODABLE
+from dctc.data.records.record import Fault, Progress, Record
+from dctc.data.records.root import PARTIAL
+from dctc.data.records.writer import write_set
+
+
+class Kind(NamedTuple):
+    """One kind of archive.
+
+    Attributes:
+        words: Yields its words, given the annotation file and the folder of images.
+        source: What the annotation file is called or looks like.
+        benchmark: Registered set that it becomes; None for training data and tables of one's own.
+        lacks: Says of training data what its annotation file lacks; empty if it is whole.
+    """
+
+    words: Callable[[Path, Path], Iterator[Word]]
+    source: str
+    benchmark: Benchmark | None = None
+    lacks: Callable[[Path], str] = lambda source: ""
+
+
+KINDS = {
+    "iiit5k-test": Kind(words_of_iiit5k, "testdata.mat", BENCHMARKS["IIIT5K"]),
+    "iiit5k-train": Kind(words_of_iiit5k, "traindata.mat", TRAIN_WORDS["IIIT5K_2000"]),
+    "svt-test": Kind(words_of_svt, "test.xml", BENCHMARKS["SVT"]),
+    "svt-train": Kind(words_of_svt, "train.xml", TRAIN_WORDS["SVT_257"]),
+    "ic13-test": Kind(words_of_ic13_1015, "gt.txt", BENCHMARKS["IC13_1015"]),
+    "ic13-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC13_848"]),
+    "ic15-test": Kind(words_of_icdar, "gt.txt", BENCHMARKS["IC15_2077"]),
+    "ic15-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC15_4468"]),
+    "svtp": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["SVTP"]),
+    "cute80": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["CUTE80"]),
+    "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt", lacks=mjsynth_lacks),
+    "synthtext": Kind(words_of_synthtext, "gt.mat", lacks=synthtext_lacks),
+    "table": Kind(words_of_table, "any text file of lines: image, tab, label"),
+}
+
+
+def convert(
+    kind: str,
+    source: Path,
+    out: Path,
+    images: Path | None = None,
+    lenient: bool = False,
+    advance: Callable[[int], None] = lambda taken: None,
+) -> Progress:
+    """Convert an archive to an LMDB, or go on with a conversion that was cut off.
+
+    Args:
+        kind: Key of :data:`KINDS`.
+        source: The archive's annotation file.
+        out: Folder of the LMDB.
+        images: Folder that the image names are relative to; None is that of ``source``.
+        lenient: Leave out words whose image is missing or unreadable or whose label is broken, warn
+            about them and count them, and take another number of words than the archive has.
+        advance: Told how many words have been read, now and then.
+
+    Returns:
+        The counts of the set.
+
+    Raises:
+        ValueError: If the annotation file is not of its form or there is no word; unless
+            ``lenient``, if an image is missing or cannot be decoded, a label is broken, the number
+            of words is wrong, or ``out`` was completed without some words.
+        OSError: If there is no annotation file, or the disk is full.
+    """
+    words, _, benchmark, lacks = KINDS[kind]
+    if not source.is_file():
+        raise FileNotFoundError(
+            f"{source}: no such file; for {kind} give the path of {KINDS[kind].source}"
+        )
+    if lack := lacks(source):
+        if not lenient:
+            raise ValueError(f"{lack}; get the complete archive, or take it with --lenient")
+        warnings.warn(lack, UserWarning, stacklevel=2)
+    folder = images or source.parent
+
+    def items(taken: int) -> Iterator[Record | Fault]:
+        for word in islice(words(source, folder), taken, None):
+            item = read_word(word)
+            if isinstance(item, Fault) and not lenient:
+                raise ValueError(
+                    f"{folder}: {item}; mend the archive, or leave such words out with --lenient"
+                )
+            yield item
+
+    def check(progress: Progress) -> None:
+        left_out = ", ".join(f"{n:,} {reason}" for reason, n in progress.faults.items())
+        if not progress.records:
+            raise ValueError(f"{source}: no word to write; left out: {left_out or 'nothing'}")
+        if left_out and not lenient:
+            there = out if out.is_dir() else out.with_name(f"{out.name}{PARTIAL}")
+            raise ValueError(
+                f"{there}: words were left out with --lenient ({left_out}); take it with "
+                f"--lenient, or remove it and convert a complete archive"
+            )
+        if benchmark and progress.records != benchmark.size and not lenient:
+            raise ValueError(
+                f"{benchmark.name}: {progress.records:,} words where {benchmark.size:,} are "
+                f"expected, in {source}; get the complete archive, or take it with --lenient"
+            )
+
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    recipe = {
+        "kind": kind,
+        "source": source.name,
+        "source_sha256": digest,
+        # from the annotation file, so that an archive may move as a whole
+        "images": os.path.relpath(folder.resolve(), source.resolve().parent),
+    }
+    return write_set(out, recipe, items, check, advance)
+
+
+def read_word(word: Word) -> Record | Fault:
+    """Read and decode a word's image; return a fault if that fails or the label is broken."""
+    # what is no Unicode, as MATLAB's characters need not be, is for the check to tell
+    if broken := label_faults(word.label.encode("utf-8", "surrogatepass")):
+        return Fault(word.name, broken[0], repr(word.label))
+    try:
+        encoded = word.read()
+    except FileNotFoundError:
+        return Fault(word.name, "image missing")
+    except UNDECODABLE as error:
+        return Fault(word.name, "image cannot be read", _line(error))
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+    except UNDECODABLE as error:
+        return Fault(word.name, "image cannot be decoded", _line(error))
+    return Record(encoded, word.label)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()).partition(" <_io")[0]  # without memory addresses
+    return f"{type(error).__name__}: {text}"

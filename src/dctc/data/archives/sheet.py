@@ -1,0 +1,113 @@
+"""``dctc data show``: a contact sheet of crops with their labels below them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from dctc.data.records.environment import count_records, open_environment
+from dctc.data.records.image import load_image
+from dctc.data.render.fonts import SYSTEM, Font, find_fonts
+
+WIDTH = 1008  # pixels of the sheet, shared out over its columns
+HEIGHT = 64  # pixels of a crop at most; smaller crops are not enlarged
+CAPTION = 14  # pixels per em
+GAP = 8  # pixels between columns
+MAX_COLUMNS = WIDTH // (CAPTION + GAP)  # so that a caption has room for a character
+_GREY, _RED = (245, 245, 245), (200, 0, 0)
+
+
+def contact_sheet(
+    path: Path, count: int = 60, columns: int = 6, seed: int = 0, fonts: str | None = None
+) -> tuple[Image.Image, int]:
+    """Draw some records of an LMDB, chosen evenly and in order.
+
+    A label that no font has all characters of is shown by its code points; a record that cannot
+    be decoded as a red cell.
+
+    Args:
+        path: LMDB folder.
+        count: Records at most.
+        columns: Crops beside each other.
+        seed: Seed of the choice.
+        fonts: Fonts for the labels, see :func:`find_fonts`; None takes those that come with
+            matplotlib, and of the machine where these have not all characters of a label.
+
+    Returns:
+        The sheet, and how many labels had to be shown by their code points.
+
+    Raises:
+        FileNotFoundError: If there is no LMDB.
+        ValueError: If it is none, there is no font, or that many columns have no room.
+    """
+    if columns > MAX_COLUMNS:
+        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
+    records = count_records(path)
+    chosen = np.random.default_rng(seed).permutation(records)[:count]
+    width, row_height = WIDTH // columns - GAP, HEIGHT + CAPTION + 10
+    rows = -(-len(chosen) // columns)
+    sheet = Image.new("RGB", (columns * (width + GAP), rows * row_height), "white")
+    draw = ImageDraw.Draw(sheet)
+    available, unreadable = _Fonts(fonts), 0
+    with open_environment(path).begin() as transaction:
+        for i, record in enumerate(sorted(int(c) + 1 for c in chosen)):
+            x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
+            sheet.paste(_crop(transaction.get(b"image-%09d" % record), width), (x, y))
+            raw = transaction.get(b"label-%09d" % record) or b""
+            label = raw.decode(errors="replace")
+            font = available.covering(label)
+            unreadable += font is None
+            shown = label if font else " ".join(f"{ord(c):04X}" for c in label)
+            file = (font or available.fonts[0]).path
+            face = ImageFont.truetype(file, CAPTION, layout_engine=ImageFont.Layout.BASIC)
+            while shown and face.getlength(shown) > width:
+                shown = shown[:-2] + "…" if len(shown) > 2 else ""
+            draw.text((x, y + HEIGHT + 2), shown, "black", face)
+    return sheet, unreadable
+
+
+def check_image_file(file: Path) -> None:
+    """Refuse a file that no image can be written to.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+        ValueError: If its name ends as none of the formats that Pillow writes.
+    """
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"{file}: there is no folder {file.parent}; make it first")
+    Image.init()
+    if Image.EXTENSION.get(file.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{file}: names no format of images; let it end in .png")
+
+
+def _crop(encoded: bytes | None, width: int) -> Image.Image:
+    cell = Image.new("RGB", (width, HEIGHT), _GREY)
+    try:
+        image = load_image(encoded or b"")
+    except ValueError:
+        return Image.new("RGB", cell.size, _RED)
+    image.thumbnail(cell.size, Image.Resampling.BICUBIC)
+    cell.paste(image, ((width - image.width) // 2, (HEIGHT - image.height) // 2))
+    return cell
+
+
+class _Fonts:
+    """The fonts for the labels; those of the machine are looked for when they are needed."""
+
+    def __init__(self, where: str | None) -> None:
+        self.fonts = find_fonts(where)
+        self.complete = where is not None
+
+    def covering(self, label: str) -> Font | None:
+        drawn = "".join(label.split()) + "…"  # the mark of a label that is cut off
+        font = next((font for font in self.fonts if font.covers(drawn)), None)
+        if font is None and not self.complete:
+            self.complete = True
+            try:
+                self.fonts += find_fonts(SYSTEM)
+            except ValueError:  # a machine without fonts: the code points are shown
+                return None
+            return self.covering(label)
+        return font

@@ -1,0 +1,1 @@
+"""Words to images: fonts, texts, painters, recipes."""

@@ -1,0 +1,110 @@
+"""Charsets from training data or by frequency, and what a charset lacks."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dctc.data.records.environment import count_records, open_environment
+from dctc.data.records.root import find_lmdbs
+from dctc.data.render.corpora import character_frequencies
+from dctc.text import Charset, get_protocol
+from dctc.text.protocol import Protocol
+
+
+def read_labels(folder: str | Path) -> Iterator[str]:
+    """Yield the labels of an LMDB folder as they are stored.
+
+    Those that are missing or not UTF-8 are passed over:
+    :class:`~dctc.data.records.lmdb.LmdbDataset` drops their records, counts and names them.
+    """
+    records = count_records(folder)
+    with open_environment(folder).begin() as transaction:
+        for record in range(1, records + 1):
+            raw = transaction.get(b"label-%09d" % record)
+            try:
+                if raw is not None:
+                    yield raw.decode()
+            except UnicodeDecodeError:
+                continue
+
+
+def write_alphabet(
+    file: str | Path, folders: Sequence[str | Path], protocol: str = "chinese_fold"
+) -> Charset:
+    """Write the characters of training labels to a file that ``charset`` options take.
+
+    The commonest character comes first, equally common ones in the order of their code points, so
+    the same labels give the same classes. Line breaks are left out; in the file they are layout.
+
+    Args:
+        file: Where to; its folder is created.
+        folders: LMDB folders, or folders with LMDBs below them.
+        protocol: Rule that the labels of the training pass.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
+        ValueError: If there is no such protocol, or the labels hold no character.
+    """
+    rule, counts = get_protocol(protocol), Counter[str]()
+    for folder in folders:
+        lmdbs = find_lmdbs(folder)
+        if not lmdbs:
+            raise FileNotFoundError(f"alphabet: no LMDB (data.mdb) in or below {folder}")
+        for path in lmdbs.values():
+            for label in read_labels(path):
+                counts.update(rule(label))
+    ordered = sorted(counts.keys() - {"\r", "\n"}, key=lambda c: (-counts[c], c))
+    return _write(file, "".join(ordered))
+
+
+def write_common_characters(file: str | Path, top_k: int) -> Charset:
+    """Write digits, small letters and the most frequent Chinese characters, after wordfreq.
+
+    Args:
+        file: Where to; its folder is created.
+        top_k: Number of Chinese characters.
+
+    Raises:
+        ValueError: If wordfreq is not installed.
+    """
+    plain = string.digits + string.ascii_lowercase
+    return _write(file, plain + "".join(list(character_frequencies())[:top_k]))
+
+
+def _write(file: str | Path, characters: str) -> Charset:
+    charset, file = Charset(characters), Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(charset.characters, encoding="utf-8", newline="")
+    partial.replace(file)
+    return charset
+
+
+def characters_lacking(
+    folder: str | Path, charset: Charset, compared: Protocol, shown: Protocol
+) -> tuple[str, int]:
+    """Compare the labels of an LMDB folder with what a recogniser can write.
+
+    Args:
+        folder: The LMDB folder.
+        charset: What it writes.
+        compared: Protocol that labels and readings are compared under.
+        shown: Protocol that its training labels have passed.
+
+    Returns:
+        The characters of the labels as shown that the charset lacks, in the order of their code
+        points; and how many labels no reading can equal: neither do they show characters of the
+        charset only, nor does ``compared`` make them, one by one, out of such characters.
+    """
+    ours = set(charset.characters)
+    within_reach = {character for c in ours for character in compared(c)}
+    lacking: set[str] = set()
+    missed = 0
+    for label in read_labels(folder):
+        seen = set(shown(label))
+        lacking |= seen - ours
+        missed += not (within_reach >= set(compared(label)) or ours >= seen)
+    return "".join(sorted(lacking)), missed

@@ -1,0 +1,154 @@
+"""Fonts to draw words with: where they are, which are used, and why the others are not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dctc.data.render.glyphs import has_ink
+from dctc.data.render.likeness import matplotlib_folder
+from dctc.data.render.typeface import Typeface, examine
+
+SUFFIXES = (".ttf", ".otf", ".ttc")
+SYSTEM = "system"
+HELD_OUT = 10  # one family in ten is held out
+
+
+@dataclass(frozen=True)
+class Font:
+    """One font file.
+
+    Attributes:
+        path: The file; of a collection (``.ttc``) its first face.
+        characters: The characters that it draws as themselves, or claims to beyond ASCII. No other
+            is to be drawn with it.
+        family: Name that regular, bold and all other styles of a typeface share.
+        capitals: Words in its capitals can be read; those of a script only begin words.
+    """
+
+    path: str
+    characters: frozenset[str]
+    family: str = ""
+    capitals: bool = True
+
+    def covers(self, text: str) -> bool:
+        """Say whether the font draws every character of ``text``, and not as a blank."""
+        # The blanks of ASCII are known already; tens of thousands of others would take too long
+        return self.characters.issuperset(text) and all(
+            c.isascii() or has_ink(self.path, c) for c in text
+        )
+
+
+def find_fonts(fonts: str | None = None) -> list[Font]:
+    """Find the text fonts of a folder or of the machine, in the order of their paths.
+
+    A font that is not for text is left out silently (:func:`font_report` says why), a file that
+    cannot be read with a warning.
+
+    Args:
+        fonts: A folder, searched with all its subfolders for .ttf, .otf and .ttc files; ``system``
+            for the fonts that fontconfig knows or, without its program ``fc-list``, those in the
+            system's usual folders; None for the fonts that come with matplotlib.
+
+    Returns:
+        At least one font.
+
+    Raises:
+        ValueError: If there is no such folder or no text font in it, or ``fc-list`` fails.
+    """
+    where, files = _files(fonts)
+    found: list[Font] = []
+    for file, face in files:
+        if face.damaged:
+            warnings.warn(f"font {file}: {face.reason}; left out", stacklevel=2)
+        elif not face.reason:
+            found.append(Font(str(file), face.characters, face.family, face.capitals))
+    if not found:
+        raise ValueError(
+            f"fonts {where!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "
+            f"font; give a folder with one, or none to use the fonts of matplotlib"
+        )
+    return found
+
+
+def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
+    """Return every font file with what it holds, and why it is not used where it is not.
+
+    Args:
+        fonts: As for :func:`find_fonts`.
+
+    Raises:
+        ValueError: If there is no such folder, or ``fc-list`` fails.
+    """
+    return _files(fonts)[1]
+
+
+def split_fonts(fonts: Sequence[Font], held_out: bool) -> list[Font]:
+    """Return the fonts of the held-out families, or those of all others.
+
+    A family is held out, one in ten, by a hash of its name, so the split is the same on all
+    machines.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    kept = [f for f in fonts if (zlib.crc32(f.family.encode()) % HELD_OUT == 0) == held_out]
+    if not kept:
+        raise ValueError(
+            f"fonts: {'none' if held_out else 'each'} of the {len({f.family for f in fonts})} "
+            f"families is held out; give more fonts, or use all of them in every set"
+        )
+    return kept
+
+
+def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
+    """Return where fonts were looked for, and each font file there with what it holds."""
+    if fonts == SYSTEM:
+        where, files = SYSTEM, _system_files()
+    else:
+        root = Path(fonts) if fonts is not None else matplotlib_folder()
+        if not root.is_dir():
+            what = "is a file" if root.exists() else "no such folder"
+            raise ValueError(
+                f"fonts {str(root)!r}: {what}; give a folder of font files, or {SYSTEM!r} for "
+                f"those of the machine"
+            )
+        where, files = str(root), _below(root)
+    return where, [(file, examine(file)) for file in files]
+
+
+def _below(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _system_files() -> list[Path]:
+    """Return the font files of the machine, those that FreeType and fontTools both read."""
+    program = shutil.which("fc-list")
+    if program is None:
+        return sorted(
+            {file for root in _system_folders() if root.is_dir() for file in _below(root)}
+        )
+    listed = subprocess.run([program, "--format=%{file}\n"], capture_output=True, text=True)
+    if listed.returncode:
+        said = (listed.stderr.splitlines() or [f"it ended with {listed.returncode}"])[0]
+        raise ValueError(
+            f"fonts {SYSTEM!r}: {program} failed ({said}); give a folder of fonts instead"
+        )
+    paths = {Path(line) for line in listed.stdout.splitlines()}
+    return sorted(p for p in paths if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _system_folders() -> list[Path]:
+    home = Path.home()
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    if sys.platform == "win32":
+        return [Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"]
+    return [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".local/share/fonts"]

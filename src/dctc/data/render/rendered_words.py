@@ -1,0 +1,165 @@
+"""Rendered words one by one: a text source, a renderer and a protocol make samples."""
+
+from __future__ import annotations
+
+import string
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from dctc.data.records.batch import Sample
+from dctc.data.records.extents import label_extents
+from dctc.data.records.sampler import Draw
+from dctc.data.render.chinese_lines import ChineseLines
+from dctc.data.render.colours import LUMINANCE
+from dctc.data.render.corpora import character_frequencies, is_chinese, word_counts
+from dctc.data.render.presets import Easy
+from dctc.data.render.renderer import WordRenderer, named
+from dctc.data.render.texts import EnglishTexts, Limits, TextSource
+from dctc.data.render.words import Split, WordSource
+from dctc.text.charset import Charset
+from dctc.text.protocol import Protocol, get_protocol
+
+Stage = Literal["train", "val", "test"]
+
+STREAM: dict[Stage, int] = {"train": 0, "val": 1, "test": 2}  # keeps the sets' generators apart
+STRIDE = 4  # pixels per frame of the recognisers of scene text; labels fit into width / STRIDE
+LANGUAGES = ("en", "zh")
+
+
+class RenderedWords(Dataset[Sample]):
+    """Words drawn on demand; sample ``number`` is a pure function of (seed, split, number).
+
+    The preset ``easy`` draws English words, digits and random strings of label characters; the
+    other presets also punctuation that the protocol drops, prices, dates and the like.
+
+    Args:
+        split: ``train`` draws from the training words, ``val`` and ``test`` from the held-out ones.
+        size: Length of the set; numbers beyond it can be drawn too.
+        renderer: Draws the words.
+        charset: Name or file, see :meth:`Charset.load`. Words are drawn with those characters that
+            the protocol maps to one of the charset's; white space is not drawn.
+        protocol: Name of the protocol that makes the drawn text the label.
+        seed: Seed of everything.
+        max_length: Characters of a label at most.
+        grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
+        language: ``en``, or ``zh`` for Chinese lines. Characters of a Chinese charset that no font
+            draws are left out with a warning; in English they are an error.
+        words: ``python``, ``wordfreq`` or a file, see :func:`word_counts`.
+        top_k: In English, of the words only the most frequent ones; in Chinese, the same of the
+            Chinese characters, after wordfreq, with the charset's ASCII letters and digits.
+
+    Attributes:
+        left_out: Characters that no font draws.
+
+    Raises:
+        ValueError: If an argument is unknown, no font has all the characters to draw, or no word
+            of the corpus can be drawn.
+    """
+
+    def __init__(
+        self,
+        split: Stage,
+        size: int,
+        renderer: WordRenderer,
+        charset: str = "36",
+        protocol: str = "english36",
+        seed: int = 0,
+        max_length: int = 12,
+        grayscale: bool = False,
+        language: str = "en",
+        words: str = "python",
+        top_k: int | None = None,
+    ) -> None:
+        self.drops: dict[str, int] = {}  # nothing that is drawn is dropped
+        if split not in STREAM:
+            raise ValueError(f"split={split!r}: it is one of {', '.join(STREAM)}")
+        if language not in LANGUAGES:
+            raise ValueError(f"language={language!r}: it is one of {', '.join(LANGUAGES)}")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k={top_k}: it has to be at least 1")
+        self.split, self.size, self.renderer, self.seed = split, size, renderer, seed
+        self.protocol, self.grayscale = get_protocol(protocol), grayscale
+        self.options: dict[str, Any] = {
+            "protocol": protocol,
+            "max_length": max_length,
+            "grayscale": grayscale,
+            "language": language,
+            "words": words,
+            "top_k": top_k,
+        }
+        self.left_out = ""
+        self.charset = Charset.load(charset).characters
+        characters = _drawable(self.charset, self.protocol)
+        if not characters:
+            raise ValueError(
+                f"charset {charset!r}: protocol {protocol!r} maps no character to one of its; "
+                f"choose a charset and a protocol that go together"
+            )
+        part: Split = "train" if split == "train" else "heldout"
+        frames = renderer.width // STRIDE
+        self.words: TextSource
+        if language == "zh":
+            self.words = self._chinese(characters, part, max_length, frames, words, top_k)
+            return
+        counts = word_counts(words, language, top_k)
+        if isinstance(renderer.preset, Easy):
+            renderer.fonts_for(characters)  # so that no text fails in the middle of a run
+            self.words = WordSource(part, characters, max_length, frames, counts)
+            return
+        missing = "".join(c for c in characters if not renderer.covers(c))
+        if missing:
+            renderer.fonts_for(missing)  # raises, naming all of them
+        self.words = EnglishTexts(counts, self._limits(characters, part, max_length, frames))
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        rng = np.random.default_rng([self.seed, STREAM[self.split], draw.number])
+        text = self.words.draw(rng)
+        image, extents = self.renderer.render(text, rng)
+        if self.grayscale:
+            image = np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+        label, kept = label_extents(text, extents, self.protocol)
+        return Sample(image, label, f"rendered/{self.seed}/{self.split}/{draw.number}", kept)
+
+    def _limits(self, characters: str, part: Split, max_length: int, frames: int) -> Limits:
+        labels = frozenset(map(self.protocol, characters))
+        return Limits(part, labels, self.protocol, self.renderer.covers, max_length, frames)
+
+    def _chinese(
+        self, characters: str, part: Split, length: int, frames: int, words: str, top_k: int | None
+    ) -> ChineseLines:
+        if not any(map(is_chinese, characters)):
+            raise ValueError(
+                f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
+                f"a Chinese alphabet, or language 'en'"
+            )
+        by_frequency = words == "wordfreq" or top_k is not None
+        frequencies = character_frequencies() if by_frequency else {}
+        if top_k is not None:
+            kept = set(list(frequencies)[:top_k])
+            kept |= set(string.digits + string.ascii_letters)
+            characters = "".join(c for c in characters if c in kept)
+        missing = "".join(c for c in characters if not self.renderer.covers(c))
+        if missing:
+            warnings.warn(
+                f"rendered: {len(missing):,} of {len(characters):,} characters are in no font and "
+                f"left out: {named(missing)}; tried {self.renderer.tried()}; give a folder with a "
+                f"font that has them",
+                stacklevel=3,
+            )
+            self.left_out, missed = missing, set(missing)
+            characters = "".join(c for c in characters if c not in missed)
+        limits = self._limits(characters, part, length, frames)
+        return ChineseLines(characters, word_counts(words, "zh"), frequencies, limits)
+
+
+def _drawable(charset: str, protocol: Protocol) -> str:
+    """Return the characters that the protocol maps to one character of the charset each."""
+    known = set(charset)
+    candidates = sorted({*string.printable, *charset})
+    return "".join(c for c in candidates if not c.isspace() and protocol(c) in known)

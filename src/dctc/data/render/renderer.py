@@ -1,0 +1,150 @@
+"""One word to one image: a font is chosen, the preset's painter does the rest."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from dctc.data.render.easy import EasyPainter
+from dctc.data.render.fonts import Font
+from dctc.data.render.presets import Easy, get_preset
+from dctc.data.render.scene import ScenePainter
+
+# The fonts of each family, and the running sum of the families' weights
+_Families = tuple[list[list[Font]], list[float]]
+
+_LISTED = 100  # characters or families in a message, ours: a dozen lines of a terminal
+_CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts need capitals
+
+
+def named(characters: str) -> str:
+    """Return characters with their code points for a message."""
+    return listed([f"{c} (U+{ord(c):04X})" for c in characters])
+
+
+def listed(things: Sequence[str]) -> str:
+    """Return names for a message, of very many only the first ones."""
+    more = f" and {len(things) - _LISTED:,} more" if len(things) > _LISTED else ""
+    return ", ".join(things[:_LISTED]) + more
+
+
+class WordRenderer:
+    """Draws words as images of one size.
+
+    Args:
+        fonts: Fonts to choose from: each file as often as any other for ``easy``; for the other
+            presets each family by the root of its number of files, so that one of forty files does
+            not rule, and those whose capitals only begin words for no others.
+        height: Pixels of the image.
+        width: Pixels of the image. Words of any length are squashed or stretched to it, as crops
+            of scene text are on their way into a recogniser.
+        preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
+        distort: False draws black on white, upright, filling the image; for ``easy`` only.
+
+    Raises:
+        ValueError: If there is no such preset, or it cannot be drawn undistorted.
+    """
+
+    def __init__(
+        self,
+        fonts: Sequence[Font],
+        height: int = 32,
+        width: int = 128,
+        preset: str = "easy",
+        distort: bool = True,
+    ) -> None:
+        self.fonts, self.height, self.width = tuple(fonts), height, width
+        self.preset = get_preset(preset)
+        self._bits: dict[str, int] = {}  # of a character: bit i is set if font i draws it
+        self._plain = sum(1 << i for i, font in enumerate(self.fonts) if font.capitals)
+        self._fitting: dict[int, tuple[list[Font], _Families]] = {}
+        self.painter: EasyPainter | ScenePainter
+        if isinstance(self.preset, Easy):
+            self.painter = EasyPainter(self.preset, height, width, distort)
+        elif distort:
+            self.painter = ScenePainter(self.preset, height, width)
+        else:
+            raise ValueError(f"preset {preset!r}: only easy is drawn with distort=False")
+
+    def fonts_for(self, text: str) -> list[Font]:
+        """Return the fonts that draw all characters of ``text``.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        return self._fonts_and_families(text, any_style=True)[0]
+
+    def covers(self, text: str) -> bool:
+        """Say whether a font draws all characters of ``text``."""
+        return self._fitting_bits(text) != 0
+
+    def tried(self) -> str:
+        """Return the names of the fonts' families for a message."""
+        return listed(sorted({font.family or Path(font.path).name for font in self.fonts}))
+
+    def render(self, text: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw ``text``.
+
+        Args:
+            text: s characters, at least one.
+            rng: All that is random comes from it.
+
+        Returns:
+            Image ``(h, w, 3)`` uint8 and extents ``(s, 2)`` float32: the left and right limit of
+            each character in pixels of the image, at half the height of a small letter. The
+            characters tile the word: each begins where the one before it ends.
+
+        Raises:
+            ValueError: If no font has all characters of the text, or there is no character.
+        """
+        if not text:
+            raise ValueError("render: the text is empty; give at least one character")
+        # Python's generator, seeded by numpy's, because it is ten times faster for single numbers
+        dice = random.Random(int(rng.integers(1 << 62)))
+        if isinstance(self.painter, EasyPainter):
+            return self.painter.paint(text, self.fonts_for(text), dice, rng)
+        groups, weights = self._fonts_and_families(text, not _CAPITALS.search(text))[1]
+        font = dice.choice(dice.choices(groups, cum_weights=weights)[0])
+        return self.painter.paint(text, font, dice, rng)
+
+    def _fonts_and_families(self, text: str, any_style: bool) -> tuple[list[Font], _Families]:
+        fitting = self._fitting_bits(text)
+        if not fitting:
+            raise ValueError(self._missing(text))
+        if not any_style:  # where no other font has the characters, a script has to do
+            fitting = fitting & self._plain or fitting
+        if fitting not in self._fitting:
+            fonts = [font for i, font in enumerate(self.fonts) if fitting >> i & 1]
+            families: dict[str, list[Font]] = {}
+            for font in fonts:
+                families.setdefault(font.family, []).append(font)
+            weights = list(accumulate(len(family) ** 0.5 for family in families.values()))
+            self._fitting[fitting] = fonts, (list(families.values()), weights)
+        return self._fitting[fitting]
+
+    def _fitting_bits(self, text: str) -> int:
+        """Return a number of which bit i is set if font i draws all characters."""
+        fitting = (1 << len(self.fonts)) - 1
+        for character in text:
+            if character not in self._bits:
+                draws = [font.covers(character) for font in self.fonts]
+                self._bits[character] = sum(1 << i for i, yes in enumerate(draws) if yes)
+            fitting &= self._bits[character]
+        return fitting
+
+    def _missing(self, text: str) -> str:
+        nowhere = "".join(c for c in dict.fromkeys(text) if not self.covers(c))
+        what = (
+            f"no font draws {named(nowhere)}"
+            if nowhere
+            else f"no single font has all characters of {text!r}"
+        )
+        return (
+            f"{what}; tried {self.tried()}; give a folder with a font that has them, or another "
+            f"charset"
+        )

@@ -1,1 +1,0 @@
-"""Results: the registry of runs, and the tables and figures drawn from it."""

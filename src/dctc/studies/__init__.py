@@ -1,0 +1,1 @@
+"""Many runs: a study is arms x seeds x data."""

@@ -1,0 +1,272 @@
+"""Many runs, several at a time, each in a process of its own; one that fails stops no other."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dctc.results.registry import Record, runs_folder
+from dctc.studies.runner import Finished, Run, execute
+from dctc.training.folder import Busy
+from dctc.training.logs import LogMode
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
+_WAIT_S = 5.0  # between two looks at a run that another process is at
+
+
+class Outcome(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        records: Its records by set; empty if it did not come to its end.
+        problem: Why it did not, in one line.
+        busy: Whether another process is at it, which is no failure.
+    """
+
+    records: dict[str, Record]
+    problem: str = ""
+    busy: bool = False
+
+
+def execute_all(
+    runs: Sequence[Run], jobs: int = 1, log: LogMode = "off", net: bool = False
+) -> dict[str, Outcome]:
+    """Execute runs in their order, and return what became of each, by name.
+
+    With several at a time each computes with one thread, loads its data itself, and writes what it
+    says to ``<runs>/<name>.log``; where there are several GPUs, they are spread over them. Runs
+    whose results are in the registry are not done again, and those that were killed go on: see
+    :func:`dctc.studies.runner.execute`.
+
+    Args:
+        runs: What to do.
+        jobs: How many at a time.
+        log: W&B mode.
+        net: Whether the trained nets are needed; if not, results in the registry are enough.
+    """
+    tally, waiting, outcomes = _Tally(len(runs)), list(runs), dict[str, Outcome]()
+    if jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
+    workers: dict[Any, _Worker] = {}
+    gpus = deque(itertools.islice(itertools.cycle(_gpus()), jobs))  # one for each training
+    with _ended_by_sigterm(), _progress(jobs > 1) as progress:
+        bar = progress.add_task("", total=len(runs))
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < jobs:
+                    worker = _Worker(waiting.pop(0), jobs > 1, log, net, gpus.popleft())
+                    workers[worker.connection] = worker
+                names = ", ".join(worker.run.name for worker in workers.values())
+                progress.update(bar, description=names)
+                for connection in wait(list(workers)):
+                    worker = workers.pop(connection)
+                    outcomes[worker.run.name] = outcome = worker.receive()
+                    text = tally.line(worker.run, worker.began, outcome)
+                    progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                    progress.advance(bar)
+                    if waiting and worker.process.is_alive():
+                        worker.start(waiting.pop(0))
+                        workers[worker.connection] = worker
+                    else:
+                        worker.stop()
+                        gpus.append(worker.gpu)
+        finally:
+            for worker in workers.values():  # runs go on from their checkpoints
+                worker.process.kill()
+    return outcomes
+
+
+def _gpus() -> list[str]:
+    """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them; an empty name if none.
+
+    None is looked at with a context of its own, which would take memory on it.
+    """
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return named.split(",")
+    return [str(i) for i in range(torch.cuda.device_count())] or [""]
+
+
+@contextmanager
+def _on(gpu: str) -> Iterator[None]:
+    """Let processes that are started meanwhile see one GPU, or none."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process as an interrupt does, so that no training is left behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _progress(shown: bool) -> Progress:
+    """Return a bar over runs; a single run at a time shows its own one."""
+    console = Console()
+    return Progress(
+        *(BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
+
+
+def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
+    """Execute runs whose nets are needed, and return them in their order.
+
+    A run that another process is at is waited for.
+
+    Args:
+        runs: What to do.
+        jobs: How many at a time.
+        log: W&B mode.
+
+    Raises:
+        SystemExit: If one failed.
+    """
+    if jobs > 1:
+        if report_problems(execute_all(runs, jobs, log, net=True)):
+            raise SystemExit(1)
+        return [_finish(run, log) for run in runs]
+    tally, finished = _Tally(len(runs)), list[Finished]()
+    for run in runs:
+        began = time.monotonic()
+        finished.append(_finish(run, log))
+        print(tally.line(run, began, Outcome(finished[-1].records)), flush=True)
+    return finished
+
+
+def _finish(run: Run, log: LogMode) -> Finished:
+    said = False
+    while True:
+        try:
+            return execute(run, log)
+        except Busy as error:
+            if not said:
+                print(f"{error}; waiting for it", flush=True)
+            said = True
+            time.sleep(_WAIT_S)
+
+
+def report_problems(outcomes: Mapping[str, Outcome]) -> int:
+    """Print what did not come to its end; return how many runs failed."""
+    for name, outcome in outcomes.items():
+        if outcome.problem:
+            print(f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}")
+    return sum(bool(o.problem) and not o.busy for o in outcomes.values())
+
+
+class _Worker:
+    """A process that executes one run after the other."""
+
+    def __init__(self, run: Run, quiet: bool, log: LogMode, net: bool, gpu: str) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.gpu = gpu
+        # not a daemon, which may not have loading workers
+        self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log, net))
+        with _on(gpu):
+            self.process.start()
+        theirs.close()
+        self.start(run)
+
+    def start(self, run: Run) -> None:
+        self.run, self.began = run, time.monotonic()
+        self.connection.send(run)
+
+    def receive(self) -> Outcome:
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            return Outcome({}, f"its process ended with code {self.process.exitcode}")
+
+    def stop(self) -> None:
+        self.connection.close()  # which ends the process too
+        self.process.join()
+
+
+def _work(connection: Connection, quiet: bool, log: LogMode, net: bool) -> None:
+    while True:
+        try:
+            run: Run = connection.recv()
+        except EOFError:
+            return
+        connection.send(_outcome(run, quiet, log, net))
+
+
+def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
+    if quiet:
+        file = runs_folder() / f"{run.name}.log"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with open(file, "a") as stream:
+            for descriptor in (1, 2):  # which loggers, libraries and loading workers share
+                os.dup2(stream.fileno(), descriptor)
+        options = ("--trainer.enable_progress_bar=false", "--data.init_args.num_workers=0")
+        run = replace(run, options=(*run.options, *options))
+    outcome = _try(run, log, net)
+    sys.stdout.flush()
+    return outcome
+
+
+def _try(run: Run, log: LogMode, net: bool) -> Outcome:
+    try:
+        return Outcome(execute(run, log, net).records)
+    except Busy as error:
+        return Outcome({}, str(error), busy=True)
+    except (Exception, SystemExit) as error:  # whatever it is, the other runs go on
+        traceback.print_exc()
+        return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+class _Tally:
+    """Counts runs that have come to their end, and says so in a line each."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs, self.ended, self.began = runs, 0, time.monotonic()
+
+    def line(self, run: Run, began: float, outcome: Outcome) -> str:
+        """Return what to say of the next run that has ended.
+
+        Args:
+            run: The run.
+            began: When it did, by the monotonic clock.
+            outcome: What became of it.
+        """
+        self.ended += 1
+        now = time.monotonic()
+        scored = ", ".join(
+            f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
+        )
+        text = f"[{self.ended}/{self.runs}] {run.name}: {outcome.problem or scored}"
+        left = (now - self.began) / self.ended * (self.runs - self.ended)
+        text += f" ({now - began:.0f} s)"
+        return text + (f"; about {left / 60:.0f} min left" if left else "")

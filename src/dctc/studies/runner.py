@@ -1,0 +1,218 @@
+"""Runs that are planned, executed once, and resumed where they were killed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from dctc.arguments import positive
+from dctc.results.comparison import find_arms
+from dctc.results.registry import Record, Registry, runs_folder
+from dctc.training.checkpoints import FINAL
+from dctc.training.cli import RecognizerCLI
+from dctc.training.diagnosis import diagnose
+from dctc.training.folder import alone
+from dctc.training.logs import LogMode
+from dctc.training.results import now
+from dctc.training.screen import quiet_lightning
+
+DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, and the sets it is tested on.
+
+    Attributes:
+        name: Name of the run and of its folder.
+        options: Command line of ``dctc fit``: configurations and overrides.
+        tests: Further test data, built from the resolved configuration; the run's own data is
+            tested in any case.
+        diagnosed: Describe the alignment of the trained net too, on those sets of its own data that
+            are validation sets; into ``about["alignment"]`` of their records.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    tests: tuple[DataFactory, ...] = ()
+    diagnosed: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is trained and tested.
+
+    Attributes:
+        run: The run.
+        folder: Its folder.
+        data: Its own data.
+        records: Its records by set.
+    """
+
+    run: Run
+    folder: Path
+    data: pl.LightningDataModule
+    records: dict[str, Record]
+
+
+def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
+    """Train and test a run, unless its results are in the registry already.
+
+    Its records are then those that tables take for its arm and seed. A run that was killed goes on
+    from its last checkpoint. A folder of the same name that holds
+    a run of another configuration is set aside, not overwritten.
+
+    Args:
+        run: What to do.
+        log: W&B mode.
+        net: Whether the trained net is needed; if not, results in the registry are enough.
+
+    Raises:
+        Busy: If another process is at the same run.
+        ValueError: If its results are those of words from other fonts or another corpus.
+    """
+    quiet_lightning()
+    folder = runs_folder() / run.name
+    with alone(folder):
+        cli = RecognizerCLI(["--name", run.name, "--log", log, *run.options], run=False)
+        try:
+            tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
+            for data in tests:  # before the training, which would be in vain if this failed
+                data.setup("test")
+            _check_source(cli)
+            if net or not _complete(cli, tests, run.diagnosed):
+                _fit(cli)
+                for data in tests:
+                    _test(cli, data)
+                if run.diagnosed:
+                    _diagnose(cli)
+        finally:
+            _close_wandb(cli.trainer)
+        rank_zero_only(_bring_forward)(cli)
+        return Finished(run, folder, cli.datamodule, _known(cli))
+
+
+def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool:
+    records, own = _known(cli), tests[0]
+    described = [name for name in own.test_names if diagnosed and name in own.val_names]
+    return all(name in records for data in tests for name in data.test_names) and all(
+        "alignment" in records[name].about for name in described
+    )
+
+
+def _check_source(cli: RecognizerCLI) -> None:
+    """Refuse results of words that were drawn with fonts or from a corpus that changed since.
+
+    The key of a run does not say what ``system`` fonts there are, or what a package's words are.
+    """
+    own: Any = cli.datamodule
+    records, now = _known(cli), own.drawn_from() if hasattr(own, "drawn_from") else ""
+    for name in own.test_names:
+        then = records[name].about.get("drawn_from") if name in records else None
+        if now and then and now != then:  # the first records do not say it
+            raise ValueError(
+                f"{cli.folder}: has results on {name}, drawn with other fonts or words than those "
+                f"here; take another folder of runs (DCTC_RUNS), or bring the fonts back"
+            )
+
+
+def _fit(cli: RecognizerCLI) -> None:
+    last, final = (cli.folder / "checkpoints" / name for name in ("last.ckpt", FINAL))
+    if final.exists():
+        return
+    resume = str(last) if last.exists() else None
+    if resume:
+        print(f"{cli.folder}: going on from its last checkpoint")
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+
+
+def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
+    names: list[str] = data.test_names  # type: ignore[attr-defined]
+    # a folder that was set aside took its readings with it
+    read = all((cli.folder / "readings" / f"{name}.tsv").exists() for name in names)
+    if read and set(names) <= set(_known(cli)):
+        return
+    final = str(cli.folder / "checkpoints" / FINAL)
+    cli.trainer.test(cli.model, datamodule=data, ckpt_path=final, weights_only=True, verbose=False)
+
+
+def _diagnose(cli: RecognizerCLI) -> None:
+    data: Any = cli.datamodule
+    records = _known(cli)
+    final = cli.folder / "checkpoints" / FINAL
+    for name, loader in zip(data.test_names, data.test_dataloader(), strict=True):
+        if name in data.val_names and "alignment" not in records[name].about:
+            weights = torch.load(final, map_location="cpu", weights_only=True)["state_dict"]
+            cli.model.load_state_dict(weights)
+            cli.model.to(cli.trainer.strategy.root_device)  # Lightning leaves it on the CPU
+            about = {**records[name].about, "alignment": diagnose(cli.model, loader)}
+            # the latest record of a run and set counts
+            Registry(runs_folder()).append(replace(records[name], about=about))
+
+
+def _known(cli: RecognizerCLI) -> dict[str, Record]:
+    return Registry(runs_folder()).find(cli.results.run)
+
+
+def _bring_forward(cli: RecognizerCLI) -> None:
+    """Let tables take these records, which may be those of another arm, or not the latest.
+
+    Two arms of one configuration are one run; and where a configuration comes back, records of the
+    other one, or adopted ones, may have come after its own.
+    """
+    registry, arm = Registry(runs_folder()), cli.results.arm
+    taken = find_arms(registry, arm).get("", {})
+    for name, record in _known(cli).items():
+        found = taken.get(name, {}).get(record.seed)
+        if found is None or found.run != record.run:
+            about = {**record.about, "time": now()}
+            registry.append(replace(record, arm=arm, about=about))
+
+
+def _close_wandb(trainer: pl.Trainer) -> None:
+    if any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+        run = getattr(sys.modules.get("wandb"), "run", None)
+        if run is not None:  # the logger's own attribute would open one
+            run.finish()
+
+
+def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
+    """Parse what every script with many runs takes; see :func:`options_parser`."""
+    return options_parser(description, scales).parse_args()
+
+
+def scale_parser(
+    description: str, scales: Sequence[str], log: LogMode = "offline"
+) -> argparse.ArgumentParser:
+    """Return a parser of how much to run and of the W&B mode.
+
+    Args:
+        description: What the script does.
+        scales: Scales it knows; ``smoke`` is the default.
+        log: W&B mode unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
+    add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
+    add("--log", choices=get_args(LogMode), default=log, help=f"W&B mode (default: {log})")
+    return parser
+
+
+def options_parser(
+    description: str, scales: Sequence[str], log: LogMode = "offline"
+) -> argparse.ArgumentParser:
+    """Return a parser of what every script with many runs takes; see :func:`scale_parser`."""
+    parser = scale_parser(description, scales, log)
+    add = parser.add_argument
+    add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
+    add("--status", action="store_true", help="say what is done and what is missing; train nothing")
+    return parser

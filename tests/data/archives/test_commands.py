@@ -1,0 +1,274 @@
+"""``dctc data``: each verb from its command line."""
+
+import json
+import shutil
+import string
+import warnings
+
+import lmdb
+import pytest
+from PIL import Image
+
+from dctc.cli import main as dctc
+from dctc.data.archives.commands import VERBS
+from dctc.data.archives.commands.write import _has_records
+from dctc.data.catalogue import list_sets
+from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.record import Record
+from dctc.data.records.writer import write_set
+from dctc.data.render.fonts import find_fonts
+from dctc.data.render.likeness import matplotlib_folder
+from dctc.text import Charset
+
+
+@pytest.fixture
+def root(tmp_path, write_lmdb, encode_image, monkeypatch):
+    """A data root with one sound and one broken set."""
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "root"))
+    monkeypatch.setenv("COLUMNS", "100")
+    write_lmdb(tmp_path / "root" / "test" / "mine", [(encode_image(i), b"ab") for i in range(3)])
+    write_lmdb(tmp_path / "root" / "test" / "SVT", [(encode_image(9), b"ab"), (b"", b"x")])
+    return tmp_path / "root"
+
+
+def test_help_lists_every_verb(capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n  {verb} " in printed for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", verb, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: dctc data {verb} ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["lisst"], ["verify", "--workers", "0"]])
+def test_wrong_arguments_end_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", *arguments])
+    assert ended.value.code == 2
+    assert "usage: dctc data" in capsys.readouterr().err
+
+
+def test_list(root, capsys):
+    dctc(["data", "list"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "test/mine 3 - readable" in printed
+    assert "2 records where SVT has 647" in printed
+    assert "CUTE80 288" in printed  # missing, with where to get it
+    assert "University of Malaya" in printed
+
+
+def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image, capsys):
+    write_lmdb(root / "evaluation" / "svt_647", [(encode_image(), b"ab")])
+    dctc(["data", "list"])
+    assert "evaluation/svt_647" in capsys.readouterr().out
+    states = {name: state for name, _, _, state in list_sets(root)[0].rows}
+    assert states == {
+        "evaluation/svt_647": "1 records where SVT has 647; test/SVT bears that name too; keep one "
+        "of them",
+        "test/SVT": "2 records where SVT has 647; evaluation/svt_647 bears that name too; keep one "
+        "of them",
+        "test/mine": "readable; no count known",
+    }
+
+
+def test_what_is_selected_from_another_set_is_not_missing(root, write_lmdb, encode_image):
+    write_lmdb(root / "test" / "IC13_1015", [(encode_image(), b"ab")])
+    sets, missing = list_sets(root)
+    assert sets.notes == ["IC13_857 is selected from test/IC13_1015"]
+    names = [row[0] for row in missing.rows]
+    assert names == [
+        *("IIIT5K", "IC15_1811", "IC15_2077", "SVTP", "CUTE80"),
+        *("Scene", "Web", "Document", "Handwriting", "TAIGI_Hanji"),
+    ]
+
+
+@pytest.fixture
+def unfinished(root, encode_image):
+    """A set whose writing was cut off."""
+
+    def items(taken):
+        yield from (Record(encode_image(i), "ab") for i in range(500))  # one transaction
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_set(root / "train" / "words", {"seed": 0}, items)
+    return root / "train" / "words.partial"
+
+
+def test_a_set_that_is_not_finished_is_named(root, unfinished, capsys):
+    dctc(["data", "list"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "train/words.partial 0 - unfinished; run its command again" in printed
+    for path in (root / "train", unfinished):
+        with pytest.raises(SystemExit) as ended:
+            dctc(["data", "verify", str(path), "--workers", "1"])
+        assert ended.value.code == 1
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "1 sets: 1 unfinished" in printed
+        assert "UNFINISHED train/words.partial: run its command again" in printed
+    dctc(["data", "stats", str(root / "test" / "mine"), "--root", str(root)])
+    with pytest.raises(SystemExit):
+        dctc(["data", "stats", str(root / "train")])
+    assert "no LMDB" in capsys.readouterr().err
+
+
+def test_verify_ends_with_1_where_something_is_broken(root, capsys):
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "verify", "--workers", "1"])
+    assert ended.value.code == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "BROKEN test/SVT: image cannot be decoded (UnidentifiedImageError): 1 records (2)"
+        in printed
+    )
+    dctc(["data", "verify", str(root / "test" / "mine"), "--workers", "1"])
+    assert "1 sets: 1 sound" in capsys.readouterr().out
+
+
+def test_a_folder_without_sets(root, capsys):
+    (root / "empty").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        dctc(["data", "verify", str(root / "empty")])
+    assert ended.value.code == 1
+    assert "no LMDB (data.mdb) in it or below it" in capsys.readouterr().err
+
+
+def test_stats(root, capsys):
+    dctc(["data", "stats", "--frames", "1", str(root / "test" / "mine")])
+    printed = capsys.readouterr().out
+    assert "test/mine" in printed
+    assert "0.00" in printed  # none of its labels fits into one frame
+
+
+def test_show(root, tmp_path, capsys):
+    out = tmp_path / "sheet.png"
+    dctc(["data", "show", str(root / "test" / "mine"), "--out", str(out), "--columns", "3"])
+    assert capsys.readouterr().out == f"written to {out}\n"
+    assert Image.open(out).width == 1008
+
+
+@pytest.mark.parametrize(
+    ("out", "columns", "message"),
+    [
+        ("sheet", 3, r"sheet: names no format of images; let it end in .png"),
+        ("sheet.tsv", 3, r"sheet.tsv: names no format of images"),
+        ("none/sheet.png", 3, "sheet.png: there is no folder"),
+        ("sheet.png", 2000, "2,000 columns: a sheet has room for 45 at most"),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
+    command = ["data", "show", str(root / "test" / "mine"), "--columns", str(columns)]
+    with pytest.raises(SystemExit) as ended:
+        dctc([*command, "--out", str(tmp_path / out)])
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["root"]
+
+
+def test_the_most_columns_are_drawn(root, tmp_path):
+    out = tmp_path / "sheet.jpg"
+    dctc(["data", "show", str(root / "test" / "mine"), "--columns", "45", "--out", str(out)])
+    assert Image.open(out).width == 990
+
+
+def test_fonts(capsys):
+    dctc(["data", "fonts"])
+    printed = capsys.readouterr().out
+    assert "DejaVuSans.ttf" in printed
+    assert "used" in printed
+
+
+def test_convert(root, tmp_path, encode_image, capsys):
+    (tmp_path / "a.png").write_bytes(encode_image())
+    (tmp_path / "labels.tsv").write_text("a.png\tword\nb.png\tnone\n")
+    arguments = ["data", "convert", "table", str(tmp_path / "labels.tsv")]
+    with pytest.raises(SystemExit):
+        dctc([*arguments, "--out", str(tmp_path / "out")])
+    assert "b.png: image missing" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="b.png: image missing; left out and counted"):
+        dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
+    assert f"{tmp_path / 'out'}: 1 records, 1 words left out" in capsys.readouterr().out
+
+
+def test_alphabet(root, tmp_path, capsys):
+    dctc(
+        ["data", "alphabet", "--labels", str(root / "test" / "mine"), "--out", str(tmp_path / "a")]
+    )
+    assert capsys.readouterr().out == f"{tmp_path / 'a'}: 2 characters\n"
+    pytest.importorskip("wordfreq")
+    dctc(["data", "alphabet", "--top-k", "2", "--out", str(tmp_path / "b")])
+    written = (tmp_path / "b").read_text(encoding="utf-8")
+    assert written[:36] == string.digits + string.ascii_lowercase
+    assert len(written) == 38 and written[36] == "的"
+
+
+def test_render_goes_below_the_data_root(root, capsys):
+    dctc(["data", "render", "--count", "3", "--workers", "1", "--width", "64"])
+    folder = root / "train" / "rendered_en"
+    assert capsys.readouterr().out.endswith(f"{folder}: 3 records\n")
+    words = LmdbDataset(folder, "rendered", "english36", Charset.load("36"), width=64)
+    assert words[0].image.shape == (32, 64, 3) and words[0].extents is not None
+
+
+LINES = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
+LATIN = pytest.mark.filterwarnings("ignore:rendered. . of .* characters are in no font")
+
+
+@LATIN
+def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, capsys):
+    pytest.importorskip("wordfreq")
+    command = [*LINES, "--fonts", str(matplotlib_folder())]
+    dctc([*command, "--top-k", "2"])
+    said = "draws 62 characters, 0 of them Chinese; 2 are in no font: recipe.json has them\n"
+    assert capsys.readouterr().out.startswith(said)
+    file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
+    assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是的"
+    assert len(file.read_text(encoding="utf-8")) == 38
+    with pytest.raises(SystemExit):
+        dctc([*command, "--top-k", "3"])
+    assert "was begun with top_k 2, not 3" in capsys.readouterr().err
+    assert len(file.read_text(encoding="utf-8")) == 38
+    # Of a set that was cut off they are its own too, but not where nothing is left of it
+    partial = folder.rename(folder.with_name("rendered_zh.partial"))
+    assert _has_records(folder)
+    shutil.rmtree(partial)
+    lmdb.open(str(partial)).close()
+    assert not _has_records(folder)
+    dctc([*command, "--top-k", "3"])
+    assert len(file.read_text(encoding="utf-8")) == 39
+
+
+@LATIN
+def test_chinese_lines_take_the_fonts_of_the_machine(root, monkeypatch, capsys):
+    pytest.importorskip("wordfreq")
+    asked = []
+
+    def find(fonts=None):
+        asked.append(fonts)
+        if fonts == "system":
+            raise ValueError("fonts 'system': none")
+        return find_fonts(fonts)
+
+    monkeypatch.setattr("dctc.data.render.fonts.find_fonts", find)
+    with pytest.warns(UserWarning, match="'system': none; drawn with the fonts of matplotlib"):
+        dctc([*LINES, "--top-k", "2"])
+    assert asked == ["system", None]
+    assert "draws 62 characters, 0 of them Chinese" in capsys.readouterr().out
+
+
+def test_warnings_are_lines_without_code(monkeypatch, capsys):
+    def warn(parser, args):
+        print(warnings.formatwarning(UserWarning("look"), UserWarning, "a.py", 3), end="")
+        print(warnings.formatwarning(Warning("old"), DeprecationWarning, "a.py", 3), end="")
+
+    monkeypatch.setitem(VERBS, "list", warn)
+    dctc(["data", "list"])
+    assert capsys.readouterr().out == "dctc: look\na.py:3: DeprecationWarning: old\n"
+    assert warnings.formatwarning(UserWarning("x"), UserWarning, "a.py", 3).startswith("a.py:3")

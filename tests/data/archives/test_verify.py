@@ -1,0 +1,238 @@
+"""``dctc data verify``: planted faults are found, sound sets are sound."""
+
+import io
+
+import lmdb
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from dctc.data.archives import scan as scanning
+from dctc.data.archives.lookalikes import look_alikes
+from dctc.data.archives.scan import difference_hash, label_faults, scan
+from dctc.data.archives.verify import report, verify
+from dctc.data.render.fonts import find_fonts
+from dctc.data.render.prerender import render_set
+from dctc.data.render.rendered_words import RenderedWords
+from dctc.data.render.renderer import WordRenderer
+
+
+def picture(seed, size=(60, 24)):
+    """Blurred noise, as busy as a crop of a sign."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+
+
+def jpeg(image, quality=90):
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def test_sound_sets_are_sound(tmp_path, write_lmdb):
+    write_lmdb(tmp_path / "train" / "a", [(jpeg(picture(i)), b"word") for i in range(5)])
+    write_lmdb(tmp_path / "test" / "b", [(jpeg(picture(i)), b"word") for i in range(5, 8)])
+    sets = {name: tmp_path / name for name in ("train/a", "test/b")}
+    found = verify(sets)
+    assert [(v.records, v.faults, v.repeats, v.findings) for v in found.values()] == [
+        (5, [], 0, []),
+        (3, [], 0, []),
+    ]
+    assert report(found).title == "2 sets: 2 sound"
+
+
+def test_planted_faults_are_named(tmp_path, write_lmdb):
+    good = jpeg(picture(0))
+    records = [
+        (good, b"word"),
+        (good[: len(good) // 2], b"cut"),
+        (b"no image", b"x"),
+        (None, b"x"),
+        (jpeg(picture(1)), b""),
+        (jpeg(picture(2)), b"\xff"),
+        (jpeg(picture(3)), b"a\tb"),
+        (jpeg(picture(4)), None),
+        (good, b"again"),
+    ]
+    (one,) = verify({"a": write_lmdb(tmp_path / "a", records)}).values()
+    assert sorted(one.faults) == [
+        "image cannot be decoded (OSError): 1 records (2)",
+        "image cannot be decoded (UnidentifiedImageError): 1 records (3)",
+        "image missing: 1 records (4)",
+        "label has the control character U+0009: 1 records (7)",
+        "label is empty: 1 records (5)",
+        "label is not UTF-8: 1 records (6)",
+        "label missing: 1 records (8)",
+    ]
+    assert one.repeats == 1
+    assert one.findings == ["1 images are repeated (9 = 1)"]
+    notes = report({"a": one}).notes
+    assert notes[0] == f"BROKEN a: {one.faults[0]}"
+
+
+def test_wrong_counts_are_faults(tmp_path, write_lmdb):
+    image = jpeg(picture(0))
+    sets = {
+        "SVTP_645": write_lmdb(tmp_path / "SVTP_645", [(image, b"a")]),
+        "short": write_lmdb(tmp_path / "short", [(image, b"a")], b"2"),
+        "long": write_lmdb(tmp_path / "long", [(image, b"a")] * 2, b"1"),
+    }
+    found = verify(sets)
+    assert found["SVTP_645"].faults == ["1 records where SVTP has 645"]
+    assert found["short"].faults[0].startswith("num-samples is 2, but there is no record 2")
+    assert found["long"].faults[0].startswith("num-samples is 1, but there is a record 2")
+    assert found["short"].scan is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "fault"),
+    [
+        ("document/test/FUNSD_words_8707", "FUNSD, test words has 8,707"),
+        ("document/train/FUNSD_words_21888", "FUNSD, training words has 21,888"),
+        ("document/train/SROIE_lines_27066", "SROIE, lines has 27,066"),
+        ("chinese/train/web_train", "Web_train has 112,471"),
+        ("chinese/val/handwriting_val", "Handwriting_val has 18,651"),
+        ("val/SVT", "SVT_257 has 257"),
+    ],
+)
+def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, folder, fault):
+    (one,) = verify({folder: write_lmdb(tmp_path / folder, [(jpeg(picture(0)), b"a")])}).values()
+    assert one.faults == [f"1 records where {fault}"]
+
+
+def test_folders_above_the_data_root_say_nothing(tmp_path, write_lmdb):
+    path = write_lmdb(tmp_path / "training" / "data" / "test" / "SVT", [(jpeg(picture(0)), b"a")])
+    assert verify({"test/SVT": path})["test/SVT"].known == "SVT"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('{"seed": 0, "result": {"records": 1}}', None),
+        ('{"result": {"records": 2}}', "1 records where its recipe.json has 2"),
+        ('{"seed": 0}', None),
+        ("", "recipe.json: is broken"),
+    ],
+)
+def test_the_recipe_beside_a_set_is_compared(tmp_path, write_lmdb, content, fault):
+    path = write_lmdb(tmp_path / "a", [(jpeg(picture(0)), b"a")])
+    (path / "recipe.json").write_text(content)
+    (one,) = verify({"a": path}).values()
+    assert len(one.faults) == (fault is not None)
+    assert fault is None or fault in one.faults[0]
+
+
+def test_limits_of_characters_are_verified(tmp_path, write_lmdb):
+    sound = [[0, 20], [20, 30], [30, 60]]  # of an image of 60 pixels
+    stored = [
+        sound,
+        sound[:2],
+        [[0, 20], [20, np.nan], [30, 60]],
+        [[-1, 20], *sound[1:]],
+        [*sound[:2], [30, 60.5]],
+        [[0, 20], [30, 20], [30, 60]],
+        [[20, 30], [0, 20], [30, 60]],
+        None,
+    ]
+    path = write_lmdb(tmp_path / "a", [(jpeg(picture(i)), "aäb".encode()) for i in range(8)])
+    environment = lmdb.open(str(path), map_size=2**24)
+    with environment.begin(write=True) as transaction:
+        for record, extents in enumerate(stored, start=1):
+            if extents is not None:
+                raw = np.array(extents, np.float32).tobytes()
+                transaction.put(b"extents-%09d" % record, raw)
+    environment.close()
+    (one,) = verify({"a": path}).values()
+    assert one.faults == [
+        "extents of 2 characters for a label of 3: 1 records (2)",
+        "extents are not finite: 1 records (3)",
+        "extents reach out of the image: 2 records (4, 5)",
+        "extents are not in order: 2 records (6, 7)",
+        "extents missing: 1 records (8)",
+    ]
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene", "document"])
+def test_rendered_sets_are_sound(tmp_path, preset):
+    words = RenderedWords("train", 20, WordRenderer(find_fonts()[:4], 32, 128, preset))
+    render_set(words, tmp_path / "a")
+    (one,) = verify({"a": tmp_path / "a"}).values()
+    assert (one.records, one.faults) == (20, [])
+
+
+def test_sets_of_neither_side_are_named(tmp_path, write_lmdb):
+    names = ["train/a", "b"]
+    for i, name in enumerate(names):
+        write_lmdb(tmp_path / name, [(jpeg(picture(i)), b"a")])
+    found = verify({name: tmp_path / name for name in names})
+    assert found["train/a"].findings == []
+    assert found["b"].findings == [
+        "compared with no other set: neither train nor test is in its path"
+    ]
+    assert verify({"b": tmp_path / "b"})["b"].findings == []  # there is nothing to compare with
+
+
+def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb):
+    changed = ImageEnhance.Brightness(picture(3).resize((90, 30))).enhance(0.7)
+    train = [jpeg(picture(1)), jpeg(picture(2)), jpeg(changed, 60), jpeg(picture(9, (4, 48)))]
+    test = [jpeg(picture(1)), jpeg(picture(3)), jpeg(picture(4)), jpeg(picture(9, (5, 40)))]
+    write_lmdb(tmp_path / "train" / "a", [(image, b"one") for image in train])
+    write_lmdb(tmp_path / "test" / "b", [(image, b"two") for image in test])
+    found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
+    assert not any(v.faults for v in found.values())
+    exact, alike = found["test/b"].findings  # slivers are not compared
+    assert exact == "1 images stand in train/a too, byte for byte"
+    assert alike == "2 images look like one of train/a (1 'two' ~ 1 'one', 2 'two' ~ 3 'one')"
+
+
+def test_the_difference_hash_by_hand():
+    ramp = np.tile(np.arange(17, dtype=np.uint8) * 10, (16, 1))
+    assert difference_hash(Image.fromarray(ramp)).tolist() == [255] * 32
+    assert difference_hash(Image.fromarray(ramp[:, ::-1])).tolist() == [0] * 32
+    step = np.zeros((16, 17), np.uint8)
+    step[:, 9:] = 200  # one bit of each row: the tenth pixel is brighter than the ninth
+    assert np.unpackbits(difference_hash(Image.fromarray(step))).reshape(16, 16)[:, 8].all()
+    assert np.unpackbits(difference_hash(Image.fromarray(step))).sum() == 16
+
+
+def test_look_alikes_agree_with_counting_bits():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 256, (70, 32), dtype=np.uint8)
+    second = rng.integers(0, 256, (50, 32), dtype=np.uint8)
+    first[3], first[4], second[7] = second[9], 0, 0
+    first[10] = second[20] ^ np.packbits(np.arange(256) < 30)
+    differ = np.unpackbits(first[:, None] ^ second[None], axis=2).sum(2)  # (70, 50)
+    differ[4], differ[:, 7] = 256, 256
+    for limit in (0, 29, 30, 110):
+        count, closest = look_alikes(first, second, limit)
+        assert count == (differ <= limit).any(1).sum()
+        for pair in closest:
+            assert differ[pair.first - 1, pair.second - 1] == pair.distance
+        order = np.sort(differ[differ <= limit])[:5]
+        assert [pair.distance for pair in closest] == order.tolist()
+
+
+@pytest.mark.parametrize(
+    ("raw", "faults"),
+    [
+        (b"word", []),
+        ("漢字 a".encode(), []),
+        (b"  ", ["label is empty"]),
+        ("a\u0085b".encode(), ["label has the control character U+0085"]),
+    ],
+)
+def test_labels(raw, faults):
+    assert label_faults(raw) == faults
+
+
+@pytest.mark.slow
+def test_several_processes_read_the_same(tmp_path, write_lmdb, monkeypatch):
+    monkeypatch.setattr(scanning, "CHUNK", 3)
+    records = [(jpeg(picture(i)), b"word" if i != 7 else b"") for i in range(10)]
+    path = write_lmdb(tmp_path / "a", records)
+    done = []
+    one, two = scan(path, 10), scan(path, 10, workers=2, advance=done.append)
+    np.testing.assert_array_equal(one.digests, two.digests)
+    np.testing.assert_array_equal(one.looks, two.looks)
+    assert one.faults == two.faults == [(8, "label is empty")]
+    assert done == [3, 3, 3, 1]
