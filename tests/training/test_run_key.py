@@ -144,26 +144,42 @@ def test_making_a_key_leaves_the_configuration_alone():
     assert config == CONFIG
 
 
+@pytest.mark.parametrize("off", [None, False])
 @pytest.mark.parametrize(
-    ("path", "value"),
+    "path",
     [
-        (("model", "net", "init_args", "in_chans"), 3),
-        (("model", "optimizer", "init_args", "betas"), [0.9, 0.999]),
-        (("model", "compile"), False),
-        (("trainer", "accumulate_grad_batches"), 1),
-        (("data", "init_args", "views"), 1),
-        ((*CALLBACK, "warmup_steps"), 0),
+        ("model", "compile"),
+        ("model", "net", "init_args", "an_option_of_tomorrow"),
+        ("trainer", "deterministic"),
+        (*CALLBACK, "an_option_of_tomorrow"),
     ],
-    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
+    ids=lambda path: ".".join(map(str, path)),
 )
-def test_an_argument_at_its_default_counts_as_one_that_is_not_given(path, value):
-    assert key_with(*path, value=value) == run_key(CONFIG)
+def test_an_argument_that_is_off_counts_as_absent(path, off):
+    assert key_with(*path, value=off) == run_key(CONFIG)
+    assert key_with(*path, value=True) != run_key(CONFIG)
 
 
-def test_a_class_that_is_not_installed_keeps_its_arguments():
-    path = ("model", "schedule")
-    missing = [{"class_path": "no_such.Schedule", "init_args": {"a": a}} for a in (1, 2)]
-    assert key_with(*path, value=missing[0]) != key_with(*path, value=missing[1])
+def test_zero_is_not_off():
+    path = (*CALLBACK, "warmup_steps")
+    assert key_with(*path, value=0) != run_key(CONFIG)
+
+
+def test_a_class_counts_by_its_name_and_not_by_its_module():
+    path = ("model", "net", "class_path")
+    assert key_with(*path, value="elsewhere.TimmRecognizer") == run_key(CONFIG)
+    assert key_with(*path, value="dctc.models.CRNN") != run_key(CONFIG)
+
+
+def test_stored_words_count_by_their_seed(tmp_path):
+    def key(name, **recipe):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.json").write_text(json.dumps(recipe))
+        return key_with("data", "init_args", "stored", value=str(tmp_path / name))
+
+    assert key("a", seed=0, fonts=[]) == key("b", seed=0, fonts=["x"]) != key("c", seed=1)
+    with pytest.raises(FileNotFoundError):
+        key_with("data", "init_args", "stored", value=str(tmp_path / "not there"))
 
 
 def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_path):

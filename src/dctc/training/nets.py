@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 from argparse import ArgumentError
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,6 @@ from dctc.data.document_sets import SOURCES
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
-from dctc.training.run_key import imported
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 PROTOCOL = "english36"  # RecognizerModule's default
@@ -97,7 +97,7 @@ def _read(config: Path) -> dict[str, Any]:
 def _images(data: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a data module that say what its images are, with its defaults."""
     found: dict[str, Any] = {"height": None, "width": None, "source": None}
-    data_module = imported(data["class_path"]) if "class_path" in data else None
+    data_module = _imported(data["class_path"]) if "class_path" in data else None
     if data_module is not None:  # else a model alone, or data that is not installed here
         parameters = inspect.signature(data_module).parameters
         found |= {name: parameters[name].default for name in found if name in parameters}
@@ -105,6 +105,15 @@ def _images(data: dict[str, Any]) -> dict[str, Any]:
     if found["width"] is None and found["source"] in SOURCES:  # as DocumentDataModule has it
         found["width"] = SOURCES[found["source"]].width
     return found
+
+
+def _imported(path: str) -> Any:
+    """Return a class by its path; None if there is none."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name, None) if module else None
+    except ModuleNotFoundError:
+        return None
 
 
 def _spelled_out(chosen: Any) -> dict[str, Any]:

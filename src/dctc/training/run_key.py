@@ -1,9 +1,8 @@
-"""The key of a run: a hash of what determines its result."""
+"""Key of a run: a hash of everything that determines its result."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,31 +14,39 @@ from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.text import Charset
 
-# Raised by hand when a change of the code would change results; part of every run's key.
+# Raised by hand when a change of the code would change results; part of every key.
 RECIPE_VERSION = 1
 
-# What does not change a run's results, hence not its key.
-_NOT_HASHED = {
-    "trainer": {
-        "accelerator",
-        "barebones",
-        "default_root_dir",
-        "devices",
-        "enable_checkpointing",
-        "enable_model_summary",
-        "enable_progress_bar",
-        "log_every_n_steps",
-        "logger",
-        "num_nodes",
-        "num_sanity_val_steps",
-        "plugins",
-        "profiler",
-        "strategy",
-    },
-    "data": {"data_root", "num_workers"},
-}
-# Lightning's callbacks that only look on; any other may change results (an average of weights, a
-# schedule, an early stop) and is hashed.
+# Arguments of the Trainer that change results. All others (devices, loggers, progress bars) do not.
+_TRAINER = (
+    "accumulate_grad_batches",
+    "benchmark",
+    "callbacks",
+    "check_val_every_n_epoch",
+    "detect_anomaly",
+    "deterministic",
+    "fast_dev_run",
+    "gradient_clip_algorithm",
+    "gradient_clip_val",
+    "inference_mode",
+    "limit_predict_batches",
+    "limit_test_batches",
+    "limit_train_batches",
+    "limit_val_batches",
+    "max_epochs",
+    "max_steps",
+    "max_time",
+    "min_epochs",
+    "min_steps",
+    "overfit_batches",
+    "precision",
+    "reload_dataloaders_every_n_epochs",
+    "sync_batchnorm",
+    "use_distributed_sampler",
+    "val_check_interval",
+)
+_DATA_LEFT_OUT = {"data_root", "num_workers"}  # where the data lies, and who loads it
+# Callbacks that only look on. Any other may change results, such as an average of weights.
 _ONLOOKERS = {
     "DeviceStatsMonitor",
     "LearningRateMonitor",
@@ -50,109 +57,95 @@ _ONLOOKERS = {
     "RichProgressBar",
     "TQDMProgressBar",
 }
-# Lightning's limits of batches may be counts or shares. Whether the command line reads 2 or 2.0
-# depends on what was imported first, as typing remembers unions without the order of their types.
-_COUNTS_OR_SHARES = ("limit_", "overfit_batches")
-# Of a folder of rendered words: what drew them, and how far that got
+# Counts of batches, or shares of an epoch: 1 is not 1.0, but 2 and 2.0 are the same, and which of
+# them the command line yields depends on what was imported first.
+_COUNTS_OR_SHARES = ("limit_", "overfit_batches", "val_check_interval")
+# Fields of a recipe that say which libraries drew a folder of words, and how far they got
 _NOT_DRAWN = ("versions", "result")
-# The classes that the command line builds without a class_path
-_CLASSES = {
-    "trainer": "pytorch_lightning.Trainer",
-    "model": "dctc.training.module.RecognizerModule",
-}
 
 
-def run_key(config: Mapping[str, Any]) -> str:
-    """Return the key of a run.
+def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None) -> str:
+    """Return the key of a run: the first 16 hex digits of a SHA-256.
 
-    Arguments at their default are left out, so that an option that is added later, here or in a
-    library, leaves the keys of finished runs alone. Data that is drawn counts with the version of
-    what draws it (``recipe_version`` of the data module). A folder of rendered words or of fonts,
-    and the file of a charset or of words, count as what they hold, wherever they lie; rendered
-    words without the versions of the libraries that drew them.
+    It is made of the resolved configuration itself, not of how that differs from today's defaults:
+    every argument counts, given or default. Three rules make it stable:
+
+    - A class counts by its name, not by its module.
+    - An argument that is None or False counts as absent, so that an option that is added later,
+      off by default, changes no key.
+    - What only says where or how fast a run is computed is left out.
+
+    A folder of rendered words or of fonts, and a file of characters or of words, count by their
+    content. Stored training words (``stored``) count by their seed alone: the data module checks
+    that the rest is what its own arguments would draw. Drawn data counts with the version of what
+    draws it.
 
     Args:
-        config: The resolved configuration of the command line (``seed_everything``, ``trainer``,
+        config: Resolved configuration of the command line (``seed_everything``, ``trainer``,
             ``model``, ``data``).
+        versions: Versions of what draws the data; None takes those of the data module
+            (``recipe_version`` and ``language_versions``).
+
+    Raises:
+        FileNotFoundError: If stored words have not been drawn yet.
     """
-    trainer: dict[str, Any] = {
-        k: float(v) if k.startswith(_COUNTS_OR_SHARES) and (v or 0) > 1 else v  # 1 is not 1.0
-        for k, v in config["trainer"].items()
-        if k not in _NOT_HASHED["trainer"]
-    }
-    trainer["callbacks"] = [
-        callback
-        for callback in trainer.get("callbacks") or []
-        if callback["class_path"].rsplit(".", 1)[-1] not in _ONLOOKERS
-    ]
     data = dict(config["data"])
-    data["init_args"] = {
-        k: v for k, v in data.get("init_args", {}).items() if k not in _NOT_HASHED["data"]
-    }
-    parts = {"trainer": trainer, "model": config["model"], "data": data}
+    arguments = {k: v for k, v in data.get("init_args", {}).items() if k not in _DATA_LEFT_OUT}
     hashed = {
         "recipe_version": RECIPE_VERSION,
         "seed": config["seed_everything"],
-        **{
-            name: _essence(_without_defaults(part, _CLASSES.get(name)))
-            for name, part in parts.items()
-        },
+        "trainer": _trainer(config["trainer"]),
+        "model": config["model"],
+        "data": {**data, "init_args": arguments},
+        "drawn": drawn_versions(config) if versions is None else versions,
     }
-    drawn = imported(data["class_path"])
-    language = data["init_args"].get("language", "")
+    return _hash(_essence(hashed))
+
+
+def drawn_versions(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return the versions of what draws the data of a configuration; empty for stored data."""
+    module, _, name = config["data"]["class_path"].rpartition(".")
+    drawn = getattr(import_module(module), name)
+    language = config["data"].get("init_args", {}).get("language", "")
     versions = {
         "data_version": getattr(drawn, "recipe_version", None),
         "language_version": getattr(drawn, "language_versions", {}).get(language),
     }
-    return _hash({**hashed, **{k: v for k, v in versions.items() if v is not None}})
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def _trainer(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name in _TRAINER:
+        value = arguments.get(name)
+        if name.startswith(_COUNTS_OR_SHARES) and value is not None:
+            counts = isinstance(value, int) or value > 1
+            value = f"{int(value)} batches" if counts else float(value)
+        kept[name] = value
+    if kept["gradient_clip_val"] is not None:
+        kept["gradient_clip_val"] = float(kept["gradient_clip_val"])
+    kept["callbacks"] = [
+        callback
+        for callback in arguments.get("callbacks") or []
+        if callback["class_path"].rsplit(".", 1)[-1] not in _ONLOOKERS
+    ]
+    return kept
 
 
 def _essence(value: Any) -> Any:
-    """Return a configuration without the arguments at their defaults, at any depth."""
+    """Return a configuration in the form that is hashed, see :func:`run_key`."""
     if isinstance(value, Mapping):
-        if isinstance(value.get("init_args"), Mapping):
-            given = _without_defaults(value["init_args"], value["class_path"])
-            value = {**value, "init_args": given}
-        return {
-            name: _HELD[name](inner) if name in _HELD else _essence(inner)
-            for name, inner in value.items()
-        }
+        kept = {k: _HELD[k](v) if k in _HELD else _essence(v) for k, v in value.items()}
+        if "class_path" in kept:
+            kept["class_path"] = str(kept["class_path"]).rsplit(".", 1)[-1]
+        return {k: v for k, v in kept.items() if v is not None and v is not False}
     if isinstance(value, (list, tuple)):
         return [_essence(inner) for inner in value]
     return _content(value)
 
 
-def _without_defaults(given: Mapping[str, Any], path: str | None) -> dict[str, Any]:
-    defaults = _defaults(path) if path else {}
-    return {
-        name: value
-        for name, value in given.items()
-        if name not in defaults or _plain(value) != _plain(defaults[name])
-    }
-
-
-def _defaults(path: str) -> dict[str, Any]:
-    function = imported(path)
-    if function is None:  # what is not installed has no defaults to leave out
-        return {}
-    parameters = inspect.signature(function).parameters
-    return {n: p.default for n, p in parameters.items() if p.default is not p.empty}
-
-
-def imported(path: str) -> Any:
-    """Return a class or function by its path; None if there is none."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name, None) if module else None
-    except ModuleNotFoundError:
-        return None
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))  # lists for tuples
-
-
 def _content(value: Any) -> Any:
+    """Return a hash of the recipe in place of a folder of rendered words or of a converted set."""
     recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
     if recipe is not None and recipe.is_file():
         found = json.loads(recipe.read_text(encoding="utf-8"))
@@ -160,6 +153,13 @@ def _content(value: Any) -> Any:
             found = {k: v for k, v in found.items() if k not in _NOT_DRAWN}
         return f"{RECIPE} {_hash(found)}"
     return value
+
+
+def _stored(folder: Any) -> Any:
+    """Return the seed of stored training words; a number stands for itself."""
+    if not isinstance(folder, str):
+        return folder
+    return json.loads((Path(folder) / RECIPE).read_text(encoding="utf-8"))["seed"]
 
 
 def _characters(charset: Any) -> Any:
@@ -181,7 +181,7 @@ def _fonts(fonts: Any) -> Any:
     return fonts
 
 
-_HELD = {"charset": _characters, "words": _words, "fonts": _fonts}
+_HELD = {"stored": _stored, "charset": _characters, "words": _words, "fonts": _fonts}
 
 
 def _hash(value: Any) -> str:
