@@ -10,6 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from dctc.files import replacing
+
 PUBLISHED = Path("experiments/results/figures")
 MOST = 2 * 2**20  # bytes of the arrays of a figure; they are committed
 DRAWN_FROM = "Arrays"  # keyword of a PNG's metadata
@@ -54,13 +56,12 @@ def save_arrays(arrays: Arrays, file: Path) -> Path:
         ValueError: If they take more than :data:`MOST` bytes.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    size = partial.stat().st_size
-    if size > MOST:
-        partial.unlink()
-        raise ValueError(f"{file}: {size:,} bytes, more than the {MOST:,} that are published")
-    return partial.replace(file)
+    with replacing(file) as partial:
+        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+        size = partial.stat().st_size
+        if size > MOST:
+            raise ValueError(f"{file}: {size:,} bytes, more than the {MOST:,} that are published")
+    return file
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dctc.files import locked, write_whole
 from dctc.results.environment import DIRTY, gpu
-from dctc.results.registry import Record, Registry, scored_at, write_whole
+from dctc.results.registry import Record, Registry, scored_at
 from experiments.figures.figures import Curve, read_metrics
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
@@ -65,20 +63,8 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         ValueError: If no run is finished, a record names a path of this machine, or a published
             line is not a record, which would be lost.
     """
-    with _alone(to):
+    with locked(to / ".lock", wait=True):
         return _publish(runs, folders, to)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, whose results are read and written anew; wait for another."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:

@@ -1,8 +1,6 @@
 import dataclasses
-import fcntl
 import json
-import os
-import threading
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from experiments.tables.publishing import (
     thin_metrics,
 )
 
+from dctc.files import locked
 from dctc.results.registry import Registry
 
 HITS = np.array([True, False, True, True])
@@ -70,14 +69,12 @@ def test_records_and_hits_make_the_round_trip(runs, tmp_path):
 def test_a_second_publication_waits_for_the_first(runs, tmp_path):
     to = tmp_path / "results"
     publish(runs, find_runs(runs, ["t/b"]), to)
-    other = os.open(to, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
     args = (runs, find_runs(runs, ["t/a-0.1"]), to)
-    second = threading.Thread(target=publish, args=args, daemon=True)
-    second.start()
-    second.join(0.5)
-    assert second.is_alive() and {r["run"] for r in published(to)} == {"bb"}
-    os.close(other)
+    second = multiprocessing.get_context("fork").Process(target=publish, args=args, daemon=True)
+    with locked(to / ".lock", wait=True):
+        second.start()
+        second.join(0.5)
+        assert second.is_alive() and {r["run"] for r in published(to)} == {"bb"}
     second.join()
     assert {r["run"] for r in published(to)} == {"aa", "bb"}
 

@@ -1,10 +1,6 @@
 """Records and hits survive each other, killed writers and crowds."""
 
-import fcntl
 import multiprocessing
-import os
-import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -123,31 +119,6 @@ def test_two_processes_lose_nothing(registry, record):
     for part in names:
         assert [name for name in found if name in part] == part
     assert len(found) == 100
-
-
-def test_a_writer_that_waited_for_one_that_was_killed(registry, record):
-    """The half line came after the second writer had opened the file, still empty by then."""
-    registry.folder.mkdir(parents=True)
-    with open(registry.file, "ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        waiting = threading.Thread(target=registry.append, args=[record(set="SVT")], daemon=True)
-        waiting.start()
-        wait_until_open_twice(registry.file)
-        stream.write(b'{"run": "01')
-    waiting.join(timeout=10)
-    assert [one.set for one in registry.records()] == ["SVT"]
-
-
-def wait_until_open_twice(file):
-    descriptors = Path("/proc/self/fd")
-    if not descriptors.exists():
-        pytest.skip("needs /proc")
-    for _ in range(500):
-        links = [os.readlink(d) for d in descriptors.iterdir() if d.is_symlink()]
-        if links.count(str(file.resolve())) == 2:
-            return
-        time.sleep(0.01)
-    raise AssertionError("the writer never opened the file")
 
 
 @pytest.mark.parametrize(("value", "folder"), [(None, "runs"), ("", "runs"), ("a/b", "a/b")])

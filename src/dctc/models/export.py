@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 
+from dctc.files import replacing
+
 TOLERANCE = 1e-4  # absolute, on logits
 METADATA = "dctc.json"  # the file inside a .pt2 that holds the metadata; ONNX has a place for it
 FORMATS = ("onnx", "pt2")
@@ -72,9 +74,8 @@ def export(
     write = _write_onnx if to == "onnx" else _write_pt2
     if to == "onnx":
         _need_packages()
-    part = file.with_name(f".{file.name}.part")
     reason = last = ""
-    try:
+    with replacing(file) as part:
         for dynamic in _DYNAMIC:
             try:
                 named = {**metadata, "dynamic": ",".join(dynamic)}
@@ -84,11 +85,8 @@ def export(
                 last = _first_line(error)
                 reason = reason or last
                 continue
-            part.replace(file)
             return Exported(dynamic, difference, shapes, reason)
-    finally:
-        part.unlink(missing_ok=True)
-    raise ValueError(f"{file}: not written, the export failed: {last}")
+        raise ValueError(f"{file}: not written, the export failed: {last}")
 
 
 def _trace(net: nn.Module, image: tuple[int, int, int], dynamic: tuple[str, ...]) -> Any:

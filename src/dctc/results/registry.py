@@ -6,7 +6,6 @@ order of the set, so that two arms can be compared sample by sample.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from dctc.files import locked, write_whole
 
 EDIT_PARTS = "edit_parts"  # in what a record is about: substitutions, deletions and insertions
 OTHER_WEIGHTS = "+"  # in the key of a result of weights that are not the end of the run's training
@@ -120,10 +121,9 @@ class Registry:
 
     def append(self, record: Record) -> None:
         """Add a record in one write, under a lock."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(record), sort_keys=True) + "\n"
-        with open(self.file, "ab+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        lock = self.file.with_name(f".{self.file.name}.lock")
+        with locked(lock, wait=True), open(self.file, "ab+") as stream:
             self._set_half_a_line_aside(stream)
             stream.write(line.encode())
             stream.flush()
@@ -131,7 +131,7 @@ class Registry:
 
     def _set_half_a_line_aside(self, stream: BinaryIO) -> None:
         """Move what a killed writer left at the end of the file into a file of its own."""
-        stream.seek(0)  # not before: the lock may have been waited for
+        stream.seek(0)
         content = stream.read()
         whole = content.rfind(b"\n") + 1
         half = content[whole:]
@@ -192,13 +192,6 @@ def scored_at(record: Record) -> str:
 
 def _parse(line: str | bytes) -> Record:
     return Record(**json.loads(line))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def samples_key(keys: Sequence[str]) -> str:

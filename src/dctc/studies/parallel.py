@@ -20,9 +20,9 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
 from dctc.studies.runner import Finished, Run, execute
-from dctc.training.folder import Busy
 from dctc.training.logs import LogMode
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from dctc.data.archives.commands.arguments import progress_bar
-from dctc.data.records.writer import BeingWritten
 from dctc.data.rendered import RenderedDataModule
+from dctc.files import Busy
 from dctc.results.registry import runs_folder
 
 DATA = "--data.init_args."
@@ -69,7 +69,7 @@ class StoredWords:
                 with progress_bar("training words", data.sizes["train"]) as show:
                     data.store(self.folder, os.cpu_count() or 1, show)
                 return
-            except BeingWritten as error:
+            except Busy as error:
                 if not said:
                     print(error, flush=True)
                 said = True

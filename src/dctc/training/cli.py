@@ -24,11 +24,12 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from dctc.files import Busy
 from dctc.precision import compute_in_float32
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.text import Charset
 from dctc.training.checkpoints import CHECKPOINT_EVERY, FINAL, LAST, FinalCheckpoint, digest
-from dctc.training.folder import GONE_ON, Busy, alone, claim, go_on, marked
+from dctc.training.folder import GONE_ON, alone, claim, go_on, marked
 from dctc.training.logs import WANDB_PROJECT, LogMode, SaveConfig, set_metrics_aside, without_wandb
 from dctc.training.machine import (
     SyncBatchNorm,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +9,11 @@ from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from dctc.files import locked
+
 MARK = "run_key"
 UNKNOWN = "unknown"
 GONE_ON = "+"  # between the keys of a configuration and of that whose training it went on with
-
-
-class Busy(OSError):
-    """Another process is at the same run."""
 
 
 @contextmanager
@@ -29,13 +26,8 @@ def alone(folder: Path) -> Iterator[None]:
     if getattr(rank_zero_only, "rank", 0):
         yield
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f".{folder.name}.lock"), "w") as lock:
-        try:
-            # not flock: loading workers would inherit it, and they outlive a killed run for a while
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise Busy(f"{folder}: another process is at this run") from error
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locked(lock, wait=False, busy=f"{folder}: another process is at this run"):
         yield
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dctc.arguments import positive
 from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
 from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
+from dctc.files import replacing
 from dctc.precision import compute_in_float32
 from dctc.training.checkpoints import FINAL
 from dctc.training.machine import share_cores
@@ -89,11 +89,10 @@ def _rows(module: RecognizerModule, batch: Batch, number: int) -> Iterator[list[
 def _written(file: Path) -> Iterator[Any]:
     """Open a text file that gets its name when it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
     # names of files may hold bytes that are not UTF-8
-    with open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with replacing(file) as partial, partial.open("w", **text) as stream:
         yield stream
-    os.replace(part, file)
 
 
 def main(args: list[str] | None = None) -> None:

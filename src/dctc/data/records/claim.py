@@ -16,9 +16,9 @@ import lmdb
 
 from dctc.data.records.environment import open_environment
 from dctc.data.records.record import Progress
+from dctc.files import write_whole
 
 RECIPE = "recipe.json"  # beside data.mdb; what was written, and "result" once it is complete
-FRESH = "recipe.new"  # a recipe on its way
 PROGRESS = b"progress"  # its key in data.mdb while the set is incomplete
 
 
@@ -45,6 +45,8 @@ def claim(partial: Path, recipe: dict[str, Any]) -> None:
         ValueError: If records of another recipe have been committed, or they cannot be read.
         OSError: If the disk is full.
     """
+    for left in partial.glob(f".*.{RECIPE}"):  # of a writer that was killed
+        left.unlink()
     if not committed(partial).taken:  # before the first transaction any recipe may take over
         (partial / "data.mdb").unlink(missing_ok=True)
         write_recipe(partial, recipe)
@@ -102,8 +104,7 @@ def write_recipe(folder: Path, recipe: dict[str, Any]) -> None:
     """
     text = json.dumps(recipe, indent=1, ensure_ascii=False) + "\n"
     with disk_errors(folder, OSError):
-        (folder / FRESH).write_text(text, encoding="utf-8")
-        (folder / FRESH).rename(folder / RECIPE)
+        write_whole(folder / RECIPE, text.encode())
 
 
 def _compare(folder: Path, found: dict[str, Any], recipe: dict[str, Any]) -> None:

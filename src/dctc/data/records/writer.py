@@ -6,7 +6,6 @@ it got, so that a writer that was killed goes on where the last committed transa
 
 from __future__ import annotations
 
-import fcntl
 import json
 import warnings
 from collections import Counter
@@ -20,7 +19,6 @@ import lmdb
 import numpy as np
 
 from dctc.data.records.claim import (
-    FRESH,
     PROGRESS,
     RECIPE,
     claim,
@@ -31,14 +29,11 @@ from dctc.data.records.claim import (
 )
 from dctc.data.records.record import Fault, Progress, Record
 from dctc.data.records.root import PARTIAL
+from dctc.files import locked
 
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
 NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
-
-
-class BeingWritten(OSError):
-    """Another process writes this set."""
 
 
 def write_set(
@@ -65,7 +60,7 @@ def write_set(
     Raises:
         ValueError: If the folder, or what is left of an earlier attempt, has another recipe, or
             there is no record to write.
-        BeingWritten: If another process writes this set.
+        Busy: If another process writes this set.
         OSError: If the disk is full. Records that have been committed stay, and the same call goes
             on from there.
     """
@@ -74,16 +69,11 @@ def write_set(
     recipe = dict(json.loads(json.dumps(recipe)))  # as it comes back from the file
     if folder.exists():
         return _checked(completed(folder, recipe), check)
-    partial.mkdir(parents=True, exist_ok=True)
-    with (partial / "lock").open("w") as lock:
-        try:
-            # not flock: drawing workers would inherit it, and they outlive a killed writer a while
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise BeingWritten(f"{partial}: another process is writing it; wait for it") from error
-        if folder.exists():  # finished by that other process between the two looks
-            _discard(partial)
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locked(lock, wait=False, busy=f"{partial}: another process is writing it; wait for it"):
+        if folder.exists():  # finished by another process between the two looks
             return _checked(completed(folder, recipe), check)
+        partial.mkdir(exist_ok=True)
         try:
             claim(partial, recipe)
             with disk_errors(partial):
@@ -94,7 +84,6 @@ def write_set(
                 if not committed(partial).records:
                     _discard(partial)
             raise
-        (partial / "lock").unlink()
         partial.rename(folder)
     return progress
 
@@ -107,7 +96,7 @@ def _checked(progress: Progress, check: Callable[[Progress], None]) -> Progress:
 
 def _discard(partial: Path) -> None:
     """Remove an unfinished set; a folder with something else in it stays."""
-    for name in ("data.mdb", RECIPE, FRESH, "lock"):
+    for name in ("data.mdb", RECIPE):
         (partial / name).unlink(missing_ok=True)
     with suppress(OSError):
         partial.rmdir()

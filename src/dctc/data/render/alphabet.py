@@ -10,6 +10,7 @@ from pathlib import Path
 from dctc.data.records.environment import count_records, open_environment
 from dctc.data.records.root import find_lmdbs
 from dctc.data.render.corpora import character_frequencies
+from dctc.files import write_whole
 from dctc.text import Charset, get_protocol
 from dctc.text.protocol import Protocol
 
@@ -77,9 +78,7 @@ def write_common_characters(file: str | Path, top_k: int) -> Charset:
 def _write(file: str | Path, characters: str) -> Charset:
     charset, file = Charset(characters), Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_text(charset.characters, encoding="utf-8", newline="")
-    partial.replace(file)
+    write_whole(file, charset.characters.encode())
     return charset
 
 

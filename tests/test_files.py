@@ -1,0 +1,86 @@
+import os
+
+import pytest
+
+from dctc.files import locked, replacing, write_whole
+
+
+def in_child(function):
+    """Run a function in a forked process; return what it returned, or its error, as text."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            said = function()
+        except OSError as error:
+            said = error
+        os.write(writer, str(said).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        return stream.read()
+
+
+def lock(path, **options):
+    with locked(path, wait=False, **options):
+        return sorted(p.name for p in path.parent.iterdir())
+
+
+def test_a_lock_keeps_other_processes_out_and_leaves_no_file(tmp_path):
+    path = tmp_path / "below" / ".lock"
+    with locked(path, wait=False):
+        assert in_child(lambda: lock(path)) == f"{path}: another process holds this lock"
+        assert path.exists()
+        assert in_child(lambda: lock(path, busy="set: in use")) == "set: in use"
+    assert not list(path.parent.iterdir())
+    assert in_child(lambda: lock(path)) == "['.lock']"
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    def killed():
+        with locked(tmp_path / ".lock", wait=False):
+            os._exit(0)
+
+    in_child(killed)
+    assert (tmp_path / ".lock").exists()
+    assert lock(tmp_path / ".lock") == [".lock"]
+
+
+def test_a_lock_is_not_inherited(tmp_path):
+    reader, writer = os.pipe()
+    with locked(tmp_path / ".lock", wait=False):
+        if (child := os.fork()) == 0:  # such as a loading worker, which outlives its parent
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+    assert in_child(lambda: lock(tmp_path / ".lock")) == "['.lock']"
+    os.close(writer)
+    os.waitpid(child, 0)
+
+
+def test_processes_that_wait_take_turns(tmp_path):
+    counter, children = tmp_path / "counter", []
+    counter.write_text("0")
+    for _ in range(4):
+        if (child := os.fork()) == 0:
+            for _ in range(50):
+                with locked(tmp_path / ".lock", wait=True):
+                    write_whole(counter, str(int(counter.read_text()) + 1).encode())
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert counter.read_text() == "200"
+    assert list(tmp_path.iterdir()) == [counter]
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "a.npz"
+    write_whole(file, b"old")
+    with pytest.raises(RuntimeError), replacing(file) as partial:
+        partial.write_bytes(b"n")
+        assert partial.suffix == ".npz" and file.read_bytes() == b"old"
+        raise RuntimeError
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
+    write_whole(file, b"new")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
