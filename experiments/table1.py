@@ -12,9 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dctc.arguments import names, seconds, seeds
+from dctc.arguments import names, seeds
 from dctc.bench.arms import nets_table
-from dctc.bench.gpu_hours import cost_table
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME
@@ -23,20 +22,16 @@ from dctc.results.tables import Table
 from dctc.results.upload import report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.training.logs import LogMode
-from experiments.studies.launch import Launch
 from experiments.studies.loss_runs import forms_pair
 from experiments.studies.loss_runs import target as losses_target
 from experiments.studies.model_runs import LINES_WEIGHT, MODELS, PARTS, SCALES, plans, target
-from experiments.studies.paper_scale import ENGLISH_IMAGES, print_launches
 from experiments.studies.scene_runs import (
     CONFIGS,
     DISTILL_WEIGHT,
-    PUBLISHED_IC15,
-    PUBLISHED_SIX,
     SIX,
     SceneRuns,
 )
-from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.studies.table_script import run_script, table_parser
 from experiments.tables.model_arms import common_seeds, contrasts, find_pairs
 from experiments.tables.model_table import (
     accuracy_table,
@@ -50,10 +45,6 @@ QUOTED = Path("experiments/paper/english.yaml")
 FIVE = tuple(name for name in SIX if name != "IC15_2077")
 MEANS = {"six-set mean": SIX, "five-set mean": FIVE}
 POOLED = {"weighted mean": SIX}
-PUBLISHED_MEAN = {f"six-set mean, {PUBLISHED_IC15}": PUBLISHED_SIX}  # at the scale of the paper
-# Trained by hand on GPUs.
-PAPER = ("crnn", "svtr_tiny", "svtr_small", "svtr_base", "svtr_large", "resnet18")
-PAPER_SEEDS = tuple(range(5))
 
 
 def train(options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
@@ -66,12 +57,6 @@ def train(options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
     return execute_all(runs, options.jobs, options.log)
 
 
-def config_of(model: str, scale: str) -> Path:
-    """Return the configuration that names a model's net."""
-    fragment, paper = CONFIGS / "model" / f"{model}.yaml", paper_config(model)
-    return paper if scale == "paper" else fragment
-
-
 _HEADLINE = "The six-set mean is the paper's measure; rows of single sets are there for its parts."
 
 
@@ -79,23 +64,18 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
     """Return the tables of the benchmarks; none without records."""
     found = find_pairs(registry, f"{target(scale)}/")
     tested = {name for pair in found.values() for arm in pair for name in arm.records}
-    known = (*SIX, PUBLISHED_IC15) if scale == "paper" else SIX
-    sets = [name for name in known if name in tested]
+    sets = [name for name in SIX if name in tested]
     notes = [
+        f"Trained on rendered scene words. DCTC: distill_weight {DISTILL_WEIGHT}, the default of "
+        f"its authors' code.",
         "IC15_2077 is all of ICDAR 2015; published rows have its subset IC15_1811. The five-set "
         "mean is that without IC15; the weighted mean counts every word the same.",
     ]
-    if scale != "paper":
-        how = f"DCTC: distill_weight {DISTILL_WEIGHT}, the default of its authors' code."
-        notes.insert(0, f"Trained on rendered scene words. {how}")
     if not sets:
         sets, notes = [NAME], ["Rendered words that were held out: a trial, no result."]
     elif missing := ", ".join(name for name in SIX if name not in sets):
         notes.append(f"Not scored, so that means are missing: {missing}.")
     means, pooled = (MEANS, POOLED) if sets != [NAME] else ({}, {})
-    if PUBLISHED_IC15 in sets:
-        means = means | PUBLISHED_MEAN
-        notes.append(f"The published rows' mean is the six-set mean, {PUBLISHED_IC15}.")
     complete = {model: pair for model, pair in found.items() if common_seeds(*pair, sets)}
     if not complete:
         console.print(f"{target(scale)}: no finished runs of both losses yet.", highlight=False)
@@ -106,7 +86,7 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
         model: contrasts(registry, *pair, sets, means, pooled) for model, pair in complete.items()
     }
     for model, found_of in compared.items():
-        shown = {name: c for name, c in found_of.items() if name not in known}
+        shown = {name: c for name, c in found_of.items() if name not in SIX}
         notes += detectable_note(model, shown)
     both = [arm for pair in complete.values() for arm in pair]
     title = "Table 1, English: word accuracy"
@@ -118,7 +98,7 @@ def scene_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
             found_of,
             [_HEADLINE] if set(SIX) <= set(sets) else [],
         )
-    configs = {model: config_of(model, scale) for model in complete}
+    configs = {model: CONFIGS / "model" / f"{model}.yaml" for model in complete}
     return tables | {"nets": nets_table("The nets", configs, registry.folder)}
 
 
@@ -145,12 +125,12 @@ def funsd_tables(scale: str, registry: Registry, console: Console) -> dict[str, 
 
     None where a weight that is planned is not searched, so that none is chosen yet.
     """
-    name, table3 = SOURCES["funsd"].name, "small" if scale == "paper" else scale
-    pair = forms_pair(table3, registry)
+    name = SOURCES["funsd"].name
+    pair = forms_pair(scale, registry)
     if not common_seeds(*pair, [name]):
         console.print(
-            f"{name}: no final runs of {losses_target(table3)}/ctc and of its dctc at the chosen "
-            f"weight; ./reproduce.sh table3 --scale {table3} --only ctc,dctc trains them.",
+            f"{name}: no final runs of {losses_target(scale)}/ctc and of its dctc at the chosen "
+            f"weight; ./reproduce.sh table3 --scale {scale} --only ctc,dctc trains them.",
             highlight=False,
         )
         return {}
@@ -175,41 +155,22 @@ def draw(scale: str, registry: Registry, log: LogMode, console: Console) -> None
     report(target(scale), log, tables, console)
 
 
-def paper_config(model: str) -> Path:
-    """Return the complete configuration of a model of the paper scale."""
-    return CONFIGS / "paper" / f"english_{model}_dctc.yaml"
-
-
-def print_paper(step_s: dict[str, float], console: Console) -> None:
-    """Print the commands of the paper scale and what they would cost; nothing is run."""
-    launches = [
-        Launch(paper_config(model), target("paper"), model, ENGLISH_IMAGES, PAPER_SEEDS)
-        for model in PAPER
-    ]
-    title = "Table 1 at the scale of the paper"
-    notes = ["MJSynth, SynthText and the benchmarks lie below DCTC_DATA."]
-    print_launches(cost_table(title, launches, step_s), launches, notes, console)
-
-
 def parse() -> argparse.Namespace:
     """Parse the command line.
 
     Raises:
         ValueError: If a part or a model does not exist.
     """
-    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
+    parser = table_parser(__doc__ or "", (*SCALES,))
     add = parser.add_argument
     add("--only", type=names, default=[], help="train these parts: PART[,PART]")
     add("--models", type=names, default=[], help="train these: MODEL[,MODEL]")
     add("--seeds", type=seeds, help="these seeds of each arm: SEED[,SEED]")
-    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
-    add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
-    for option, known in (("only", PARTS), ("models", MODELS), ("step_seconds", PAPER)):
+    for option, known in (("only", PARTS), ("models", MODELS)):
         for name in getattr(options, option):
             if name not in known:
                 raise ValueError(f"--{option} {name}: there are {', '.join(known)}")
-    refuse_selection(options, "only", "models", "seeds")
     options.only = options.only or [*PARTS]
     options.models = options.models or ["small_resnet"]
     return options
@@ -235,7 +196,6 @@ def main() -> None:
         draw=partial(draw, options.scale),
         plans=lambda: plans(options.scale, options.only, options.models, options.seeds),
         train=lambda console: train(options, console),
-        paper=lambda console: print_paper(options.step_seconds, console),
     )
 
 

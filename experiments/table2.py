@@ -1,7 +1,6 @@
 """A model with CTC and with DCTC on Chinese (the paper's Table 2): rendered lines.
 
-The characters are the thousand most frequent ones; texts and a family of fonts are held out. At the
-scale of the paper the commands for the Chinese benchmark are printed, and what they would cost.
+The characters are the thousand most frequent ones; texts and a family of fonts are held out.
 """
 
 from __future__ import annotations
@@ -14,10 +13,8 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from dctc.arguments import seconds, seeds
-from dctc.bench.gpu_hours import cost_table
+from dctc.arguments import seeds
 from dctc.cli import one_line_errors
-from dctc.data.chinese_sets import TRAIN_SETS
 from dctc.data.render.alphabet import write_common_characters
 from dctc.data.rendered import NAME
 from dctc.results.comparison import Row
@@ -30,8 +27,6 @@ from dctc.training.logs import LogMode
 from experiments.studies.chinese_runs import (
     ALPHA,
     CHARACTERS,
-    CONFIGS,
-    DATA,
     MODEL,
     SCALES,
     charset,
@@ -40,26 +35,17 @@ from experiments.studies.chinese_runs import (
     study,
     target,
 )
-from experiments.studies.launch import Launch
-from experiments.studies.paper_scale import print_launches
-from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.studies.table_script import run_script, table_parser
 from experiments.tables.alignment_table import alignment_table
 from experiments.tables.model_arms import common_seeds, find_pairs
 from experiments.tables.model_table import companion_table
-from experiments.tables.sets_apart import tables_of_sets
 
 QUOTED = Path("experiments/paper/chinese.yaml")
 LOSSES = ("CTC", "DCTC")
-PAPER_SEEDS = (0, 1, 2)
 
 
 def result_tables(scale: str, registry: Registry) -> dict[str, Table]:
     """Return the tables of what a registry holds; none where no seed has both arms."""
-    if scale == "paper":
-        title = "Table 2, Chinese: accuracy on lines"
-        whole, apart = tables_of_sets(title, registry, f"{target(scale)}/", tuple(TRAIN_SETS))
-        differences = {f"difference-{model}": table for model, table in apart.items()}
-        return ({"table2": whole} if whole else {}) | differences
     pairs = find_pairs(registry, f"{target(scale)}/", LOSSES)
     if MODEL not in pairs or not common_seeds(*pairs[MODEL], [NAME]):
         return {}
@@ -122,64 +108,11 @@ def draw(scale: str, registry: Registry, log: LogMode, console: Console) -> None
     report(target(scale), log, tables, console)
 
 
-def paper_models() -> dict[str, tuple[Path, str]]:
-    """Return configuration and set of the trainings of the paper's scale: each on all four sets."""
-    return {
-        f"{config.stem.removeprefix('chinese_').removesuffix('_dctc')}-{name.lower()}": (
-            config,
-            name,
-        )
-        for config in sorted((CONFIGS / "paper").glob("chinese_*.yaml"))
-        for name in TRAIN_SETS
-    }
-
-
-def launches() -> list[Launch]:
-    """Return the trainings of the paper's scale."""
-    return [
-        Launch(
-            *(config, target("paper"), model, TRAIN_SETS[name].size, PAPER_SEEDS),
-            (f"{DATA}.train=[{name}]", f"{DATA}.test=[{name}]"),
-        )
-        for model, (config, name) in paper_models().items()
-    ]
-
-
-def print_paper(step_s: dict[str, float], console: Console) -> None:
-    """Print the commands of the paper's scale and what they would cost; nothing is run."""
-    every = launches()
-    seconds = {launch.model: s for launch in every if (s := _of_config(launch.model, step_s))}
-    title = "Table 2 at the scale of the paper"
-    notes = [
-        "The Chinese benchmark lies below DCTC_DATA, its alphabet as data/chinese/alphabet.txt.",
-        "CRNN: the released run is that of Document; the other sets take its recipe [inferred].",
-    ]
-    print_launches(cost_table(title, every, seconds), every, notes, console)
-
-
-def _of_config(model: str, step_s: dict[str, float]) -> float | None:
-    """Return the seconds of a step of the configuration; the sets do not change them."""
-    return step_s.get(model.rpartition("-")[0])
-
-
 def parse() -> argparse.Namespace:
-    """Parse the command line.
-
-    Raises:
-        ValueError: If seconds are given for a model without a configuration.
-    """
-    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
-    add = parser.add_argument
-    add("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
-    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS[,MODEL=SECONDS]"
-    add("--step_seconds", type=seconds, default={}, help=told)
-    options = parser.parse_args()
-    refuse_selection(options, "seeds")
-    known = sorted({model.rpartition("-")[0] for model in paper_models()})
-    for model in options.step_seconds:
-        if model not in known:
-            raise ValueError(f"--step_seconds {model}: there are {', '.join(known)}")
-    return options
+    """Parse the command line."""
+    parser = table_parser(__doc__ or "", (*SCALES,))
+    parser.add_argument("--seeds", type=seeds, help="these seeds: SEED[,SEED]")
+    return parser.parse_args()
 
 
 def plans(scale: str, seeds: Sequence[int] | None = None) -> dict[str, list[Run]]:
@@ -208,7 +141,6 @@ def main() -> None:
         draw=partial(draw, options.scale),
         plans=lambda: plans(options.scale, options.seeds),
         train=lambda console: train(options, console),
-        paper=lambda console: print_paper(options.step_seconds, console),
     )
 
 

@@ -12,15 +12,11 @@ from functools import partial
 
 from rich.console import Console
 
-from dctc.arguments import names, seconds, seeds
-from dctc.bench.gpu_hours import cost_table
+from dctc.arguments import names, seeds
 from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
-from dctc.data.rendered import NAME as RENDERED
-from dctc.results.comparison import find_arms
 from dctc.results.hardware import hardware_notes
 from dctc.results.registry import Registry, runs_folder
-from dctc.results.tables import Table
 from dctc.results.upload import report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.studies.runner import Run
@@ -35,24 +31,14 @@ from dctc.training.logs import LogMode
 from experiments.studies.english_losses import BEST, english_rivals, english_runs, english_tables
 from experiments.studies.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
 from experiments.studies.loss_rows import rival_rows, table_rows
-from experiments.studies.loss_runs import SCALES, plan, target
-from experiments.studies.paper_losses import MODEL as PAPER_MODEL
-from experiments.studies.paper_losses import loss_launches
-from experiments.studies.paper_scale import print_launches
-from experiments.studies.scene_runs import (
-    PUBLISHED_IC15,
-    PUBLISHED_SIX,
-    SIX,
-    SceneRuns,
-    models_target,
-)
-from experiments.studies.table_script import refuse_selection, run_script, table_parser
+from experiments.studies.loss_runs import SCALES, plan
+from experiments.studies.scene_runs import SceneRuns
+from experiments.studies.table_script import run_script, table_parser
 from experiments.studies.word_runs import words_are_there
 from experiments.tables.alignment_table import alignment_table
 from experiments.tables.convergence import convergence_table
 from experiments.tables.factor_table import factor_table
 from experiments.tables.loss_table import comparison_table
-from experiments.tables.losses_on_sets import losses_on_sets
 from experiments.tables.seed_table import seed_table
 
 VIEWS = (
@@ -62,7 +48,6 @@ VIEWS = (
     "The cost of CTC, augmented is that of plain CTC; it was not measured.",
 )
 RIVALS = "Below zero DCTC reads more. CR-CTC is not here, as it trains on augmented images."
-PAPER_SEEDS = (0, 1, 2)
 
 
 def draw(
@@ -103,46 +88,13 @@ def draw(
     report(study.name, log, tables, console)
 
 
-def print_paper(step_s: dict[str, float], console: Console) -> None:
-    """Print the commands of the paper's scale and what they would cost; nothing is run."""
-    launches = loss_launches(target("paper"), models_target("paper"), PAPER_SEEDS)
-    cost = cost_table("Table 3 at the scale of the paper", launches, step_s)
-    notes = [
-        "MJSynth, SynthText and the benchmarks lie below DCTC_DATA.",
-        "First CTC and DCTC, which table 1 has too, then the other losses, each at its default.",
-        "The net and the rows of the paper's table are not known to us.",
-    ]
-    print_launches(cost, launches, notes, console)
-
-
-def draw_paper(registry: Registry, log: LogMode, console: Console) -> None:
-    """Print the tables of what was trained at the scale of the paper, and write them."""
-    of_models, found = (
-        find_arms(registry, f"{name('paper')}/{PAPER_MODEL}-") for name in (models_target, target)
-    )
-    found |= {key: of_models[key] for key in (REFERENCE, "dctc") if key in of_models}
-    parts = {"augmented": (AUGMENTED_REFERENCE, "cr_ctc")}
-    parts["table3"] = tuple(key for key in BY_KEY if key not in parts["augmented"])
-    means = {"six-set mean": SIX, f"six-set mean, {PUBLISHED_IC15}": PUBLISHED_SIX}
-    tables: dict[str, Table] = {}
-    for name, (reference, *others) in parts.items():
-        keys = [reference, *(key for key in others if key in found)]
-        losses = {BY_KEY[key].title: found.get(key, {}) for key in keys}
-        trained = ", augmented" if name == "augmented" else ""
-        title = f"Losses on English words: {PAPER_MODEL}{trained}"
-        planned = BY_KEY["dctc"].title
-        drawn = losses_on_sets(title, registry, PAPER_MODEL, losses, means, RENDERED, planned)
-        tables |= dict(zip((name, f"{name}-differences"), drawn or (), strict=False))
-    report(target("paper"), log, tables, console)
-
-
 def parse() -> argparse.Namespace:
     """Parse the command line.
 
     Raises:
         ValueError: If an arm does not exist, or a final seed is that of the search.
     """
-    parser = table_parser(__doc__ or "", (*SCALES, "paper"))
+    parser = table_parser(__doc__ or "", (*SCALES,))
     add = parser.add_argument
     add("--only", type=names, default=[], help="train these: ARM[,ARM]")
     add(
@@ -152,13 +104,7 @@ def parse() -> argparse.Namespace:
     )
     english = "train CTC, DCTC and the best rivals on English words, and nothing else"
     add("--english", action="store_true", help=english)
-    told = "for the cost of scale paper, seconds of a step: MODEL=SECONDS"
-    add("--step_seconds", type=seconds, default={}, help=told)
     options = parser.parse_args()
-    refuse_selection(options, "only", "seeds")
-    for model in options.step_seconds:
-        if model != PAPER_MODEL:
-            raise ValueError(f"--step_seconds {model}: there is {PAPER_MODEL}")
     unknown = [key for key in options.only if key not in BY_KEY]
     if unknown:
         raise ValueError(f"--only {unknown[0]}: there are {', '.join(BY_KEY)}")
@@ -233,10 +179,6 @@ def plans(
 def main() -> None:
     """Search, train the chosen weights over seeds, and compare."""
     options = parse()
-    if options.scale == "paper":  # which trains nothing
-        paper = partial(print_paper, options.step_seconds)
-        run_script(options, draw_paper, plans=dict, train=lambda _: {}, paper=paper)
-        return
     study = choose_plan(options)
     do = train_english if options.english else train
     run_script(

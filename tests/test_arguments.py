@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from dctc.arguments import names, positive, seconds, seeds
+from dctc.arguments import names, positive, seeds
 
 
 @pytest.mark.parametrize(
@@ -11,16 +11,13 @@ from dctc.arguments import names, positive, seconds, seeds
         (positive, "3", 3),
         (names, "ctc,dctc", ["ctc", "dctc"]),
         (seeds, "0,7", [0, 7]),
-        (seconds, "crnn=0.5,svtr=2", {"crnn": 0.5, "svtr": 2.0}),
     ],
 )
 def test_what_is_given(kind, text, value):
     assert kind(text) == value
 
 
-@pytest.mark.parametrize(
-    ("kind", "text"), [(positive, "0"), (seeds, "0,x"), (seconds, "crnn"), (seconds, "crnn=x")]
-)
+@pytest.mark.parametrize(("kind", "text"), [(positive, "0"), (seeds, "0,x")])
 def test_what_is_wrong_is_named(kind, text, capsys):
     parser = argparse.ArgumentParser()
     parser.add_argument("--option", type=kind)

@@ -29,27 +29,11 @@ def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentPa
     return parser
 
 
-def refuse_selection(options: argparse.Namespace, *names: str) -> None:
-    """Refuse options that select runs where none is trained.
-
-    Args:
-        options: What :func:`table_parser` has parsed.
-        names: The options, which are empty where they are not given.
-
-    Raises:
-        ValueError: If one is given at the scale of the paper.
-    """
-    for name in names:
-        if options.scale == "paper" and getattr(options, name):
-            raise ValueError(f"--{name}: scale paper prints the commands of all; choose among them")
-
-
 def run_script(
     options: argparse.Namespace,
     draw: Draw,
     plans: Callable[[], Plans],
     train: Callable[[Console], Mapping[str, Outcome]],
-    paper: Callable[[Console], None] | None = None,
 ) -> None:
     """Draw the tables of a folder, or say what is missing, or train that and draw.
 
@@ -58,7 +42,6 @@ def run_script(
         draw: Prints the tables of a registry, writes and logs them.
         plans: Returns all runs, see :func:`dctc.studies.status.status_lines`.
         train: Trains what is missing; returns what became of each run.
-        paper: Prints what the scale of the paper takes; nothing is trained there.
 
     Raises:
         SystemExit: If a run failed.
@@ -66,9 +49,6 @@ def run_script(
     console = Console()
     if options.source:
         draw(Registry(options.source), "off", console)
-    elif options.scale == "paper" and paper:
-        paper(console)
-        draw(Registry(runs_folder()), "off", console)
     elif options.status:
         print(*status_lines(plans()), sep="\n")
     else:

@@ -26,13 +26,3 @@ def seeds(text: str) -> list[int]:
         ValueError: If one is none; argparse names the argument.
     """
     return [int(seed) for seed in names(text)]
-
-
-def seconds(text: str) -> dict[str, float]:
-    """Return numbers by name, given as ``NAME=NUMBER[,NAME=NUMBER]``.
-
-    Raises:
-        ValueError: If that is not their form; argparse names the argument.
-    """
-    pairs = [pair.split("=") for pair in names(text)]
-    return {name: float(number) for name, number in pairs}

@@ -26,8 +26,7 @@ FOLDERS = ("IIIT5K_3000", "SVT_647", "IC13_857", "IC15_2077", "SVTP_645", "CUTE8
 
 @pytest.fixture(scope="module")
 def table1():
-    yield load("table1")
-    del sys.modules["table1"]
+    return load("table1")
 
 
 @pytest.fixture
@@ -328,74 +327,6 @@ def test_without_real_data_rendered_words_stand_in(folders):
     assert "| trained | seeds | rendered 4 |" in table and "a trial, no result" in table
 
 
-@pytest.mark.parametrize("option", [("--only", "scene"), ("--models", "crnn"), ("--seeds", "7")])
-def test_the_paper_scale_takes_no_selection(table1, folders, monkeypatch, option):
-    with pytest.raises(ValueError, match=f"{option[0]}: scale paper prints the commands of all"):
-        call(table1, monkeypatch, "--scale", "paper", *option)
-
-
-def test_the_paper_scale_prints_and_runs_nothing(table1, folders, monkeypatch, capsys):
-    (folders / "runs" / "bench").mkdir()
-    steps = {"hardware": "GPU X", "rows": [measured_step("svtr_tiny"), measured_step("crnn")]}
-    (folders / "runs" / "bench" / "steps.json").write_text(json.dumps(steps))
-    call(table1, monkeypatch, "--scale", "paper", "--step_seconds", "svtr_tiny=0.36")
-    text = capsys.readouterr().out
-    rows = [line.split() for line in text.splitlines()]
-    # 20 epochs of 7,910 batches of 2,048: 158,200 steps; .36 s on 8 GPUs are 126.56 hours
-    assert ["table1-paper/svtr_tiny", "8", "2,048", "158,200", "0.36", "127", "1,266", "10"] in rows
-    # 20 epochs of 31,640 batches of 512: 632,800 steps; .25 s on one GPU are 43.94 hours
-    assert ["table1-paper/crnn", "1", "512", "632,800", "0.25", "44", "439", "10"] in rows
-    assert "measured on one GPU X" in " ".join(text.split())
-    assert sum(row[4:6] == ["not", "measured"] for row in rows) == len(table1.PAPER) - 2
-    for model in table1.PAPER:
-        assert table1.paper_config(model).is_file()
-        config = f"--config experiments/configs/paper/english_{model}_dctc.yaml"
-        assert f"  .venv/bin/dctc fit {config}" in text
-        # on several nodes too, where it is for several GPUs
-        assert (f"  fit {config}" in text) == model.startswith("svtr")
-    assert not (folders / "runs" / "results.jsonl").exists()
-
-
-def measured_step(model):
-    """Return what dctc bench writes of a model: of 256 images where there are 8 GPUs."""
-    images = 512 if model == "crnn" else 256
-    return {"config": f"english_{model}_dctc", "images": images, "seconds": 0.25}
-
-
-def write_paper(folder, sets):
-    """Write records of a model of the paper's scale: one seed of both losses."""
-    registry, rng = Registry(folder), np.random.default_rng(0)
-    for loss in ("ctc", "dctc"):
-        arm = f"table1-paper/svtr_tiny-{loss}"
-        for name in sets:
-            drawn = rng.random(40) < 0.5
-            counts = (40, int(drawn.sum()), 9, 200, 36.0, {}, "english36")
-            stored = (registry.write_hits(drawn), name, 1.0, {"steps": 10})
-            registry.append(Record(f"{arm}0", arm, 0, name, *counts, *stored))
-    return registry
-
-
-def test_the_papers_version_of_icdar_2015_is_shown_where_it_was_scored(table1, folders, tmp_path):
-    tables = table1.scene_tables("paper", write_paper(tmp_path / "a", SIZES), Console())
-    assert tables["table1"].columns[-3:] == ["six-set mean", "five-set mean", "weighted mean"]
-    registry = write_paper(tmp_path / "b", [*SIZES, "IC15_1811"])
-    tables = table1.scene_tables("paper", registry, Console())
-    columns = tables["table1"].columns
-    assert columns[2:9] == [f"{name} 40" for name in (*SIZES, "IC15_1811")]
-    assert columns[9:] == [
-        *("six-set mean", "five-set mean", "six-set mean, IC15_1811", "weighted mean")
-    ]
-    for row in tables["table1"].rows:
-        share = dict(zip(columns[2:9], map(float, row[2:9]), strict=True))
-        of_both = sum(share.values())
-        means = [of_both - share[f"{other} 40"] for other in ("IC15_1811", "IC15_2077")]
-        assert [float(row[9]), float(row[11])] == pytest.approx([m / 6 for m in means], abs=0.01)
-        # no word of ICDAR 2015 counts twice
-        assert float(row[12]) == pytest.approx(means[0] / 6, abs=0.01)
-    rows = [row[0] for row in tables["difference-svtr_tiny"].rows]
-    assert "IC15_1811" in rows and "six-set mean, IC15_1811" in rows
-
-
 def test_status_trains_nothing(table1, folders, monkeypatch, capsys):
     call(table1, monkeypatch, "--scale", "small", "--status")
     text = capsys.readouterr().out
@@ -407,7 +338,6 @@ def test_status_trains_nothing(table1, folders, monkeypatch, capsys):
     [
         (("--only", "funsd"), "--only funsd: there are scene, sroie"),
         (("--models", "vgg"), "--models vgg: there are small_resnet"),
-        (("--step_seconds", "vgg=1"), "--step_seconds vgg: there are crnn, svtr_tiny"),
     ],
 )
 def test_what_is_wrong_is_said(table1, monkeypatch, options, message):

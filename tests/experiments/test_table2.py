@@ -1,7 +1,6 @@
-"""Table 2: its runs, its tables of made-up records, the commands of the paper's scale."""
+"""Table 2: its runs and its tables of made-up records."""
 
 import re
-import shlex
 import sys
 from pathlib import Path
 
@@ -23,8 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def table2():
-    yield load("table2")
-    del sys.modules["table2"]
+    return load("table2")
 
 
 @pytest.fixture
@@ -105,19 +103,6 @@ def test_tables_are_drawn_of_published_records(table2, runs, tmp_path, monkeypat
     assert len(list((runs / "table2").iterdir())) == 8
 
 
-def test_what_was_trained_at_the_papers_scale_is_one_table(table2, runs, monkeypatch):
-    for name, ctc, dctc in (("Scene", 80, 84), ("Web", 100, 104), ("Document", 180, 182)):
-        for arm, correct in (("ctc", {0: ctc}), ("dctc", {0: dctc})):
-            write_records(runs, f"table2-paper/crnn-{name.lower()}-{arm}", correct, name)
-    call(table2, monkeypatch, "--scale=paper")
-    text = (runs / "table2-paper" / "table2.md").read_text()
-    assert "| trained | seeds | Scene 200 | Web 200 | Document 200 | mean | weighted mean |" in text
-    assert "| crnn, CTC¹ | 1 | 40.00 | 50.00 | 90.00 | - | - |" in text
-    assert "Not scored, so that means are missing: Handwriting." in text
-    differences = (runs / "table2-paper" / "difference-crnn.md").read_text()
-    assert "| Web | 200 | 50.00 | 52.00 | +2.00 [" in differences
-
-
 def test_what_is_published_stands_as_it_was_printed(table2):
     tables = table2.published_tables()
     losses, baselines = ({row[0]: row[1:] for row in table.rows} for table in tables.values())
@@ -140,39 +125,6 @@ def test_tables_fit_into_eighty_columns(table2, capsys):
         table.print(Console(width=80))
         printed = capsys.readouterr().out.split()
         assert all(value in printed for row in table.rows for value in row[2:])
-
-
-@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-def test_commands_of_the_papers_scale_parse_and_cost_what_was_measured(
-    table2, runs, monkeypatch, capsys, tmp_path
-):
-    monkeypatch.setenv("COLUMNS", "160")
-    call(table2, monkeypatch, "--scale=paper")
-    assert "not measured" in capsys.readouterr().out
-    call(table2, monkeypatch, "--scale=paper", "--step_seconds=crnn=0.36")
-    printed = capsys.readouterr().out
-    rows = [line.split() for line in printed.splitlines()]
-    # 509,164 images in batches of 512, 125 epochs
-    assert ["table2-paper/crnn-scene", "1", "512", "124,250", "0.36", "12", "75", "6"] in rows
-    # 112,471 images in batches of 2,048, 100 epochs
-    assert "table2-paper/svtr_large-web 8 2,048 5,400 not measured - - 6".split() in rows
-    assert not any((runs / "table2-paper").glob("*/"))
-    write_common_characters(tmp_path / "alphabet.txt", 20)
-    text = printed.replace("\\\n", " ").replace("$seed", "0")
-    lines = text.splitlines()
-    fits = [shlex.split(line)[1:] for line in lines if line.startswith("  .venv/bin/dctc fit")]
-    assert len(fits) == 3 * 4 * 2  # models, sets, arms
-    assert sum(line.startswith("  fit ") for line in lines) == 2 * 4 * 2  # on several nodes
-    options = f"--model.tokenizer.init_args.charset={tmp_path / 'alphabet.txt'}"
-    for words in fits[:2]:
-        config = RecognizerCLI([*words[1:], "--log=off", options], run=False).resolved
-        data = config["data"]["init_args"]
-        assert data["train"] == data["test"] == ["Scene"]
-
-
-def test_a_model_without_a_configuration_is_named(table2, runs, monkeypatch):
-    with pytest.raises(ValueError, match="--step_seconds svtr: there are crnn, svtr_base"):
-        call(table2, monkeypatch, "--scale=paper", "--step_seconds=svtr=1")
 
 
 def test_status(table2, runs, monkeypatch, capsys):

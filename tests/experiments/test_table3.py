@@ -30,8 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def table3():
-    yield load("table3")
-    del sys.modules["table3"]
+    return load("table3")
 
 
 @pytest.fixture
@@ -498,31 +497,3 @@ def test_a_trial_goes_on_with_rendered_words(table3, folders):
     assert study.words.sets == ("rendered", "rendered") and "a trial" in study.words.notes[0]
     options = study.run(ARMS[0], "", 0).options
     assert "--data=dctc.data.rendered.RenderedDataModule" in options
-
-
-def write_paper(registry, arm, correct):
-    """Write the records of a loss on two sets: one seed."""
-    for name in ("IIIT5K", "SVT"):
-        hits = registry.write_hits(np.arange(50) < correct)
-        counts = (50, correct, 9, 200, 36.0, {}, "english36", hits, name, 1.0, {"steps": 10})
-        registry.append(Record(f"{arm}0", arm, 0, name, *counts))
-
-
-def test_the_paper_scale_prints_runs_nothing_and_draws_what_was_trained(
-    table3, folders, monkeypatch, capsys
-):
-    registry = Registry(folders / "runs")
-    for arm, correct in (("table1-paper/svtr_tiny-ctc", 20), ("table3-paper/svtr_tiny-focal", 25)):
-        write_paper(registry, arm, correct)
-    call(table3, monkeypatch, "--scale", "paper", "--step_seconds", "svtr_tiny=0.36")
-    text = capsys.readouterr().out
-    rows = [line.split() for line in text.splitlines()]
-    # 158,200 steps of .36 s on 8 GPUs are 126.56 hours; 12 losses besides CTC and DCTC, 3 seeds
-    assert "table1-paper/svtr_tiny 8 2,048 158,200 0.36 127 759 6".split() in rows
-    assert "table3-paper/svtr_tiny 8 2,048 158,200 0.36 127 4,556 36".split() in rows
-    assert "--config experiments/configs/loss/focal.yaml '--trainer.callbacks=[]'" in text
-    drawn = (folders / "runs" / "table3-paper" / "table3.md").read_text()
-    assert "| svtr_tiny, CTC¹ | 1 | 40.00 | 40.00 |" in drawn
-    assert "| svtr_tiny, Focal CTC¹ | 1 | 50.00 | 50.00 |" in drawn
-    with pytest.raises(ValueError, match="--step_seconds crnn: there is svtr_tiny"):
-        call(table3, monkeypatch, "--scale", "paper", "--step_seconds", "crnn=1")

@@ -8,7 +8,7 @@ from pathlib import Path
 from dctc.arguments import positive
 from dctc.precision import compute_in_float32
 
-WHAT = ("loss", "losses", "linear", "models", "steps", "predict", "data", "overfit")
+WHAT = ("loss", "losses", "linear", "models", "predict", "data", "overfit")
 SCALES = ("tiny", "smoke", "small", "paper")
 
 
@@ -61,11 +61,6 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.models import bench_models
 
         bench_models(options.scale, options.threads[0])
-        return
-    if options.what == "steps":
-        from dctc.bench.steps import bench_steps
-
-        bench_steps(options.scale)
         return
     if options.what == "predict":
         from dctc.bench.predict import bench_predict
