@@ -14,7 +14,7 @@ from dctc.results.registry import Registry, runs_folder
 from dctc.results.tables import side_by_side
 from dctc.studies.real_words import Benchmarks
 from dctc.studies.runner import Finished, Run, execute, scale_parser
-from dctc.training.results import read_readings
+from dctc.training.results_writer import read_readings
 from experiments.figures.figures import Panel, draw_curves, draw_readings, read_metrics
 from experiments.figures.readings import choose, with_images
 

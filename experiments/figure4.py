@@ -25,7 +25,7 @@ from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished, Run, options_parser
 from dctc.studies.status import status_lines
 from dctc.studies.study import Study
-from dctc.training.results import read_readings
+from dctc.training.results_writer import read_readings
 from experiments.figures.clusters import cluster_arrays
 from experiments.figures.clusters_figure import cohesion_table, draw_clusters
 from experiments.studies import chinese_runs

@@ -235,7 +235,7 @@ def held_by_another(folder: Path, ready: Path) -> Iterator[None]:
     """Let another process hold the lock of a run's folder; it makes the file ``ready``."""
     program = f"""
 import pathlib, time
-from dctc.training.folder import alone
+from dctc.training.run_folder import alone
 with alone(pathlib.Path({str(folder)!r})):
     pathlib.Path({str(ready)!r}).touch()
     time.sleep(600)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from dctc.studies.runner import DataFactory, Finished
 from dctc.studies.study import Arm, Study
-from dctc.training.checkpoints import FINAL
 from dctc.training.nets import Loaded, load_net
+from dctc.training.run_folder import FINAL
 
 CONFIGS = "experiments/configs"
 CTC = Arm("ctc", "CTC", ("--trainer.callbacks.init_args.distill_weight=0.0",))

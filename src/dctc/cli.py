@@ -6,8 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 TRAINING = ("fit", "validate", "test", "predict")
+_MAINS = {
+    **dict.fromkeys(TRAINING, "dctc.training.cli"),
+    "data": "dctc.data.archives.commands",
+    "score": "dctc.results.score",
+    "describe": "dctc.bench.describe",
+    "export": "dctc.training.export",
+    "bench": "dctc.bench",
+}
 
 USAGE = """usage: dctc COMMAND [OPTION...]
 
@@ -15,7 +24,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   fit        train a recogniser
   validate   score a checkpoint on the validation sets
   test       score a checkpoint on the test sets, into the registry
-  predict    write the readings of the test sets to a file, or those of any images:
+  predict    write predictions for the test sets, or for any images:
              dctc predict RUN --images FOLDER_OR_LMDB
 
   data       render, convert, list, verify and look at sets of word images
@@ -26,17 +35,17 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one command; bad input ends in one line, and with DCTC_DEBUG set in a traceback."""
+    """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
     with one_line_errors("dctc"):
         _run(sys.argv[1:] if args is None else args)
 
 
 @contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """End the program with one line where its input is bad, or with DCTC_DEBUG in a traceback.
+    """Exit with a one-line message on ValueError and OSError; DCTC_DEBUG shows the traceback.
 
     Args:
-        program: What the line begins with.
+        program: Beginning of the message.
     """
     try:
         yield
@@ -48,41 +57,18 @@ def one_line_errors(program: str) -> Iterator[None]:
 
 
 def _run(args: list[str]) -> None:
-    """Run one command; each loads only what it needs."""
     command = args[0] if args else "--help"
     if command in ("-h", "--help"):
         print(USAGE)
-    elif command == "predict" and any(arg.split("=")[0] == "--images" for arg in args):
-        from dctc.training.predict import main as predict
-
-        predict(args[1:])
-    elif command in TRAINING:
-        from dctc.training.cli import main as train
-
-        train(args)
-    elif command == "data":
-        from dctc.data.archives.commands import main as data
-
-        data(args[1:])
-    elif command == "score":
-        from dctc.results.score import main as score
-
-        score(args[1:])
-    elif command == "describe":
-        from dctc.bench.describe import main as describe
-
-        describe(args[1:])
-    elif command == "export":
-        from dctc.training.export import main as export
-
-        export(args[1:])
-    elif command == "bench":
-        from dctc.bench import main as bench
-
-        bench(args[1:])
-    else:
+        return
+    if command not in _MAINS:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
+    module = _MAINS[command]
+    if command == "predict" and any(arg.split("=")[0] == "--images" for arg in args):
+        module = "dctc.training.predict"
+    # a command imports only what it needs
+    import_module(module).main(args if module == "dctc.training.cli" else args[1:])
 
 
 if __name__ == "__main__":

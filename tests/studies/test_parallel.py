@@ -10,7 +10,7 @@ import pytest
 from dctc.files import Busy
 from dctc.studies.parallel import _gpus, _on, execute_all, finish_all
 from dctc.studies.runner import Run, execute
-from dctc.training.folder import alone
+from dctc.training.run_folder import alone
 from tiny import config, write_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]

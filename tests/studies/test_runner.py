@@ -14,8 +14,8 @@ from dctc.results.comparison import find_arms
 from dctc.results.registry import Registry
 from dctc.studies.runner import Run, execute, parse_options
 from dctc.training import cli as training_cli
-from dctc.training.folder import alone
-from dctc.training.results import read_readings
+from dctc.training.results_writer import read_readings
+from dctc.training.run_folder import alone
 from tiny import config, held_by_another, write_config
 
 pytestmark = [
@@ -154,7 +154,7 @@ def test_a_configuration_that_comes_back_has_its_readings_again(options, runs):
 
 
 def test_tables_take_the_records_of_the_configuration_that_is_executed(options, runs, monkeypatch):
-    monkeypatch.setattr("dctc.training.results.now", lambda: "2026-01-01T00:00:00Z")
+    monkeypatch.setattr("dctc.training.results_writer.now", lambda: "2026-01-01T00:00:00Z")
     first = execute(Run("one", (*options, "--arm=t/a")), "off", net=False)
     second = execute(
         Run("one", (*options, "--arm=t/a", "--trainer.gradient_clip_val=1.0")), "off", net=False

@@ -11,7 +11,7 @@ from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
-from dctc.training.results import read_readings
+from dctc.training.results_writer import read_readings
 from dctc.training.schedule import WarmupCosine
 from tiny import (
     FixedData,

@@ -10,7 +10,7 @@ import yaml
 
 from dctc.cli import main
 from dctc.results.registry import Registry
-from dctc.training.results import read_readings
+from dctc.training.results_writer import read_readings
 from tiny import config, encode_text, run_python, write_config
 
 pytestmark = [

@@ -2,8 +2,8 @@ import csv
 
 import pytest
 
-from dctc.training.readings import PredictionWriter
-from dctc.training.results import read_readings, write_readings
+from dctc.training.predict import PredictionWriter
+from dctc.training.results_writer import read_readings, write_readings
 from dctc.training.scores import Outcome
 from tiny import FixedData, PixelNet, make_module, make_trainer, text_batch, with_corrupt
 

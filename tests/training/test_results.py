@@ -7,8 +7,8 @@ import torch
 from dctc.data.english import EnglishDataModule
 from dctc.results.environment import gpu
 from dctc.results.registry import Registry
-from dctc.training import results
-from dctc.training.results import CORRUPT, ResultsWriter, read_readings
+from dctc.training import results_writer as results
+from dctc.training.results_writer import CORRUPT, ResultsWriter, read_readings
 from tiny import (
     FixedData,
     PixelNet,

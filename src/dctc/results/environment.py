@@ -1,11 +1,14 @@
-"""What a result was measured with: versions, hardware, commit."""
+"""What a result was computed with: versions, CPU or GPU, command, commit."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
+import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,43 +17,80 @@ import torch
 
 import dctc
 
-DIRTY = "-dirty"  # ends the name of a commit where there were changes on top of it
+DIRTY = "-dirty"  # suffix of a commit with uncommitted changes
 _PACKAGES = ("torch", "timm", "pytorch-lightning", "torchmetrics", "numpy", "pillow")
+_CPUINFO = Path("/proc/cpuinfo")  # platform.processor() says little on Linux
+# On x86 and ARM; they decide which kernels of torch run, hence how sums are rounded
+_SIMD_FLAG = re.compile(r"avx.*|amx.*|fma.*|f16c|asimd.*|sve.*|bf16|i8mm")
+_PATH = re.compile(r"(?:^|(?<=[=,\[\s]))/[^=,\]\s]+")  # an absolute one, in an argument
 
 
 def environment(device: torch.device | None = None) -> dict[str, Any]:
-    """Describe what a result was measured with: versions, hardware, commit.
+    """Return what a result was computed with, as plain values.
 
     Args:
         device: Where it was computed; None for a GPU where there is one, as benchmarks do.
+
+    Returns:
+        ``versions`` of Python and libraries; ``hardware``, the name of the GPU, or of the CPU with
+        torch's threads; ``cpu``, see :func:`cpu`; ``command``, see :func:`command`; ``commit`` of
+        this package.
     """
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     cuda = torch.cuda.is_available() if device is None else device.type == "cuda"
-    hardware = torch.cuda.get_device_name(device) if cuda else _processor()
+    processor = cpu()
+    threads = f"{processor['threads']} thread{'s' * (processor['threads'] != 1)}"
+    name = torch.cuda.get_device_name(device) if cuda else f"{processor['model']}, {threads}"
     return {
         "versions": {"python": platform.python_version(), **versions},
-        "hardware": f"{hardware} ({platform.machine()})",
+        "hardware": f"{name} ({platform.machine()})",
+        "cpu": processor,
+        "command": command(),
         "commit": _commit(),
     }
 
 
+def cpu() -> dict[str, Any]:
+    """Return model, vendor, family, model number, SIMD flags and threads of the CPU.
+
+    On other CPUs torch rounds sums otherwise, so that a training repeats bit for bit only on an
+    equal one. ``capability`` is the instruction set that torch chose. What the system does not
+    tell is left out, but for the ``model``.
+    """
+    lines = _CPUINFO.read_text().split("\n\n")[0].splitlines() if _CPUINFO.exists() else []
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    names = {"vendor": "vendor_id", "family": "cpu family", "number": "model"}
+    flags = fields.get("flags", fields.get("Features", "")).split()
+    return {
+        "model": fields.get("model name", "CPU"),
+        **{name: fields[field] for name, field in names.items() if field in fields},
+        "flags": sorted(flag for flag in flags if _SIMD_FLAG.fullmatch(flag)),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def command() -> str:
+    """Return the command line of this process for a shell, with paths relative to its folder."""
+    program, *arguments = sys.argv or [""]
+    if Path.cwd() not in Path(program).absolute().parents:
+        program = Path(program).name
+    return shlex.join(
+        _PATH.sub(lambda path: os.path.relpath(path[0]), w) for w in (program, *arguments)
+    )
+
+
 def gpu(about: Mapping[str, Any]) -> str:
-    """Return the name of the GPU that something was computed on; empty if it was a CPU.
+    """Return the name of the GPU that a result comes from; empty if it was a CPU.
 
     Args:
-        about: What :func:`environment` said of it, or of a test; ``trained_on`` says where the net
-            was trained that was tested.
+        about: What :func:`environment` returned, or what a record says; ``trained_on`` there is
+            the hardware of the training, which may differ from that of the test.
     """
     hardware = str(about.get("trained_on") or about.get("hardware", ""))
     return "" if "thread" in hardware else hardware.rpartition(" (")[0]
-
-
-def _processor() -> str:
-    """Name the CPU, and the threads that torch computes with."""
-    cpuinfo = Path("/proc/cpuinfo")  # platform.processor() says little on Linux
-    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    threads = torch.get_num_threads()
-    return f"{named[1] if named else 'CPU'}, {threads} thread{'s' * (threads != 1)}"
 
 
 def _commit() -> str:

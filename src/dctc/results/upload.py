@@ -1,39 +1,47 @@
-"""Tables and figures of a target, to Weights & Biases."""
+"""Weights & Biases: the mode of logging, and the tables and figures of a target."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
 from dctc.results.registry import runs_folder
-from dctc.results.tables import Table
-from dctc.training.logs import WANDB_PROJECT, LogMode
 
-PICTURES = (".png",)  # what W&B shows of a figure's files
+if TYPE_CHECKING:  # training needs the mode, and not what tables import
+    from dctc.results.tables import Table
+
+LogMode = Literal["offline", "online", "off"]
+WANDB_PROJECT = "dctc"
+PICTURES = (".png",)  # files of a figure that W&B displays
+
+
+def wandb_silent(log: LogMode) -> None:
+    """Silence W&B's own messages unless it is online; WANDB_SILENT, if set, is obeyed instead."""
+    os.environ.setdefault("WANDB_SILENT", "true" if log == "offline" else "false")
 
 
 def upload(
     target: str, log: LogMode, tables: Mapping[str, Table], files: Sequence[Path] = ()
 ) -> None:
-    """Log the tables and figures of a target as a run of its group.
+    """Log the tables and figures of a target as one W&B run in the group of the target.
 
-    The notes below a table are in the run's configuration, under the table's name.
+    The run's configuration holds title and notes of each table.
 
     Args:
-        target: Name of the target, and of the group.
+        target: Name of the target, such as ``table2``.
         log: W&B mode; with ``off`` nothing is done.
         tables: By name.
-        files: Files of figures; those that are pictures are sent.
+        files: Files of figures; pictures are logged, others ignored.
     """
     if log == "off":
         return
     import wandb  # here, because it takes a second
 
-    os.environ.setdefault("WANDB_SILENT", "true" if log == "offline" else "false")
+    wandb_silent(log)
     folder = runs_folder() / target
     folder.mkdir(parents=True, exist_ok=True)
     shown: dict[str, Any] = {
@@ -54,7 +62,7 @@ def upload(
 
 
 def report(target: str, log: LogMode, tables: Mapping[str, Table], console: Console) -> None:
-    """Print the tables of a target, write them as Markdown and CSV, and log them.
+    """Print the tables of a target, write them as Markdown and CSV, and log them to W&B.
 
     Args:
         target: Name of the target, and of its folder below that of all runs.

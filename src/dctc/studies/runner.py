@@ -17,13 +17,11 @@ from pytorch_lightning.utilities import rank_zero_only
 from dctc.arguments import positive
 from dctc.results.comparison import find_arms
 from dctc.results.registry import Record, Registry, runs_folder
-from dctc.training.checkpoints import FINAL
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
-from dctc.training.folder import alone
-from dctc.training.logs import LogMode
-from dctc.training.results import now
-from dctc.training.screen import quiet_lightning
+from dctc.training.logs import LogMode, quiet_lightning
+from dctc.training.results_writer import now
+from dctc.training.run_folder import FINAL, alone
 
 DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
 

@@ -15,8 +15,8 @@ from dctc.studies.real_words import Benchmarks
 from dctc.studies.runner import Run
 from dctc.studies.stored_words import DATA
 from dctc.training.cli import RecognizerCLI
+from dctc.training.logs import quiet_lightning
 from dctc.training.run_key import run_key
-from dctc.training.screen import quiet_lightning
 
 _STORED = f"{DATA}stored="
 PUBLISHED = Path("experiments/results")  # says how long runs take that nobody did here

@@ -8,9 +8,9 @@ from pathlib import Path
 from dctc.models import Recognizer
 from dctc.models.export import FORMATS, export
 from dctc.text.tokenizer import BLANK
-from dctc.training.checkpoints import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
+from dctc.training.run_folder import FINAL
 
 
 def main(args: list[str] | None = None) -> None:

@@ -1,37 +1,62 @@
-"""Where a run logs to: W&B, and a CSV file in any case."""
+"""Logging of a run: W&B, metrics as CSV, its configuration, progress bar and console output."""
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
-LogMode = Literal["offline", "online", "off"]
-WANDB_PROJECT = "dctc"
+from dctc.data.records.batch import Batch
+from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
 
 
-class SaveConfig(SaveConfigCallback):
-    """Saves the resolved configuration beside the run, and hands it to W&B."""
+def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
+    """Return the loggers of a run.
 
-    def __init__(self, parser: Any, config: Any, **options: Any) -> None:
-        super().__init__(parser, config, **{**options, "overwrite": True})
+    Args:
+        folder: Folder of the run.
+        name: Name of the run; what stands before the first ``/`` is its W&B group.
+        part: Folder below it for ``metrics.csv``; empty for training. Scoring has one of its own,
+            as Lightning counts its steps from 0 again.
+        log: W&B mode.
+    """
+    rank_zero_only(set_metrics_aside)(folder / part)
+    found: list[Logger] = [CSVLogger(folder.parent, name=folder.name, version=part)]
+    if log != "off":
+        wandb_silent(log)
+        wandb = WandbLogger(
+            name=name,
+            project=WANDB_PROJECT,
+            save_dir=str(folder),
+            offline=log == "offline",
+            group=name.split("/")[0],
+        )
+        found.append(wandb)
+    return found
 
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Hand it to W&B; the file is written by Lightning."""
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_hyperparams(self.config.clone().as_dict())
+
+def set_metrics_aside(folder: Path) -> None:
+    """Rename ``metrics.csv`` to ``metrics.1.csv`` and so on; Lightning's CSVLogger deletes it."""
+    metrics = folder / "metrics.csv"
+    if metrics.exists():
+        number = len(list(folder.glob("metrics.*.csv"))) + 1
+        metrics.rename(folder / f"metrics.{number}.csv")
 
 
 @contextmanager
 def without_wandb() -> Iterator[None]:
-    """Make ``import wandb`` fail meanwhile; timm imports it wherever it is installed."""
+    """Make ``import wandb`` fail inside the context; timm imports it wherever it is installed."""
     if "wandb" in sys.modules:
         yield
         return
@@ -42,12 +67,90 @@ def without_wandb() -> Iterator[None]:
         del sys.modules["wandb"]
 
 
-def set_metrics_aside(folder: Path) -> None:
-    """Keep the metrics of an earlier part of the run: ``metrics.csv`` becomes ``metrics.1.csv``.
+class SaveConfig(SaveConfigCallback):
+    """Saves the resolved configuration as ``config.yaml`` of the run, and logs it to W&B."""
 
-    Lightning's CSVLogger would delete them.
+    def __init__(self, parser: Any, config: Any, **options: Any) -> None:
+        super().__init__(parser, config, **{**options, "overwrite": True})
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Log it to W&B; Lightning writes the file."""
+        for logger in _wandb_loggers(trainer):
+            logger.log_hyperparams(self.config.clone().as_dict())
+
+
+class ReadingsTable(pl.Callback):
+    """Logs the first validation images with label and prediction to W&B.
+
+    Args:
+        count: Images.
     """
-    metrics = folder / "metrics.csv"
-    if metrics.exists():
-        number = len(list(folder.glob("metrics.*.csv"))) + 1
-        metrics.rename(folder / f"metrics.{number}.csv")
+
+    def __init__(self, count: int = 32) -> None:
+        self.count = count
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Log the first batch of the first set."""
+        wandb_loggers = _wandb_loggers(trainer)
+        if batch_idx or dataloader_idx or trainer.sanity_checking or not wandb_loggers:
+            return
+        rows = [
+            [_wandb_image(image), outcome.label, outcome.prediction, outcome.confidence]
+            for image, outcome in zip(batch.image[: self.count], outputs["outcomes"], strict=False)
+        ]
+        columns = ["image", "label", "prediction", "confidence"]
+        for logger in wandb_loggers:
+            logger.log_table("val/readings", columns=columns, data=rows)
+
+
+def _wandb_loggers(trainer: pl.Trainer) -> list[WandbLogger]:
+    return [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+
+
+def _wandb_image(image: Any) -> Any:
+    import wandb
+
+    return wandb.Image(((image + 1) * 127.5).byte().permute(1, 2, 0).cpu().numpy())
+
+
+class ProgressBar(RichProgressBar):
+    """Progress bar that counts epochs; Lightning's shows "Epoch 0/-2" if max_steps is given."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Training, epoch {current_epoch + 1}"
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Return the values beside the bar."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)  # Lightning's version number, always empty here
+        return {name.removeprefix("train/"): value for name, value in metrics.items()}
+
+
+def quiet_lightning() -> None:
+    """Filter messages and warnings of Lightning that users cannot act on."""
+    for handler in logging.getLogger("pytorch_lightning").handlers:
+        handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
+    for message in _NOISY_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+_NOISE = re.compile(
+    r"Tip:|weights_only|^Restoring states|^Loaded model|TPU available|was configured"
+)
+_NOISY_WARNINGS = (
+    "It is recommended to use `self.log\\(.*sync_dist=True",  # the metrics are already summed
+    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # Lightning on a new torch
+    "LightningCLI's args parameter is intended",  # RecognizerCLI is called from Python too
+    "Experiment logs directory .* exists and is not empty",  # see set_metrics_aside
+    "The dataloader, .*, does not have many workers",  # rendering is cheap, cores may be few
+    "You have overridden `transfer_batch_to_device` in `LightningModule`",  # to keep widths on CPU
+    "Consider setting `persistent_workers=True`",  # workers are started a few times a run
+)

@@ -1,4 +1,4 @@
-"""What a run takes of the machine, and how it leaves it."""
+"""CPU threads, device and processes of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import nn
 
 
 def needs_cpu(accelerator: Any) -> bool:
-    """Say whether Lightning would choose Apple's GPU, which has no float64.
+    """Tell whether Lightning would choose Apple's GPU (MPS), which has no float64.
 
     Raises:
-        SystemExit: If it was told to.
+        SystemExit: If MPS was asked for.
     """
     why = "the losses compute in float64, which MPS does not have"
     if not MPSAccelerator.is_available():
@@ -31,7 +31,7 @@ def needs_cpu(accelerator: Any) -> bool:
 
 
 def share_cores(num_workers: int, accelerator: str = "auto") -> None:
-    """Leave a core to each loading worker where the net runs on the CPU too.
+    """Set torch's threads so that each data worker has a core, where the net runs on the CPU.
 
     Threads that wait for each other on a core taken by a worker slow small batches down many times
     over. OMP_NUM_THREADS, if set, is obeyed instead.
@@ -43,13 +43,13 @@ def share_cores(num_workers: int, accelerator: str = "auto") -> None:
 
 
 class SyncBatchNorm(LayerSync):
-    """Batch statistics of all processes, for timm's layers too.
+    """Batch normalization over all processes, for timm's layers too.
 
-    Those hold an activation, which the one that Lightning takes, torch's, would drop.
+    Those hold an activation, which torch's conversion, the one in Lightning, drops.
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Return the model with layers that synchronise, the same one if it has them already."""
+        """Return the model with synchronised layers, or itself if it has them already."""
         if any(isinstance(layer, nn.SyncBatchNorm) for layer in model.modules()):
             return model
         from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
@@ -58,14 +58,14 @@ class SyncBatchNorm(LayerSync):
         return converted
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Return the model as it is: the layers are the usual ones where there is one process."""
+        """Return the model as it is: on one process the layers behave as usual ones."""
         return model
 
 
 def end_process_group() -> None:
-    """End the group of processes, if there is one, before the interpreter exits.
+    """Destroy the process group, if there is one, before the interpreter exits.
 
-    Lightning does so for GPUs alone. The threads of gloo, the group's backend on CPUs, can abort an
+    Lightning does so for GPUs alone. The threads of gloo, the backend on CPUs, can abort an
     interpreter that exits beside them (pytorch issue 190489).
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -1,4 +1,4 @@
-"""``dctc predict RUN --images PATH``: read any images with a trained run."""
+"""Predictions as tab-separated files: ``dctc predict RUN --images PATH``, and ``dctc predict``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,84 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from dctc.arguments import positive
 from dctc.data.loaders import eval_loader
-from dctc.data.records.batch import Batch
+from dctc.data.records.batch import Batch, Corrupt
 from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.files import replacing
 from dctc.precision import compute_in_float32
-from dctc.training.checkpoints import FINAL
 from dctc.training.machine import share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
-from dctc.training.readings import HEAD, prediction_rows
+from dctc.training.run_folder import FINAL
+from dctc.training.scores import Outcome
+
+HEAD = ("key", "prediction", "confidence", "label")
+
+
+def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
+    """Return a row with the columns of HEAD for each prediction and each unreadable record."""
+    for outcome in outcomes:
+        yield [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}", outcome.label]
+    for record in corrupt:
+        yield [record.key, "", f"not read: {record.reason}", ""]
+
+
+class PredictionWriter(pl.Callback):
+    """Writes the predictions of ``dctc predict`` with the columns of HEAD.
+
+    On several processes each writes a file of its own, ``<name>.<rank>``.
+
+    Args:
+        file: The file; its folder is created.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        self.file = Path(file)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the file and write its head."""
+        file = self.file
+        if trainer.world_size > 1:
+            file = file.with_name(f"{file.name}.{trainer.global_rank}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = open(file, "w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._stream, delimiter="\t")
+        self._writer.writerow(HEAD)
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: list[Outcome],
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write a batch, with its unreadable records."""
+        self._writer.writerows(prediction_rows(outputs, batch.corrupt))
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the file."""
+        self._stream.close()
 
 
 class Count(NamedTuple):
-    """What was read.
+    """Counts and duration of :func:`read_images`.
 
     Attributes:
-        images: How many there were.
-        unread: How many of them could not be decoded.
-        seconds: From the first request for an image to the last line.
+        images: Images in all.
+        unread: Images that could not be decoded.
+        seconds: From the first request for an image to the last row.
     """
 
     images: int
@@ -48,13 +98,13 @@ def read_images(
     batch_size: int = 128,
     num_workers: int = 1,
 ) -> Count:
-    """Read images and write one line for each, in their order.
+    """Recognise images and write one row for each, in their order.
 
-    Workers decode and resize while the net computes. The file appears when all is written.
+    Workers decode and resize while the net computes. The file appears when it is complete.
 
     Args:
-        module: The recogniser, where it is to compute; put into evaluation mode.
-        images: What to read.
+        module: The recogniser, on the device where it is to compute; put into evaluation mode.
+        images: The images.
         file: Tab-separated key, prediction, confidence and label; the label passes the protocol of
             the predictions. An image that cannot be decoded has an empty prediction and, as its
             confidence, ``not read`` with the reason.
@@ -69,7 +119,7 @@ def read_images(
         writer.writerow(HEAD)
         for number, batch in enumerate(eval_loader(images, batch_size, num_workers)):
             rows = {row[0]: row for row in _rows(module, batch, number)}
-            # in the order of the images; a key without a row would be an error, not a gap
+            # in the order of the images; a key without a row raises an error
             writer.writerows(rows[images.key(done + i)] for i in range(len(rows)))
             done += len(rows)
             unread += len(batch.corrupt)
@@ -89,23 +139,25 @@ def _rows(module: RecognizerModule, batch: Batch, number: int) -> Iterator[list[
 def _written(file: Path) -> Iterator[Any]:
     """Open a text file that gets its name when it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # names of files may hold bytes that are not UTF-8
+    # file names may hold bytes that are not UTF-8
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     with replacing(file) as partial, partial.open("w", **text) as stream:
         yield stream
 
 
 def main(args: list[str] | None = None) -> None:
-    """Read images with a run.
+    """Recognise images with a trained run.
 
     Args:
         args: Command line without ``dctc predict``; None takes that of the process.
 
     Raises:
-        ValueError: If configuration and checkpoint do not fit, or the LMDB is none of images.
+        ValueError: If configuration and checkpoint do not fit, or the LMDB holds no images.
         OSError: If there is no such run, checkpoint or image.
     """
-    parser = argparse.ArgumentParser(prog="dctc predict", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dctc predict", description="Recognise any images with a trained run."
+    )
     parser.add_argument("run", type=Path, help="folder of a run, or its config.yaml")
     parser.add_argument(
         "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
@@ -123,8 +175,7 @@ def main(args: list[str] | None = None) -> None:
     folder: Path = options.run if options.run.is_dir() else options.run.parent
     config = folder / "config.yaml" if options.run.is_dir() else options.run
     loaded = load_net(config, options.ckpt_path or folder / "checkpoints" / FINAL)
-    net: Any = loaded.net
-    module = RecognizerModule(net, nn.Identity(), loaded.tokenizer, protocol=loaded.protocol)
+    module = RecognizerModule(loaded.net, nn.Identity(), loaded.tokenizer, protocol=loaded.protocol)  # type: ignore[arg-type]
     module.to("cuda" if torch.cuda.is_available() else "cpu")
     share_cores(options.num_workers)
     compute_in_float32()

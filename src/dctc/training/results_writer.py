@@ -1,4 +1,4 @@
-"""From a test's outcomes to the registry."""
+"""Callback that writes test results to the registry, and predictions as TSV."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dctc.results.registry import EDIT_PARTS, Record, Registry, samples_key
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 
-CORRUPT = "image cannot be read"  # reason of drops that show only when the image is decoded
+CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
 
 
 class ResultsWriter(pl.Callback):
-    """Writes one record per test set into the registry; on several processes, rank 0 does.
+    """Writes one record per test set into the registry; of several processes, on rank 0.
 
     Args:
         folder: Folder of the registry.
@@ -45,44 +45,45 @@ class ResultsWriter(pl.Callback):
         self.registry = Registry(folder)
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
         self.train_seconds = 0.0
-        self.trained_on = ""  # the hardware; where a run went on elsewhere, the last one
-        self._began: float | None = None  # since when training runs
-        self._steps = 0  # of the checkpoint that was loaded; a test starts the trainer's at 0
+        self.trained: dict[str, Any] = {}  # environment; of a resumed training, the last one
+        self._began: float | None = None  # time at which training began
+        self._steps = 0  # of the loaded checkpoint; in a test the trainer's are 0
         self.records: list[Record] = []
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._began = time.monotonic()
-        self.trained_on = environment(trainer.strategy.root_device)["hardware"]
+        self.trained = environment(trainer.strategy.root_device)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
         self.train_seconds, self._began = self._seconds(), None
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep the seconds trained so far, for a run that is resumed, and the hardware."""
-        return {"train_seconds": self._seconds(), "trained_on": self.trained_on}
+        """Return the seconds trained so far, for a run that is resumed, and the environment."""
+        return {"train_seconds": self._seconds(), "trained": self.trained}
 
     def _seconds(self) -> float:
         running = 0.0 if self._began is None else time.monotonic() - self._began
         return self.train_seconds + running
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on counting from there."""
+        """Continue from a checkpoint."""
         self.train_seconds = state["train_seconds"]
-        self.trained_on = state.get("trained_on", "unknown")  # by older checkpoints
+        # older checkpoints hold the hardware, or nothing
+        self.trained = state.get("trained", {"hardware": state.get("trained_on", "unknown")})
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take over how long the weights have been trained."""
+        """Take the number of steps that the weights were trained for."""
         self._steps = checkpoint["global_step"]
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the outcomes of all processes and write the records."""
         assert isinstance(pl_module, RecognizerModule)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return  # a look at one batch is no result
+            return  # a trial of one batch has no result
         gathered = _gather((pl_module.outcomes, pl_module.corrupt))
         if trainer.is_global_zero:
             self.records = [
@@ -90,7 +91,7 @@ class ResultsWriter(pl.Callback):
             ]
             for record in self.records:
                 self.registry.append(record)
-        trainer.strategy.barrier()  # what comes next may read the registry, on any process
+        trainer.strategy.barrier()  # any process may read the registry next
 
     def _record(self, name: str, gathered: list[Any], trainer: pl.Trainer) -> Record:
         outcomes: list[Outcome] = [o for part, _ in gathered for o in part.get(name, [])]
@@ -119,14 +120,22 @@ class ResultsWriter(pl.Callback):
             samples=samples_key([o.key for o in outcomes]),
             wall_s=round(self.train_seconds, 1),
             about={
-                **environment(trainer.strategy.root_device),
-                **({"trained_on": self.trained_on} if self.trained_on else {}),
+                **self._environment(trainer),
                 **_source(trainer),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
                 EDIT_PARTS: parts._asdict(),
             },
         )
+
+    def _environment(self, trainer: pl.Trainer) -> dict[str, Any]:
+        """Return the environment of the test, and what differed where the net was trained."""
+        here = environment(trainer.strategy.root_device)
+        if not self.trained:
+            return here
+        other = {name: value for name, value in self.trained.items() if value != here.get(name)}
+        trained = {"trained": other} if other else {}
+        return {**here, "trained_on": self.trained["hardware"], **trained}
 
 
 def _operations(outcome: Outcome) -> EditOperations:
@@ -156,13 +165,13 @@ def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
 
 
 def _source(trainer: pl.Trainer) -> dict[str, str]:
-    """Say what drawn words are drawn from: their keys are numbers and do not."""
+    """Return the fonts and words that rendered samples are drawn from; their keys are numbers."""
     drawn_from = getattr(getattr(trainer, "datamodule", None), "drawn_from", None)
     return {"drawn_from": drawn_from()} if drawn_from else {}
 
 
 def _position(key: str) -> tuple[str, int]:
-    """Order ``set/2`` before ``set/10``."""
+    """Return a sort key that puts ``set/2`` before ``set/10``."""
     folder, _, number = key.rpartition("/")
     return (folder, int(number)) if number.isdigit() else (key, 0)
 
@@ -176,5 +185,5 @@ def _gather(mine: Any) -> list[Any]:
 
 
 def now() -> str:
-    """Return the time in UTC, as records have it; of two such texts the later one is larger."""
+    """Return the time in UTC as text that sorts, as records hold it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
