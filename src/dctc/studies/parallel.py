@@ -24,7 +24,6 @@ from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
 from dctc.studies.runner import Finished, Run, execute
 from dctc.training.logs import LogMode
-from dctc.training.run_folder import Busy
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 _WAIT_S = 5.0  # between two looks at a run that another process is at

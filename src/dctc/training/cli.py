@@ -118,7 +118,7 @@ class RecognizerCLI(LightningCLI):
     def resolved(self) -> dict[str, Any]:
         """The whole configuration of the chosen subcommand, as plain values."""
         text = self.parser.dump(
-            self.config, skip_link_targets=False, skip_none=False, format="yaml"
+            self.config, skip_link_targets=False, skip_unset=False, format="yaml"
         )
         whole: dict[str, Any] = yaml.safe_load(text)
         config: dict[str, Any] = whole[self.subcommand] if self.subcommand else whole
