@@ -11,7 +11,7 @@ demo            tiny,smoke              train CTC and DCTC on rendered words and
 test            tiny,smoke              lint, types and tests (tiny: a handful of quick tests)
 data            tiny,smoke,small,paper  draw training words into an LMDB (as dctc data render)
 renderer        tiny,small              train readers on rendered words, score them on real ones
-bench           tiny,smoke,small,paper  time the losses (options: those of dctc bench)
+bench           tiny,smoke,small        time the losses (options: those of dctc bench)
 table1          tiny,smoke,small,paper  CTC and DCTC by model, English
 table2          tiny,smoke,small,paper  CTC and DCTC on Chinese lines
 table3          tiny,smoke,small,paper  the losses on real words
@@ -160,7 +160,9 @@ run_target() { # run_target TARGET OPTION...
     publish-*) run "$VENV/bin/python" -m experiments.publish "$@" ;; # of any scale
     pages-*) run "$VENV/bin/python" -m experiments.pages "$@" ;;
     renderer-*) run "$VENV/bin/python" -m experiments.renderer --scale "$scale" "$@" ;;
-    bench-*) run "$VENV/bin/dctc" bench --scale "$scale" "$@" ;;
+    bench-*)
+      run "$VENV/bin/dctc" bench --configs experiments/configs/model --scale "$scale" "$@"
+      ;;
     test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;
     test-*)
       run "$VENV/bin/python" -m ruff check

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dctc.bench.published import benchmark_tables
+from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from experiments.figures.alignment_curves import last_values
@@ -70,7 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if one differs")
     options = parser.parse_args()
-    benchmarks = {name: table.markdown() for name, table in benchmark_tables(RESULTS).items()}
+    measured = benchmark_tables(RESULTS / "bench")
+    benchmarks = {f"bench/{name}": table.markdown() for name, table in measured.items()}
     for page, shown in ((PAGE, tables()), (README, benchmarks)):
         text = page.read_text(encoding="utf-8")
         filled = fill(text, shown)

@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 
 from dctc.arguments import names, seeds
-from dctc.bench.arms import nets_table
 from dctc.cli import one_line_errors
 from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME
@@ -39,6 +38,7 @@ from experiments.tables.model_table import (
     detectable_note,
     difference_table,
 )
+from experiments.tables.nets_table import nets_table
 from experiments.tables.quoted import quoted_table, read_quoted
 
 QUOTED = Path("experiments/paper/english.yaml")

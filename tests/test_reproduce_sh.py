@@ -17,7 +17,7 @@ TARGETS = {
     "test": "tiny smoke",
     "data": "tiny smoke small paper",
     "renderer": "tiny small",
-    "bench": "tiny smoke small paper",
+    "bench": "tiny smoke small",
     "table1": "tiny smoke small paper",
     "table2": "tiny smoke small paper",
     "table3": "tiny smoke small paper",
@@ -153,7 +153,7 @@ def test_dry_run_prints_the_commands_and_touches_nothing(copied, target):
         "test": "+ .venv/bin/python -m pytest -q tests/test_packaging.py",
         "data": "+ .venv/bin/dctc data render --count 4\n",
         "renderer": "+ .venv/bin/python -m experiments.renderer --scale tiny\n",
-        "bench": "+ .venv/bin/dctc bench --scale tiny\n",
+        "bench": "+ .venv/bin/dctc bench --configs experiments/configs/model --scale tiny\n",
         "table1": "+ .venv/bin/python -m experiments.table1 --scale tiny\n",
         "table2": "+ .venv/bin/python -m experiments.table2 --scale tiny\n",
         "table3": "+ .venv/bin/python -m experiments.table3 --scale tiny\n",
@@ -190,7 +190,9 @@ def test_targets_run_in_order_and_pass_options_on(copied):
         script=copied / "reproduce.sh",
     )
     *_, bench, demo = result.stdout.splitlines()
-    assert bench == r"+ .venv/bin/dctc bench --scale tiny --what two\ words --help"
+    assert bench.endswith(
+        r"bench --configs experiments/configs/model --scale tiny --what two\ words --help"
+    )
     assert demo.endswith(r"-m experiments.demo --scale tiny --what two\ words --help")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from dctc.bench.losses import Cost
 from dctc.results.cells import (
     DIFFERENCE,
     DIFFERENCE_NOTE,
@@ -26,20 +26,6 @@ from dctc.results.tables import Table, drop_notes
 
 OTHER_REFERENCE = "†"
 BENCH = "dctc bench --what losses"
-
-
-class Cost(NamedTuple):
-    """What a loss costs, each as a multiple of what CTC does.
-
-    Attributes:
-        step_time: Of a step of training the small residual net: forward, loss and backward.
-        step_memory: Peak memory of such a step.
-        loss_time: Of the forward and backward of the loss alone.
-    """
-
-    step_time: float
-    step_memory: float
-    loss_time: float
 
 
 def comparison_table(

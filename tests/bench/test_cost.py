@@ -8,11 +8,12 @@ from dctc.bench.cost import (
     arm,
     count_flops,
     count_parameters,
-    describe,
     inference_step,
     noise,
     train_step,
 )
+from dctc.bench.describe import describe
+from dctc.bench.measure import interleaved
 from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
@@ -70,22 +71,18 @@ class _Attention(nn.Module):
         return nn.functional.scaled_dot_product_attention(x, x, x)
 
 
-def test_the_net_is_left_where_and_as_it_was(loaded):
+def test_description_leaves_the_net_as_it_was(loaded):
     before = {name: value.clone() for name, value in loaded.net.state_dict().items()}
     loaded.net.train()
-    describe(loaded, CPU, batch_size=1, limit_s=0.0)
+    d = describe(loaded, CPU, batch_size=3, limit_s=0.0)
+    expected = {"parameters": PARAMETERS, "flops": FLOPS, "frames": 16, "stride": 4.0}
+    expected |= {"features": 16, "classes": 37, "image": (3, HEIGHT, WIDTH), "batch_size": 3}
+    assert d.items() >= expected.items()
+    assert d["train_peak_bytes"] >= 4 * PARAMETERS  # the gradients alone
+    assert d["inference_images_per_s"] > 0 < d["train_images_per_s"]
     assert loaded.net.training
     assert all(value.device.type == "cpu" for value in loaded.net.parameters())
     assert all(torch.equal(value, before[n]) for n, value in loaded.net.state_dict().items())
-
-
-def test_description(loaded):
-    d = describe(loaded, CPU, batch_size=3, limit_s=0.0)
-    assert (d.parameters, d.flops) == (PARAMETERS, FLOPS)
-    assert (d.frames, d.stride, d.features, d.classes) == (16, 4.0, 16, 37)
-    assert (d.image, d.batch_size) == ((3, HEIGHT, WIDTH), 3)
-    assert d.train_peak_bytes >= 4 * PARAMETERS  # the gradients alone
-    assert d.inference_images_per_s > 0 < d.train_images_per_s
 
 
 def test_a_net_that_reads_by_attention_is_described_too():
@@ -93,8 +90,8 @@ def test_a_net_that_reads_by_attention_is_described_too():
     net = AttentionRecognizer(37, size=8, heads=2)
     loaded = Loaded(net, CTCTokenizer("36"), "english36", (3, 32, 32), False)
     d = describe(loaded, CPU, batch_size=2, limit_s=0.0)
-    assert (d.frames, d.features) == (8, 8)
-    assert d.flops > count_flops(TimmRecognizer(1), (3, 32, 32))
+    assert (d["frames"], d["features"]) == (8, 8)
+    assert d["flops"] > count_flops(TimmRecognizer(1), (3, 32, 32))
 
 
 @pytest.mark.parametrize("loss", [CTCLoss, DCTCLoss])
@@ -127,3 +124,12 @@ def test_inference_is_in_evaluation_mode_without_gradient(loaded):
     )
     inference_step(module, noise(2, loaded, CPU).image)()
     assert found == [(False, False, (16, 2, 37))]
+
+
+def test_turns_go_forth_and_back_and_end_at_the_limit():
+    order = []
+    interleaved({name: lambda name=name: order.append(name) for name in "abc"}, 2, CPU)
+    assert "".join(order) == "abc" + "cba" + "abc"
+    order.clear()
+    seconds = interleaved({"a": lambda: order.append("a")}, 50, CPU, limit_s=0.0)
+    assert len(order) == 2 and seconds["a"] >= 0  # a warm-up, and one turn in any case

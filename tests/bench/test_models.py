@@ -1,77 +1,78 @@
-"""``dctc bench --what models`` and ``--what predict`` at their smallest."""
+"""``dctc bench --what models`` and ``dctc describe``."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
-import torch
 
-from dctc.bench.measure import interleaved
-from dctc.bench.models import SCALES as MODEL_SCALES
-from dctc.bench.models import bench_models
-from dctc.bench.predict import SCALES as PREDICT_SCALES
+from dctc.bench import benchmark_tables
 from dctc.cli import main
 
-CPU = torch.device("cpu")
+MODEL_CONFIGS = Path(__file__).parents[2] / "experiments/configs/model"
+MODEL = str(MODEL_CONFIGS / "small_resnet.yaml")
+OPTIONS = ["--batch_size", "1", "--threads", "1"]
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """The folder of runs; torch's threads are put back afterwards."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("COLUMNS", "80")
-    threads = torch.get_num_threads()
-    yield tmp_path / "runs"
-    torch.set_num_threads(threads)
+def quick(runs, monkeypatch):
+    monkeypatch.setattr("dctc.bench.describe.REPEATS", 1)
 
 
-@pytest.mark.slow
-def test_models_are_a_table_and_json(runs, capsys):
-    main(["bench", "--what", "models", "--scale", "tiny", "--threads", "1"])
-    file = runs / "bench" / "models.json"
-    printed = capsys.readouterr().out
-    assert str(file) in printed.replace("\n", "")
-    assert max(len(line) for line in printed.splitlines() if str(file) not in line) <= 80
-    (row,) = json.loads(file.read_text())["rows"]
+def test_models_are_a_table_and_json(bench, runs, quick, tmp_path):
+    for name in ("small_resnet", "attention_small_resnet"):
+        shutil.copy(MODEL_CONFIGS / f"{name}.yaml", tmp_path)
+    printed, written = bench("models", "--configs", str(tmp_path))
+    assert "without CTC, so left out: attention_small_resnet" in printed
+    (row,) = written["rows"]
     assert row["model"] == "small_resnet"
     assert row["parameters"] == {"CTC": 630_741, "DCTC": 630_741}
+    inference, train = row["inference_s"], row["train_s"]
     variants = {"CTC", "DCTC", "contiguous", "channels-last", "bfloat16"}
-    assert set(row["inference_s"]) == set(row["train_s"]) == variants
-    inference, training = (
-        line.split() for line in printed.splitlines() if line.startswith("small_resnet")
-    )
-    for cells, seconds in ((inference, row["inference_s"]), (training, row["train_s"])):
-        assert cells[-3] == f"{seconds['DCTC'] / seconds['CTC']:.2f}"
-        assert cells[-2] == f"{seconds['channels-last'] / seconds['contiguous']:.2f}"
-        assert cells[-1] == f"{seconds['bfloat16'] / seconds['CTC']:.2f}"
+    assert set(inference) == set(train) == variants
+    (cells,) = benchmark_tables(runs / "bench")["models"].rows
+    assert cells[:4] == ["small_resnet", "0.63", "0.09", "32"]
+    assert cells[5:] == [
+        f"{inference['DCTC'] / inference['CTC']:.2f}",
+        f"{train['DCTC'] / train['CTC']:.2f}",
+        f"{inference['channels-last'] / inference['contiguous']:.2f}",
+        f"{inference['bfloat16'] / inference['CTC']:.2f}",
+    ]
 
 
-def test_models_need_fragments(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run from the repository's root"):
-        bench_models("smoke", 1, tmp_path)
+def test_a_folder_without_models_is_named(runs, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "--what", "models", "--configs", str(tmp_path)])
+    assert "no YAML files in it" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_predict_is_a_table_and_json(runs, capsys):
-    main(["bench", "--what", "predict", "--scale", "tiny", "--threads", "1"])
-    found = json.loads((runs / "bench" / "predict.json").read_text())
-    (turn,) = found["turns"]
-    assert turn["share"] == found["share"] == pytest.approx(turn["predict"] / turn["network"])
-    assert f"{found['share']:.3f}" in capsys.readouterr().out
+def test_a_net_described_as_json(quick, capsys):
+    main(["describe", MODEL, *OPTIONS, "--width", "64", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["image"]) == (MODEL, [3, 32, 64])
+    assert (found["parameters"], found["frames"], found["features"]) == (630_741, 16, 128)
+    assert {"versions", "hardware", "commit"} <= set(found)
 
 
-def test_every_scale_is_known():
-    from dctc.bench import SCALES
+def test_the_folder_of_a_run_as_a_table(quick, tmp_path, capsys):
+    (tmp_path / "my_run").mkdir()
+    config = tmp_path / "my_run" / "config.yaml"
+    config.write_text(open(MODEL).read() + "data:\n  init_args: {height: 32, width: 96}\n")
+    main(["describe", str(config.parent), *OPTIONS])
+    printed = capsys.readouterr().out
+    assert printed.startswith("my_run") and "multiply-add is 2" in printed
+    cells = dict(line.rsplit(" ", 1) for line in printed.splitlines()[3:13])
+    cells = {name.strip(): value for name, value in cells.items()}
+    assert cells["parameters"] == "630,741" and cells["frames t"] == "24"
+    assert max(map(len, printed.splitlines())) <= 80
 
-    assert {*MODEL_SCALES, *PREDICT_SCALES} <= set(SCALES)
 
-
-def test_turns_go_forth_and_back():
-    order = []
-    interleaved({name: lambda name=name: order.append(name) for name in "abc"}, 2, CPU)
-    assert "".join(order) == "abc" + "cba" + "abc"
-
-
-def test_no_turn_begins_after_the_limit_but_one_is_taken():
-    order = []
-    seconds = interleaved({"a": lambda: order.append("a")}, 50, CPU, limit_s=0.0)
-    assert len(order) == 2 and seconds["a"] >= 0
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(["nowhere.yaml"], "nowhere.yaml"), ([MODEL, "--width", "30"], "30 wide, not a multiple")],
+)
+def test_bad_input_is_one_line(options, says, quick, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["describe", *options, *OPTIONS])
+    assert ended.value.code == 1
+    assert says in capsys.readouterr().err.splitlines()[0]

@@ -1,82 +1,79 @@
-"""``dctc bench``: timings as ratios measured in one run, and whether models learn at all."""
+"""``dctc bench``: time and memory of losses and models, as ratios measured in one run."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from dctc.arguments import positive
 from dctc.precision import compute_in_float32
+from dctc.results.tables import Table
 
-WHAT = ("loss", "losses", "linear", "models", "predict", "data", "overfit")
-SCALES = ("tiny", "smoke", "small", "paper")
+WHAT = ("loss", "losses", "linear", "models", "data")
+SCALES = ("tiny", "smoke", "small")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one benchmark.
+    """Run one benchmark; it prints a table and writes ``<runs>/bench/<what>.json``.
 
     Args:
         args: Command line without ``dctc bench``; None takes that of the process.
     """
     parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
-    parser.add_argument("--what", choices=WHAT, default="loss", help="what to measure")
-    parser.add_argument(
-        "--scale", choices=SCALES, default="smoke", help="how much to time (not: overfit)"
+    add = parser.add_argument
+    add(
+        "--what",
+        choices=WHAT,
+        default="loss",
+        help="loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; linear: the "
+        "last layer fused with the loss; models: nets with CTC and DCTC; data: loading of images "
+        "(default: loss)",
     )
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        nargs="+",
-        default=[1, 2],
-        help="CPU threads (default: 1, then 2); losses, models and predict take the first",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        help="predict: folder or LMDB to read (default: images of noise); data: LMDBs of English "
-        "words (default: those of the data root)",
-    )
-    parser.add_argument(
-        "--draws", type=positive, help="data: images read while memory is watched (default: few)"
-    )
-    overfit = parser.add_argument_group("overfit")
-    overfit.add_argument("--models", nargs="+", default=[], help="model fragments (default: all)")
-    overfit.add_argument("--loss", choices=("ctc", "dctc"), default="ctc")
-    overfit.add_argument("--steps", type=positive, default=500, help="at most (default: 500)")
-    overfit.add_argument("--width", type=positive, help="pixels (default: the model's)")
+    add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
+    threads = "CPU threads (default: 1, then 2); losses and models take the first"
+    add("--threads", type=positive, nargs="+", default=[1, 2], help=threads)
+    add("--configs", type=Path, help="models: folder of YAML files, one for each net")
+    images = "data: LMDBs of English words (default: those of the data root)"
+    add("--images", type=Path, help=images)
     options = parser.parse_args(args)
+    if options.what == "models" and not options.configs:
+        parser.error("--what models: name the folder of the nets' YAML files with --configs")
     compute_in_float32()
 
     if options.what == "losses":
         from dctc.bench.losses import bench_losses
 
         bench_losses(options.scale, options.threads[0])
-        return
-    if options.what == "linear":
-        from dctc.bench.linear import bench_linear
-
-        bench_linear(options.scale)
-        return
-    if options.what == "models":
+    elif options.what == "models":
         from dctc.bench.models import bench_models
 
-        bench_models(options.scale, options.threads[0])
-        return
-    if options.what == "predict":
-        from dctc.bench.predict import bench_predict
-
-        bench_predict(options.scale, options.threads[0], options.images)
-        return
-    if options.what == "data":
+        bench_models(options.scale, options.threads[0], options.configs)
+    elif options.what == "data":
         from dctc.bench.data import bench_data
 
-        bench_data(options.scale, options.images, options.draws)
-        return
-    if options.what == "overfit":
-        from dctc.bench.overfit import bench_overfit
+        bench_data(options.scale, options.images)
+    else:
+        from dctc.bench.loss import bench_linear, bench_loss
 
-        bench_overfit(options.models, options.loss, options.steps, options.width)
-        return
-    from dctc.bench.loss import bench_loss
+        if options.what == "linear":
+            bench_linear(options.scale)
+        else:
+            bench_loss(options.scale, options.threads)
 
-    bench_loss(options.scale, options.threads)
+
+def benchmark_tables(folder: Path) -> dict[str, Table]:
+    """Return the tables of measured losses and models, by the name of their file.
+
+    Args:
+        folder: Folder with ``loss.json``, ``models.json``; ``loss-gpu.json``, ``models-gpu.json``.
+    """
+    from dctc.bench.loss import loss_table
+    from dctc.bench.models import models_table
+
+    tables = {}
+    for name, draw in (("loss", loss_table), ("models", models_table)):
+        for file in (folder / f"{name}.json", folder / f"{name}-gpu.json"):
+            if file.exists():
+                tables[file.stem] = draw(json.loads(file.read_text(encoding="utf-8")))
+    return tables

@@ -1,10 +1,9 @@
-"""Size, cost and speed of a net."""
+"""A step of training and of inference of a net, on noise; its parameters and FLOPs."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,53 +11,17 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from dctc.bench.measure import interleaved, peak_memory
+from dctc.bench.loss import LABEL_LENGTH
 from dctc.data.records.batch import Batch
-from dctc.losses import CTCLoss
-from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded
 from dctc.training.objective import AttentionNet
 
-REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits into so many seconds
-LABEL_LENGTH = 8  # characters, a usual word; what CTC costs hardly depends on it
 FLOPS_NOTE = (
     "FLOPs: a multiply-add is 2; matrix products, convolutions, attention and LSTM count; "
     "normalisation, activations, pooling, softmax, additions and the resizing of images do not. "
     "Of a net that reads by attention: one pass over a word of 8 characters."
 )
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a net is and costs at one size of image.
-
-    Attributes:
-        parameters: Trainable and frozen parameters.
-        flops: Of the inference of one image; see :data:`FLOPS_NOTE`.
-        frames: t, frames of an image.
-        stride: Pixels of width per frame.
-        features: d, size of a frame's features.
-        classes: c, including the blank.
-        image: Channels, height and width of the images.
-        batch_size: n, of what follows.
-        train_peak_bytes: Most memory that forward, loss and backward hold: activations, gradients;
-            not weights, images or the state of an optimizer.
-        train_images_per_s: Images in a second of forward, loss and backward.
-        inference_images_per_s: Images in a second of the net alone, in evaluation mode.
-    """
-
-    parameters: int
-    flops: int
-    frames: int
-    stride: float
-    features: int
-    classes: int
-    image: tuple[int, int, int]
-    batch_size: int
-    train_peak_bytes: int
-    train_images_per_s: float
-    inference_images_per_s: float
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -81,6 +44,27 @@ def count_flops(net: Any, image: tuple[int, int, int]) -> int:
         else:
             shapes(images)
     return counter.get_total_flops()
+
+
+def arm(loaded: Loaded, loss: nn.Module) -> RecognizerModule:
+    """Return a module that trains a copy of a net with a loss."""
+    net: Any = copy.deepcopy(loaded.net)
+    return RecognizerModule(net, loss, loaded.tokenizer, protocol=loaded.protocol)
+
+
+def noise(n: int, loaded: Loaded, device: torch.device) -> Batch:
+    """Return random images and words, in the memory format of the DataModules' batches."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(n, *loaded.image, generator=generator) * 2 - 1
+    classes = torch.randint(1, loaded.net.num_classes, (n, LABEL_LENGTH), generator=generator)
+    return Batch(
+        image=pixels.to(device, memory_format=torch.channels_last),
+        label=[loaded.tokenizer.decode(row) for row in classes.tolist()],
+        key=[str(i) for i in range(n)],
+        width=torch.full((n,), loaded.image[2], device=device),  # as Lightning moves a batch
+        extents=None,
+        corrupt=[],
+    )
 
 
 def train_step(module: RecognizerModule, batch: Batch) -> Callable[[], None]:
@@ -110,62 +94,3 @@ def inference_step(net: Any, images: Tensor) -> Callable[[], None]:
             net(images)
 
     return step
-
-
-def noise(n: int, loaded: Loaded, device: torch.device) -> Batch:
-    """Return random images and words, in the memory format of the DataModules' batches."""
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.rand(n, *loaded.image, generator=generator) * 2 - 1
-    classes = torch.randint(1, loaded.net.num_classes, (n, LABEL_LENGTH), generator=generator)
-    return Batch(
-        image=pixels.to(device, memory_format=torch.channels_last),
-        label=[loaded.tokenizer.decode(row) for row in classes.tolist()],
-        key=[str(i) for i in range(n)],
-        width=torch.full((n,), loaded.image[2], device=device),  # as Lightning moves a batch
-        extents=None,
-        corrupt=[],
-    )
-
-
-def arm(loaded: Loaded, loss: nn.Module) -> RecognizerModule:
-    """Return a module that trains a copy of a net with a loss."""
-    net: Any = copy.deepcopy(loaded.net)
-    return RecognizerModule(net, loss, loaded.tokenizer, protocol=loaded.protocol)
-
-
-def describe(
-    loaded: Loaded, device: torch.device, batch_size: int = 32, limit_s: float = LIMIT_S
-) -> Description:
-    """Measure a net.
-
-    Args:
-        loaded: The net and the size of its images.
-        device: Where to measure.
-        batch_size: n.
-        limit_s: Seconds after which no further repeat begins.
-    """
-    loss = CharacterCrossEntropy() if isinstance(loaded.net, AttentionNet) else CTCLoss()
-    module = arm(loaded, loss).to(device)
-    batch = noise(batch_size, loaded, device)
-    step = train_step(module, batch)
-    seconds = interleaved(
-        {"train": step, "inference": inference_step(module, batch.image)}, REPEATS, device, limit_s
-    )
-    peak = peak_memory(step, device)
-    with torch.inference_mode():
-        features = module.eval().net.features(batch.image[:1])
-    width = loaded.image[2]
-    frames = loaded.net.frames(width)
-    return Description(
-        parameters=count_parameters(module),
-        flops=count_flops(loaded.net, loaded.image),
-        frames=frames,
-        stride=width / frames,
-        features=features.shape[2],
-        classes=loaded.net.num_classes,
-        image=loaded.image,
-        batch_size=batch_size,
-        train_peak_bytes=peak,
-        train_images_per_s=batch_size / seconds["train"],
-        inference_images_per_s=batch_size / seconds["inference"],
-    )

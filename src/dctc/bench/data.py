@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
-from dctc.bench.memory import FREE_DRAWS, memory_growth, random_draws
+from dctc.bench.measure import default_device, report
 from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
 from dctc.data.loaders import train_loader
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.root import data_root, find_lmdbs
+from dctc.data.records.sampler import Draw
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.prerender import render_set
 from dctc.data.render.presets import PRESETS
@@ -27,45 +25,41 @@ from dctc.data.render.renderer import WordRenderer
 from dctc.data.union import UnionDataset
 from dctc.losses import DCTCLoss
 from dctc.models import TimmRecognizer
-from dctc.results.environment import environment
-from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.text import Charset, CTCTokenizer
 from dctc.training.module import RecognizerModule
 
-# by scale: images decoded and words drawn, draws of the memory test, batches of a training
-SCALES = {"tiny": (50, 100, 2), "smoke": (4000, 20_000, 40), "small": (20_000, 200_000, 200)}
+# by scale: images decoded and words drawn, batches of a training
+SCALES = {"tiny": (50, 2), "smoke": (4000, 40), "small": (20_000, 200)}
 BATCH_SIZE = 64
 WORKERS = (0, 1, 2)
-AUGMENTED = "LMDB augmented"
 ENGLISH = (*BENCHMARKS.values(), *TRAIN_WORDS.values())
 
 
-def bench_data(scale: str, lmdb: Path | None = None, draws: int | None = None) -> Table:
+def bench_data(scale: str, lmdb: Path | None = None) -> None:
     """Measure the data of the English sets below the data root; without any, that of drawn words.
 
     Args:
         scale: How much.
         lmdb: Measure the LMDBs in or below this folder instead.
-        draws: Images that are read while the memory is watched; None is by scale.
 
     Raises:
         FileNotFoundError: If there is no LMDB in or below the folder.
         ValueError: If there are too few images in them.
     """
-    count, usual_draws, batches = SCALES.get(scale, SCALES["small"])
-    draws = draws or usual_draws
+    count, batches = SCALES[scale]
+    least = BATCH_SIZE * (batches + 2)
     with tempfile.TemporaryDirectory() as folder:
-        words = _words("easy", max(count, BATCH_SIZE * (batches + 2)))
+        words = _words("easy", max(count, least))
         source, images = _images(Path(folder), words, lmdb)
-        least = BATCH_SIZE * (batches + 2)
         if len(images) < least:
             raise ValueError(
                 f"{source}: {len(images):,} images, and {least:,} are needed; name larger LMDBs "
                 f"with --images, or take --scale tiny"
             )
         augmented = AugmentedDataset(images, Augmentation(1.0), seed=0)
-        measured: dict[str, Any] = {
+        trained_on = {"LMDB": images, "LMDB augmented": augmented, "drawn": words}
+        measured = {
             "source": source,
             "decoded_per_cpu_s": _per_cpu_second(images, count),
             "augmented_per_cpu_s": _per_cpu_second(augmented, count),
@@ -75,18 +69,10 @@ def bench_data(scale: str, lmdb: Path | None = None, draws: int | None = None) -
             "loader_per_s": {str(w): _loader_speed(images, w, count) for w in WORKERS},
             "waiting_share": {
                 kind: {str(w): _waiting_share(data, w, batches) for w in WORKERS}
-                for kind, data in (("LMDB", images), (AUGMENTED, augmented), ("drawn", words))
+                for kind, data in trained_on.items()
             },
-            "memory_growth_bytes": memory_growth(images, draws),
-            "memory_draws": draws - draws // FREE_DRAWS,
         }
-    table = _table(measured)
-    table.print(Console())
-    file = runs_folder() / "bench" / "data.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**environment(), **measured}, indent=1) + "\n")
-    print(f"written to {file}")
-    return table
+    report("data", measured, _table)
 
 
 def _words(preset: str, count: int) -> RenderedWords:
@@ -111,56 +97,52 @@ def _images(folder: Path, words: RenderedWords, lmdb: Path | None) -> tuple[str,
 
 def _per_cpu_second(dataset: Any, count: int) -> float:
     """Return samples per second of CPU time in one process, which other work disturbs less."""
-    for draw in random_draws(len(dataset), max(count // 4, 1)):
-        dataset[draw]
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.randint(len(dataset), (count,), generator=generator).tolist()
+    for i, index in enumerate(draws[: max(count // 4, 1)]):  # a warm-up
+        dataset[Draw(index, i)]
     began = time.process_time()
-    for draw in random_draws(len(dataset), count):
-        dataset[draw]
+    for i, index in enumerate(draws):
+        dataset[Draw(index, i)]
     return count / (time.process_time() - began)
 
 
-@contextmanager
-def _batches(dataset: Any, workers: int) -> Iterator[Iterator[Any]]:
-    """Give the training batches of a loader whose workers have begun; they end with it."""
+def _batches(dataset: Any, workers: int) -> Iterator[Any]:
+    """Return the training batches of a loader whose workers have begun."""
     batches = iter(train_loader(dataset, BATCH_SIZE, 0, workers))
     next(batches)
-    yield batches
+    return batches
 
 
 def _loader_speed(dataset: Any, workers: int, count: int) -> float:
     """Return images per second of a loader that nobody keeps waiting."""
-    read = 0
-    with _batches(dataset, workers) as batches:
-        began = time.perf_counter()
-        for batch in batches:
-            read += len(batch.label)
-            if read >= count:
-                break
-        return read / (time.perf_counter() - began)
+    read, batches = 0, _batches(dataset, workers)
+    began = time.perf_counter()
+    while read < count and (batch := next(batches, None)):
+        read += len(batch.label)
+    return read / (time.perf_counter() - began)
 
 
 def _waiting_share(dataset: Any, workers: int, count: int) -> float:
     """Return the share of the time of training small_resnet that goes by waiting for a batch."""
     torch.manual_seed(0)
-    tokenizer = CTCTokenizer("36")
+    tokenizer, device = CTCTokenizer("36"), default_device()
     module = RecognizerModule(TimmRecognizer(tokenizer.num_classes), DCTCLoss(), tokenizer)
-    module.to("cuda" if torch.cuda.is_available() else "cpu")
-    optimizer = torch.optim.AdamW(module.parameters())
-    waited = 0.0
-    with _batches(dataset, workers) as batches:
-        began = time.perf_counter()
-        for _ in range(count):
-            asked = time.perf_counter()
-            batch = next(batches)
-            waited += time.perf_counter() - asked
-            batch = batch._replace(image=batch.image.to(module.device))
-            outputs = module.objective.outputs(module, batch)
-            module.objective.loss(module, batch, outputs).value.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-        return waited / (time.perf_counter() - began)
+    optimizer = torch.optim.AdamW(module.to(device).parameters())
+    waited, batches = 0.0, _batches(dataset, workers)
+    began = time.perf_counter()
+    for _ in range(count):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        batch = batch._replace(image=batch.image.to(device))
+        outputs = module.objective.outputs(module, batch)
+        module.objective.loss(module, batch, outputs).value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    return waited / (time.perf_counter() - began)
 
 
 def _table(m: dict[str, Any]) -> Table:
@@ -176,11 +158,8 @@ def _table(m: dict[str, Any]) -> Table:
         for workers, share in shares.items():
             what = f"small_resnet waits for data, {kind}, {workers} workers, %"
             rows.append([what, f"{100 * share:.1f}"])
-    growth = m["memory_growth_bytes"]
-    grown = "unknown" if growth is None else f"{growth / 2**20:.1f}"
-    rows.append([f"memory growth over {m['memory_draws']:,} images, MiB", grown])
     note = (
         f"Images: {m['source']}, 32x128, random order; batches of {BATCH_SIZE}; training with "
-        f"DCTC, {torch.get_num_threads()} threads. {environment()['hardware']}"
+        f"DCTC, {torch.get_num_threads()} threads. {m['hardware']}"
     )
     return Table("Data", ["what", "measured"], rows, [note])

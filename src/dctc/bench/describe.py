@@ -1,21 +1,78 @@
-"""``dctc describe``: size, cost and speed of a net."""
+"""``dctc describe``: parameters, FLOPs, memory and speed of a net."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from dctc.arguments import positive
-from dctc.bench.cost import FLOPS_NOTE, Description, describe
+from dctc.bench.cost import (
+    FLOPS_NOTE,
+    arm,
+    count_flops,
+    count_parameters,
+    inference_step,
+    noise,
+    train_step,
+)
+from dctc.bench.measure import default_device, interleaved, peak_memory
+from dctc.losses import CTCLoss
+from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.precision import compute_in_float32
 from dctc.results.environment import environment
 from dctc.results.tables import Table
-from dctc.training.nets import load_net
+from dctc.training.nets import Loaded, load_net
+from dctc.training.objective import AttentionNet
+
+REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits into so many seconds
+
+
+def describe(
+    loaded: Loaded, device: torch.device, batch_size: int = 32, limit_s: float = LIMIT_S
+) -> dict[str, Any]:
+    """Measure a net at one size of image.
+
+    Args:
+        loaded: The net and the size of its images.
+        device: Where to measure.
+        batch_size: n.
+        limit_s: Seconds after which no further repeat begins.
+
+    Returns:
+        ``parameters``, trainable and frozen; ``flops`` of one image, see :data:`FLOPS_NOTE`;
+        ``frames`` t of an image; ``stride``, pixels of width per frame; ``features`` d;
+        ``classes`` c, with the blank; ``image``: channels, height, width; ``batch_size``;
+        ``train_peak_bytes``, the most memory that forward, loss and backward hold (activations
+        and gradients, not weights, images or an optimizer's state); ``train_images_per_s`` of
+        these; ``inference_images_per_s`` of the net alone, in evaluation mode.
+    """
+    loss = CharacterCrossEntropy() if isinstance(loaded.net, AttentionNet) else CTCLoss()
+    module = arm(loaded, loss).to(device)
+    batch = noise(batch_size, loaded, device)
+    step = train_step(module, batch)
+    steps = {"train": step, "inference": inference_step(module, batch.image)}
+    seconds = interleaved(steps, REPEATS, device, limit_s)
+    peak, width = peak_memory(step, device), loaded.image[2]
+    with torch.inference_mode():
+        features = module.eval().net.features(batch.image[:1])
+    return {
+        "parameters": count_parameters(module),
+        "flops": count_flops(loaded.net, loaded.image),
+        "frames": loaded.net.frames(width),
+        "stride": width / loaded.net.frames(width),
+        "features": features.shape[2],
+        "classes": loaded.net.num_classes,
+        "image": loaded.image,
+        "batch_size": batch_size,
+        "train_peak_bytes": peak,
+        "train_images_per_s": batch_size / seconds["train"],
+        "inference_images_per_s": batch_size / seconds["inference"],
+    }
 
 
 def main(args: list[str] | None = None) -> None:
@@ -43,39 +100,36 @@ def main(args: list[str] | None = None) -> None:
     config: Path = options.model / "config.yaml" if options.model.is_dir() else options.model
     loaded = load_net(config)
     channels, height, width = loaded.image
-    loaded = loaded._replace(image=(channels, options.height or height, options.width or width))
-    image = loaded.image
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    image = (channels, options.height or height, options.width or width)
     try:
-        described = describe(loaded, device, options.batch_size)
+        described = describe(loaded._replace(image=image), default_device(), options.batch_size)
     except RuntimeError as error:  # what torch's layers raise on images that do not fit
         reason = " ".join(str(error).split())
         raise ValueError(f"{config}: fails on images of {image[1]}x{image[2]}: {reason}") from error
     if options.json:
-        print(json.dumps({"model": str(config), **asdict(described), **environment()}, indent=1))
+        print(json.dumps({"model": str(config), **described, **environment()}, indent=1))
     else:
         _table(options.model.resolve().stem, described).print(Console())
 
 
-def _table(title: str, d: Description) -> Table:
-    channels, height, width = d.image
+def _table(title: str, d: dict[str, Any]) -> Table:
     rows = [
-        ["parameters", f"{d.parameters:,}"],
-        ["FLOPs per image", f"{d.flops:,}"],
-        ["images (ch, h, w)", f"{channels} x {height} x {width}"],
-        ["frames t", f"{d.frames}"],
-        ["output stride, pixels", f"{d.stride:g}"],
-        ["features d", f"{d.features:,}"],
-        ["classes c", f"{d.classes:,}"],
-        ["train, peak MiB", f"{d.train_peak_bytes / 2**20:.1f}"],
-        ["train, images/s", f"{d.train_images_per_s:.1f}"],
-        ["inference, images/s", f"{d.inference_images_per_s:.1f}"],
+        ["parameters", f"{d['parameters']:,}"],
+        ["FLOPs per image", f"{d['flops']:,}"],
+        ["images (ch, h, w)", " x ".join(map(str, d["image"]))],
+        ["frames t", f"{d['frames']}"],
+        ["output stride, pixels", f"{d['stride']:g}"],
+        ["features d", f"{d['features']:,}"],
+        ["classes c", f"{d['classes']:,}"],
+        ["train, peak MiB", f"{d['train_peak_bytes'] / 2**20:.1f}"],
+        ["train, images/s", f"{d['train_images_per_s']:.1f}"],
+        ["inference, images/s", f"{d['inference_images_per_s']:.1f}"],
     ]
     notes = [
         FLOPS_NOTE,
-        f"Measured in batches of {d.batch_size}, float32. Train: forward, loss (CTC, or the cross "
-        f"entropy of a net that reads by attention) and backward; its peak counts activations and "
-        f"gradients, not weights, images or an optimizer's state. Inference: the net alone. "
-        f"{environment()['hardware']}",
+        f"Measured in batches of {d['batch_size']}, float32. Train: forward, loss (CTC, or the "
+        f"cross entropy of a net that reads by attention) and backward; its peak counts "
+        f"activations and gradients, not weights, images or an optimizer's state. Inference: the "
+        f"net alone. {environment()['hardware']}",
     ]
     return Table(title, ["", "value"], rows, notes)

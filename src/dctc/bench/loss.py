@@ -1,35 +1,30 @@
-"""Time and memory of the losses relative to :class:`torch.nn.CTCLoss`, forward and backward."""
+"""Time and memory of CTC and DCTC relative to :class:`torch.nn.CTCLoss`, forward and backward."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from rich.console import Console
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dctc.bench.measure import interleaved, peak_memory
-from dctc.bench.two_pass import two_pass_dctc
-from dctc.losses import CTCLoss, DCTCLoss
-from dctc.results.environment import environment
-from dctc.results.registry import runs_folder
+from dctc.bench.measure import (
+    cpu_threads,
+    default_device,
+    ratio_table,
+    report,
+    time_and_memory,
+)
+from dctc.losses import CTCLoss, DCTCLoss, dctc_linear_loss
+from dctc.results.environment import gpu
 from dctc.results.tables import Table
 
-LABEL_LENGTH = 8  # characters, a usual word
+LABEL_LENGTH = 8  # characters, a usual word; what CTC costs hardly depends on it
 
 
-@dataclass(frozen=True)
-class Size:
-    """Size of one problem.
-
-    Attributes:
-        classes: c.
-        frames: t.
-        batch: n.
-    """
+class Size(NamedTuple):
+    """Size of one problem: c, t and n."""
 
     classes: int
     frames: int
@@ -49,120 +44,144 @@ SIZES = {
     ),
 }
 REPEATS = {"tiny": 1, "smoke": 15, "small": 50}
-
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of one size.
-
-    Attributes:
-        size: The problem.
-        threads: CPU threads.
-        median_s: Median seconds of each loss.
-        peak_bytes: Peak memory of each loss, beyond logits and targets.
-    """
-
-    size: Size
-    threads: int
-    median_s: dict[str, float] = field(default_factory=dict)
-    peak_bytes: dict[str, int] = field(default_factory=dict)
-
-
-class _TorchCTC(nn.CTCLoss):
-    """torch's own loss, with the log_softmax that it needs."""
-
-    def forward(self, logits: Tensor, *rest: Tensor) -> Tensor:
-        return super().forward(logits.log_softmax(2), *rest)
-
-
+FEATURES = 256  # d of the last layer
+LINEAR_SIZES = {"tiny": Size(500, 8, 4), "smoke": Size(18385, 64, 128)}
 PEER = "torch CTC"
-LOSSES: dict[str, Loss] = {
-    PEER: _TorchCTC(reduction="sum", zero_infinity=True),
-    "CTC": CTCLoss(reduction="sum"),
-    "DCTC": DCTCLoss(reduction="sum"),
-    "two-pass": two_pass_dctc,
-}
+LINEAR_PEER = "linear, torch CTC"
 
 
-def bench_loss(scale: str, threads: list[int]) -> Table:
-    """Time the losses, interleaved, and print the medians' ratios to torch's CTC.
+def bench_loss(scale: str, threads: Sequence[int]) -> None:
+    """Time torch's CTC, ours, DCTC and a plain DCTC of two passes, interleaved.
 
     Args:
         scale: How much.
-        threads: CPU threads, one after the other; ignored on a GPU.
+        threads: CPU threads, one after the other; the first alone on a GPU.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    repeats = REPEATS.get(scale, REPEATS["small"])
-    measured = []
-    usual = torch.get_num_threads()
+    device, rows = default_device(), []
     for size in SIZES.get(scale, SIZES["smoke"]):
-        steps = _steps(size, device)
+        logits = torch.randn(size.frames, size.batch, size.classes, device=device)
+        logits.requires_grad_()
+        words = words_of(size, device)
+        losses: dict[str, Callable[..., Tensor]] = {
+            PEER: _torch_ctc,
+            "CTC": CTCLoss(reduction="sum"),
+            "DCTC": DCTCLoss(reduction="sum"),
+            "two-pass": two_pass_dctc,
+        }
+        steps = {name: step_of(loss, logits, *words) for name, loss in losses.items()}
         for count in threads if device.type == "cpu" else threads[:1]:
-            torch.set_num_threads(count)
-            seconds = interleaved(steps, repeats, device)
-            peaks = {name: peak_memory(step, device) for name, step in steps.items()}
-            measured.append(Measured(size, count, seconds, peaks))
-    torch.set_num_threads(usual)
-    table = _table(measured)
-    table.print(Console())
-    _write_json(measured)
-    return table
+            with cpu_threads(count):
+                measured = time_and_memory(steps, REPEATS[scale], device)
+            rows.append({"size": size._asdict(), "threads": count, **measured})
+    report("loss", {"rows": rows}, loss_table)
 
 
-def _steps(size: Size, device: torch.device) -> dict[str, Callable[[], None]]:
-    generator = torch.Generator().manual_seed(0)
-    shape = (size.frames, size.batch, size.classes)
-    logits = torch.randn(shape, generator=generator).to(device).requires_grad_()
-    targets = torch.randint(1, size.classes, (size.batch, LABEL_LENGTH), generator=generator)
-    arguments = (
-        targets.to(device),
-        torch.full((size.batch,), size.frames),
-        torch.full((size.batch,), LABEL_LENGTH),
-    )
+def bench_linear(scale: str) -> None:
+    """Time ``dctc_linear_loss`` against a linear layer with torch's CTC, and with DCTCLoss.
 
-    def step_of(loss: Loss) -> Callable[[], None]:
-        def step() -> None:
-            loss(logits, *arguments).backward()
-            logits.grad = None
+    Args:
+        scale: How much.
+    """
+    device, size = default_device(), LINEAR_SIZES.get(scale, LINEAR_SIZES["smoke"])
+    features = torch.randn(size.frames, size.batch, FEATURES, device=device).requires_grad_()
+    weight = torch.randn(size.classes, FEATURES, device=device) / FEATURES**0.5
+    bias = torch.zeros(size.classes, device=device)
+    leaves = (features, weight.requires_grad_(), bias.requires_grad_())
+    words, unfused = words_of(size, device), DCTCLoss(reduction="sum")
 
-        return step
+    ways: dict[str, Callable[[], Tensor]] = {
+        LINEAR_PEER: lambda: _torch_ctc(F.linear(*leaves), *words),
+        "linear, DCTCLoss": lambda: unfused(F.linear(*leaves), *words),
+        "dctc_linear_loss": lambda: dctc_linear_loss(*leaves, *words, reduction="sum"),
+    }
+    steps = {name: _step(way, leaves) for name, way in ways.items()}
+    measured = time_and_memory(steps, 1 if scale == "tiny" else 5, device)
+    report("linear", {**size._asdict(), "features": FEATURES, **measured}, _linear_table)
 
-    return {name: step_of(loss) for name, loss in LOSSES.items()}
+
+def words_of(size: Size, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return random targets ``(n, s)``, input lengths and target lengths, both ``(n,)``."""
+    n = size.batch
+    targets = torch.randint(1, size.classes, (n, LABEL_LENGTH), device=device)
+    return targets, torch.full((n,), size.frames), torch.full((n,), LABEL_LENGTH)
 
 
-def _table(measured: list[Measured]) -> Table:
-    rows = []
-    for m in measured:
-        others = [name for name in LOSSES if name != PEER]
+def step_of(loss: Callable[..., Tensor], logits: Tensor, *rest: Tensor, **extras: Tensor) -> Any:
+    """Return a step that computes a loss and its gradients, and drops these.
+
+    Args:
+        loss: Called with all the others.
+        logits: ``(t, n, c)``.
+        *rest: Targets and lengths.
+        **extras: What else the loss takes.
+    """
+    leaves = [x for x in (logits, *extras.values()) if x.requires_grad]
+    return _step(lambda: loss(logits, *rest, **extras), leaves)
+
+
+def _step(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
+    def step() -> None:
+        loss().backward()
+        for leaf in leaves:
+            leaf.grad = None
+
+    return step
+
+
+_TORCH_CTC = nn.CTCLoss(reduction="sum", zero_infinity=True)
+
+
+def _torch_ctc(logits: Tensor, *words: Tensor) -> Tensor:
+    """Return torch's own loss, with the log_softmax that it needs."""
+    return _TORCH_CTC(logits.log_softmax(2), *words)
+
+
+def two_pass_dctc(logits: Tensor, *words: Tensor, distill_weight: float = 0.1) -> Tensor:
+    """Return the summed loss, nats, written down from the paper: two CTC calls, full temporaries.
+
+    It does not treat infeasible samples or padded frames.
+
+    Args:
+        logits: ``(t, n, c)``, all frames valid.
+        *words: ``(n, s)`` padded targets with blank 0, ``(n,)`` input and ``(n,)`` target lengths.
+        distill_weight: alpha.
+    """
+    log_probs = logits.log_softmax(2)
+    leaf = log_probs.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(_TORCH_CTC(leaf, *words), leaf)
+    with torch.no_grad():
+        alignment = (gradient / log_probs.exp().clamp(min=1e-8)).argmin(2)  # (t, n)
+    distilled = F.nll_loss(log_probs.flatten(0, 1), alignment.flatten(), reduction="sum")
+    return _TORCH_CTC(log_probs, *words) + distill_weight * distilled
+
+
+def loss_table(measured: dict[str, Any]) -> Table:
+    """Return the table of what :func:`bench_loss` has written."""
+    rows, on_cpu = [], not gpu(measured)
+    for row in measured["rows"]:
+        size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
         rows.append(
             [
-                f"{m.size.classes:,}",
-                f"{m.size.frames} x {m.size.batch}",
-                str(m.threads),
-                f"{1e3 * m.median_s[PEER]:.1f}",
-                *(f"{m.median_s[name] / m.median_s[PEER]:.2f}" for name in others),
-                f"{m.peak_bytes[PEER] / 2**20:.1f}",
-                *(f"{m.peak_bytes[name] / m.peak_bytes[PEER]:.2f}" for name in others),
+                f"{size['classes']:,}",
+                f"{size['frames']} x {size['batch']}",
+                *([str(row["threads"])] if on_cpu else []),
+                *(f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")),
+                f"{peak['DCTC'] / peak[PEER]:.2f}",
             ]
         )
-    columns = ["classes", "t x n", "threads", "torch ms", *others, "torch MiB", *others]
     note = (
-        "Forward and backward: medians of interleaved runs, and peak memory beyond the logits; "
-        "CTC, DCTC and two-pass DCTC as ratios to torch.nn.CTCLoss with log_softmax. "
-        f"{_hardware()}"
+        "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
+        f"interleaved runs, and peak memory beyond the logits; labels of {LABEL_LENGTH} "
+        f"characters. {measured['hardware']}, torch {measured['versions']['torch']}."
     )
-    return Table("Losses: time and memory", columns, rows, [note])
+    title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
+    columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
+    return Table(title, [*columns, "plain two-pass DCTC", "peak memory, DCTC"], rows, [note])
 
 
-def _hardware() -> str:
-    return str(environment()["hardware"])
-
-
-def _write_json(measured: list[Measured]) -> None:
-    file = runs_folder() / "bench" / "loss.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = [asdict(m) for m in measured]
-    file.write_text(json.dumps({**environment(), "rows": rows}, indent=1) + "\n")
-    print(f"written to {file}")
+def _linear_table(measured: dict[str, Any]) -> Table:
+    note = (
+        f"Forward and backward at {measured['classes']:,} classes, t {measured['frames']}, "
+        f"n {measured['batch']}, d {measured['features']}. {measured['hardware']}"
+    )
+    return ratio_table("Last layer and loss", {"both": measured}, LINEAR_PEER, note)

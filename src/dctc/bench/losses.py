@@ -5,72 +5,73 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from experiments.tables.loss_table import Cost
-from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 
+from dctc import losses
 from dctc.bench.cost import arm, noise, train_step
-from dctc.bench.loss import LABEL_LENGTH, Size
-from dctc.bench.measure import interleaved, peak_memory
-from dctc.losses import (
-    ACELoss,
-    CenterCTCLoss,
-    ConfidencePenaltyCTCLoss,
-    ConsistencyCTCLoss,
-    CTCLoss,
-    DCTCLoss,
-    DistillationCTCLoss,
-    EnCTCLoss,
-    EnEsCTCLoss,
-    EsCTCLoss,
-    FocalCTCLoss,
-    LabelSmoothingCTCLoss,
-    PriorCTCLoss,
+from dctc.bench.loss import REPEATS, Size, step_of, words_of
+from dctc.bench.measure import (
+    Steps,
+    cpu_threads,
+    default_device,
+    ratio_table,
+    report,
+    time_and_memory,
 )
-from dctc.results.environment import environment
-from dctc.results.registry import runs_folder
+from dctc.models import TimmRecognizer
 from dctc.results.tables import Table
-from dctc.training.nets import Loaded, load_net
+from dctc.text import CTCTokenizer
+from dctc.training.nets import HEIGHT, PROTOCOL, WIDTH, Loaded
 
 FILE = "bench/losses.json"  # below the folder of runs, or of published results
 REFERENCE = "ctc"
-FEATURES = 128  # d, of the small residual net
-NET = Path("experiments/configs/model/small_resnet.yaml")  # what the comparison of losses trains
+NET = "small_resnet"
+FEATURES = 128  # d of this net
 
 # Words as the comparison of losses trains on them, and Chinese lines at 32x256
-SIZES = {
-    "tiny": (Size(37, 16, 4),),
-    "smoke": (Size(37, 32, 32), Size(7935, 64, 32)),
-}
-REPEATS = {"tiny": 1, "smoke": 15, "small": 50}
+SIZES = {"tiny": (Size(37, 16, 4),), "smoke": (Size(37, 32, 32), Size(7935, 64, 32))}
 STEP_BATCH = {"tiny": 4, "smoke": 32}
+
+
+class Cost(NamedTuple):
+    """Cost of a loss, each as a multiple of that of CTC.
+
+    Attributes:
+        step_time: Time of a step of training the small residual net: forward, loss and backward.
+        step_memory: Peak memory of such a step.
+        loss_time: Time of the forward and backward of the loss alone.
+    """
+
+    step_time: float
+    step_memory: float
+    loss_time: float
 
 
 def make_losses(classes: int) -> dict[str, nn.Module]:
     """Return every loss with its own defaults, by the name it has in the comparison of losses."""
     return {
-        "ctc": CTCLoss(),
-        "dctc": DCTCLoss(),
-        "dctc_posterior": DCTCLoss(estimator="posterior"),
-        "dctc_viterbi": DCTCLoss(estimator="viterbi"),
-        "focal": FocalCTCLoss(),
-        "enctc": EnCTCLoss(),
-        "esctc": EsCTCLoss(),
-        "enesctc": EnEsCTCLoss(),
-        "label_smoothing": LabelSmoothingCTCLoss(),
-        "confidence_penalty": ConfidencePenaltyCTCLoss(),
-        "center": CenterCTCLoss(classes, FEATURES),
-        "prior": PriorCTCLoss(classes),
-        "distillation": DistillationCTCLoss(),
-        "cr_ctc": ConsistencyCTCLoss(),
-        "ace": ACELoss(),
+        "ctc": losses.CTCLoss(),
+        "dctc": losses.DCTCLoss(),
+        "dctc_posterior": losses.DCTCLoss(estimator="posterior"),
+        "dctc_viterbi": losses.DCTCLoss(estimator="viterbi"),
+        "focal": losses.FocalCTCLoss(),
+        "enctc": losses.EnCTCLoss(),
+        "esctc": losses.EsCTCLoss(),
+        "enesctc": losses.EnEsCTCLoss(),
+        "label_smoothing": losses.LabelSmoothingCTCLoss(),
+        "confidence_penalty": losses.ConfidencePenaltyCTCLoss(),
+        "center": losses.CenterCTCLoss(classes, FEATURES),
+        "prior": losses.PriorCTCLoss(classes),
+        "distillation": losses.DistillationCTCLoss(),
+        "cr_ctc": losses.ConsistencyCTCLoss(),
+        "ace": losses.ACELoss(),
     }
 
 
-def bench_losses(scale: str, threads: int) -> list[Table]:
+def bench_losses(scale: str, threads: int) -> None:
     """Time the losses, interleaved; print the ratios to CTC and write what was measured.
 
     What a loss asks of the net is in the step of training alone: in frame distillation the
@@ -80,47 +81,23 @@ def bench_losses(scale: str, threads: int) -> list[Table]:
     Args:
         scale: How much.
         threads: CPU threads; ignored on a GPU.
-
-    Raises:
-        OSError: If the net's fragment cannot be read, as outside of the repository's root.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    usual = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    repeats = REPEATS.get(scale, REPEATS["small"])
-    loaded, n = load_net(NET), STEP_BATCH.get(scale, STEP_BATCH["smoke"])
-    steps = _measure(_training_steps(loaded, n, device), repeats, device)
-    rows = []
-    for size in SIZES.get(scale, SIZES["smoke"]):
-        alone = {
-            name: _step(loss, size, device) for name, loss in make_losses(size.classes).items()
-        }
-        of_size = {"classes": size.classes, "frames": size.frames, "batch": size.batch}
-        rows.append({**of_size, **_measure(alone, repeats, device)})
-    about = {**environment(), "threads": threads}
-    torch.set_num_threads(usual)
-    training = {"net": NET.stem, "image": loaded.image, "batch": n, **steps}
-    tables = [_table(rows, str(about["hardware"])), _step_table(training, str(about["hardware"]))]
-    for table in tables:
-        table.print(Console())
-        print()
-    file = runs_folder() / FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**about, "rows": rows, "training": training}, indent=1) + "\n")
-    print(f"written to {file}")
-    return tables
+    device, n = default_device(), STEP_BATCH.get(scale, STEP_BATCH["smoke"])
+    tokenizer = CTCTokenizer("36")
+    net = TimmRecognizer(tokenizer.num_classes, NET)
+    loaded = Loaded(net, tokenizer, PROTOCOL, (3, HEIGHT, WIDTH), keep_ratio=False)
+    with cpu_threads(threads):
+        steps = time_and_memory(_training_steps(loaded, n, device), REPEATS[scale], device)
+        rows = []
+        for size in SIZES.get(scale, SIZES["smoke"]):
+            of_size = make_losses(size.classes)
+            alone = {name: _step(loss, size, device) for name, loss in of_size.items()}
+            rows.append({**size._asdict(), **time_and_memory(alone, REPEATS[scale], device)})
+        training = {"net": NET, "image": loaded.image, "batch": n, **steps}
+        report("losses", {"threads": threads, "rows": rows, "training": training}, _table)
 
 
-def _measure(
-    steps: dict[str, Callable[[], None]], repeats: int, device: torch.device
-) -> dict[str, dict[str, float]]:
-    return {
-        "median_s": interleaved(steps, repeats, device),
-        "peak_bytes": {name: peak_memory(step, device) for name, step in steps.items()},
-    }
-
-
-def _training_steps(loaded: Loaded, n: int, device: torch.device) -> dict[str, Callable[[], None]]:
+def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
     """Return a step of training a copy of the net with each loss, as RecognizerModule takes it."""
     steps = {}
     for name, loss in make_losses(loaded.net.num_classes).items():
@@ -133,85 +110,40 @@ def _training_steps(loaded: Loaded, n: int, device: torch.device) -> dict[str, C
 
 
 def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], None]:
-    generator = torch.Generator().manual_seed(0)
-
-    def scores(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator).to(device)
-
     needs: frozenset[str] = getattr(loss, "needs", frozenset())
-    n = size.batch // 2 if "views" in needs else size.batch
-    logits = scores(size.frames, n, size.classes).requires_grad_()
-    leaves = [logits]
-    extras: dict[str, Tensor] = {}
     if "views" in needs:
-        extras["second"] = scores(size.frames, n, size.classes).requires_grad_()
-        leaves.append(extras["second"])
+        size = Size(size.classes, size.frames, size.batch // 2)
+    shape = (size.frames, size.batch)
+    extras = {}
+    if "views" in needs:
+        extras["second"] = torch.randn(*shape, size.classes, device=device).requires_grad_()
     if "teacher" in needs:
-        extras["teacher"] = scores(size.frames, n, size.classes)
+        extras["teacher"] = torch.randn(*shape, size.classes, device=device)
     if "features" in needs:
-        extras["features"] = scores(size.frames, n, FEATURES).requires_grad_()
-        leaves.append(extras["features"])
-    targets = torch.randint(1, size.classes, (n, LABEL_LENGTH), generator=generator).to(device)
-    lengths = torch.full((n,), size.frames), torch.full((n,), LABEL_LENGTH)
-    loss.to(device)
-
-    def step() -> None:
-        loss(logits, targets, *lengths, **extras).backward()
-        for leaf in leaves:
-            leaf.grad = None
-
-    return step
+        extras["features"] = torch.randn(*shape, FEATURES, device=device).requires_grad_()
+    logits = torch.randn(*shape, size.classes, device=device).requires_grad_()
+    return step_of(loss.to(device), logits, *words_of(size, device), **extras)
 
 
-def _table(rows: list[dict[str, Any]], hardware: str) -> Table:
-    sizes = [f"c={row['classes']:,} t={row['frames']} n={row['batch']}" for row in rows]
-    reference = ", ".join(f"{_absolute(row)} at {s}" for row, s in zip(rows, sizes, strict=True))
-    note = (
-        "Forward and backward of the loss alone: medians of interleaved runs, and peak memory "
-        f"beyond the logits, relative to CTC ({reference}). Frame distillation without its "
-        f"teacher's pass; CR-CTC on two views of half the batch. {hardware}"
-    )
-    columns = [f"{size} {what}" for size in sizes for what in ("time", "memory")]
-    return _ratios("Every loss: time and memory relative to CTC", columns, rows, note)
-
-
-def _step_table(training: dict[str, Any], hardware: str) -> Table:
+def _table(measured: dict[str, Any]) -> Table:
+    training = measured["training"]
+    parts = {f"c={r['classes']:,} t={r['frames']} n={r['batch']}": r for r in measured["rows"]}
     _, height, width = training["image"]
     note = (
-        f"Forward, loss and backward of {training['net']}, {training['batch']} images of "
-        f"{height}x{width}: medians of interleaved steps, and peak memory beyond the weights, "
-        f"relative to CTC ({_absolute(training)}). Frame distillation with its teacher's "
-        f"pass and move; CR-CTC on two views of half the batch. {hardware}"
+        f"Step: forward, loss and backward of {training['net']}, {training['batch']} images of "
+        f"{height}x{width}; the others: forward and backward of the loss alone. Frame distillation "
+        f"has its teacher's pass and update in the step; CR-CTC is on two views of half the batch. "
+        f"{measured['hardware']}"
     )
-    title = "A step of training with every loss: time and memory relative to CTC"
-    return _ratios(title, ["time", "memory"], [training], note)
-
-
-def _ratios(title: str, columns: list[str], rows: list[dict[str, Any]], note: str) -> Table:
-    cells = [
-        [
-            name.replace("_", " "),
-            *(
-                f"{row[what][name] / row[what][REFERENCE]:.2f}"
-                for row in rows
-                for what in ("median_s", "peak_bytes")
-            ),
-        ]
-        for name in rows[0]["median_s"]
-    ]
-    return Table(title, ["loss", *columns], cells, [note])
-
-
-def _absolute(row: dict[str, Any]) -> str:
-    seconds, peak = row["median_s"][REFERENCE], row["peak_bytes"][REFERENCE]
-    return f"{1e3 * seconds:.2f} ms and {peak / 2**20:.2f} MiB"
+    title = "Every loss: time and memory relative to CTC"
+    return ratio_table(title, {"step": training, **parts}, REFERENCE, note)
 
 
 def read_costs(folder: Path) -> dict[str, Cost]:
-    """Return what each loss costs, at the first size; empty if it was not measured.
+    """Return the cost of each loss, alone at the first size; empty if it was not measured.
 
     Args:
-        folder: Of runs, or of published results.
+        folder: Folder of runs, or of published results.
     """
     file = folder / FILE
     if not file.exists():
@@ -219,8 +151,8 @@ def read_costs(folder: Path) -> dict[str, Cost]:
     measured = json.loads(file.read_text(encoding="utf-8"))
     step, alone = measured["training"], measured["rows"][0]
 
-    def ratio(row: dict[str, Any], what: str, name: str) -> float:
-        return float(row[what][name] / row[what][REFERENCE])
+    def ratio(part: dict[str, Any], what: str, name: str) -> float:
+        return float(part[what][name] / part[what][REFERENCE])
 
     return {
         name: Cost(

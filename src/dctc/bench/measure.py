@@ -1,17 +1,42 @@
-"""Time of pieces of torch code beside each other, and their peak memory."""
+"""Median time and peak memory of torch code, measured side by side."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
+from rich.console import Console
+
+from dctc.results.environment import environment
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
 
 # torch's profiler would print a line for each beginning and end
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+Steps = dict[str, Callable[[], None]]
+
+
+def default_device() -> torch.device:
+    """Return the GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch compute with so many CPU threads."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def peak_memory(step: Callable[[], None], device: torch.device) -> int:
@@ -35,19 +60,16 @@ def peak_memory(step: Callable[[], None], device: torch.device) -> int:
     ) as profile:
         step()
     results = profile.profiler.kineto_results
-    changes = [e.nbytes() for e in results.events() if e.name() == "[memory]"]
     held = peak = 0
-    for change in changes:
-        held += change
-        peak = max(peak, held)
+    for event in results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
     return peak
 
 
 def interleaved(
-    steps: dict[str, Callable[[], None]],
-    repeats: int,
-    device: torch.device,
-    limit_s: float = math.inf,
+    steps: Steps, repeats: int, device: torch.device, limit_s: float = math.inf
 ) -> dict[str, float]:
     """Return the median seconds of each step; one of each is run in turn, after a warm-up.
 
@@ -78,3 +100,63 @@ def interleaved(
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[str, Any]:
+    """Return ``median_s`` and ``peak_bytes`` of each step, see above."""
+    return {
+        "median_s": interleaved(steps, repeats, device),
+        "peak_bytes": {name: peak_memory(step, device) for name, step in steps.items()},
+    }
+
+
+def ratio_table(
+    title: str, parts: Mapping[str, Mapping[str, Any]], reference: str, note: str
+) -> Table:
+    """Return the time and the memory of each step as multiples of those of one of them.
+
+    Args:
+        title: Heading.
+        parts: What :func:`time_and_memory` has returned, by the name of its two columns.
+        reference: Name of the step that the others are compared with.
+        note: Line below the table.
+    """
+    cells = [
+        [
+            name.replace("_", " "),
+            *(
+                f"{part[what][name] / part[what][reference]:.2f}"
+                for part in parts.values()
+                for what in ("median_s", "peak_bytes")
+            ),
+        ]
+        for name in next(iter(parts.values()))["median_s"]
+    ]
+    absolute = "; ".join(
+        f"{name}: {1e3 * part['median_s'][reference]:.2f} ms and "
+        f"{part['peak_bytes'][reference] / 2**20:.2f} MiB"
+        for name, part in parts.items()
+    )
+    notes = [
+        f"Medians of interleaved runs, and peak memory beyond weights and inputs, relative to "
+        f"{reference}, which takes: {absolute}.",
+        note,
+    ]
+    columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
+    return Table(title, columns, cells, notes)
+
+
+def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
+    """Print a table of what was measured, and write that with the environment as JSON.
+
+    Args:
+        name: The file is ``<runs>/bench/<name>.json``.
+        measured: What was measured.
+        draw: Returns the table of what is written.
+    """
+    written = {**environment(), **measured}
+    draw(written).print(Console())
+    file = runs_folder() / "bench" / f"{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {file}")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from dctc.bench.arms import nets_table
+from experiments.tables.nets_table import nets_table
 
 FRAGMENTS = Path(__file__).parents[2] / "experiments" / "configs" / "model"
 MODELS = {"small_resnet": FRAGMENTS / "small_resnet.yaml", "crnn": FRAGMENTS / "crnn.yaml"}

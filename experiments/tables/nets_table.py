@@ -1,4 +1,4 @@
-"""The nets of a comparison of losses: size and speed, which the loss does not change."""
+"""Table of the nets of a comparison of losses: size and speed, which the loss does not change."""
 
 from __future__ import annotations
 

@@ -1,0 +1,82 @@
+"""``dctc bench``: its options, and the losses against torch's."""
+
+import json
+
+import pytest
+import torch
+
+from dctc.bench import SCALES, benchmark_tables, data, loss, losses, main, models
+from dctc.bench.loss import Size, bench_loss, two_pass_dctc, words_of
+from dctc.losses import DCTCLoss
+
+
+def test_what_is_printed_is_what_was_written(bench):
+    printed, written = bench("loss")
+    (row,) = written["rows"]
+    assert row["size"] == {"classes": 37, "frames": 16, "batch": 4}
+    seconds = row["median_s"]
+    assert all(0 < value < 60 for value in seconds.values())
+    cells = next(line for line in printed.splitlines() if line.startswith("37 ")).split()
+    ratios = {f"{seconds[name] / seconds['torch CTC']:.2f}" for name in ("CTC", "DCTC", "two-pass")}
+    assert ratios <= set(cells)
+
+
+def test_each_number_of_threads_is_measured(runs):
+    before = torch.get_num_threads()
+    bench_loss("tiny", [1, 3])
+    assert torch.get_num_threads() == before
+    rows = json.loads((runs / "bench" / "loss.json").read_text())["rows"]
+    assert [row["threads"] for row in rows] == [1, 3]
+
+
+def test_the_plain_implementation_is_dctc():
+    torch.manual_seed(0)
+    logits, words = torch.randn(16, 4, 37), words_of(Size(37, 16, 4), torch.device("cpu"))
+    expected = DCTCLoss(reduction="sum", distill_weight=0.1)(logits, *words)
+    torch.testing.assert_close(two_pass_dctc(logits, *words), expected)
+
+
+def test_the_last_layer_fused_with_the_loss(bench):
+    printed, written = bench("linear")
+    assert all(value > 0 for value in written["median_s"].values())
+    assert written["median_s"].keys() == written["peak_bytes"].keys()
+    assert "dctc linear loss" in printed
+
+
+def test_tables_of_what_was_measured(tmp_path):
+    assert benchmark_tables(tmp_path) == {}
+    row = {
+        "size": {"classes": 37, "frames": 16, "batch": 4},
+        "threads": 1,
+        "median_s": {"torch CTC": 2.0, "CTC": 1.0, "DCTC": 3.0, "two-pass": 5.0},
+        "peak_bytes": {"torch CTC": 100, "CTC": 1, "DCTC": 25, "two-pass": 1},
+    }
+    about = {"versions": {"torch": "2"}, "rows": [row]}
+    for name, hardware in (("loss", "X, 1 thread (x86_64)"), ("loss-gpu", "NVIDIA X (x86_64)")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**about, "hardware": hardware}))
+    tables = benchmark_tables(tmp_path)
+    assert tables["loss"].rows == [["37", "16 x 4", "1", "0.50", "1.50", "2.50", "0.25"]]
+    assert "X, 1 thread (x86_64), torch 2." in tables["loss"].notes[0]
+    # a GPU has no threads
+    assert tables["loss-gpu"].rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]
+    assert len(tables["loss-gpu"].columns) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--scale", "huge"], "usage: dctc bench"),
+        (["--threads=a"], "usage: dctc bench"),
+        (["--what", "models"], "name the folder of the nets' YAML files with --configs"),
+    ],
+)
+def test_wrong_options_end_with_2(options, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_every_scale_is_known():
+    assert set(loss.REPEATS) == set(data.SCALES) == set(models.SCALES) == set(SCALES)
+    assert {*loss.SIZES, *loss.LINEAR_SIZES, *losses.SIZES, *losses.STEP_BATCH} <= set(SCALES)
