@@ -16,9 +16,9 @@ from rich.console import Console
 
 from dctc.arguments import names
 from dctc.cli import one_line_errors
+from dctc.data.archives.alphabet import write_common_characters
 from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
-from dctc.data.render.alphabet import write_common_characters
 from dctc.data.render.corpora import is_chinese
 from dctc.metrics.confusion import Pair, confused_groups, substitutions
 from dctc.studies.parallel import finish_all

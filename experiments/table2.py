@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dctc.arguments import seeds
 from dctc.cli import one_line_errors
-from dctc.data.render.alphabet import write_common_characters
+from dctc.data.archives.alphabet import write_common_characters
 from dctc.data.rendered import NAME
 from dctc.results.comparison import Row
 from dctc.results.registry import Registry

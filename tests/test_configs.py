@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from dctc.cli import main
-from dctc.data.render.chinese_fonts import chinese_families
-from dctc.data.render.fonts import find_fonts
+from dctc.data.render.fonts import chinese_families, find_fonts
 from dctc.results.comparison import find_arms
 from dctc.results.environment import gpu
 from dctc.results.registry import Registry

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dctc.data.render.chinese_fonts import split_chinese_fonts
-from dctc.data.render.fonts import find_fonts
+from dctc.data.render.fonts import find_fonts, split_fonts
 from dctc.results.registry import runs_folder
 from dctc.studies.stored_words import StoredWords
 from dctc.studies.study import Arm, Study
@@ -108,7 +107,7 @@ def fonts_are_there(needed: bool, console: Console) -> bool:
     """
     try:
         characters = Charset.load(str(charset())).characters
-        split_chinese_fonts(find_fonts("system"), characters, held_out=True)
+        split_fonts(find_fonts("system"), held_out=True, chinese=characters)
     except ValueError as error:
         if needed:
             raise

@@ -194,7 +194,7 @@ def test_faint_images_lose_no_contrast(monkeypatch):
     faint = Sample((120 + photo() // 16).astype(np.uint8), "a", "a")  # levels 122 to 133
     monkeypatch.setattr("dctc.data.augment.WARP", 0.0)
     for name in ("BLUR", "LOW_RESOLUTION", "NOISE", "SATURATION"):
-        monkeypatch.setattr(f"dctc.data.render.photometric.{name}", 0.0)
+        monkeypatch.setattr(f"dctc.data.augment.{name}", 0.0)
     spread = [np.ptp(augmented(faint, k, 2.0).image[..., 0].astype(int)) for k in range(40)]
     assert min(spread) >= np.ptp(faint.image[..., 0].astype(int)) - 1
     assert max(spread) > 15

@@ -15,7 +15,7 @@ from dctc.data.render import rendered_words
 from dctc.data.render.fonts import Font, find_fonts
 from dctc.data.render.rendered_words import RenderedWords, label_extents
 from dctc.data.render.renderer import WordRenderer
-from dctc.data.render.words import is_held_out
+from dctc.data.render.texts import is_held_out
 from dctc.data.rendered import RenderedDataModule
 from dctc.text.protocol import english36, english94
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from experiments.studies import ablation_factors, model_runs
 
+from dctc.data.archives.alphabet import read_labels
 from dctc.data.document import TAIL
 from dctc.data.document_sets import SOURCES, find_documents
-from dctc.data.render.alphabet import read_labels
 from dctc.results.registry import Record, Registry
 from dctc.text.protocol import english36
 from dctc.training.cli import RecognizerCLI

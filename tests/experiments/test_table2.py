@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dctc.data.render.alphabet import write_common_characters
-from dctc.data.render.chinese_fonts import chinese_families
-from dctc.data.render.fonts import find_fonts
+from dctc.data.archives.alphabet import write_common_characters
+from dctc.data.render.fonts import chinese_families, find_fonts
 from dctc.results.registry import Record, Registry
 from dctc.training.cli import RecognizerCLI
 from dctc.training.run_key import run_key

@@ -18,10 +18,10 @@ from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.root import data_root, find_lmdbs
 from dctc.data.records.sampler import Draw
 from dctc.data.render.fonts import find_fonts
-from dctc.data.render.prerender import render_set
 from dctc.data.render.presets import PRESETS
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.stored import render_set
 from dctc.data.union import UnionDataset
 from dctc.losses import DCTCLoss
 from dctc.models import TimmRecognizer

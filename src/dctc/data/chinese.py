@@ -9,13 +9,13 @@ from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from dctc.data.archives.alphabet import characters_lacking
 from dctc.data.augment import Augmentation
 from dctc.data.benchmarks import open_benchmark
 from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets, training_folders
 from dctc.data.published import Benchmark, Found
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.root import data_root as find_data_root
-from dctc.data.render.alphabet import characters_lacking
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import UnionDataset, open_union
 from dctc.text import Charset, get_protocol
@@ -49,7 +49,7 @@ class ChineseDataModule(SetsDataModule):
         width: Width of the images in pixels (w): 256 in the benchmark, 320 in SVTR.
         grayscale: One channel instead of three.
         charset: A file of characters: the published alphabet, or one that
-            :func:`dctc.data.render.alphabet.write_alphabet` derived from the training labels.
+            :func:`dctc.data.archives.alphabet.write_alphabet` derived from the training labels.
         protocol: Rule that labels and predictions are compared under.
         data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
         seed: Seed of the order of training samples and of their augmentation.

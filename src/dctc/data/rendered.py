@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dctc.data.augment import Augmentation
-from dctc.data.render.chinese_fonts import split_chinese_fonts
-from dctc.data.render.fonts import Font, find_fonts, split_fonts
-from dctc.data.render.prerender import render_set
-from dctc.data.render.recipe import CHINESE_VERSION, RENDERER_VERSION, drawn_key
+from dctc.data.render.fonts import find_fonts, split_fonts
 from dctc.data.render.rendered_words import RenderedWords, Stage
 from dctc.data.render.renderer import WordRenderer
-from dctc.data.render.stored import open_stored, stored_recipe
+from dctc.data.render.stored import (
+    CHINESE_VERSION,
+    RENDERER_VERSION,
+    drawn_key,
+    open_stored,
+    render_set,
+    stored_recipe,
+)
 from dctc.data.sets import SetsDataModule
 from dctc.text import Charset
 
@@ -50,7 +54,7 @@ class RenderedDataModule(SetsDataModule):
             package, or a file, see :func:`dctc.data.render.corpora.word_counts`.
         top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
         hold_out_fonts: Draw validation and test with families of fonts that training does not use;
-            of those that draw Chinese, one, see :mod:`dctc.data.render.chinese_fonts`.
+            one in ten, and of those that draw Chinese, one.
         augment: Strength of the augmentation of training images, on top of what the preset does;
             see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
@@ -128,38 +132,30 @@ class RenderedDataModule(SetsDataModule):
 
     def _draw(self, seed: int) -> dict[Stage, RenderedWords]:
         fonts = find_fonts(self.fonts)
-        train, rest = WordRenderer(fonts, *self.image_size, self.preset), None
+        train = rest = WordRenderer(fonts, *self.image_size, self.preset)
         if self.hold_out_fonts:
+            chinese = self.text["language"] == "zh"
+            charset = Charset.load(self.text["charset"]).characters if chinese else None
             train, rest = (
-                WordRenderer(self._fonts(fonts, held_out), *self.image_size, self.preset)
+                WordRenderer(split_fonts(fonts, held_out, charset), *self.image_size, self.preset)
                 for held_out in (False, True)
             )
         return {
             split: RenderedWords(
-                split,
-                size,
-                train if split == "train" or rest is None else rest,
-                seed=seed,
-                **self.text,
+                split, size, train if split == "train" else rest, seed=seed, **self.text
             )
             for split, size in self.sizes.items()
         }
 
-    def _fonts(self, fonts: list[Font], held_out: bool) -> list[Font]:
-        if self.text["language"] == "zh":
-            characters = Charset.load(self.text["charset"]).characters
-            return split_chinese_fonts(fonts, characters, held_out)
-        return split_fonts(fonts, held_out)
-
     def store(
         self, folder: Path, workers: int = 1, advance: Callable[[int], None] = lambda taken: None
     ) -> None:
-        """Write ``epoch_size`` training words to an LMDB, or go on where that was cut off.
+        """Write ``epoch_size`` training words to an LMDB, or go on where that was interrupted.
 
         Args:
             folder: Folder of the LMDB.
             workers: Processes that draw.
-            advance: Told how many words have been written, now and then.
+            advance: Called now and then with the number of words written.
 
         Raises:
             ValueError: If the folder holds other words.

@@ -17,7 +17,7 @@ from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.record import Record
 from dctc.data.records.writer import write_set
 from dctc.data.render.fonts import find_fonts
-from dctc.data.render.likeness import matplotlib_folder
+from dctc.data.render.typeface import matplotlib_folder
 from dctc.text import Charset
 
 

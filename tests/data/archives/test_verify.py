@@ -12,9 +12,9 @@ from dctc.data.archives.lookalikes import look_alikes
 from dctc.data.archives.scan import difference_hash, label_faults, scan
 from dctc.data.archives.verify import report, verify
 from dctc.data.render.fonts import find_fonts
-from dctc.data.render.prerender import render_set
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.stored import render_set
 
 
 def picture(seed, size=(60, 24)):

@@ -2,9 +2,8 @@ import warnings
 
 import pytest
 
-from dctc.data.render.alphabet import write_common_characters
-from dctc.data.render.chinese_fonts import chinese_families, split_chinese_fonts
-from dctc.data.render.fonts import Font, find_fonts, split_fonts
+from dctc.data.archives.alphabet import write_common_characters
+from dctc.data.render.fonts import Font, chinese_families, find_fonts, split_fonts
 from dctc.data.rendered import RenderedDataModule
 
 CHINESE = "".join(chr(0x4E00 + i) for i in range(100))
@@ -35,7 +34,7 @@ def test_families_draw_chinese_if_they_have_most_of_the_characters():
 
 
 def test_one_chinese_family_is_held_out_and_the_others_as_ever():
-    training, rest = (split_chinese_fonts(FONTS, CHARSET, held_out) for held_out in (False, True))
+    training, rest = (split_fonts(FONTS, held_out, CHARSET) for held_out in (False, True))
     chinese = {"Hei", "Kai", "Ming"}
     assert names(training) | names(rest) == names(FONTS) and not names(training) & names(rest)
     assert len(names(rest) & chinese) == 1
@@ -43,13 +42,13 @@ def test_one_chinese_family_is_held_out_and_the_others_as_ever():
     # whatever else is installed, and in any order
     (kept,) = names(rest) & chinese
     fewer = [f for f in reversed(FONTS) if f.family in chinese]
-    assert names(split_chinese_fonts(fewer, CHARSET, True)) == {kept}
+    assert names(split_fonts(fewer, True, CHARSET)) == {kept}
 
 
 @pytest.mark.parametrize(("count", "named"), [(0, "none of 6"), (1, "Ming of 7")])
 def test_too_few_families_are_an_error_that_says_what_to_install(count, named):
     with pytest.raises(ValueError, match=f"fonts: {named} families draws.*fonts-wqy") as caught:
-        split_chinese_fonts(FONTS[: 6 + count], CHARSET, True)
+        split_fonts(FONTS[: 6 + count], True, CHARSET)
     assert "\n" not in str(caught.value)
 
 

@@ -2,15 +2,17 @@ import sys
 
 import pytest
 
-from dctc.data.render.corpora import character_frequencies, is_chinese, word_counts
-from dctc.data.render.words import english_words
+from dctc.data.render import corpora
+from dctc.data.render.corpora import character_frequencies, english_words, is_chinese, word_counts
 
 
-def test_the_documentation_is_the_default():
-    assert word_counts("python") == english_words()
-    assert word_counts("python", "zh") == {}
-    most = word_counts("python", top_k=5)
-    assert sorted(english_words().values())[-5:] == sorted(most.values())
+def test_there_are_thousands_of_english_words_in_order():
+    counts = english_words()
+    assert len(counts) >= 5000 and list(counts) == sorted(counts)
+    assert all(w.isascii() and w.isalpha() and w.islower() and 2 <= len(w) <= 15 for w in counts)
+    assert {"the", "string", "function", "which", "example"} <= set(counts)
+    assert word_counts("python") == counts and word_counts("python", "zh") == {}
+    assert sorted(counts.values())[-5:] == sorted(word_counts("python", top_k=5).values())
 
 
 def test_wordfreq_gives_the_most_frequent_words():
@@ -36,23 +38,30 @@ def test_a_file_holds_words_and_counts(tmp_path):
     assert word_counts(str(file), top_k=1) == {"street": 9.0}
 
 
-@pytest.mark.parametrize("line", ["no exit 3", "exit many", "exit 0", "exit -1", "exit nan"])
-def test_bad_lines_are_named(tmp_path, line):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        *(
+            (f"street\n{line}\n".encode(), f"', line 2: '{line}'; each line holds a word")
+            for line in ("no exit 3", "exit many", "exit 0", "exit -1", "exit nan")
+        ),
+        (b"\n\n", "': it holds no word"),
+        (b"caf\xe9\n", "': not UTF-8"),
+    ],
+)
+def test_bad_files_are_errors(tmp_path, content, message):
     file = tmp_path / "words.txt"
-    file.write_text(f"street\n{line}\n")
-    with pytest.raises(ValueError, match=rf"words\.txt', line 2: '{line}'; each line holds a word"):
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"words\.txt{message}"):
         word_counts(str(file))
 
 
-def test_errors(tmp_path, monkeypatch):
+def test_missing_corpora_are_errors(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="words 'klingon': neither python nor wordfreq nor a file"):
         word_counts("klingon")
-    (tmp_path / "empty.txt").write_text("\n\n")
-    with pytest.raises(ValueError, match=r"empty\.txt': it holds no word"):
-        word_counts(str(tmp_path / "empty.txt"))
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(ValueError, match=r"latin\.txt': not UTF-8"):
-        word_counts(str(tmp_path / "latin.txt"))
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(ValueError, match=r"not installed; pip install 'dctc\[words\]'"):
         word_counts("wordfreq", "fr")
+    monkeypatch.setattr(corpora.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(ValueError, match="only 0 English words in the 0 sources under"):
+        english_words.__wrapped__()

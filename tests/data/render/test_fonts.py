@@ -13,7 +13,8 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 from dctc.data.render import fonts as fonts_module
 from dctc.data.render.fonts import Font, find_fonts, font_report, split_fonts
-from dctc.data.render.likeness import (
+from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.typeface import (
     LEAST_LIKENESS,
     MOST_MISTAKEN,
     MOST_SMALL_MISTAKEN,
@@ -21,7 +22,6 @@ from dctc.data.render.likeness import (
     likeness,
     mistaken,
 )
-from dctc.data.render.renderer import WordRenderer
 
 SHIPPED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 

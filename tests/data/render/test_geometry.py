@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from dctc.data.render.geometry import Geometry, project, random_geometry
+from dctc.data.render.layout import Geometry, project, random_geometry
 from dctc.data.render.presets import DOCUMENT, SCENE
 
 BOX = (0.0, -30.0, 160.0, 8.0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from dctc.data.render.legibility import is_legible, letters_left
+from dctc.data.render.colours import is_legible, letters_left
 
 
 def letters(height: int = 32, width: int = 128) -> np.ndarray:

@@ -16,11 +16,11 @@ from dctc.cli import main as dctc
 from dctc.data.records.environment import open_environment
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.sampler import Draw
-from dctc.data.render import prerender
+from dctc.data.render import stored as prerender
 from dctc.data.render.fonts import find_fonts
-from dctc.data.render.prerender import render_set
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.stored import render_set
 from dctc.text import Charset
 
 

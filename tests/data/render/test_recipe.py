@@ -6,9 +6,9 @@ import pytest
 
 from dctc.data.render import rendered_words
 from dctc.data.render.fonts import Font, find_fonts
-from dctc.data.render.recipe import drawn_key, recipe
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.stored import drawn_key, recipe
 
 
 @pytest.fixture(scope="module")

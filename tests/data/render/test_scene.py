@@ -4,10 +4,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dctc.data.render.colours import LUMINANCE, colour_apart, colour_pair
+from dctc.data.render.colours import (
+    LEAST_CONTRAST,
+    LEAST_LIKENESS,
+    LUMINANCE,
+    colour_apart,
+    colour_pair,
+    is_legible,
+    letters_left,
+)
 from dctc.data.render.fonts import Font, find_fonts
 from dctc.data.render.layout import lay_out_scene
-from dctc.data.render.legibility import LEAST_CONTRAST, LEAST_LIKENESS, is_legible, letters_left
 from dctc.data.render.presets import DOCUMENT, SCENE, Preset, get_preset
 from dctc.data.render.renderer import WordRenderer
 from dctc.data.render.scene import ScenePainter, solid, stroke_widths

@@ -6,33 +6,98 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dctc.data.render.texts import EnglishTexts, Limits, number
-from dctc.data.render.words import english_words, is_held_out
+from dctc.data.render.corpora import english_words
+from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, TextSource, is_held_out, number
 from dctc.text.protocol import english36, english94
 
-ALPHANUMERIC = frozenset(string.digits + string.ascii_lowercase)
-PRINTABLE = frozenset(string.digits + string.ascii_letters + string.punctuation)
+ALPHANUMERIC = string.digits + string.ascii_letters
+PRINTABLE = frozenset(ALPHANUMERIC + string.punctuation)
 
 
 def everything(text: str) -> bool:
     return True
 
 
-PLAIN = Limits("train", ALPHANUMERIC, english36, everything, 12, 32)
+PLAIN = Limits("train", frozenset(ALPHANUMERIC.lower()), english36, everything, 12, 32)
+HELD_OUT = replace(PLAIN, split="heldout")
 
 
-def draw(limits: Limits, count: int, seed: int = 0) -> list[str]:
-    source, rng = EnglishTexts(dict(english_words()), limits), np.random.default_rng(seed)
+def easy(limits: Limits = PLAIN, characters: str = ALPHANUMERIC, counts=None) -> EasyTexts:
+    return EasyTexts(characters, dict(english_words()) if counts is None else counts, limits)
+
+
+def signs(limits: Limits = PLAIN) -> EnglishTexts:
+    return EnglishTexts(dict(english_words()), limits)
+
+
+def draw(source: TextSource, count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
     return [source.draw(rng) for _ in range(count)]
 
 
-def test_draws_depend_on_the_generator_only():
-    assert draw(PLAIN, 50) == draw(PLAIN, 50) != draw(PLAIN, 50, seed=1)
+@pytest.mark.parametrize("source", [easy, signs])
+class TestEveryEnglishSource:
+    def test_draws_depend_on_the_generator_only(self, source):
+        assert draw(source(), 50) == draw(source(), 50) != draw(source(), 50, seed=1)
+
+    def test_held_out_labels_never_come_up_in_training(self, source):
+        train = set(map(english36, draw(source(), 2000)))
+        held_out = set(map(english36, draw(source(HELD_OUT), 500)))
+        assert not train & held_out and all(map(is_held_out, held_out))
+
+    def test_labels_fit_the_length_and_the_frames(self, source):
+        for text in draw(source(replace(PLAIN, max_length=5, max_frames=6)), 500):
+            label = english36(text)
+            repeats = sum(a == b for a, b in pairwise(label))
+            assert 1 <= len(label) <= 5 and len(label) + repeats <= 6
+            assert PLAIN.characters.issuperset(label)
+
+    def test_a_corpus_without_a_word_to_draw_is_an_error(self, source):
+        split = replace(PLAIN, split="train" if is_held_out("word") else "heldout")
+        for word, limits in (("übung", PLAIN), ("word", replace(PLAIN, max_length=3))):
+            corpus = {word: 1.0}
+            with pytest.raises(
+                ValueError, match=r"none of the 1 words of the corpus fits .* split"
+            ):
+                easy(limits, counts=corpus) if source is easy else EnglishTexts(corpus, limits)
+        with pytest.raises(ValueError, match="none of the 1 words"):
+            easy(split, counts={"word": 1.0})
 
 
-def test_kinds_and_styles_have_their_shares():
-    texts = draw(PLAIN, 3000)
-    known = english_words()
+def test_a_tenth_of_the_words_is_held_out_in_any_case():
+    assert is_held_out("Table") == is_held_out("TABLE")
+    assert 0.08 < np.mean([is_held_out(word) for word in english_words()]) < 0.12
+
+
+def test_easy_texts_have_their_shares():
+    source = easy()
+    texts = draw(source, 4000)
+    english = [t for t in texts if t.lower() in set(source.words.things)]
+    assert 0.72 < len(english) / len(texts) < 0.79
+    assert 0.1 < np.mean([t.isdigit() for t in texts]) < 0.17
+    assert 0.3 < np.mean([t.islower() for t in english]) < 0.5
+    assert 0.2 < np.mean([t.istitle() for t in english]) < 0.3
+    assert set("".join(texts)) == set(ALPHANUMERIC)
+    assert 10 < [t.lower() for t in texts].count("the") < 200  # frequent, but not dominant
+
+
+@pytest.mark.parametrize(
+    ("characters", "words"),
+    [
+        (string.digits, False),
+        (string.ascii_uppercase, True),
+        (string.ascii_letters + string.punctuation, True),
+    ],
+)
+def test_easy_texts_use_the_given_characters_only(characters, words):
+    source = easy(characters=characters)
+    drawn = set("".join(draw(source, 500)))
+    assert drawn <= set(characters) and len(drawn) > 0.9 * len(characters)
+    assert bool(source.words.things) == words
+
+
+def test_english_texts_have_their_shares():
+    texts, known = draw(signs(), 3000), english_words()
     words = [t for t in texts if t.lower() in known]
     assert 0.6 < len(words) / 3000 < 0.85
     assert 0.4 < np.mean([w.isupper() for w in words]) < 0.6
@@ -43,24 +108,13 @@ def test_kinds_and_styles_have_their_shares():
 
 
 def test_all_characters_of_the_charset_come_up():
-    limits = Limits("train", PRINTABLE, english94, everything, 12, 32)
-    assert set("".join(draw(limits, 4000))) == PRINTABLE
-
-
-def test_labels_are_within_the_limits():
-    limits = Limits("train", ALPHANUMERIC, english36, everything, 5, 6)
-    for text in draw(limits, 500):
-        label = english36(text)
-        repeats = sum(a == b for a, b in pairwise(label))
-        assert 1 <= len(label) <= 5 and len(label) + repeats <= 6
-        assert ALPHANUMERIC.issuperset(label) and not is_held_out(label)
-    held_out = replace(limits, split="heldout")
-    assert all(is_held_out(english36(text)) for text in draw(held_out, 100))
+    limits = replace(PLAIN, characters=PRINTABLE, protocol=english94)
+    assert set("".join(draw(signs(limits), 4000))) == PRINTABLE
 
 
 def test_only_what_a_font_covers_is_drawn():
     limits = replace(PLAIN, covers=lambda text: "$" not in text and "e" not in text.lower())
-    assert not set("".join(draw(limits, 300))) & set("$eE")
+    assert not set("".join(draw(signs(limits), 300))) & set("$eE")
 
 
 def test_letters_are_never_left_out_of_the_label():
@@ -77,16 +131,18 @@ def test_numbers_are_of_many_kinds():
 
 
 def test_errors():
+    for wrong in ({"max_length": 0}, {"max_frames": 0}):
+        with pytest.raises(ValueError, match="each has to be at least 1"):
+            replace(PLAIN, **wrong)
     with pytest.raises(ValueError, match="the corpus holds no word"):
         EnglishTexts({}, PLAIN)
-    for word, limits in (("übung", PLAIN), ("word", replace(PLAIN, max_length=3))):
-        with pytest.raises(ValueError, match=r"none of the 1 words of the corpus fits .* 'train'"):
-            EnglishTexts({word: 1.0}, limits)
-    unwritten = replace(PLAIN, covers=lambda text: not text.isalpha())
     with pytest.raises(ValueError, match=r"none of the .,... words"):
-        draw(unwritten, 1)
+        signs(replace(PLAIN, covers=lambda text: not text.isalpha()))
     digits = replace(PLAIN, characters=frozenset(string.digits))
-    assert EnglishTexts({"word": 1.0}, digits).draw(np.random.default_rng(0))
+    for source in (EnglishTexts({"word": 1.0}, digits), easy(digits, "0123", {"word": 1.0})):
+        assert draw(source, 1)[0].isdigit()  # no word can be written with digits
+    alone = next(c for c in string.digits if not is_held_out(c))
     nothing = replace(digits, covers=lambda text: False)
-    with pytest.raises(ValueError, match="use more characters, or raise max_length"):
-        draw(nothing, 1)
+    for source in (EnglishTexts({"a": 1.0}, nothing), easy(replace(HELD_OUT, max_length=1), alone)):
+        with pytest.raises(ValueError, match="use more characters, or raise max_length"):
+            draw(source, 1)

@@ -1,4 +1,4 @@
-"""Chinese lines: words and punctuation, characters by their frequency, all characters alike."""
+"""Chinese lines to draw: words and punctuation, characters by frequency, all characters alike."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from dctc.data.render.corpora import is_chinese
-from dctc.data.render.texts import Chances, Limits, number, random_string
-from dctc.data.render.words import TEMPER
+from dctc.data.render.texts import TEMPER, Chances, Limits, number, random_string
 
-# Shares of the kinds of lines, ours: words as they are common, characters by frequency, all
-# characters alike (so that the rare ones come up), numbers, and Latin letters.
-_KINDS = ("words", "frequent", "any", "number", "latin")
-_SHARES = (0.4, 0.25, 0.2, 0.08, 0.07)
-_PUNCTUATED = 0.15  # of the lines of words have punctuation; ours
+# Shares of the kinds of lines (ours): words as they are common, characters by frequency, all
+# characters alike (so that the rare ones come up), numbers, and Latin letters
+_KINDS = {"words": 0.4, "frequent": 0.25, "any": 0.2, "number": 0.08, "latin": 0.07}
+_PUNCTUATED = 0.15  # of the lines of words have punctuation
 _PUNCTUATION = (
     "{}， {}。 {}、 {}： {}； {}！ {}？ {}… （{}） 《{}》 “{}” 「{}」 【{}】 —{} ·{}".split()
 )
-_RAREST = 0.3  # of the median frequency, for characters of which none is known
+_RAREST = 0.3  # of the median frequency, for characters of unknown frequency
 
 
 class ChineseLines:
-    """Draws lines of 1 to ``limits.max_length`` characters, mostly short ones.
+    """Draws Chinese lines of 1 to ``limits.max_length`` characters, mostly short ones.
 
     Args:
-        characters: The characters to draw with; symbols too, which come up among all characters
-            alike and, Chinese punctuation, beside words.
+        characters: The characters to draw with. Symbols come up among all characters alike, and
+            Chinese punctuation beside words too.
         counts: Words with their frequencies, perhaps none; p ~ frequency ** TEMPER.
-        frequencies: Of characters, perhaps none: all are then alike.
+        frequencies: Of characters, perhaps none: all are then equally frequent.
         limits: Which lines may be drawn.
 
     Raises:
@@ -57,22 +55,18 @@ class ChineseLines:
                 f"texts: none of the {len(counts):,} words of the corpus is made of the "
                 f"{len(known):,} Chinese characters to draw; give another corpus or charset"
             )
-        self.words = Chances(list(self.counts), [c**TEMPER for c in self.counts.values()])
+        self.kinds = Chances(_KINDS)
+        self.words = Chances({word: count**TEMPER for word, count in self.counts.items()})
         self.frequencies = frequencies
         floor = _RAREST * float(np.median(list(frequencies.values()))) if frequencies else 1.0
-        weights = [frequencies.get(c, floor) ** TEMPER for c in self.alphabet]
-        self.frequent = Chances(self.alphabet, weights)
+        self.frequent = Chances({c: frequencies.get(c, floor) ** TEMPER for c in self.alphabet})
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one line.
-
-        Raises:
-            ValueError: If the characters leave no line for this split.
-        """
+        """Draw one line, see :class:`TextSource`."""
         return self.limits.first_fit(self._any, rng)
 
     def _any(self, dice: random.Random) -> str:
-        (kind,) = dice.choices(_KINDS, _SHARES)
+        kind = self.kinds.draw(dice.random())
         # Mean 5, as of the lines of signs
         length = min(self.limits.max_length, 1 + int(dice.gammavariate(2, 2.25)))
         if kind == "number":
@@ -82,7 +76,7 @@ class ChineseLines:
         if kind == "words" and self.counts:
             line = ""
             while len(line) < length:
-                line += self.words.draw(dice)
+                line += self.words.draw(dice.random())
             if self.punctuation and dice.random() < _PUNCTUATED:
                 around = dice.choice(self.punctuation)
                 room = self.limits.max_length - len(around) + len("{}")
@@ -90,7 +84,7 @@ class ChineseLines:
             return line[: self.limits.max_length]
         if kind == "any":
             return self._mixed(dice.choices(self.characters, k=length))
-        return "".join(self.frequent.draw(dice) for _ in range(length))
+        return "".join(self.frequent.draw(dice.random()) for _ in range(length))
 
     def _writes(self, marks: str) -> bool:
         label = self.limits.protocol(marks)

@@ -1,24 +1,30 @@
-"""Words with their frequencies: out of Python's documentation, of wordfreq, or of a file."""
+"""Words and Chinese characters with their frequencies: from Python's docs, wordfreq, or a file."""
 
 from __future__ import annotations
 
+import re
+import sysconfig
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dctc.data.render.words import english_words
-
-PYTHON, WORDFREQ = "python", "wordfreq"  # names that are no files
+PYTHON, WORDFREQ = "python", "wordfreq"  # names of corpora that are no files
 WORDFREQ_WORDS = 60_000  # the most frequent ones; beyond them come names and slips
+
+# Prose in Python sources: docstrings and comment lines, and in these the words between spaces
+_PROSE = re.compile(r'"""([^"]*)"""|^\s*#\s(.*)$', re.MULTILINE)
+_WORD = re.compile(r"(?<![^\s(\"'])[A-Za-z][a-z]{1,14}(?=[.,;:!?)\"']*(?:\s|$))")
+_SKIPPED = {"site-packages", "dist-packages", "test", "idlelib", "lib2to3", "tkinter", "turtledemo"}
 
 
 def word_counts(name: str, language: str = "en", top_k: int | None = None) -> dict[str, float]:
     """Return words with their counts or frequencies, in alphabetical order.
 
     Args:
-        name: ``python`` for the English words of Python's own documentation (of other languages it
-            has none), ``wordfreq`` for the lists of the package of that name, or a UTF-8 file: a
-            word and, after white space, perhaps its count on each line.
+        name: ``python`` for the English words of Python's own documentation (none in other
+            languages), ``wordfreq`` for the lists of the package of that name, or a UTF-8 file with
+            a word on each line and perhaps, after white space, its count.
         language: ``en`` or ``zh``, of wordfreq's list.
         top_k: Only so many words; None takes all of a file, 60,000 of wordfreq.
 
@@ -35,6 +41,38 @@ def word_counts(name: str, language: str = "en", top_k: int | None = None) -> di
         raise ValueError(f"words {name!r}: neither python nor wordfreq nor a file")
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return dict(sorted(ranked[:top_k]))
+
+
+@lru_cache(maxsize=1)
+def english_words() -> dict[str, int]:
+    """Count the English words in the documentation that the standard library carries.
+
+    The same Python gives the same words; another version of Python has slightly different ones.
+
+    Returns:
+        Count of each word of 2 to 15 letters, lower case, in alphabetical order. Words that occur
+        once are left out: they are mostly names and slips.
+
+    Raises:
+        ValueError: If the standard library is there without its sources.
+    """
+    library = Path(sysconfig.get_path("stdlib"))
+    files = sorted(
+        p for p in [*library.glob("*.py"), *library.glob("*/*.py")] if p.parent.name not in _SKIPPED
+    )
+    counts: Counter[str] = Counter()
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="ignore")
+        if file.parent.name != "pydoc_data":  # that one is prose throughout
+            text = "\n".join(docstring or comment for docstring, comment in _PROSE.findall(text))
+        counts.update(word.lower() for word in _WORD.findall(text))
+    words = {word: counts[word] for word in sorted(counts) if counts[word] > 1}
+    if len(words) < 1000:
+        raise ValueError(
+            f"words: only {len(words)} English words in the {len(files)} sources under {library}; "
+            f"install Python with the sources of its standard library"
+        )
+    return words
 
 
 @lru_cache(maxsize=2)
@@ -56,21 +94,20 @@ def frequencies(language: str) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def character_frequencies() -> dict[str, float]:
-    """Return how often each Chinese character stands in wordfreq's words, the most frequent first.
+    """Return the frequency of each Chinese character in wordfreq's words, highest first.
 
     Raises:
         ValueError: If wordfreq is not installed.
     """
     counts: dict[str, float] = {}
     for word, frequency in frequencies("zh").items():
-        for character in word:
-            if is_chinese(character):
-                counts[character] = counts.get(character, 0.0) + frequency
+        for character in filter(is_chinese, word):
+            counts[character] = counts.get(character, 0.0) + frequency
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def is_chinese(character: str) -> bool:
-    """Say whether a character is a Chinese ideograph of Unicode's basic plane."""
+    """Return whether a character is a Chinese ideograph of Unicode's basic plane."""
     return "\u3400" <= character <= "\u9fff"
 
 

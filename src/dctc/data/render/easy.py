@@ -1,4 +1,4 @@
-"""Words drawn plainly: one line of one font, slightly distorted, well readable."""
+"""Painter of the preset easy: one line of one font, slightly distorted, well readable."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from dctc.data.render.colours import LUMINANCE
+from dctc.data.render.colours import LUMINANCE, gradient
 from dctc.data.render.fonts import Font
-from dctc.data.render.geometry import project
 from dctc.data.render.glyphs import face as open_face
+from dctc.data.render.layout import project
 from dctc.data.render.presets import Easy
 
 
 class EasyPainter:
-    """Paints words as :class:`Easy` says.
+    """Paints words as images of ``height`` x ``width`` pixels.
 
-    Args:
-        preset: The magnitudes.
-        height: Pixels of the image.
-        width: Pixels of the image.
-        distort: False draws black on white, upright, filling the image.
+    With ``distort=False`` they are black on white, upright, and fill the image.
     """
 
     def __init__(self, preset: Easy, height: int, width: int, distort: bool = True) -> None:
@@ -96,7 +92,8 @@ class EasyPainter:
         shade = np.zeros((self.height, self.width), np.float32)
         kind = dice.random()
         if kind < 0.6:  # never by so much that the ink vanishes
-            pattern = self._gradient(dice) if kind < 0.35 else self._texture(rng)  # in [-1, 1]
+            size = self.height, self.width
+            pattern = gradient(dice, *size) if kind < 0.35 else self._texture(rng)  # in [-1, 1]
             shade += (0.45 * contrast * dice.random()) * pattern
         image = shade + ground[:, None, None]
         if len(alphas) == 2:
@@ -107,11 +104,6 @@ class EasyPainter:
             noise = rng.standard_normal((self.height, self.width), np.float32)
             image += noise * np.float32(dice.uniform(2, 12))
         return np.clip(image, 0, 255, out=image)
-
-    def _gradient(self, dice: random.Random) -> np.ndarray:
-        across = np.linspace(-1, 1, self.width, dtype=np.float32) * dice.uniform(-1, 1)
-        down = np.linspace(-1, 1, self.height, dtype=np.float32) * dice.uniform(-1, 1)
-        return (across[None, :] + down[:, None]) / 2
 
     def _texture(self, rng: np.random.Generator) -> np.ndarray:
         coarse = Image.fromarray(rng.uniform(-1, 1, (4, 10)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Fonts to draw words with: where they are, which are used, and why the others are not."""
+"""Find fonts to draw words with, and hold out some of their families."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dctc.data.render.corpora import is_chinese
 from dctc.data.render.glyphs import has_ink
-from dctc.data.render.likeness import matplotlib_folder
-from dctc.data.render.typeface import Typeface, examine
+from dctc.data.render.typeface import Typeface, examine, matplotlib_folder
 
 SUFFIXES = (".ttf", ".otf", ".ttc")
 SYSTEM = "system"
 HELD_OUT = 10  # one family in ten is held out
+# Share of a charset's Chinese characters that a Chinese family draws; ours. Fonts of other scripts
+# have some dozens of them, Japanese fonts half of them.
+CHINESE_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Font:
     """One font file.
 
     Attributes:
-        path: The file; of a collection (``.ttc``) its first face.
-        characters: The characters that it draws as themselves, or claims to beyond ASCII. No other
-            is to be drawn with it.
+        path: The file; of a collection (``.ttc``) its first face is used.
+        characters: Characters that it draws as themselves; beyond ASCII, those that it claims to
+            draw. No others are drawn with it.
         family: Name that regular, bold and all other styles of a typeface share.
-        capitals: Words in its capitals can be read; those of a script only begin words.
+        capitals: Words in its capitals can be read. False for scripts, whose capitals only begin
+            words.
     """
 
     path: str
@@ -39,8 +43,8 @@ class Font:
     capitals: bool = True
 
     def covers(self, text: str) -> bool:
-        """Say whether the font draws every character of ``text``, and not as a blank."""
-        # The blanks of ASCII are known already; tens of thousands of others would take too long
+        """Return whether the font draws every character of ``text``, none of them blank."""
+        # examine() has checked ASCII for blanks; tens of thousands of others would take too long
         return self.characters.issuperset(text) and all(
             c.isascii() or has_ink(self.path, c) for c in text
         )
@@ -49,8 +53,8 @@ class Font:
 def find_fonts(fonts: str | None = None) -> list[Font]:
     """Find the text fonts of a folder or of the machine, in the order of their paths.
 
-    A font that is not for text is left out silently (:func:`font_report` says why), a file that
-    cannot be read with a warning.
+    Fonts that are not for text are skipped (:func:`font_report` says why), unreadable files are
+    skipped with a warning.
 
     Args:
         fonts: A folder, searched with all its subfolders for .ttf, .otf and .ttc files; ``system``
@@ -79,7 +83,7 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
 
 
 def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
-    """Return every font file with what it holds, and why it is not used where it is not.
+    """Return every font file with what it holds, and the reason if it is not used.
 
     Args:
         fonts: As for :func:`find_fonts`.
@@ -90,22 +94,52 @@ def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
     return _files(fonts)[1]
 
 
-def split_fonts(fonts: Sequence[Font], held_out: bool) -> list[Font]:
+def chinese_families(fonts: Sequence[Font], charset: str) -> list[str]:
+    """Return the sorted names of the families that draw a charset's Chinese characters."""
+    wanted = {c for c in charset if is_chinese(c)}
+    enough = CHINESE_SHARE * len(wanted)
+    return sorted({f.family for f in fonts if wanted and len(wanted & f.characters) >= enough})
+
+
+def split_fonts(fonts: Sequence[Font], held_out: bool, chinese: str | None = None) -> list[Font]:
     """Return the fonts of the held-out families, or those of all others.
 
-    A family is held out, one in ten, by a hash of its name, so the split is the same on all
-    machines.
+    One family in ten is held out, by a hash of its name, so the split is the same on all machines.
+    Few families draw Chinese: of those, the one with the least hash is held out.
+
+    Args:
+        fonts: The fonts.
+        held_out: Which part to return.
+        chinese: Charset of Chinese lines; None for other languages.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or fewer than two families draw Chinese.
     """
-    kept = [f for f in fonts if (zlib.crc32(f.family.encode()) % HELD_OUT == 0) == held_out]
+    families = len({f.family for f in fonts})
+    drawing = [] if chinese is None else chinese_families(fonts, chinese)
+    if chinese is not None and len(drawing) < 2:
+        raise ValueError(
+            f"fonts: {', '.join(drawing) or 'none'} of {families} families draws Chinese, and "
+            f"holding one out takes two; install some, such as the packages fonts-wqy-microhei, "
+            f"fonts-wqy-zenhei and fonts-arphic-uming, or hold out no fonts"
+        )
+    first = min(drawing, key=_hash, default=None)
+    kept = [
+        font
+        for font in fonts
+        if held_out
+        == (font.family == first if font.family in drawing else _hash(font.family) % HELD_OUT == 0)
+    ]
     if not kept:
         raise ValueError(
-            f"fonts: {'none' if held_out else 'each'} of the {len({f.family for f in fonts})} "
-            f"families is held out; give more fonts, or use all of them in every set"
+            f"fonts: {'none' if held_out else 'each'} of the {families} families is held out; "
+            f"give more fonts, or use all of them in every set"
         )
     return kept
+
+
+def _hash(family: str) -> int:
+    return zlib.crc32(family.encode())
 
 
 def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
@@ -129,12 +163,9 @@ def _below(root: Path) -> list[Path]:
 
 
 def _system_files() -> list[Path]:
-    """Return the font files of the machine, those that FreeType and fontTools both read."""
     program = shutil.which("fc-list")
     if program is None:
-        return sorted(
-            {file for root in _system_folders() if root.is_dir() for file in _below(root)}
-        )
+        return sorted({file for root in _system_folders() for file in _below(root)})
     listed = subprocess.run([program, "--format=%{file}\n"], capture_output=True, text=True)
     if listed.returncode:
         said = (listed.stderr.splitlines() or [f"it ended with {listed.returncode}"])[0]

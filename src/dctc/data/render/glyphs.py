@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFont
 
+Rule = tuple[int, int, int, int]  # a filled box: left, top, right and bottom
+
 _TRIAL = 24  # pixels per em, ours: no stroke is so thin that it leaves no trace at that size
 _UNKERNED = "\u2e80"  # from here on, Chinese characters and the like, all equally wide
 
@@ -129,14 +131,14 @@ def lay_out(text: str, path: str, size: int, spacing: float = 0.0) -> Word:
 
 def paste(
     words: Sequence[tuple[Word, int, int]],
-    rules: Sequence[tuple[int, int, int, int]] = (),
+    rules: Sequence[Rule] = (),
     border: int = 1,
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Draw words and rules into one mask.
 
     Args:
         words: Words with the position of each one's origin.
-        rules: Filled boxes: left, top, right, bottom.
+        rules: Filled boxes.
         border: Blank pixels around it all; interpolation needs one.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How words are drawn: every probability and range of the renderers, in one place.
+"""Presets easy, scene and document: every probability and range of the renderers.
 
 All magnitudes are ours, chosen by eye beside crops of real training images.
 """
@@ -10,136 +10,64 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Easy:
-    """Clean words in one line: small distortions, strong contrast, little blur.
-
-    Attributes:
-        sizes: Pixels per em; a word is drawn at about the size that it ends up with.
-        max_rotation: Degrees, of words as high as wide; longer ones less.
-        max_shear: Of the letters' height.
-        max_taper: Perspective: one end is by this share larger than the middle.
-        max_margin: Shares of the word's height: beside it, above and below it.
-        contrast: Luminance levels (0 to 255) between ink and ground, at least.
-    """
+    """Clean words in one line: small distortions, strong contrast, little blur."""
 
     name: str = "easy"
-    sizes: tuple[int, ...] = (24, 27, 30, 33, 36)
-    max_rotation: float = 4.0
-    max_shear: float = 0.25
-    max_taper: float = 0.25
-    max_margin: tuple[float, float] = (0.15, 0.15)
-    contrast: float = 70.0
+    sizes: tuple[int, ...] = (24, 27, 30, 33, 36)  # pixels per em, about the size in the image
+    max_rotation: float = 4.0  # degrees, of words as high as wide; longer ones less
+    max_shear: float = 0.25  # of the letters' height
+    max_taper: float = 0.25  # perspective: one end is by this share larger than the middle
+    max_margin: tuple[float, float] = (0.15, 0.15)  # of the height: beside, and above and below
+    contrast: float = 70.0  # least difference of ink and ground, in luminance levels (0 to 255)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What may happen to a word, and how often. A plain float is a probability.
+    """What may happen to a word, and how often. Defaults are those of the preset scene.
 
-    Attributes:
-        bold: Letters widened by a stroke.
-        spacing: Wider or narrower letter spacing; ``max_spacing`` is in em.
-        curve: A baseline bent to an arc of at most ``max_arc`` radians.
-        perspective: One end or edge larger than the middle by at most the share ``max_taper``.
-        shear: Slanted letters, by at most ``max_shear`` of their height.
-        max_rotation: Degrees, of words as high as wide; longer ones less.
-        margin: From the least to the greatest margin around the ink, in shares of the word's
-            height; a negative one cuts into the ink.
-        neighbours: Parts of other words at a border.
-        rules: Lines under or beside the word.
-        outline: Letters with a rim of another colour.
-        shadow: A shadow below the letters.
-        emboss: Letters lit from one side.
-        contrast: Luminance levels (0 to 255) between ink and ground, at least.
-        ground: Range of the ground's luminance.
-        ink: Range of the ink's luminance.
-        chroma: Spread of the colours around grey, in levels, of plain, tinted and bright pairs.
-        pattern: A ground with a gradient, a texture or an edge.
-        ink_pattern: The same in the ink.
-        light: Light that falls off over the image.
-        glare: A bright spot.
-        blur: Gaussian blur of at most ``max_blur`` pixels of an image 32 high.
-        motion: Motion blur.
-        low_resolution: Sampled down to a height of ``lines`` pixels of 32 and up again.
-        noise: Noise of a standard deviation of at most ``max_noise`` levels.
-        fax: Black and white by a threshold, with specks.
-        jpeg: JPEG compression of a quality in ``quality``.
+    Numbers are probabilities unless a comment says otherwise.
     """
 
-    name: str
-    bold: float
-    spacing: float
-    max_spacing: float
-    curve: float
-    max_arc: float
-    perspective: float
-    max_taper: float
-    shear: float
-    max_shear: float
-    max_rotation: float
-    margin: tuple[float, float]
-    neighbours: float
-    rules: float
-    outline: float
-    shadow: float
-    emboss: float
-    contrast: float
-    ground: tuple[float, float]
-    ink: tuple[float, float]
-    chroma: tuple[float, float, float]
-    pattern: float
-    ink_pattern: float
-    light: float
-    glare: float
-    blur: float
-    max_blur: float
-    motion: float
-    low_resolution: float
-    lines: tuple[float, float]
-    noise: float
-    max_noise: float
-    fax: float
-    jpeg: float
-    quality: tuple[int, int]
+    name: str = "scene"
+    bold: float = 0.4  # letters widened by a stroke
+    spacing: float = 0.35  # wider or narrower letter spacing
+    max_spacing: float = 0.3  # em
+    curve: float = 0.1  # a baseline bent to an arc
+    max_arc: float = 1.3  # radians
+    perspective: float = 0.5  # one end or edge larger than the middle
+    max_taper: float = 0.3  # by at most this share
+    shear: float = 0.4  # slanted letters
+    max_shear: float = 0.3  # of their height
+    max_rotation: float = 9.0  # degrees, of words as high as wide; longer ones less
+    # Least and greatest margin around the ink, of its height; a negative one cuts into the ink
+    margin: tuple[float, float] = (-0.02, 0.25)
+    neighbours: float = 0.25  # parts of other words at a border
+    rules: float = 0.04  # lines under or beside the word
+    outline: float = 0.1  # letters with a rim of another colour
+    shadow: float = 0.15  # a shadow below the letters
+    emboss: float = 0.08  # letters lit from one side
+    contrast: float = 40.0  # least difference of ink and ground, in luminance levels (0 to 255)
+    ground: tuple[float, float] = (5.0, 250.0)  # range of the ground's luminance
+    ink: tuple[float, float] = (5.0, 250.0)  # range of the ink's luminance
+    # Spread of the colours around grey, in levels, of plain, tinted and bright pairs
+    chroma: tuple[float, float, float] = (5.0, 22.0, 60.0)
+    pattern: float = 0.6  # a ground with a gradient, a texture or an edge
+    ink_pattern: float = 0.3  # the same in the ink
+    light: float = 0.3  # light that falls off over the image
+    glare: float = 0.06  # a bright spot
+    blur: float = 0.55  # Gaussian blur
+    max_blur: float = 1.3  # pixels of an image 32 high
+    motion: float = 0.08  # motion blur
+    low_resolution: float = 0.4  # sampled down and up again
+    lines: tuple[float, float] = (11.0, 26.0)  # range of its height, in pixels of 32
+    noise: float = 0.3
+    max_noise: float = 8.0  # levels, the standard deviation
+    fax: float = 0.0  # black and white by a threshold, with specks
+    jpeg: float = 0.35  # JPEG compression
+    quality: tuple[int, int] = (25, 80)  # range of its quality
 
 
-EASY = Easy()
-
-SCENE = Preset(
-    name="scene",
-    bold=0.4,
-    spacing=0.35,
-    max_spacing=0.3,
-    curve=0.1,
-    max_arc=1.3,
-    perspective=0.5,
-    max_taper=0.3,
-    shear=0.4,
-    max_shear=0.3,
-    max_rotation=9.0,
-    margin=(-0.02, 0.25),
-    neighbours=0.25,
-    rules=0.04,
-    outline=0.1,
-    shadow=0.15,
-    emboss=0.08,
-    contrast=40.0,
-    ground=(5.0, 250.0),
-    ink=(5.0, 250.0),
-    chroma=(5.0, 22.0, 60.0),
-    pattern=0.6,
-    ink_pattern=0.3,
-    light=0.3,
-    glare=0.06,
-    blur=0.55,
-    max_blur=1.3,
-    motion=0.08,
-    low_resolution=0.4,
-    lines=(11.0, 26.0),
-    noise=0.3,
-    max_noise=8.0,
-    fax=0.0,
-    jpeg=0.35,
-    quality=(25, 80),
-)
+EASY, SCENE = Easy(), Preset()
 
 # Scanned forms and receipts: dark on light, nearly level, worn by fax machines and compression
 DOCUMENT = Preset(

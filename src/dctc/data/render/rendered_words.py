@@ -1,4 +1,4 @@
-"""Rendered words one by one: a text source, a renderer and a protocol make samples."""
+"""Dataset of rendered words: a text source, a renderer and a protocol make samples on demand."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from dctc.data.render.colours import LUMINANCE
 from dctc.data.render.corpora import character_frequencies, is_chinese, word_counts
 from dctc.data.render.presets import Easy
 from dctc.data.render.renderer import WordRenderer, named
-from dctc.data.render.texts import EnglishTexts, Limits, TextSource
-from dctc.data.render.words import Split, WordSource
+from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, Split, TextSource
 from dctc.text.charset import Charset
 from dctc.text.protocol import Protocol, get_protocol
 
@@ -98,21 +97,19 @@ class RenderedWords(Dataset[Sample]):
                 f"charset {charset!r}: protocol {protocol!r} maps no character to one of its; "
                 f"choose a charset and a protocol that go together"
             )
-        part: Split = "train" if split == "train" else "heldout"
-        frames = renderer.width // STRIDE
         self.words: TextSource
         if language == "zh":
-            self.words = self._chinese(characters, part, max_length, frames, words, top_k)
+            self.words = self._chinese(characters, words, top_k)
             return
         counts = word_counts(words, language, top_k)
         if isinstance(renderer.preset, Easy):
             renderer.fonts_for(characters)  # so that no text fails in the middle of a run
-            self.words = WordSource(part, characters, max_length, frames, counts)
+            self.words = EasyTexts(characters, counts, self._limits(characters))
             return
         missing = "".join(c for c in characters if not renderer.covers(c))
         if missing:
             renderer.fonts_for(missing)  # raises, naming all of them
-        self.words = EnglishTexts(counts, self._limits(characters, part, max_length, frames))
+        self.words = EnglishTexts(counts, self._limits(characters))
 
     def __len__(self) -> int:
         return self.size
@@ -126,13 +123,18 @@ class RenderedWords(Dataset[Sample]):
         label, kept = label_extents(text, extents, self.protocol)
         return Sample(image, label, f"rendered/{self.seed}/{self.split}/{draw.number}", kept)
 
-    def _limits(self, characters: str, part: Split, max_length: int, frames: int) -> Limits:
-        labels = frozenset(map(self.protocol, characters))
-        return Limits(part, labels, self.protocol, self.renderer.covers, max_length, frames)
+    def _limits(self, characters: str) -> Limits:
+        part: Split = "train" if self.split == "train" else "heldout"
+        return Limits(
+            part,
+            frozenset(map(self.protocol, characters)),
+            self.protocol,
+            self.renderer.covers,
+            self.options["max_length"],
+            self.renderer.width // STRIDE,
+        )
 
-    def _chinese(
-        self, characters: str, part: Split, length: int, frames: int, words: str, top_k: int | None
-    ) -> ChineseLines:
+    def _chinese(self, characters: str, words: str, top_k: int | None) -> ChineseLines:
         if not any(map(is_chinese, characters)):
             raise ValueError(
                 f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
@@ -154,7 +156,7 @@ class RenderedWords(Dataset[Sample]):
             )
             self.left_out, missed = missing, set(missing)
             characters = "".join(c for c in characters if c not in missed)
-        limits = self._limits(characters, part, length, frames)
+        limits = self._limits(characters)
         return ChineseLines(characters, word_counts(words, "zh"), frequencies, limits)
 
 

@@ -1,11 +1,10 @@
-"""One word to one image: a font is chosen, the preset's painter does the rest."""
+"""Draw a word as an image: choose a font, and let the preset's painter draw with it."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from dctc.data.render.easy import EasyPainter
 from dctc.data.render.fonts import Font
 from dctc.data.render.presets import Easy, get_preset
 from dctc.data.render.scene import ScenePainter
+from dctc.data.render.texts import Chances
 
-# The fonts of each family, and the running sum of the families' weights
-_Families = tuple[list[list[Font]], list[float]]
+_Families = Chances[tuple[Font, ...]]
 
-_LISTED = 100  # characters or families in a message, ours: a dozen lines of a terminal
+_LISTED = 100  # most characters or families in a message, ours: a dozen lines of a terminal
 _CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts need capitals
 
 
@@ -28,7 +27,7 @@ def named(characters: str) -> str:
 
 
 def listed(things: Sequence[str]) -> str:
-    """Return names for a message, of very many only the first ones."""
+    """Return names for a message; of very many, only the first ones."""
     more = f" and {len(things) - _LISTED:,} more" if len(things) > _LISTED else ""
     return ", ".join(things[:_LISTED]) + more
 
@@ -37,12 +36,13 @@ class WordRenderer:
     """Draws words as images of one size.
 
     Args:
-        fonts: Fonts to choose from: each file as often as any other for ``easy``; for the other
-            presets each family by the root of its number of files, so that one of forty files does
-            not rule, and those whose capitals only begin words for no others.
+        fonts: Fonts to choose from. ``easy`` draws each file as often as any other; the other
+            presets draw each family in proportion to the root of its number of files, so that one
+            of forty files does not dominate, and use scripts (see :attr:`Font.capitals`) only for
+            words without two capitals in a row and without digits.
         height: Pixels of the image.
-        width: Pixels of the image. Words of any length are squashed or stretched to it, as crops
-            of scene text are on their way into a recogniser.
+        width: Pixels of the image. Words of any length are squashed or stretched to it, as
+            recognisers do with crops of scene text.
         preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
         distort: False draws black on white, upright, filling the image; for ``easy`` only.
 
@@ -80,7 +80,7 @@ class WordRenderer:
         return self._fonts_and_families(text, any_style=True)[0]
 
     def covers(self, text: str) -> bool:
-        """Say whether a font draws all characters of ``text``."""
+        """Return whether a font draws all characters of ``text``."""
         return self._fitting_bits(text) != 0
 
     def tried(self) -> str:
@@ -108,8 +108,8 @@ class WordRenderer:
         dice = random.Random(int(rng.integers(1 << 62)))
         if isinstance(self.painter, EasyPainter):
             return self.painter.paint(text, self.fonts_for(text), dice, rng)
-        groups, weights = self._fonts_and_families(text, not _CAPITALS.search(text))[1]
-        font = dice.choice(dice.choices(groups, cum_weights=weights)[0])
+        families = self._fonts_and_families(text, not _CAPITALS.search(text))[1]
+        font = dice.choice(families.draw(dice.random()))
         return self.painter.paint(text, font, dice, rng)
 
     def _fonts_and_families(self, text: str, any_style: bool) -> tuple[list[Font], _Families]:
@@ -123,8 +123,8 @@ class WordRenderer:
             families: dict[str, list[Font]] = {}
             for font in fonts:
                 families.setdefault(font.family, []).append(font)
-            weights = list(accumulate(len(family) ** 0.5 for family in families.values()))
-            self._fitting[fitting] = fonts, (list(families.values()), weights)
+            chances = Chances({tuple(files): len(files) ** 0.5 for files in families.values()})
+            self._fitting[fitting] = fonts, chances
         return self._fitting[fitting]
 
     def _fitting_bits(self, text: str) -> int:

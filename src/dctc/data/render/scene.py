@@ -1,4 +1,4 @@
-"""Words as photographs of signs or scans of pages show them."""
+"""Painter of the presets scene and document: words as on photographed signs or scanned pages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from dctc.data.render.colours import LUMINANCE, colour_apart, colour_pair, gradient, pattern
+from dctc.data.render.colours import (
+    LUMINANCE,
+    colour_apart,
+    colour_pair,
+    gradient,
+    is_legible,
+    pattern,
+)
 from dctc.data.render.degrade import degrade
 from dctc.data.render.fonts import Font
 from dctc.data.render.layout import Layout, lay_out_scene
-from dctc.data.render.legibility import is_legible
 from dctc.data.render.presets import Preset
 
 _TRIES = 12
@@ -19,13 +25,7 @@ _OPACITY = 0.7  # of ink where most of it is; regular letters 32 pixels high hav
 
 
 class ScenePainter:
-    """Paints words as a preset says.
-
-    Args:
-        preset: How often what happens.
-        height: Pixels of the image.
-        width: Pixels of the image.
-    """
+    """Paints words with the effects of a preset, as images of ``height`` x ``width`` pixels."""
 
     def __init__(self, preset: Preset, height: int, width: int) -> None:
         self.preset, self.height, self.width = preset, height, width
@@ -35,8 +35,7 @@ class ScenePainter:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the image ``(h, w, 3)`` uint8 of a text and its extents ``(s, 2)`` float32.
 
-        Where too much comes together, a thin font in faint ink under strong blur, the word is
-        drawn anew.
+        An illegible word, such as a thin font in faint ink under strong blur, is drawn anew.
         """
         for _ in range(_TRIES):
             layout = lay_out_scene(text, font, self.preset, self.height, self.width, dice)

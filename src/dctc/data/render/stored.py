@@ -1,16 +1,196 @@
-"""Rendered words read back from an LMDB, checked to be those that would be drawn."""
+"""Write rendered words to an LMDB with the recipe that they were made by, and read them back."""
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import io
 import json
+import os
+import platform
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL
+from PIL import Image, features
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+import dctc
 from dctc.data.records.claim import RECIPE, read_recipe, shortened, warn_of_versions
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.render.recipe import recipe
+from dctc.data.records.record import Progress, Record
+from dctc.data.records.sampler import Draw
+from dctc.data.records.writer import write_set
+from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.text import Charset
+from dctc.text.protocol import verbatim
+
+RENDERER_VERSION = 3  # raised by hand when the same seed would give other images
+CHINESE_VERSION = 2  # the same for Chinese lines, beside it; 2 draws symbols and punctuation
+CHUNK = 25  # words that a process draws before it hands them over
+
+
+def recipe(dataset: RenderedWords) -> dict[str, Any]:
+    """Return everything that determines a set of rendered words, ready for JSON.
+
+    Returns:
+        Versions, the split, its size and seed, charset and protocol, the preset's values, the
+        fonts, and a hash of the words; for Chinese lines also a hash of the characters' frequencies
+        and the characters that no font draws. Hashes are the first 16 digits of SHA-256.
+    """
+    renderer, counts = dataset.renderer, dataset.words.counts
+    made: dict[str, Any] = {
+        "renderer": RENDERER_VERSION,
+        "versions": {
+            "dctc": dctc.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "freetype": features.version("freetype2"),
+            "jpeg": features.version("jpg"),
+        },
+        "split": dataset.split,
+        "size": dataset.size,
+        "seed": dataset.seed,
+        "height": renderer.height,
+        "width": renderer.width,
+        **dataset.options,
+        "charset": {"characters": len(dataset.charset), "sha256": _hash(dataset.charset)},
+        "corpus": {"words": len(counts), "sha256": _hash(_listed(counts))},
+        "preset": asdict(renderer.preset),
+        "fonts": [
+            {
+                "file": Path(font.path).name,
+                "family": font.family,
+                "sha256": _hash(Path(font.path).read_bytes()),
+            }
+            for font in renderer.fonts
+        ],
+    }
+    if isinstance(dataset.words, ChineseLines):
+        known = dataset.words.frequencies
+        made["frequencies"] = {"characters": len(known), "sha256": _hash(_listed(known))}
+        made["left_out"] = dataset.left_out
+        made["chinese"] = CHINESE_VERSION
+        made["versions"].update(wordfreq=_version("wordfreq"), fonttools=_version("fonttools"))
+    return made
+
+
+def drawn_key(dataset: RenderedWords) -> str:
+    """Return a hash of what determines a set's images, whatever the versions of libraries.
+
+    The samples' keys are numbers, the same for other fonts, words or presets.
+    """
+    left_out = ("versions", "size", "words")  # words: their file's name; "corpus" hashes them
+    found = {k: v for k, v in recipe(dataset).items() if k not in left_out}
+    return _hash(json.dumps(found, sort_keys=True))
+
+
+def _listed(counts: dict[str, float]) -> str:
+    return "".join(f"{name}\t{count!r}\n" for name, count in counts.items())
+
+
+def _hash(content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # wordfreq is an extra
+        return None
+
+
+def render_set(
+    dataset: RenderedWords,
+    folder: Path,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda taken: None,
+) -> Progress:
+    """Write all words of a rendered set, or go on where an earlier call was interrupted.
+
+    Record i + 1 is the word that ``dataset`` draws under number i: the same pixels, stored as PNG,
+    the text as it was drawn, and the limits of its characters. Any number of workers writes the
+    same records.
+
+    Args:
+        dataset: The words.
+        folder: Folder of the LMDB.
+        workers: Processes that draw.
+        advance: Called now and then with the number of words written.
+
+    Raises:
+        ValueError: If the folder holds a set of another recipe.
+        OSError: If the disk is full, or a process that draws was killed.
+    """
+    chunks = _Chunks(dataset)
+
+    def records(taken: int) -> Iterator[Record]:
+        loader: DataLoader[Any] = DataLoader(
+            chunks,
+            batch_size=None,
+            sampler=range(taken, len(dataset), CHUNK),
+            num_workers=workers if workers > 1 else 0,
+            worker_init_fn=_end_with_parent,
+        )
+        for chunk in loader:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield from chunk
+
+    try:
+        return write_set(folder, recipe(dataset), records, advance=advance)
+    except RuntimeError as error:  # torch's, wherever the news of the worker's end arrives
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        raise OSError(
+            f"{folder}: a process that draws was killed, perhaps for want of memory; run the same "
+            f"command again, with fewer --workers: it goes on from the last committed word"
+        ) from error
+
+
+def _end_with_parent(worker: int) -> None:
+    """End a worker whose parent process was killed; torch's own workers may wait for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class _Chunks(Dataset[list[Record] | Exception]):
+    """Encoded records from a number on; in a worker, an exception of bad input in their place."""
+
+    def __init__(self, words: RenderedWords) -> None:
+        self.words = copy.copy(words)
+        self.words.protocol = verbatim  # labels are stored raw; what is drawn stays the same
+
+    def __getitem__(self, first: int) -> list[Record] | Exception:
+        try:
+            return [self._draw(i) for i in range(first, min(first + CHUNK, len(self.words)))]
+        except (ValueError, OSError) as error:
+            if get_worker_info() is None:
+                raise
+            error.add_note(traceback.format_exc())  # torch would put it into the message
+            return error
+
+    def _draw(self, number: int) -> Record:
+        sample = self.words[Draw(number, number)]
+        buffer = io.BytesIO()
+        Image.fromarray(sample.image.squeeze()).save(buffer, "PNG")
+        return Record(buffer.getvalue(), sample.label, sample.extents)
 
 
 def stored_recipe(folder: str | Path) -> dict[str, Any]:
@@ -24,22 +204,22 @@ def stored_recipe(folder: str | Path) -> dict[str, Any]:
     if not found:
         raise FileNotFoundError(
             f"{folder}: no rendered words here ({RECIPE} is missing); 'dctc data render' or "
-            f"dctc.data.render.prerender.render_set writes them"
+            f"dctc.data.render.stored.render_set writes them"
         )
     return found
 
 
 def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
-    """Open stored words in place of those that are drawn on demand.
+    """Open stored words in place of words drawn on demand.
 
     Args:
-        folder: Folder that :func:`dctc.data.render.prerender.render_set` wrote.
-        drawn: The same words, drawn on demand; of any number.
+        folder: Folder that :func:`render_set` wrote.
+        drawn: The same words, drawn on demand; their number may differ.
 
     Raises:
         FileNotFoundError: If there are no words.
         ValueError: If they were drawn with other options, fonts or words. Other versions of
-            libraries are warned of.
+            libraries give a warning.
     """
     found = stored_recipe(folder)
     wanted = dict(json.loads(json.dumps(recipe(drawn))))

@@ -1,28 +1,36 @@
-"""Texts as signs and forms carry them: words, prices, dates, codes, punctuation."""
+"""Texts to draw, for training or held out: words, numbers and random strings."""
 
 from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable, Sequence
+import zlib
+from bisect import bisect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from dctc.data.render.words import TEMPER, Split, is_held_out, no_word
+Split = Literal["train", "heldout"]
+Style = Callable[[str], str]
+T = TypeVar("T")
 
+HELD_OUT = 10  # one text in ten is held out
+TEMPER = 0.5  # p ~ count**TEMPER, so that "the" (5 % of running text) does not fill the set
 _TRIES = 10_000
 
-# Shares are ours, near those of the real training sets: of IIIT5K's, IC13's and IC15's labels 45 to
-# 55 % are capitals, 14 to 18 % small letters, and 6 to 12 % have a digit.
-WORDS, NUMBERS = 0.8, 0.13  # the rest is random strings, in which all characters come up
-STYLES: tuple[tuple[Callable[[str], str], float], ...] = (
-    (str.upper, 0.5),
-    (str.capitalize, 0.27),
-    (str.lower, 0.23),
-)
+# Of the preset easy (ours); the rest is numbers and random strings, half and half
+EASY_WORDS = 0.75
+EASY_STYLES: dict[Style, float] = {str.lower: 0.4, str.capitalize: 0.25, str.upper: 0.35}
+_EASY_RANDOM, _EASY_DIGITS, _EASY_TRIES = 8, 6, 1000  # the longest random string and number
+
+# Of the other presets; the rest is random strings, in which all characters come up. Ours, near the
+# real training sets: of IIIT5K's, IC13's and IC15's labels 45 to 55 % are capitals, 14 to 18 %
+# small letters, and 6 to 12 % have a digit.
+WORDS, NUMBERS = 0.8, 0.13
+STYLES: dict[Style, float] = {str.upper: 0.5, str.capitalize: 0.27, str.lower: 0.23}
 _DECORATED = 0.08  # of the words have punctuation
 _DECORATIONS = (
     "{}. {}. {}, {}, {}! {}? {}: {}; ({}) {}) '{}' \"{}\" {}'s {}... -{} #{} @{} {}&".split()
@@ -35,13 +43,22 @@ _NUMBERS = (  # 9 stands for any digit, the first one not for 0
 _LONGEST_RANDOM = 8
 
 
+def is_held_out(text: str) -> bool:
+    """Return whether a text, whatever its case, belongs to the held-out tenth."""
+    return zlib.crc32(text.lower().encode()) % HELD_OUT == 0
+
+
 class TextSource(Protocol):
     """Draws texts; ``counts`` are the words that it knows with their frequencies."""
 
     counts: dict[str, float]
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one text; all that is random comes from ``rng``."""
+        """Draw one text; all that is random comes from ``rng``.
+
+        Raises:
+            ValueError: If the characters leave no text for this split (a charset of two or three).
+        """
 
 
 @dataclass(frozen=True)
@@ -49,14 +66,16 @@ class Limits:
     """Which texts may be drawn.
 
     Attributes:
-        split: A text is either for training or held out, by a hash of its lower-case label, so
-            nothing that a held-out source draws has been trained on.
+        split: A text is either for training or held out, by a hash of its lower-case label, so no
+            text that a held-out source draws is trained on.
         characters: The characters of labels.
-        protocol: Makes the label of a text; punctuation that it leaves out may be drawn all the
-            same.
-        covers: Says whether a font draws a text.
-        max_length: Characters of a label at most.
+        protocol: Makes the label of a text. Punctuation that it drops may be drawn all the same.
+        covers: Returns whether a font draws a text.
+        max_length: Most characters of a label.
         max_frames: Frames for CTC: length plus adjacent repeats stays within it.
+
+    Raises:
+        ValueError: If a length is not positive.
     """
 
     split: Split
@@ -66,20 +85,32 @@ class Limits:
     max_length: int
     max_frames: int
 
+    def __post_init__(self) -> None:
+        if self.max_length < 1 or self.max_frames < 1:
+            raise ValueError(
+                f"texts: max_length={self.max_length} and {self.max_frames} frames; each has to be "
+                f"at least 1"
+            )
+
+    def admits(self, label: str) -> bool:
+        """Return whether a label has the right length and split."""
+        repeats = sum(a == b for a, b in pairwise(label))
+        return (
+            1 <= len(label) <= self.max_length
+            and len(label) + repeats <= self.max_frames
+            and is_held_out(label) == (self.split == "heldout")
+        )
+
     def fits(self, text: str) -> bool:
-        """Say whether a text may be drawn."""
+        """Return whether a text may be drawn."""
         if len(text) > 2 * self.max_length:
             return False
         label = self.protocol(text)
-        if not 1 <= len(label) <= self.max_length or not self.characters.issuperset(label):
-            return False
-        # Punctuation may go unlabelled, but not letters: a label without its umlauts is wrong.
-        if not all(c in string.punctuation or self.protocol(c) for c in text):
-            return False
-        repeats = sum(a == b for a, b in pairwise(label))
         return (
-            len(label) + repeats <= self.max_frames
-            and is_held_out(label) == (self.split == "heldout")
+            self.characters.issuperset(label)
+            # Punctuation may go unlabelled, but not letters: a label without its umlauts is wrong
+            and all(c in string.punctuation or self.protocol(c) for c in text)
+            and self.admits(label)
             and self.covers(text)
         )
 
@@ -100,22 +131,80 @@ class Limits:
             f"more characters, or raise max_length"
         )
 
+    def no_word(self, words: int) -> ValueError:
+        """Return the error of a corpus without a word that can be drawn."""
+        return ValueError(
+            f"words: none of the {words:,} words of the corpus fits {len(self.characters):,} "
+            f"characters, max_length={self.max_length}, {self.max_frames} frames and split "
+            f"{self.split!r}; give more words, the characters that they need, or raise max_length"
+        )
 
-class Chances:
-    """Chooses among things by their weights.
+
+class Chances(Generic[T]):
+    """Chooses among things by their weights, not all of which are 0."""
+
+    def __init__(self, weights: Mapping[T, float]) -> None:
+        self.things = list(weights)
+        self.cumulative: list[float] = np.cumsum(list(weights.values())).tolist()
+
+    def draw(self, number: float) -> T:
+        """Choose one by a random number in [0, 1)."""
+        at = bisect(self.cumulative, number * self.cumulative[-1], hi=len(self.things) - 1)
+        return self.things[at]
+
+
+class EasyTexts:
+    """Draws texts for the preset easy: mostly English words, the rest numbers and random strings.
 
     Args:
-        things: What to choose from.
-        weights: One for each, not all of them 0.
+        characters: The characters to draw with. Words that need others do not come up; without
+            letters all texts are random.
+        counts: Words with their frequencies; p ~ frequency ** TEMPER.
+        limits: Which texts may be drawn; their lower-case form is the label.
+
+    Raises:
+        ValueError: If there is no word that can be drawn, though the characters have letters.
     """
 
-    def __init__(self, things: Sequence[str], weights: Sequence[float]) -> None:
-        self.things = list(things)
-        self.cumulative: list[float] = np.cumsum(weights).tolist()
+    def __init__(self, characters: str, counts: dict[str, float], limits: Limits) -> None:
+        self.counts, self.limits, self.characters = counts, limits, sorted(set(characters))
+        self.digits = [c for c in string.digits if c in self.characters]
+        lower, upper = any(map(str.islower, characters)), any(map(str.isupper, characters))
+        usable: dict[Style, bool] = {
+            str.lower: lower,
+            str.upper: upper,
+            str.capitalize: lower and upper,
+        }
+        styles = {style: share for style, share in EASY_STYLES.items() if usable[style]}
+        drawable = frozenset(characters)
+        kept = {
+            word: count**TEMPER
+            for word, count in (counts if styles else {}).items()
+            if limits.admits(word.lower()) and all(drawable.issuperset(s(word)) for s in styles)
+        }
+        if styles and not kept:
+            raise limits.no_word(len(counts))
+        self.styles, self.words = Chances(styles), Chances(kept)
 
-    def draw(self, dice: random.Random) -> str:
-        """Choose one."""
-        return dice.choices(self.things, cum_weights=self.cumulative)[0]
+    def draw(self, rng: np.random.Generator) -> str:
+        """Draw one text, see :class:`TextSource`."""
+        kind = rng.random()
+        if self.words.things and kind < EASY_WORDS:
+            word = self.words.draw(rng.random())
+            return self.styles.draw(rng.random())(word)
+        number = self.digits and kind < (1 + EASY_WORDS) / 2
+        alphabet = self.digits if number else self.characters
+        longest = min(_EASY_DIGITS if number else _EASY_RANDOM, self.limits.max_length)
+        for _ in range(_EASY_TRIES):
+            length = rng.integers(1, longest + 1)
+            text = "".join(alphabet[i] for i in rng.integers(len(alphabet), size=length))
+            if self.limits.admits(text.lower()):
+                return text
+        raise ValueError(
+            f"texts: no text of 1 to {longest} of the characters {''.join(alphabet)[:20]!r} found "
+            f"for split {self.limits.split!r} in {_EASY_TRIES} tries; use more characters, or "
+            f"raise max_length"
+        )
 
 
 class EnglishTexts:
@@ -132,34 +221,26 @@ class EnglishTexts:
     def __init__(self, counts: dict[str, float], limits: Limits) -> None:
         if not counts:
             raise ValueError("texts: the corpus holds no word; choose another one")
-        self.counts, self.limits = counts, limits
-        self.words = Chances(list(counts), [count**TEMPER for count in counts.values()])
-        self.styles = [style for style, _ in STYLES]
-        self.style_weights = [share for _, share in STYLES]
-        self.alphabet = sorted(limits.characters)
-        fitting = (word for word in counts for style, _ in STYLES if limits.fits(style(word)))
-        if any(map(str.isalpha, self.alphabet)) and next(fitting, None) is None:
-            number_of = len(counts), len(self.alphabet)
-            raise ValueError(
-                no_word(*number_of, limits.max_length, limits.max_frames, limits.split)
-            )
+        self.counts, self.limits, self.alphabet = counts, limits, sorted(limits.characters)
+        self.words = Chances({word: count**TEMPER for word, count in counts.items()})
+        self.styles = Chances(STYLES)
+        if any(map(str.isalpha, self.alphabet)) and not any(
+            limits.fits(style(word)) for word in counts for style in STYLES
+        ):
+            raise limits.no_word(len(counts))
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one text.
-
-        Raises:
-            ValueError: If the characters leave no text for this split.
-        """
+        """Draw one text, see :class:`TextSource`."""
         return self.limits.first_fit(self._any, rng)
 
     def _any(self, dice: random.Random) -> str:
         kind = dice.random()
         if kind < WORDS:
-            (style,) = dice.choices(self.styles, self.style_weights)
-            text = style(self.words.draw(dice))
+            style = self.styles.draw(dice.random())
+            text = style(self.words.draw(dice.random()))
             if dice.random() < _DECORATED:
                 if dice.random() < 0.15:
-                    return text + dice.choice("-/&") + style(self.words.draw(dice))
+                    return text + dice.choice("-/&") + style(self.words.draw(dice.random()))
                 return dice.choice(_DECORATIONS).replace("{}", text)
             return text
         if kind < WORDS + NUMBERS:

@@ -49,7 +49,7 @@ def alphabet(parser: ArgumentParser, args: list[str]) -> None:
     )
     parser.add_argument("--protocol", default="chinese_fold", help="of the labels (%(default)s)")
     options = parser.parse_args(args)
-    from dctc.data.render.alphabet import write_alphabet, write_common_characters
+    from dctc.data.archives.alphabet import write_alphabet, write_common_characters
 
     if options.labels:
         charset = write_alphabet(options.out, options.labels, options.protocol)
@@ -109,12 +109,12 @@ def render(parser: ArgumentParser, args: list[str]) -> None:
     add_root(parser)
     add_workers(parser)
     options = parser.parse_args(args)
+    from dctc.data.archives.alphabet import write_common_characters
     from dctc.data.records.root import data_root
-    from dctc.data.render.alphabet import write_common_characters
     from dctc.data.render.chinese_lines import ChineseLines
-    from dctc.data.render.prerender import render_set
     from dctc.data.render.rendered_words import RenderedWords
     from dctc.data.render.renderer import WordRenderer
+    from dctc.data.render.stored import render_set
 
     usual = DEFAULTS[options.language]
     out: Path = options.out or data_root(options.root) / "train" / f"rendered_{options.language}"

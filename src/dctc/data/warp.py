@@ -1,4 +1,4 @@
-"""One geometric warp of a line of text: stretch, slant, slope, bend and perspective together."""
+"""Random warp of an image of text: stretch, slant, slope, bend and perspective together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-# At strength 1 (ours), all as shares of the height unless it says otherwise.
+# At strength 1 (ours), as shares of the height unless a comment says otherwise
 STRETCH = 0.3  # of a strip's width, both of its edges together
 DISTORT = 0.08  # of a strip's width, its upper and its lower edge each for itself
 SHEAR = 0.3  # pixels across per pixel down

@@ -1,6 +1,6 @@
 import pytest
 
-from dctc.data.render.alphabet import characters_lacking, read_labels, write_alphabet
+from dctc.data.archives.alphabet import characters_lacking, read_labels, write_alphabet
 from dctc.text import Charset, get_protocol
 
 
