@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dctc.data.render.alphabet import write_common_characters
+from dctc.data.archives.alphabet import write_common_characters
 from dctc.results.registry import Registry
 from dctc.training.run_key import run_key
 
