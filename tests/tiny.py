@@ -1,14 +1,14 @@
 """The smallest nets and data that training can run on; configurations name them as ``tiny.X``."""
 
 import io
+import multiprocessing
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import CompletedProcess, Popen, run
+from subprocess import CompletedProcess, run
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from dctc.data.records.batch import Batch, Corrupt, Sample, collate
 from dctc.losses import CTCLoss
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
+from dctc.training.run_folder import alone
 from dctc.training.schedule import WarmupCosine
 
 HEIGHT, WIDTH = 8, 64  # 16 frames
@@ -231,26 +232,24 @@ class SaysGpu(pl.Callback):
 
 
 @contextmanager
-def held_by_another(folder: Path, ready: Path) -> Iterator[None]:
-    """Let another process hold the lock of a run's folder; it makes the file ``ready``."""
-    program = f"""
-import pathlib, time
-from dctc.training.run_folder import alone
-with alone(pathlib.Path({str(folder)!r})):
-    pathlib.Path({str(ready)!r}).touch()
-    time.sleep(600)
-"""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    holder = Popen([sys.executable, "-c", program], env=environment)
+def held_by_another(folder: Path) -> Iterator[None]:
+    """Let another process hold the lock of a run's folder."""
+    fork = multiprocessing.get_context("fork")
+    held, done = fork.Event(), fork.Event()
+
+    def hold() -> None:
+        with alone(folder):
+            held.set()
+            done.wait()
+
+    holder = fork.Process(target=hold)
+    holder.start()
     try:
-        deadline = time.monotonic() + 120
-        while not ready.exists():
-            assert holder.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+        assert held.wait(60)
         yield
     finally:
-        holder.kill()
-        holder.wait()
+        done.set()
+        holder.join()
 
 
 def run_python(*options: str, timeout: float = 180, **environment: str) -> CompletedProcess[str]:

@@ -187,7 +187,7 @@ def test_a_folder_that_is_not_ours_is_set_aside_twice(options, runs):
 
 @pytest.mark.slow
 def test_a_second_process_at_the_same_run_is_refused(options, tmp_path, runs):
-    with held_by_another(runs / "one", tmp_path / "ready"):
+    with held_by_another(runs / "one"):
         with pytest.raises(OSError, match=r"one: another process is at this run"):
             execute(Run("one", options), "off")
         assert not (runs / "one").exists()

@@ -2,8 +2,7 @@ import csv
 
 import pytest
 
-from dctc.training.predict import PredictionWriter
-from dctc.training.results_writer import read_readings, write_readings
+from dctc.training.results_writer import PredictionWriter, read_readings, write_readings
 from dctc.training.scores import Outcome
 from tiny import FixedData, PixelNet, make_module, make_trainer, text_batch, with_corrupt
 

@@ -39,8 +39,7 @@ from dctc.training.logs import (
 )
 from dctc.training.machine import SyncBatchNorm, end_process_group, needs_cpu, share_cores
 from dctc.training.module import RecognizerModule
-from dctc.training.predict import PredictionWriter
-from dctc.training.results_writer import ResultsWriter
+from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
     CHECKPOINT_EVERY,
     FINAL,

@@ -1,4 +1,4 @@
-"""Predictions as tab-separated files: ``dctc predict RUN --images PATH``, and ``dctc predict``."""
+"""``dctc predict RUN --images PATH``: recognise any images with a trained run."""
 
 from __future__ import annotations
 
@@ -6,75 +6,25 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
 import torch
 from torch import nn
 
 from dctc.arguments import positive
 from dctc.data.loaders import eval_loader
-from dctc.data.records.batch import Batch, Corrupt
+from dctc.data.records.batch import Batch
 from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.files import replacing
 from dctc.precision import compute_in_float32
 from dctc.training.machine import share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
+from dctc.training.results_writer import HEAD, prediction_rows
 from dctc.training.run_folder import FINAL
-from dctc.training.scores import Outcome
-
-HEAD = ("key", "prediction", "confidence", "label")
-
-
-def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
-    """Return a row with the columns of HEAD for each prediction and each unreadable record."""
-    for outcome in outcomes:
-        yield [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}", outcome.label]
-    for record in corrupt:
-        yield [record.key, "", f"not read: {record.reason}", ""]
-
-
-class PredictionWriter(pl.Callback):
-    """Writes the predictions of ``dctc predict`` with the columns of HEAD.
-
-    On several processes each writes a file of its own, ``<name>.<rank>``.
-
-    Args:
-        file: The file; its folder is created.
-    """
-
-    def __init__(self, file: str | Path) -> None:
-        self.file = Path(file)
-
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the file and write its head."""
-        file = self.file
-        if trainer.world_size > 1:
-            file = file.with_name(f"{file.name}.{trainer.global_rank}")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = open(file, "w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._stream, delimiter="\t")
-        self._writer.writerow(HEAD)
-
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: list[Outcome],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write a batch, with its unreadable records."""
-        self._writer.writerows(prediction_rows(outputs, batch.corrupt))
-
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the file."""
-        self._stream.close()
 
 
 class Count(NamedTuple):

@@ -1,10 +1,11 @@
-"""Callback that writes test results to the registry, and predictions as TSV."""
+"""Callbacks that write results: test results to the registry, predictions as tab-separated text."""
 
 from __future__ import annotations
 
 import csv
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed
 
-from dctc.data.records.batch import Corrupt
+from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
@@ -20,6 +21,7 @@ from dctc.results.registry import EDIT_PARTS, Record, Registry, samples_key
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 
+HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
 
 
@@ -157,6 +159,53 @@ def read_readings(file: Path) -> list[Outcome]:
         rows = csv.reader(stream, delimiter="\t")
         next(rows)
         return [Outcome(key, label, text, float(p)) for key, label, text, p in rows]
+
+
+def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
+    """Return a row with the columns of HEAD for each prediction and each unreadable record."""
+    for outcome in outcomes:
+        yield [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}", outcome.label]
+    for record in corrupt:
+        yield [record.key, "", f"not read: {record.reason}", ""]
+
+
+class PredictionWriter(pl.Callback):
+    """Writes the predictions of ``dctc predict`` with the columns of HEAD.
+
+    On several processes each writes a file of its own, ``<name>.<rank>``.
+
+    Args:
+        file: The file; its folder is created.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        self.file = Path(file)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the file and write its head."""
+        file = self.file
+        if trainer.world_size > 1:
+            file = file.with_name(f"{file.name}.{trainer.global_rank}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = open(file, "w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._stream, delimiter="\t")
+        self._writer.writerow(HEAD)
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: list[Outcome],
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write a batch, with its unreadable records."""
+        self._writer.writerows(prediction_rows(outputs, batch.corrupt))
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the file."""
+        self._stream.close()
 
 
 def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
