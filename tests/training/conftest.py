@@ -1,6 +1,7 @@
 """Runs that are trained once for all tests of this folder."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,20 +43,30 @@ def two(trained, runs) -> Path:
     return runs / "two"
 
 
-@pytest.fixture
-def pixels(tmp_path, runs, write_lmdb) -> str:
-    """Option of a configuration of PixelNet, with CUTE80 as its test set.
+@pytest.fixture(scope="session")
+def write_pixels(write_lmdb) -> Callable[[Path], str]:
+    """``write_pixels(folder) -> option`` of a configuration of PixelNet with CUTE80 as test set.
 
-    It has 45 images: of three in a row the first two are read right, the third wrong, and the
-    images 11 and 31 cannot be decoded.
+    The set has 45 images below ``<folder>/data``: of three in a row the first two are read right,
+    the third wrong, and the images 11 and 31 cannot be decoded.
     """
-    words = [("cat", "Cat"), ("four", "four"), ("dig", "dog")] * 15
-    records = [(encode_text(read), label.encode()) for read, label in words]
-    write_lmdb(tmp_path / "data" / "train", records[:8])
-    records[10] = records[30] = (b"broken", b"broken")
-    write_lmdb(tmp_path / "data" / "CUTE80", records)
-    folders = {"train": ["train"], "val": {"a": ["train"], "b": ["train"]}}
-    settings = config("english", eval_batch_size=4, **folders)
-    settings["model"]["net"] = {"class_path": "tiny.PixelNet"}
-    settings["model"]["optimizer"]["init_args"]["lr"] = 0.0
-    return write_config(tmp_path / "pixels.yaml", settings)
+
+    def write(folder: Path) -> str:
+        words = [("cat", "Cat"), ("four", "four"), ("dig", "dog")] * 15
+        records = [(encode_text(read), label.encode()) for read, label in words]
+        write_lmdb(folder / "data" / "train", records[:8])
+        records[10] = records[30] = (b"broken", b"broken")
+        write_lmdb(folder / "data" / "CUTE80", records)
+        folders = {"train": ["train"], "val": {"a": ["train"], "b": ["train"]}}
+        settings = config("english", eval_batch_size=4, **folders)
+        settings["model"]["net"] = {"class_path": "tiny.PixelNet"}
+        settings["model"]["optimizer"]["init_args"]["lr"] = 0.0
+        return write_config(folder / "pixels.yaml", settings)
+
+    return write
+
+
+@pytest.fixture
+def pixels(tmp_path, runs, write_pixels) -> str:
+    """Option of that configuration, with data of the test's own."""
+    return write_pixels(tmp_path)
