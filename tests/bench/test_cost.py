@@ -108,10 +108,10 @@ def test_a_step_trains_every_weight_and_leaves_no_gradient(loaded, loss):
 
 def test_the_teacher_follows_in_a_step(loaded):
     module = arm(loaded, DistillationCTCLoss(teacher_decay=0.5))
-    for weight in module.teacher.net.parameters():
+    for weight in module.teacher.module.parameters():
         weight.zero_()
     train_step(module, noise(2, loaded, CPU))()
-    pairs = zip(module.teacher.net.parameters(), module.net.parameters(), strict=True)
+    pairs = zip(module.teacher.module.parameters(), module.net.parameters(), strict=True)
     for mean, weight in pairs:
         torch.testing.assert_close(mean, weight.detach() / 2)
 

@@ -5,8 +5,15 @@ import pytest
 import torch
 
 from dctc import DCTCLoss
-from dctc.ctc import ESTIMATORS, NO_CLASS, collapse, estimate_alignment, pack_labels
-from dctc.ctc.lattice import candidate_classes, forward_backward
+from dctc.ctc import (
+    ESTIMATORS,
+    NO_CLASS,
+    candidate_classes,
+    collapse,
+    estimate_alignment,
+    forward_backward,
+    pack_labels,
+)
 from oracle.cases import FEASIBLE, INFEASIBLE, Case
 from oracle.enumeration import (
     best_log_probability,
@@ -147,7 +154,7 @@ def test_an_unknown_estimator_is_named():
     emissions = log_probs.gather(2, candidate_classes(labels, 0).expand(2, -1, -1))
     lattice = forward_backward(emissions, labels)
     with pytest.raises(ValueError, match="estimator 'best': not one of likelihood, posterior"):
-        estimate_alignment("best", log_probs, emissions, lattice, labels, 0)
+        estimate_alignment("best", emissions, lattice, labels, 0)
 
 
 @pytest.mark.parametrize("blank", [0, 2])

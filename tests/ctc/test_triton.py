@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dctc import CTCLoss
-from dctc.ctc import fused, torch_kernels
+from dctc.ctc import kernels, torch_kernels
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -55,7 +55,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from dctc.ctc import triton_alignment, triton_lattice, triton_logits
+    from dctc.ctc import triton_kernels, triton_lattice
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     computed = "fp64" if logits == "fp64" else "fp32"
@@ -71,11 +71,11 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     pointers["feasible"] = "*i1"
     constants = {"scale": 0.3, "HAS_ALIGNMENT": True, "CLASSES": 1024, "COLUMNS": 32}
     constants |= {"LIKELIHOOD": True, "FLOOR": 1e-8, "TIE": 1e-9}
-    alone = (triton_lattice._merge_repeats, triton_alignment._best_candidate)  # see below
+    alone = (triton_lattice._merge_repeats, triton_lattice._best_candidate)  # see below
     ordered = (
-        triton_logits._normalise,
+        triton_kernels._normalise,
         triton_lattice._forward_backward,
-        triton_logits._gradient,
+        triton_kernels._gradient,
     )
     for kernel in (*alone, *ordered):
         names = [parameter.name for parameter in kernel.params]
@@ -104,16 +104,16 @@ def arguments():
 
 
 def test_an_unknown_path_is_named(monkeypatch):
-    monkeypatch.setattr(fused, "KERNELS", "cuda")
+    monkeypatch.setattr(kernels, "KERNELS", "cuda")
     with pytest.raises(ValueError, match="DCTC_KERNELS=cuda: not one of torch, triton, auto"):
         CTCLoss()(*arguments())
 
 
 def test_triton_may_be_absent(monkeypatch):
-    monkeypatch.setattr(fused, "find_spec", lambda name: None)
-    monkeypatch.setattr(fused, "KERNELS", "auto")
-    assert fused.choose_kernels(torch.zeros(1, 1, 2, device="meta")) is torch_kernels
-    monkeypatch.setattr(fused, "KERNELS", "triton")
+    monkeypatch.setattr(kernels, "find_spec", lambda name: None)
+    monkeypatch.setattr(kernels, "KERNELS", "auto")
+    assert kernels.choose_kernels(torch.zeros(1, 1, 2, device="meta")) is torch_kernels
+    monkeypatch.setattr(kernels, "KERNELS", "triton")
     with pytest.raises(RuntimeError, match="DCTC_KERNELS=triton: triton is not installed"):
         CTCLoss()(*arguments())
 
@@ -126,11 +126,11 @@ def test_a_gpu_without_a_working_compiler_is_told_once(monkeypatch):
         raise RuntimeError("Failed to find C compiler")
 
     monkeypatch.setattr(triton_kernels, "normalise", fail)
-    triton_kernels.work_on.cache_clear()
+    kernels.triton_works.cache_clear()
     with pytest.warns(UserWarning, match=r"Failed to find C compiler\); torch operations are used"):
-        assert not triton_kernels.work_on(torch.device("cpu"))
-    assert not triton_kernels.work_on(torch.device("cpu"))
-    triton_kernels.work_on.cache_clear()
+        assert not kernels.triton_works(torch.device("cpu"))
+    assert not kernels.triton_works(torch.device("cpu"))
+    kernels.triton_works.cache_clear()
 
 
 @needs_triton

@@ -18,12 +18,11 @@ from dctc.ctc import (
     ESTIMATORS,
     ctc_nll,
     ctc_terms,
-    fused,
+    kernels,
     pack_labels,
     triton_kernels,
-    triton_logits,
 )
-from losses.every_loss import SUBJECTS
+from losses.every_loss import NAMES, extras, make
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 LABELS = [[1, 2, 3], [2, 2, 1, 1], [4, 4, 3, 4], [1, 1, 1], [], [], [3], [3, 1, 3]]
@@ -51,7 +50,7 @@ class Outcome(NamedTuple):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """13 classes are two blocks of 8, the last one not full."""
-    monkeypatch.setattr(triton_logits, "CLASSES", 8)
+    monkeypatch.setattr(triton_kernels, "CLASSES", 8)
 
 
 def batch(dtype=torch.float64, blank=0, spread=2.0, c=13):
@@ -63,10 +62,10 @@ def batch(dtype=torch.float64, blank=0, spread=2.0, c=13):
     return Batch(logits.to(DEVICE, dtype), targets, FRAMES, [len(label) for label in LABELS])
 
 
-def outcome(kernels, data, blank=0, alpha=0.3, beta=0.7, **options):
+def outcome(path, data, blank=0, alpha=0.3, beta=0.7, **options):
     """Run one path; the gradient is that of ``beta nll + alpha distill``, another per sample."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fused, "KERNELS", kernels)
+        patch.setattr(kernels, "KERNELS", path)
         logits = data.logits.detach().requires_grad_()
         labels = pack_labels(logits, *data[1:], blank)
         terms = ctc_terms(logits, labels, blank, **options)
@@ -89,7 +88,7 @@ def assert_same(found, expected, gradient_atol=None):
 
 
 def compare(data, **options):
-    found, expected = (outcome(kernels, data, **options) for kernels in ("triton", "torch"))
+    found, expected = (outcome(path, data, **options) for path in ("triton", "torch"))
     assert_same(found, expected)
     return found
 
@@ -104,7 +103,7 @@ def test_the_kernels_are_used(monkeypatch):
             return original(*arguments, **options)
 
         monkeypatch.setattr(triton_kernels, name, spy)
-    monkeypatch.setattr(fused, "KERNELS", "triton")
+    monkeypatch.setattr(kernels, "KERNELS", "triton")
     data = batch()
     DCTCLoss()(data.logits.requires_grad_(), *data[1:]).backward()
     assert called == ["normalise", "forward_backward", "best_candidate", "gradient"]
@@ -135,7 +134,7 @@ def test_other_numbers_of_classes(c):
 
 
 def test_a_block_larger_than_the_classes(monkeypatch):
-    monkeypatch.setattr(triton_logits, "CLASSES", 1024)
+    monkeypatch.setattr(triton_kernels, "CLASSES", 1024)
     compare(batch())
 
 
@@ -146,9 +145,7 @@ def test_one_term_alone(alpha, beta):
 
 def test_weights_that_cancel():
     """P falls out of the gradient, but for what the sum of a posterior is rounded by."""
-    found, expected = (
-        outcome(kernels, batch(), alpha=-0.7, beta=0.7) for kernels in ("triton", "torch")
-    )
+    found, expected = (outcome(path, batch(), alpha=-0.7, beta=0.7) for path in ("triton", "torch"))
     torch.testing.assert_close(found.gradient, expected.gradient, rtol=0, atol=1e-12)
     assert expected.gradient.abs().max() > 0.1
 
@@ -161,8 +158,8 @@ def test_a_given_alignment():
 
 def test_ctc_without_distillation(monkeypatch):
     gradients = []
-    for kernels in ("triton", "torch"):
-        monkeypatch.setattr(fused, "KERNELS", kernels)
+    for path in ("triton", "torch"):
+        monkeypatch.setattr(kernels, "KERNELS", path)
         data = batch()
         logits = data.logits.requires_grad_()
         nll = ctc_nll(logits, pack_labels(logits, *data[1:], 0), 0)
@@ -171,18 +168,18 @@ def test_ctc_without_distillation(monkeypatch):
     torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-def test_every_regularised_loss(subject, monkeypatch):
+@pytest.mark.parametrize("name", NAMES)
+def test_every_loss(name, monkeypatch):
     rng = np.random.default_rng(3)
     logits = torch.from_numpy(rng.standard_normal((9, 4, 5))).to(DEVICE)
     # with frames to spare, so that a frame may belong to either of two equal characters
     targets = torch.tensor([[2, 2, 0], [1, 2, 1], [3, 3, 3], [1, 2, 3]])
     found = []
-    for kernels in ("triton", "torch"):
-        monkeypatch.setattr(fused, "KERNELS", kernels)
-        loss = subject.make(reduction="none").to(DEVICE)
+    for path in ("triton", "torch"):
+        monkeypatch.setattr(kernels, "KERNELS", path)
+        loss = make(name).to(DEVICE)
         logits = logits.detach().requires_grad_()
-        value = loss(logits, targets, [9] * 4, [2, 3, 3, 3], **subject.extras(logits.detach()))
+        value = loss(logits, targets, [9] * 4, [2, 3, 3, 3], **extras(loss, logits))
         (gradient,) = torch.autograd.grad(value.sum(), logits)
         found.append((value.detach(), gradient))
     torch.testing.assert_close(*found, rtol=1e-11, atol=1e-11)
@@ -309,7 +306,7 @@ def test_same_bits_from_run_to_run():
 
 
 def test_runs_in_inference_mode(monkeypatch):
-    monkeypatch.setattr(fused, "KERNELS", "triton")
+    monkeypatch.setattr(kernels, "KERNELS", "triton")
     data = batch()
     expected = CTCLoss(reduction="none")(*data)
     with torch.inference_mode():
@@ -317,7 +314,7 @@ def test_runs_in_inference_mode(monkeypatch):
 
 
 def test_a_second_derivative_is_refused(monkeypatch):
-    monkeypatch.setattr(fused, "KERNELS", "triton")
+    monkeypatch.setattr(kernels, "KERNELS", "triton")
     data = batch()
     logits = data.logits.requires_grad_()
     loss = DCTCLoss()(logits, *data[1:])

@@ -1,10 +1,12 @@
 """CTCLoss against the enumeration of all paths and against torch."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 
-from dctc import CTCLoss, DCTCLoss
+from dctc import CTCLoss, DCTCLoss, losses
 from oracle.cases import FEASIBLE, INFEASIBLE, Case
 from oracle.enumeration import finite_differences, log_softmax, nll, posterior
 from oracle.gradient import value_and_gradient
@@ -85,3 +87,9 @@ def test_terms_are_those_of_the_likelihood_estimate(samples):
     torch.testing.assert_close(found.nll, CTCLoss(reduction="none")(*samples))
     given = expected.alignment.clamp(max=0)
     assert torch.equal(CTCLoss().terms(*samples, alignment=given).alignment, given)
+
+
+def test_the_list_of_losses_holds_every_loss_of_the_package():
+    listed = {type(loss).__name__ for loss in losses.every_loss(5, 3).values()}
+    classes = {name for name in losses.__all__ if inspect.isclass(getattr(losses, name))}
+    assert listed == classes - {"RegularizedTerms"}

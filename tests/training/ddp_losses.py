@@ -12,43 +12,24 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from dctc.losses import (
-    ACELoss,
-    CenterCTCLoss,
-    ConfidencePenaltyCTCLoss,
-    ConsistencyCTCLoss,
-    CTCLoss,
-    DCTCLoss,
-    DistillationCTCLoss,
-    EnCTCLoss,
-    EnEsCTCLoss,
-    EsCTCLoss,
-    FocalCTCLoss,
-    LabelSmoothingCTCLoss,
-    PriorCTCLoss,
-)
+from dctc.losses import every_loss
 from dctc.training.machine import end_process_group
-from dctc.training.objective import needs
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
 
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 LABELS = ["ab", INFEASIBLE, "c", "dd", "efg", "h", INFEASIBLE, INFEASIBLE]  # of two shares
 STEPS = 3
-LOSSES = {
-    "ctc": CTCLoss,
-    "dctc": DCTCLoss,
-    "focal": FocalCTCLoss,
-    "enctc": EnCTCLoss,
-    "esctc": EsCTCLoss,
-    "enesctc": EnEsCTCLoss,
-    "label_smoothing": LabelSmoothingCTCLoss,
-    "confidence_penalty": ConfidencePenaltyCTCLoss,
-    "ace": ACELoss,
-    "crctc": ConsistencyCTCLoss,
-    "distillation": lambda: DistillationCTCLoss(0.5, teacher_decay=0.6),
-    "center": lambda: CenterCTCLoss(37, 16, 0.5),
-    "prior": lambda: PriorCTCLoss(37, prior_scale=0.5, momentum=0.5),
-}
+LOSSES = tuple(every_loss(37, 16))
+
+
+def make_loss(name):
+    """Return a loss whose statistics and teacher move far in a step."""
+    loss = every_loss(37, 16)[name]
+    if name in ("center", "prior", "distillation"):
+        for option in ("weight", "prior_scale", "momentum", "teacher_decay"):
+            if hasattr(loss, option):
+                setattr(loss, option, 0.6 if option == "teacher_decay" else 0.5)
+    return loss
 
 
 class FeatureNet(TinyNet):
@@ -83,7 +64,7 @@ def batches(name, rank=0, world=1):
             key=batch.key[own],
             width=batch.width[own],
         )
-        if "views" in needs(LOSSES[name]()):
+        if "second" in make_loss(name).needs:
             share = share._replace(second=share.image.roll(1, 2) * 0.9)
         found.append(share)
     return found
@@ -91,7 +72,7 @@ def batches(name, rank=0, world=1):
 
 def train(name, folder, given, start=None, **options):
     """Return all parameters and buffers after each step on the given batches."""
-    module = make_module(FeatureNet, loss=LOSSES[name](), schedule=lambda share: 1.0)
+    module = make_module(FeatureNet, loss=make_loss(name), schedule=lambda share: 1.0)
     if start is not None:
         module.load_state_dict(start)
     journal = Journal()

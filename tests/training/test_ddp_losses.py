@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dctc.training.objective import needs
 from tiny import run_python, same_weights
-from training.ddp_losses import LOSSES, STEPS, batches, train
+from training.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,8 +60,8 @@ def test_a_training_is_that_of_one_process(tmp_path, two, name):
     for found in two[name]:
         for step in range(STEPS):
             torch.testing.assert_close(found[step], alone[step], atol=1e-6, rtol=0)
-    if "teacher" in needs(LOSSES[name]()):
-        assert moved(part(alone[0], "teacher."), part(alone[-1], "teacher.")) > 1e-3
+    if "teacher" in make_loss(name).needs:
+        assert moved(part(alone[0], "teacher.module."), part(alone[-1], "teacher.module.")) > 1e-3
 
 
 @pytest.mark.parametrize("name", STATEFUL)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from dctc import losses
 from dctc.bench.cost import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
 from dctc.bench.measure import (
@@ -21,6 +20,7 @@ from dctc.bench.measure import (
     report,
     time_and_memory,
 )
+from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
 from dctc.results.tables import Table
 from dctc.text import CTCTokenizer
@@ -50,27 +50,6 @@ class Cost(NamedTuple):
     loss_time: float
 
 
-def make_losses(classes: int) -> dict[str, nn.Module]:
-    """Return every loss with its own defaults, by the name it has in the comparison of losses."""
-    return {
-        "ctc": losses.CTCLoss(),
-        "dctc": losses.DCTCLoss(),
-        "dctc_posterior": losses.DCTCLoss(estimator="posterior"),
-        "dctc_viterbi": losses.DCTCLoss(estimator="viterbi"),
-        "focal": losses.FocalCTCLoss(),
-        "enctc": losses.EnCTCLoss(),
-        "esctc": losses.EsCTCLoss(),
-        "enesctc": losses.EnEsCTCLoss(),
-        "label_smoothing": losses.LabelSmoothingCTCLoss(),
-        "confidence_penalty": losses.ConfidencePenaltyCTCLoss(),
-        "center": losses.CenterCTCLoss(classes, FEATURES),
-        "prior": losses.PriorCTCLoss(classes),
-        "distillation": losses.DistillationCTCLoss(),
-        "cr_ctc": losses.ConsistencyCTCLoss(),
-        "ace": losses.ACELoss(),
-    }
-
-
 def bench_losses(scale: str, threads: int) -> None:
     """Time the losses, interleaved; print the ratios to CTC and write what was measured.
 
@@ -90,7 +69,7 @@ def bench_losses(scale: str, threads: int) -> None:
         steps = time_and_memory(_training_steps(loaded, n, device), REPEATS[scale], device)
         rows = []
         for size in SIZES.get(scale, SIZES["smoke"]):
-            of_size = make_losses(size.classes)
+            of_size = every_loss(size.classes, FEATURES)
             alone = {name: _step(loss, size, device) for name, loss in of_size.items()}
             rows.append({**size._asdict(), **time_and_memory(alone, REPEATS[scale], device)})
         training = {"net": NET, "image": loaded.image, "batch": n, **steps}
@@ -100,9 +79,9 @@ def bench_losses(scale: str, threads: int) -> None:
 def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
     """Return a step of training a copy of the net with each loss, as RecognizerModule takes it."""
     steps = {}
-    for name, loss in make_losses(loaded.net.num_classes).items():
+    for name, loss in every_loss(loaded.net.num_classes, FEATURES).items():
         batch = noise(n, loaded, device)
-        if "views" in getattr(loss, "needs", ()):
+        if "second" in getattr(loss, "needs", ()):
             half = noise(n // 2, loaded, device)
             batch = half._replace(second=batch.image[n // 2 :])
         steps[name] = train_step(arm(loaded, loss).to(device), batch)
@@ -111,11 +90,11 @@ def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
 
 def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], None]:
     needs: frozenset[str] = getattr(loss, "needs", frozenset())
-    if "views" in needs:
+    if "second" in needs:
         size = Size(size.classes, size.frames, size.batch // 2)
     shape = (size.frames, size.batch)
     extras = {}
-    if "views" in needs:
+    if "second" in needs:
         extras["second"] = torch.randn(*shape, size.classes, device=device).requires_grad_()
     if "teacher" in needs:
         extras["teacher"] = torch.randn(*shape, size.classes, device=device)

@@ -12,9 +12,17 @@ from dctc.ctc.alignment import (
     estimate_alignment,
     viterbi_alignment,
 )
-from dctc.ctc.labels import Labels, frames_needed, pack_labels
-from dctc.ctc.lattice import Lattice, candidate_classes, forward_backward
+from dctc.ctc.kernels import label_emissions
+from dctc.ctc.labels import (
+    Labels,
+    candidate_classes,
+    frames_needed,
+    pack_labels,
+    valid_frames,
+)
+from dctc.ctc.lattice import Lattice, forward_backward
 from dctc.ctc.terms import CTCTerms, ctc_nll, ctc_terms
+from dctc.ctc.torch_kernels import compute_dtype
 
 __all__ = [
     "ESTIMATORS",
@@ -25,11 +33,14 @@ __all__ = [
     "Lattice",
     "candidate_classes",
     "collapse",
+    "compute_dtype",
     "ctc_nll",
     "ctc_terms",
     "estimate_alignment",
     "forward_backward",
     "frames_needed",
+    "label_emissions",
     "pack_labels",
+    "valid_frames",
     "viterbi_alignment",
 ]

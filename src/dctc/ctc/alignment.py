@@ -1,4 +1,4 @@
-"""The latent alignment z*: which class each frame most plausibly stands for, given the label."""
+"""Latent alignment z*: the class that each frame most plausibly stands for, given the label."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import Lattice, candidate_classes, samples_last, valid_frames
+from dctc.ctc.labels import Labels, candidate_classes, valid_frames
+from dctc.ctc.lattice import Lattice, samples_last
 
 BestCandidate = Callable[[Tensor, Tensor, Labels, int, bool], Tensor]
 Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
@@ -51,12 +51,12 @@ def best_candidate(
 
 
 def estimate_alignment(
-    estimator: Estimator,
-    logits: Tensor,
+    estimator: Estimator | None,
     emissions: Tensor,
     lattice: Lattice,
     labels: Labels,
     blank: int,
+    greedy: Tensor | None = None,
     best: BestCandidate = best_candidate,
 ) -> Tensor:
     """Estimate the alignment z* of each sample with its label.
@@ -69,22 +69,22 @@ def estimate_alignment(
 
     Args:
         estimator: One of the four.
-        logits: ``(t, n, c)`` logits or log probabilities.
         emissions: ``(t, n, s + 1)`` float64, log probabilities of the candidate classes.
         lattice: Their forward-backward.
         labels: The labels.
         blank: Class of the blank.
-        best: What takes the place of :func:`best_candidate`, such as a kernel.
+        greedy: ``(t, n)`` argmax of the logits, for ``greedy`` alone.
+        best: Kernel in place of :func:`best_candidate`.
 
     Returns:
         ``(t, n)`` int64 classes; :data:`NO_CLASS` on padded frames and infeasible samples.
 
     Raises:
-        ValueError: If the estimator is unknown.
+        ValueError: If the estimator is unknown or None.
     """
     with torch.no_grad():
-        if estimator == "greedy":
-            alignment = logits.argmax(2)
+        if estimator == "greedy" and greedy is not None:
+            alignment = greedy
         elif estimator == "viterbi":
             alignment = viterbi_alignment(emissions, labels, blank)
         elif estimator in ("posterior", "likelihood"):

@@ -1,4 +1,4 @@
-"""The labels of a batch: checked, padded, and told apart by whether they fit their frames."""
+"""Labels of a batch: argument checks, padding, feasibility, candidate classes, valid frames."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Lengths = Tensor | Sequence[int]
 
 
 class Labels(NamedTuple):
-    """The labels of a batch on the device of its logits.
+    """Labels of a batch, on the device of its logits.
 
     Attributes:
         classes: ``(n, s)`` int64, padded with the blank; s is at least 1.
@@ -49,7 +50,7 @@ def frames_needed(classes: Tensor, lengths: Tensor) -> Tensor:
 def pack_labels(
     logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: int
 ) -> Labels:
-    """Check the arguments of a CTC loss and bring them into one form.
+    """Check the arguments of a CTC loss and pad its targets.
 
     Args:
         logits: ``(t, n, c)`` floating point.
@@ -83,7 +84,7 @@ def pack_labels(
 
 
 def moved(labels: Labels, device: torch.device) -> Labels:
-    """Return labels of the CPU on another device, moved there all at once."""
+    """Return labels of the CPU on another device, moved there in one copy."""
     sizes = [part.numel() for part in labels]
     numbers = torch.cat([part.flatten().long() for part in labels])
     classes, lengths, frames, feasible = numbers.to(device, non_blocking=True).split(sizes)
@@ -128,3 +129,23 @@ def _check_range(classes: Tensor, lengths: Tensor, blank: int, c: int) -> None:
         value = int(classes[i, j])
         what = "the blank" if value == blank else f"outside 0..{c - 1}"
         raise ValueError(f"targets: sample {i}, position {j} is class {value}, {what}")
+
+
+def candidate_classes(labels: Labels, blank: int) -> Tensor:
+    """Return the classes that a label can use, ``(n, s + 1)``: the blank, then its characters.
+
+    These are the columns of every tensor of shape ``(t, n, s + 1)``; columns of padding are the
+    blank's.
+    """
+    return F.pad(labels.classes, (1, 0), value=blank)
+
+
+def first_column(classes: Tensor) -> Tensor:
+    """Return where each of the classes ``(n, k)`` of a sample stands for the first time."""
+    return (classes[:, :, None] == classes[:, None, :]).int().argmax(2)
+
+
+def valid_frames(labels: Labels, t: int) -> Tensor:
+    """Return which frames take part, ``(t, n)`` bool: before the input length, label feasible."""
+    frame = torch.arange(t, device=labels.frames.device)[:, None]
+    return (frame < labels.frames) & labels.feasible

@@ -1,10 +1,15 @@
 """Forward-backward over the CTC lattice, restricted to the classes that a label can use.
 
 Only the blank and the characters of a sample's label take part in its lattice. Their log
-probabilities, the *emissions*, are gathered into a compact ``(t, n, s + 1)`` float64 tensor: column
-0 is the blank, column j the j-th character of the label. (torch's float32 gradient over all classes
-is off by up to 3e-4.) The posterior of a character that repeats in a label stands in the column of
-its first occurrence.
+probabilities, the *emissions*, are gathered into a compact ``(t, n, s + 1)`` float64 tensor whose
+columns are :func:`~dctc.ctc.candidate_classes`. (torch's float32 gradient over all classes is off
+by up to 3e-4.) The posterior of a character that repeats in a label stands in the column of its
+first occurrence.
+
+The recursion over what precedes a frame and the one over what follows it run side by side: the
+latter is the former on a reversed lattice (alpha and beta of Graves et al., ICML 2006, eq. 6 and
+10). States are the blanks (even) and characters (odd) of the extended label; they come before the
+samples in memory, so that a step from state to state is one run through it.
 """
 
 from __future__ import annotations
@@ -12,39 +17,60 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dctc.ctc.labels import Labels
-from dctc.ctc.recursion import IMPOSSIBLE, in_logarithms, scaled
+from dctc.ctc.labels import Labels, first_column, valid_frames
 
 SAMPLES = 128  # taken at a time on a CPU, to keep the working memory below that of the logits
+NEVER = -1e30  # log probability of the impossible; finite, so that differences of two are 0
+IMPOSSIBLE = NEVER / 2  # a log probability below it counts as that of the impossible
+LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
+SCALE_EVERY = 4  # frames; rarer is quicker, and no path is lost by it that would not be otherwise
+REVERSED = 8  # frames reversed at a time, since that takes a copy
+LEAST = 1e-250  # mass of a frame beside which what was lost is nothing
 
 
 class Lattice(NamedTuple):
-    """What forward-backward knows of a batch.
+    """Likelihood and posterior of a batch.
 
     Attributes:
         nll: ``(n,)`` float64, -log p(label | logits) in nats, not divided by the label's length;
             0 for infeasible samples and where it is infinite. Differentiable with respect to the
             emissions.
-        posterior: ``(t, n, s + 1)`` float64, posterior occupancy gamma of each compact class; 0 on
-            padded frames, on infeasible samples, where the nll is infinite and, to rounding, in the
-            columns of repeats. No gradient.
+        posterior: ``(t, n, s + 1)`` float64, posterior occupancy gamma of each candidate class; 0
+            on padded frames, on infeasible samples, where the nll is infinite and, to rounding, in
+            the columns of repeats. No gradient.
     """
 
     nll: Tensor
     posterior: Tensor
 
 
-def candidate_classes(labels: Labels, blank: int) -> Tensor:
-    """Return the class of each compact column, ``(n, s + 1)``; padding columns are the blank's."""
-    return F.pad(labels.classes, (1, 0), value=blank)
+class Occupancy(NamedTuple):
+    """Result of a recursion.
+
+    Attributes:
+        total: ``(n,)`` float64, log p(label).
+        states: ``(t, 2s + 1, n)`` float64, p(path goes through a state at a frame | label), up to a
+            factor for each frame and sample that makes it sum to 1 over the states.
+        sure: ``(n,)`` bool, whether both are right.
+    """
+
+    total: Tensor
+    states: Tensor
+    sure: Tensor
 
 
-def first_column(classes: Tensor) -> Tensor:
-    """Return where each of some classes ``(n, k)`` first stands among those of its sample."""
-    return (classes[:, :, None] == classes[:, None, :]).int().argmax(2)
+def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
+    """Run forward-backward (Graves et al., ICML 2006) over the lattice of each label.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes; they need
+            not sum to 1.
+        labels: The labels.
+    """
+    nll, posterior = _ForwardBackward.apply(emissions, labels)
+    return Lattice(nll, posterior)
 
 
 def samples_last(emissions: Tensor) -> Tensor:
@@ -55,34 +81,13 @@ def samples_last(emissions: Tensor) -> Tensor:
     return emissions.transpose(1, 2).contiguous().transpose(1, 2)
 
 
-def valid_frames(labels: Labels, t: int) -> Tensor:
-    """Return which frames take part, ``(t, n)`` bool: before the input length, label feasible."""
-    frame = torch.arange(t, device=labels.frames.device)[:, None]
-    return (frame < labels.frames) & labels.feasible
-
-
 def readable(lattice: Lattice, labels: Labels) -> Tensor:
     """Return which labels some path spells, ``(n,)`` bool: feasible, and possible for the logits.
 
     Logits of -inf can make every path of a label impossible. A sample with NaN is readable.
-
-    Args:
-        lattice: Nll and posterior.
-        labels: The labels.
     """
     some_path = (lattice.posterior[0] != 0).any(1) | (lattice.nll != 0)
     return labels.feasible & (some_path | (labels.frames == 0))
-
-
-def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
-    """Run forward-backward (Graves et al., ICML 2006) over the lattice of each label.
-
-    Args:
-        emissions: ``(t, n, s + 1)`` float64 log probabilities of :func:`candidate_classes`.
-        labels: The labels.
-    """
-    nll, posterior = _ForwardBackward.apply(emissions, labels)
-    return Lattice(nll, posterior)
 
 
 class _ForwardBackward(torch.autograd.Function):
@@ -102,7 +107,7 @@ class _ForwardBackward(torch.autograd.Function):
 
 
 def refuse_second_derivative(gradient: Tensor, source: Tensor) -> Tensor:
-    """Return ``gradient`` such that differentiating it by its ``source`` is a clear error.
+    """Return ``gradient``; to differentiate it by its ``source`` raises a RuntimeError.
 
     torch's once_differentiable would, under most circumstances, take the gradient as constant.
     """
@@ -110,10 +115,8 @@ def refuse_second_derivative(gradient: Tensor, source: Tensor) -> Tensor:
 
 
 class _NoSecondDerivative(torch.autograd.Function):
-    """Refuses to be differentiated; once_differentiable would hold the posterior constant."""
-
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, emissions: Tensor) -> Tensor:
+    def forward(ctx: Any, gradient: Tensor, source: Tensor) -> Tensor:
         return gradient.view_as(gradient)
 
     @staticmethod
@@ -155,3 +158,126 @@ def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
     posterior.masked_fill_(~takes_part[:, None], 0.0).nan_to_num_(0.0).clamp_(max=1.0)
     return -total.masked_fill(nothing, 0.0), posterior
+
+
+def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
+    """Run the recursion on probabilities, scaled at each frame (Rabiner, 1989, section V.A).
+
+    No exponential or logarithm is taken on the way, which makes it several times as fast as
+    :func:`in_logarithms`. What falls below 1e-308 on the way is lost. At the frame where that
+    happens, all that passes through it is less than about 1e-300 in the same scale in which all
+    that is left adds up to the mass of that frame; so nothing that counts was lost where the mass
+    exceeds :data:`LEAST` at every frame, and where it does not, the sample is unsure.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.
+        labels: The labels.
+    """
+    t, n, _ = emissions.shape
+    log_probs = emissions.transpose(1, 2).contiguous()  # (t, s + 1, n)
+    peak = log_probs.amax(1)  # (t, n)
+    jump = _jump(labels.classes).to(emissions.dtype)  # (2s + 1, 2n)
+    path = _rows(torch.sub(log_probs, peak[:, None]).exp_(), labels, never=0.0, start=1.0)
+    norms = emissions.new_ones((t + 1, 2 * n))
+    ragged = bool((labels.frames < t).any())
+    before = torch.empty_like(jump)
+    rows = _shifted_rows(path)
+    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+        torch.add(stay, step, out=before).addcmul_(two_before, jump)
+        now = rows[i + 1][0].mul_(before)
+        if ragged:  # what follows begins at each sample's own last frame
+            begun = t - 1 - i < labels.frames
+            now[:, n:] = torch.where(begun, now[:, n:], stay[:, n:])
+        if i % SCALE_EVERY == 0:
+            now.div_(torch.amax(now, 0, out=norms[i + 1]))
+    states = path[:-1, 2:, :n] + path[:-1, 1:-1, :n]
+    states.addcmul_(path[:-1, :-2, :n], jump[:, :n])
+    for i in range(0, t, REVERSED):
+        after = path[max(t - i - REVERSED, 0) + 1 : t - i + 1, 2:, n:]
+        states[i : i + REVERSED].mul_(after.flip(0, 1))
+    mass = states.sum(1)  # (t, n)
+    states.div_(mass[:, None])
+    valid = torch.arange(t, device=emissions.device)[:, None] < labels.frames
+    sure = (mass.masked_fill_(~valid, 1.0) > LEAST).all(0)
+    total = mass[0].log() + norms[:, n:].log_().sum(0) + peak.masked_fill(~valid, 0.0).sum(0)
+    return Occupancy(total, states, sure)
+
+
+def in_logarithms(emissions: Tensor, labels: Labels) -> Occupancy:
+    """Run the recursion on logarithms, which loses no path; arguments as of :func:`scaled`."""
+    t, n, columns = emissions.shape
+    log_probs = emissions.clamp(min=NEVER).transpose(1, 2)  # (t, s + 1, n)
+    jump = torch.where(_jump(labels.classes), 0.0, NEVER).to(emissions.dtype)
+    path = _rows(log_probs, labels, never=NEVER, start=0.0)
+    ragged = bool((labels.frames < t).any())
+    ways = emissions.new_empty((3, 2 * columns - 1, 2 * n))  # to stay, to step, to jump
+    stayed, stepped, jumped = ways
+    best = torch.empty_like(jump)
+    rows = _shifted_rows(path)
+    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+        torch.add(two_before, jump, out=jumped)
+        torch.maximum(torch.maximum(stay, step, out=best), jumped, out=best)
+        torch.sub(stay, best, out=stayed)
+        torch.sub(step, best, out=stepped)
+        jumped.sub_(best)
+        ways.clamp_(min=LOWEST).exp_()
+        stayed.add_(stepped).add_(jumped).log_().add_(best)
+        now = rows[i + 1][0].add_(stayed)
+        if ragged:
+            begun = t - 1 - i < labels.frames
+            now[:, n:] = torch.where(begun, now[:, n:], stay[:, n:])
+    states = path[1:, 2:, :n].add_(path[1:, 2:, n:].flip(0, 1))
+    states[:, 0::2] -= log_probs[:, :1]  # which both sides counted
+    states[:, 1::2] -= log_probs[:, 1:]
+    total = states[0].logsumexp(0)
+    states = states.sub_(total).clamp_(min=LOWEST).exp_()
+    return Occupancy(total, states, torch.ones_like(labels.feasible))
+
+
+def _rows(emitted: Tensor, labels: Labels, never: float, start: float) -> Tensor:
+    """Return the recursion's working memory.
+
+    Row 0 holds where paths start, before the first frame: as if in the first blank; reversed: in
+    the last one. Row i + 1 holds what the states emit at step i until the recursion comes by.
+
+    Args:
+        emitted: ``(t, s + 1, n)`` by blank and characters.
+        labels: The labels.
+        never: Stands for probability 0.
+        start: Stands for probability 1.
+
+    Returns:
+        ``(t + 1, 2 + 2s + 1, 2n)``: two states that are never reached, so that a step can be taken
+        from two states before the first; the lattices, then the reversed lattices.
+    """
+    t, columns, n = emitted.shape
+    backward = emitted.flip(0, 1)
+    path = emitted.new_empty((t + 1, 2 * columns + 1, 2 * n))
+    path[0] = never
+    path[:, :2] = never
+    path[1:, 2::2, :n] = emitted[:, :1]
+    path[1:, 3::2, :n] = emitted[:, 1:]
+    path[1:, 2::2, n:] = backward[:, -1:]
+    path[1:, 3::2, n:] = backward[:, :-1]
+    path[0, 2, :n] = start
+    sample = torch.arange(n, device=emitted.device)
+    path[0, 2 * columns - 2 * labels.lengths, n + sample] = start
+    return path
+
+
+def _shifted_rows(path: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return each row as it is, by one and by two states before."""
+    states = path.shape[1] - 2
+    return list(zip(*(path[:, k : k + states].unbind(0) for k in (2, 1, 0)), strict=True))
+
+
+def _jump(classes: Tensor) -> Tensor:
+    """Return the states that the state two before may jump to, ``(2s + 1, 2n)`` bool.
+
+    A character may follow another one directly unless they are equal.
+    """
+    n, s = classes.shape
+    jump = torch.zeros((2 * s + 1, 2 * n), dtype=torch.bool, device=classes.device)
+    jump[3::2, :n] = (classes[:, 1:] != classes[:, :-1]).T
+    jump[2:, n:] = jump[2:, :n].flip(0)
+    return jump

@@ -1,4 +1,4 @@
-"""Sum and entropy over the paths of a label: over all of them, or over evenly spaced ones.
+"""Summed probability and entropy of the paths of a label: of all, or of evenly spaced ones.
 
 A path is cut into segments: the blanks before a character together with its run, and at the end
 the blanks that are left. The lattice has two states for each segment, in its blanks and in its run.
@@ -6,8 +6,10 @@ Where the length of segments is limited, each state is further told apart by how
 segment are over; otherwise it loops, and the lattice is that of CTC.
 
 For the entropy each sum of paths carries their mean score as well (the expectation semiring), so
-that one recursion in each direction gives the sum, the entropy and the gradients of both. With S
-the score of a path, the sum of its emissions, and q = exp(S) / Z its posterior:
+that one recursion in each direction gives the sum, the entropy and the gradients of both (Eisner,
+"Parameter Estimation for Probabilistic Finite-State Transducers", ACL 2002; the mean in place of
+his weighted sum keeps everything in range). With S the score of a path, the sum of its emissions,
+and q = exp(S) / Z its posterior:
 
     H = -sum q log q = log Z - E[S]
     d log Z / d e = gamma            dH / d e = -gamma (E[S | through here] - E[S])
@@ -17,16 +19,15 @@ Liu, Jin and Zhang, NeurIPS 2018, give the recursion for the value; the gradient
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import Lattice, readable, refuse_second_derivative, valid_frames
-from dctc.ctc.recursion import IMPOSSIBLE, NEVER
-from dctc.ctc.semiring import Sum
+from dctc.ctc.labels import Labels, valid_frames
+from dctc.ctc.lattice import IMPOSSIBLE, NEVER, Lattice, readable, refuse_second_derivative
 
 SAMPLES = 256  # taken at a time
 # The limit on segments is short where labels are long, so samples of similar label length have the
@@ -35,7 +36,7 @@ SAMPLES_LIMITED = 32
 
 
 class PathSums(NamedTuple):
-    """What the sums know of each sample, ``(n,)``; float64, differentiable by the emissions.
+    """Sums over the paths of each sample, ``(n,)`` float64, differentiable by the emissions.
 
     Attributes:
         nll: -log of the summed exp scores, nats; 0 where no path exists or all are impossible.
@@ -96,6 +97,54 @@ class _PathSums(torch.autograd.Function):
         if by_entropy is not None:
             gradient = gradient + by_entropy * grad_entropy[:, None]
         return refuse_second_derivative(gradient, emissions), None, None, None
+
+
+class Sum(NamedTuple):
+    """Sums over partial paths, an element of the expectation semiring.
+
+    Attributes:
+        log: Log of the summed exp scores.
+        mean: Mean score, each path weighted by its share in the sum; None if nobody needs it.
+    """
+
+    log: Tensor
+    mean: Tensor | None
+
+    def through(self, emission: Tensor) -> Sum:
+        """Add the score of a frame to all paths."""
+        return Sum(self.log + emission, None if self.mean is None else self.mean + emission)
+
+    def only(self, allowed: Tensor) -> Sum:
+        """Keep the paths that are allowed."""
+        return Sum(self.log.masked_fill(~allowed, NEVER), self.mean)
+
+    def where(self, here: Tensor, other: Sum) -> Sum:
+        """Take these sums here and the others elsewhere."""
+        log = torch.where(here, self.log, other.log)
+        if self.mean is None or other.mean is None:
+            return Sum(log, None)
+        return Sum(log, torch.where(here, self.mean, other.mean))
+
+    def plus(self, other: Sum) -> Sum:
+        """Add the paths of another sum."""
+        log = torch.logaddexp(self.log, other.log)
+        if self.mean is None or other.mean is None:
+            return Sum(log, None)
+        weight = (self.log - log).exp()
+        return Sum(log, weight * self.mean + (1.0 - weight) * other.mean)
+
+    def over(self, dim: int) -> Sum:
+        """Add up along a dimension."""
+        if self.log.shape[dim] == 1:
+            return self.map(lambda x, _: x.squeeze(dim))
+        log = self.log.logsumexp(dim)
+        mean = None if self.mean is None else (self.log.softmax(dim) * self.mean).sum(dim)
+        return Sum(log, mean)
+
+    def map(self, function: Callable[[Tensor, float], Tensor]) -> Sum:
+        """Apply ``function(tensor, what no path is)`` to both parts."""
+        mean = None if self.mean is None else function(self.mean, 0.0)
+        return Sum(function(self.log, NEVER), mean)
 
 
 class _Segments:

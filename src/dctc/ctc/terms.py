@@ -1,20 +1,34 @@
-"""The two terms of DCTC, per sample: the CTC loss and the frame-wise self-distillation."""
+"""CTC and self-distillation, the two terms of DCTC, and their gradient from one forward-backward.
+
+The logits are passed over twice: once for the normaliser of each frame, once to write the gradient,
+which is the one tensor of their size that is made. Or there are never all logits: with 8,000 to
+20,000 classes they and their gradient are what fills the memory. Then the last linear layer is part
+of the computation. Its logits are made for some frames at a time, reduced to each frame's
+normaliser and the logits of the label's classes, and made once more when their gradient is spread
+over features and weights.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from dctc.ctc.alignment import NO_CLASS, Estimator
-from dctc.ctc.fused import FusedTerms, Options
-from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import valid_frames
+from dctc.ctc.alignment import NO_CLASS, Estimator, estimate_alignment
+from dctc.ctc.distil import FrameWeights, Options, distil
+from dctc.ctc.kernels import choose_kernels
+from dctc.ctc.labels import Labels, candidate_classes, valid_frames
+from dctc.ctc.lattice import readable, refuse_second_derivative, samples_last
+from dctc.ctc.torch_kernels import Normaliser, compute_dtype
+
+CHUNK = 2**23  # logits of the linear layer held at a time: 32 MiB of float32
 
 
 class CTCTerms(NamedTuple):
-    """The terms of a loss for each sample.
+    """Both terms of DCTC for each sample.
 
     Attributes:
         nll: ``(n,)``, -log p(label | logits), nats, not divided by the label's length.
@@ -46,13 +60,11 @@ def ctc_terms(
     Args:
         logits: ``(t, n, c)`` logits or log probabilities.
         labels: The labels.
-        blank: Class of the blank.
-        estimator: How z* is estimated; None leaves the cross-entropy out, unless there is an
-            alignment.
-        alignment: ``(t, n)`` classes to distil towards in place of the estimate; -1 leaves a frame
-            out.
-        margin: Additive margin m on the logit of z*, in the cross-entropy only.
-        scale: Factor s on the logits.
+        blank: See :class:`Options`, as the other arguments.
+        estimator: How z* is estimated.
+        alignment: ``(t, n)`` classes in place of the estimate.
+        margin: m.
+        scale: s.
 
     Raises:
         ValueError: If the alignment has another shape or holds a class that does not exist.
@@ -60,7 +72,7 @@ def ctc_terms(
     if alignment is not None:
         alignment = check_alignment(alignment, logits, labels)
     options = Options(blank, estimator, alignment, margin, scale)
-    return CTCTerms(*FusedTerms.apply(logits, labels, options))
+    return CTCTerms(*_Terms.apply(logits, None, None, labels, options))
 
 
 def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
@@ -72,8 +84,23 @@ def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> T
         blank: Class of the blank.
         scale: Factor s on the logits.
     """
-    nll, *_ = FusedTerms.apply(logits, labels, Options(blank, None, scale=scale))
+    nll, *_ = _Terms.apply(logits, None, None, labels, Options(blank, None, scale=scale))
     return nll
+
+
+def linear_terms(
+    features: Tensor, weight: Tensor, bias: Tensor | None, labels: Labels, options: Options
+) -> CTCTerms:
+    """Compute both terms from features, without ever holding all logits.
+
+    Args:
+        features: ``(t, n, d)``.
+        weight: ``(c, d)`` of the last linear layer.
+        bias: ``(c,)`` or None.
+        labels: The labels.
+        options: With an alignment that :func:`check_alignment` returned, or None.
+    """
+    return CTCTerms(*_Terms.apply(features, weight, bias, labels, options))
 
 
 def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor:
@@ -100,3 +127,131 @@ def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor
             f"outside {NO_CLASS}..{c - 1}"
         )
     return alignment
+
+
+class _Terms(torch.autograd.Function):
+    """Logits ``(t, n, c)``, or features ``(t, n, d)`` and a linear layer, to :class:`CTCTerms`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        labels: Labels,
+        options: Options,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        kernels, scale, estimator = choose_kernels(x), options.scale, options.estimator
+        columns = candidate_classes(labels, options.blank).expand(len(x), -1, -1)
+        peaks, rests, of_label, at, greedy = [], [], [], [], []
+        given = options.alignment
+        if given is None and estimator is None:
+            given = torch.full(x.shape[:2], NO_CLASS, device=x.device)
+        for frames, logits in _chunks(x, weight, bias):
+            peak, rest = kernels.normalise(logits, scale)
+            peaks.append(peak)
+            rests.append(rest)
+            of_label.append(logits.gather(2, columns[frames]))
+            if given is not None:
+                at.append(logits.gather(2, given[frames].clamp(min=0)[:, :, None]))
+            elif estimator == "greedy":
+                highest = logits.max(2, keepdim=True)
+                at.append(highest.values)
+                greedy.append(highest.indices[:, :, 0])
+        normaliser = Normaliser(torch.cat(peaks), torch.cat(rests))
+        candidates = torch.cat(of_label)
+        emissions = samples_last(normaliser.log_probs(candidates, scale))
+        lattice = kernels.forward_backward(emissions, labels)
+        alignment = given
+        if alignment is None:
+            best_class = torch.cat(greedy) if greedy else None
+            alignment = estimate_alignment(
+                estimator,
+                emissions,
+                lattice,
+                labels,
+                options.blank,
+                best_class,
+                kernels.best_candidate,
+            )
+        if not at and weight is None:
+            at.append(x.gather(2, alignment.clamp(min=0)[:, :, None]))
+        elif not at:  # z* is one of the label's classes
+            place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
+            at.append(candidates.gather(2, place))
+        chosen = normaliser.log_probs(torch.cat(at), scale)[:, :, 0]
+        distill, weights = distil(chosen, alignment, lattice, labels, options)
+        ctx.save_for_backward(x, weight, bias, *normaliser, *weights)
+        ctx.kernels, ctx.scale = kernels, scale
+        read = readable(lattice, labels)
+        ctx.mark_non_differentiable(weights.alignment, read)
+        ctx.set_materialize_grads(False)
+        dtype = compute_dtype(x)
+        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment, read
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, *_: Any
+    ) -> tuple[Tensor | None, ...]:
+        x, weight, bias, peak, rest, *weights = ctx.saved_tensors
+        # autocast would compute other logits than the forward pass did
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
+            gradients = (
+                (
+                    frames,
+                    ctx.kernels.gradient(
+                        logits,
+                        Normaliser(peak[frames], rest[frames]),
+                        scale=ctx.scale,
+                        **{k: None if v is None else v[frames] for k, v in arguments.items()},
+                    ),
+                )
+                for frames, logits in _chunks(x, weight, bias)
+            )
+            found: tuple[Tensor, Tensor | None, Tensor | None]
+            if weight is None:
+                found = next(gradients)[1], None, None
+            else:
+                found = _through_linear(x, weight, bias, gradients)
+        guarded = (
+            None if g is None else refuse_second_derivative(g, source)
+            for g, source in zip(found, (x, weight, bias), strict=True)
+        )
+        return (*guarded, None, None)
+
+
+def _chunks(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Return the logits of some frames at a time, or all of them if ``x`` are the logits."""
+    if weight is None:
+        yield slice(None), x
+        return
+    t, n, _ = x.shape
+    step = max(1, CHUNK // max(1, n * len(weight)))
+    for i in range(0, t, step):
+        frames = slice(i, i + step)
+        yield frames, F.linear(x[frames], weight, bias)  # (b, n, c)
+
+
+def _through_linear(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gradients: Iterator[tuple[slice, Tensor]],
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the gradients of features, weight and bias from those of the logits."""
+    by_features = torch.empty_like(features, memory_format=torch.contiguous_format)
+    # half precision is added up in float32
+    by_weight = torch.zeros_like(weight, dtype=compute_dtype(weight))
+    by_bias = by_weight.new_zeros(len(weight))
+    for frames, by_logits in gradients:
+        rows = by_logits.flatten(0, 1)  # (b n, c)
+        torch.mm(rows, weight, out=by_features[frames].flatten(0, 1))
+        by_bias += rows.sum(0, dtype=by_bias.dtype)
+        if rows.dtype == by_weight.dtype:
+            by_weight.addmm_(rows.T, features[frames].flatten(0, 1))
+        else:
+            by_weight += rows.T @ features[frames].flatten(0, 1)
+    return by_features, by_weight.to(weight.dtype), None if bias is None else by_bias.to(bias.dtype)

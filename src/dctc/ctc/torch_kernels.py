@@ -1,4 +1,4 @@
-"""The passes over the logits in torch operations: for any device, and the reference of all others.
+"""Normaliser and gradient of the logits in torch operations, for any device; the reference.
 
 They go block by block on a CPU, so that a block stays in the cache between its operations.
 """

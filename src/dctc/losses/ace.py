@@ -5,11 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.emissions import label_emissions
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.recursion import IMPOSSIBLE, NEVER
-from dctc.ctc.torch_kernels import compute_dtype
+from dctc.ctc import Labels, compute_dtype, label_emissions, valid_frames
+from dctc.ctc.lattice import IMPOSSIBLE, NEVER
 from dctc.losses.base import Extras, SequenceLoss
 
 
@@ -30,7 +27,7 @@ class ACELoss(SequenceLoss):
 
     Args:
         blank: Class of the blank.
-        reduction: See :func:`dctc.losses.reduction.reduce`.
+        reduction: See :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If the reduction is unknown or an argument of a call does not fit.

@@ -1,47 +1,66 @@
-"""What the losses of a sequence share: how they are called, reduced and read term by term."""
+"""Base class of the CTC losses: call signature, what a loss needs, reduction and terms."""
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
 from dctc.ctc import Labels, pack_labels
 from dctc.ctc.labels import Lengths
-from dctc.losses.reduction import Reduction, check_reduction, reduce
 
+Reduction = Literal["none", "sum", "batchmean", "mean"]
 TermsT = TypeVar("TermsT", bound=NamedTuple)
 
 
-class Extras(NamedTuple):
-    """What a loss may use besides logits and labels, as :mod:`dctc.losses` says; None if missing.
+class RegularizedTerms(NamedTuple):
+    """Terms of a regularised CTC loss for each sample, unweighted.
 
     Attributes:
-        features: ``(t, n, d)``, what the logits are made of.
-        alignment: ``(t, n)``, the class of each frame; -1 leaves one out.
-        second: ``(t, n, c)``, logits of a second view.
-        teacher: ``(t, n, c)``, logits of a teacher.
+        nll: ``(n,)``, the CTC term, nats, not divided by the label's length.
+        regularizer: ``(n,)``, what the loss adds to it, in the units that the loss names.
+        feasible: ``(n,)`` bool, whether some path spells the label: it fits its frames, and no
+            logits of -inf make it impossible. If not, the sample is 0 in both terms.
     """
 
-    features: Tensor | None
-    alignment: Tensor | None
-    second: Tensor | None
-    teacher: Tensor | None
+    nll: Tensor
+    regularizer: Tensor
+    feasible: Tensor
+
+    def weighted(self, regularizer: float, nll: float = 1.0) -> Tensor:
+        """Return the sum of both terms with these weights, ``(n,)``.
+
+        A regularizer of weight 0 is left out: it may be infinite, and 0 times that is NaN.
+        """
+        weighted = nll * self.nll
+        return weighted + regularizer * self.regularizer if regularizer else weighted
 
 
-class SequenceLoss(nn.Module):
-    """A loss of frame-wise logits and labels; :meth:`_per_sample` computes it.
+class Extras(NamedTuple):
+    """What a loss may use besides logits and labels; None if missing. See :mod:`dctc.losses`."""
+
+    features: Tensor | None = None
+    alignment: Tensor | None = None
+    second: Tensor | None = None
+    teacher: Tensor | None = None
+
+
+class SequenceLoss(nn.Module, Generic[TermsT]):
+    """Loss of frame-wise logits and labels, called as :class:`torch.nn.CTCLoss` is, on batches.
+
+    A loss says what it ``needs`` and defines :meth:`_per_sample`, and :meth:`_terms` if it has
+    terms.
 
     Args:
         blank: Class of the blank.
-        reduction: Of the losses of the samples, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the losses of the samples, see :func:`reduce`.
 
     Raises:
         ValueError: If the reduction is unknown, or an argument of a call does not fit.
 
     Attributes:
-        needs: What it needs in training besides logits and labels, see :mod:`dctc.losses`.
+        needs: Names of the keywords that it needs in training, see :mod:`dctc.losses`.
         options: Names of the attributes that ``print(loss)`` shows first.
     """
 
@@ -50,7 +69,9 @@ class SequenceLoss(nn.Module):
 
     def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
         super().__init__()
-        check_reduction(reduction)
+        if reduction not in get_args(Reduction):
+            known = ", ".join(get_args(Reduction))
+            raise ValueError(f"reduction {reduction!r}: not one of {known}")
         self.blank = blank
         self.reduction: Reduction = reduction
 
@@ -63,10 +84,9 @@ class SequenceLoss(nn.Module):
         *,
         features: Tensor | None = None,
         alignment: Tensor | None = None,
-        second: Tensor | None = None,
-        teacher: Tensor | None = None,
+        **needed: Tensor | None,
     ) -> Tensor:
-        """Return the loss; features and alignment that it has no use for are not looked at.
+        """Return the loss; features and an alignment that it has no use for are not looked at.
 
         Args:
             logits: ``(t, n, c)`` logits or log probabilities.
@@ -75,43 +95,17 @@ class SequenceLoss(nn.Module):
             target_lengths: ``(n,)`` label lengths.
             features: ``(t, n, d)``, what the logits are made of.
             alignment: ``(t, n)``, the class of each frame; -1 leaves one out.
-            second: ``(t, n, c)``, logits of a second view of the same images.
-            teacher: ``(t, n, c)``, logits of a teacher on the same images.
+            **needed: ``second`` or ``teacher``, ``(t, n, c)`` logits, if the loss ``needs`` them.
 
         Returns:
             A scalar, or ``(n,)`` for reduction ``none``, in the units that the loss names.
 
         Raises:
-            TypeError: If the loss takes no second view or no teacher.
+            TypeError: If there is a keyword that the loss does not need.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        extras = self._extras(features, alignment, second, teacher)
+        extras = self._extras(features=features, alignment=alignment, **needed)
         return reduce(self._per_sample(logits, labels, extras), labels.lengths, self.reduction)
-
-    def _extras(
-        self,
-        features: Tensor | None,
-        alignment: Tensor | None,
-        second: Tensor | None,
-        teacher: Tensor | None,
-    ) -> Extras:
-        for name, given, need in (("second", second, "views"), ("teacher", teacher, "teacher")):
-            if given is not None and need not in self.needs:
-                raise TypeError(f"{type(self).__name__} takes no {name}")
-        return Extras(features, alignment, second, teacher)
-
-    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
-        """Return the loss of each sample, ``(n,)``."""
-        raise NotImplementedError
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        names = (*self.options, "blank", "reduction")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-
-
-class TermsLoss(SequenceLoss, Generic[TermsT]):
-    """A loss whose terms can be read one by one; :meth:`_terms` computes them."""
 
     @torch.no_grad()
     def terms(
@@ -120,24 +114,83 @@ class TermsLoss(SequenceLoss, Generic[TermsT]):
         targets: Tensor,
         input_lengths: Lengths,
         target_lengths: Lengths,
-        *,
-        features: Tensor | None = None,
-        alignment: Tensor | None = None,
-        second: Tensor | None = None,
-        teacher: Tensor | None = None,
+        **extras: Tensor | None,
     ) -> TermsT:
         """Return the terms of each sample, unweighted and without gradient.
 
         Arguments as of :meth:`forward`.
 
         Returns:
-            :class:`dctc.ctc.CTCTerms` of CTC and DCTC, :class:`dctc.losses.RegularizedTerms` of the
-            others; each loss says what they hold.
+            :class:`dctc.ctc.CTCTerms` of CTC and DCTC, :class:`RegularizedTerms` of the others;
+            each loss says what they hold.
+
+        Raises:
+            NotImplementedError: If the loss is no sum of terms.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        extras = self._extras(features, alignment, second, teacher)
-        return self._terms(logits, labels, extras)
+        return self._terms(logits, labels, self._extras(**extras))
+
+    def _extras(self, **given: Tensor | None) -> Extras:
+        for name in given:
+            if name not in self.needs | {"features", "alignment"}:
+                raise TypeError(f"{type(self).__name__} takes no {name}")
+        return Extras(**given)
+
+    def _needed(self, extras: Extras, expected: tuple[int, ...]) -> Tensor | None:
+        """Return the one thing that the loss needs; None if it is missing in evaluation.
+
+        Raises:
+            ValueError: If it is missing in training, or has another shape than the expected one.
+        """
+        (name,) = self.needs
+        given: Tensor | None = getattr(extras, name)
+        if given is None and not self.training:
+            return None
+        if given is None or given.shape != expected:
+            found = "none" if given is None else str(tuple(given.shape))
+            raise ValueError(f"{name}: expected {tuple(expected)}, got {found}")
+        return given
+
+    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+        """Return the loss of each sample, ``(n,)``."""
+        raise NotImplementedError
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> TermsT:
         """Return the terms of each sample, unweighted."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is no sum of terms")
+
+    def extra_repr(self) -> str:
+        """Show the options in ``print(loss)``."""
+        names = (*self.options, "blank", "reduction")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+
+
+def reduce(per_sample: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tensor:
+    """Reduce per-sample losses.
+
+    - ``none``: as they are, ``(n,)``.
+    - ``sum``: their sum.
+    - ``batchmean``: sum / n, in nats per sample (the authors').
+    - ``mean``: each divided by max(target length, 1), then the mean (:class:`torch.nn.CTCLoss`'s).
+
+    Infeasible samples count 0 and stay in the denominator, as in torch.
+
+    Args:
+        per_sample: ``(n,)`` losses.
+        target_lengths: ``(n,)`` label lengths.
+        reduction: One of the four.
+    """
+    if reduction == "none":
+        return per_sample
+    if reduction == "sum":
+        return per_sample.sum()
+    if reduction == "batchmean":
+        return per_sample.mean()
+    return (per_sample / target_lengths.clamp(min=1)).mean()
+
+
+def check_share(name: str, value: float) -> float:
+    """Return the value of an option, or raise a ValueError unless it is from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} {value}: a number from 0 to 1 is expected")
+    return value

@@ -5,16 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, TermsLoss
+from dctc.ctc import Labels, compute_dtype, valid_frames
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
 from dctc.losses.frames import ctc_and_labels, frame_mean
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
 
 
-class CenterCTCLoss(TermsLoss[RegularizedTerms]):
+class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
 
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
@@ -49,7 +45,7 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
         weight: w.
         center_rate: alpha, from 0 to 1.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -73,15 +69,13 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        if not 0 <= center_rate <= 1:
-            raise ValueError(f"center_rate {center_rate}: a number from 0 to 1 is expected")
         self.weight = weight
-        self.center_rate = center_rate
+        self.center_rate = check_share("center_rate", center_rate)
         self.register_buffer("centers", torch.zeros(num_classes, num_features))
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         terms = self._terms(logits, labels, extras)
-        if self.training:
+        if self.training and extras.features is not None:
             finite = terms.nll.isfinite() & terms.regularizer.isfinite()
             moving = labels._replace(feasible=terms.feasible & finite)
             self._move_centers(logits, moving, extras.features)
@@ -89,27 +83,24 @@ class CenterCTCLoss(TermsLoss[RegularizedTerms]):
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
         nll, labels = ctc_and_labels(logits, labels, self.blank)
-        if extras.features is None and not self.training:
+        features = self._needed(extras, (*logits.shape[:2], self.centers.shape[1]))
+        if features is None:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
+        if logits.shape[2] != len(self.centers):
+            raise ValueError(f"logits: {logits.shape[2]} classes, but {len(self.centers)} centres")
         valid = valid_frames(labels, len(logits))
-        offset = self._offset(logits, extras.features, valid)
+        offset = self._offset(logits, features, valid)
         distance = frame_mean(offset.square().sum(2), valid).to(nll.dtype)
         return RegularizedTerms(nll, distance, labels.feasible)
 
-    def _offset(self, logits: Tensor, features: Tensor | None, valid: Tensor) -> Tensor:
+    def _offset(self, logits: Tensor, features: Tensor, valid: Tensor) -> Tensor:
         """Return f_t - centre of z_t, ``(t, n, d)``; 0 on frames that take no part."""
-        expected = (*logits.shape[:2], self.centers.shape[1])
-        if features is None or features.shape != expected:
-            found = "none" if features is None else str(tuple(features.shape))
-            raise ValueError(f"features: expected {expected}, got {found}")
-        if logits.shape[2] != len(self.centers):
-            raise ValueError(f"logits: {logits.shape[2]} classes, but {len(self.centers)} centres")
         features = features.to(compute_dtype(features))
         offset = features - self.centers[logits.argmax(2)].to(features.dtype)
         return offset.masked_fill(~valid[:, :, None], 0.0)
 
     @torch.no_grad()
-    def _move_centers(self, logits: Tensor, labels: Labels, features: Tensor | None) -> None:
+    def _move_centers(self, logits: Tensor, labels: Labels, features: Tensor) -> None:
         valid = valid_frames(labels, len(logits))
         offset = self._offset(logits, features, valid).to(self.centers.dtype).flatten(0, 1)
         classes = logits.argmax(2).flatten()

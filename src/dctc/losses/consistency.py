@@ -5,16 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, TermsLoss
+from dctc.ctc import Labels, compute_dtype, valid_frames
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
 
 
-class ConsistencyCTCLoss(TermsLoss[RegularizedTerms]):
+class ConsistencyCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = (CTC_a + CTC_b) / 2 + lambda R / 2, R = sum_t KL(sg B_t || A_t) + KL(sg A_t || B_t).
 
     A and B are the probabilities of two augmented views of the same image, sg stops the gradient:
@@ -35,16 +31,16 @@ class ConsistencyCTCLoss(TermsLoss[RegularizedTerms]):
     Args:
         weight: lambda.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
 
     Attributes:
-        needs: ``{"views"}``.
+        needs: ``{"second"}``.
     """
 
-    needs = frozenset({"views"})
+    needs = frozenset({"second"})
     options = ("weight",)
 
     def __init__(
@@ -60,14 +56,11 @@ class ConsistencyCTCLoss(TermsLoss[RegularizedTerms]):
         return self._terms(logits, labels, extras).weighted(self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        second = extras.second
         logits = logits.to(compute_dtype(logits))
         nll, read = ctc_and_labels(logits, labels, self.blank)
-        if second is None and not self.training:
+        second = self._needed(extras, logits.shape)
+        if second is None:
             return RegularizedTerms(nll, torch.zeros_like(nll), read.feasible)
-        if second is None or second.shape != logits.shape:
-            found = "none" if second is None else str(tuple(second.shape))
-            raise ValueError(f"second view: expected {tuple(logits.shape)}, got {found}")
         second = second.to(logits.dtype)
         other, read_there = ctc_and_labels(second, labels, self.blank)
         labels = labels._replace(feasible=read.feasible & read_there.feasible)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from dctc.ctc import CTCTerms, Labels, ctc_nll, ctc_terms
-from dctc.losses.base import Extras, TermsLoss
+from dctc.losses.base import Extras, SequenceLoss
 
 
-class CTCLoss(TermsLoss[CTCTerms]):
+class CTCLoss(SequenceLoss[CTCTerms]):
     """L = -log p(y | x), summed over all paths that collapse to the label y.
 
     Source: Graves, Fernandez, Gomez and Schmidhuber, "Connectionist Temporal Classification:
@@ -27,7 +27,7 @@ class CTCLoss(TermsLoss[CTCTerms]):
     Args:
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` or ``mean``, see
-            :func:`dctc.losses.reduction.reduce`.
+            :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If the reduction is unknown or an argument of a call does not fit.

@@ -1,22 +1,29 @@
-"""DCTC: CTC with self-distillation towards the latent alignment (arXiv 2308.08806)."""
+"""DCTC loss: CTC with self-distillation towards the latent alignment (arXiv 2308.08806)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, Labels, ctc_nll, ctc_terms
-from dctc.losses.base import Extras, TermsLoss
-from dctc.losses.infeasible import blank_alignment, blank_cross_entropy
-from dctc.losses.reduction import Reduction
+from dctc.ctc import (
+    ESTIMATORS,
+    CTCTerms,
+    Estimator,
+    Labels,
+    compute_dtype,
+    ctc_nll,
+    ctc_terms,
+)
+from dctc.losses.base import Extras, Reduction, SequenceLoss
 
 GIVEN: Literal["given"] = "given"  # the alignment comes with each call, in place of an estimate
 Target = Estimator | Literal["given"]
 
 
-class DCTCLoss(TermsLoss[CTCTerms]):
+class DCTCLoss(SequenceLoss[CTCTerms]):
     """L = beta * CTC(x, y) + alpha * sum_t CE(P_t, z*_t).
 
     P is the softmax of the logits, z* the model's own alignment with the label, estimated in closed
@@ -40,7 +47,7 @@ class DCTCLoss(TermsLoss[CTCTerms]):
         scale: Factor s on the logits, in both terms; positive.
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` (the authors') or ``mean``, see
-            :func:`dctc.losses.reduction.reduce`.
+            :func:`dctc.losses.base.reduce`.
         mask_infeasible: False trains each frame of a sample whose label does not fit to blank, as
             the authors' code does; for comparison.
 
@@ -108,10 +115,25 @@ class DCTCLoss(TermsLoss[CTCTerms]):
         aimless = estimator is None and alignment is None
         if self.mask_infeasible or aimless or bool(labels.feasible.all()):
             return terms
-        added = blank_cross_entropy(logits, labels, self.blank, self.margin, self.scale)
+        return self._blank_where_infeasible(logits, labels, terms)
+
+    def _blank_where_infeasible(self, logits: Tensor, labels: Labels, terms: CTCTerms) -> CTCTerms:
+        """Distil every valid frame of the infeasible samples towards the blank.
+
+        The CTC gradient of such a sample is 0, so that the authors' z* = argmin_k G/P is class 0,
+        their blank, in every frame (their code, steps 2 to 5).
+        """
+        valid = torch.arange(len(logits), device=logits.device)[:, None] < labels.frames  # (t, n)
+        which = (~labels.feasible).nonzero()[:, 0]  # (k,)
+        scores = self.scale * logits[:, which].to(compute_dtype(logits))
+        scores = scores.where(valid[:, which, None], 0.0)  # (t, k, c)
+        lowered = scores.new_zeros(scores.shape[2])
+        lowered[self.blank] = self.scale * self.margin
+        surprise = -torch.log_softmax(scores - lowered, 2)[:, :, self.blank]  # (t, k)
+        added = surprise.where(valid[:, which], 0.0).sum(0)
         return terms._replace(
-            distill=terms.distill + added,
-            alignment=blank_alignment(terms.alignment, labels, self.blank),
+            distill=terms.distill.index_add(0, which, added),
+            alignment=terms.alignment.masked_fill(~labels.feasible & valid, self.blank),
         )
 
     def extra_repr(self) -> str:

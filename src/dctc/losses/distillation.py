@@ -5,16 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, TermsLoss
+from dctc.ctc import Labels, compute_dtype, valid_frames
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
 
 
-class DistillationCTCLoss(TermsLoss[RegularizedTerms]):
+class DistillationCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = CTC + w sum_t KL(Q_t || P_t), Q the probabilities of a teacher.
 
     The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
@@ -36,7 +32,7 @@ class DistillationCTCLoss(TermsLoss[RegularizedTerms]):
         weight: w.
         teacher_decay: How slowly the teacher follows, read by who keeps it.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -63,14 +59,11 @@ class DistillationCTCLoss(TermsLoss[RegularizedTerms]):
         return self._terms(logits, labels, extras).weighted(self.weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        teacher = extras.teacher
         logits = logits.to(compute_dtype(logits))
         nll, labels = ctc_and_labels(logits, labels, self.blank)
-        if teacher is None and not self.training:
+        teacher = self._needed(extras, logits.shape)
+        if teacher is None:
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
-        if teacher is None or teacher.shape != logits.shape:
-            found = "none" if teacher is None else str(tuple(teacher.shape))
-            raise ValueError(f"teacher: expected logits {tuple(logits.shape)}, got {found}")
         valid = valid_frames(labels, len(logits))
         target = frame_log_probs(teacher.detach().to(logits.dtype), valid)
         apart = frame_sum(divergence(target, frame_log_probs(logits, valid)), valid)

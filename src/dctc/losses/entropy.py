@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.emissions import label_emissions
+from dctc.ctc import Labels, compute_dtype, label_emissions
 from dctc.ctc.paths import path_sums
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, TermsLoss
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
 
 
-class EnCTCLoss(TermsLoss[RegularizedTerms]):
+class EnCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = (1 - h) CTC - h H(path | label, logits).
 
     H is the entropy of the posterior over the paths that collapse to the label, in nats: large
@@ -31,7 +27,7 @@ class EnCTCLoss(TermsLoss[RegularizedTerms]):
     Args:
         entropy_weight: h, from 0 to 1.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -53,8 +49,7 @@ class EnCTCLoss(TermsLoss[RegularizedTerms]):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        check_entropy_weight(entropy_weight)
-        self.entropy_weight = entropy_weight
+        self.entropy_weight = check_share("entropy_weight", entropy_weight)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         h = self.entropy_weight
@@ -63,12 +58,6 @@ class EnCTCLoss(TermsLoss[RegularizedTerms]):
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
         return path_terms(logits, labels, self.blank)
-
-
-def check_entropy_weight(entropy_weight: float) -> None:
-    """Raise a ValueError unless the weight is from 0 to 1."""
-    if not 0 <= entropy_weight <= 1:
-        raise ValueError(f"entropy_weight {entropy_weight}: a number from 0 to 1 is expected")
 
 
 def path_terms(

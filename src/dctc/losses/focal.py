@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, ctc_nll
-from dctc.losses.base import Extras, SequenceLoss
-from dctc.losses.reduction import Reduction
+from dctc.losses.base import Extras, Reduction, SequenceLoss
 
 
 class FocalCTCLoss(SequenceLoss):
@@ -27,7 +26,7 @@ class FocalCTCLoss(SequenceLoss):
         alpha: a, a factor on all samples.
         gamma: g, not negative.
         blank: Class of the blank.
-        reduction: Of the focal losses, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the focal losses, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.

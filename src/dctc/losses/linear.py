@@ -1,16 +1,16 @@
-"""DCTC on features and the weights of the last layer (ours), for charsets of thousands."""
+"""DCTC loss of features and the last linear layer (ours), for charsets of thousands."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from dctc.ctc import ESTIMATORS, Estimator, pack_labels
-from dctc.ctc.fused import Options
+from dctc.ctc import Estimator, pack_labels
+from dctc.ctc.distil import Options
 from dctc.ctc.labels import Lengths
-from dctc.ctc.linear import LinearTerms
-from dctc.ctc.terms import check_alignment
-from dctc.losses.reduction import Reduction, check_reduction, reduce
+from dctc.ctc.terms import check_alignment, linear_terms
+from dctc.losses.base import Reduction, reduce
+from dctc.losses.dctc import DCTCLoss
 
 
 def dctc_linear_loss(
@@ -45,11 +45,11 @@ def dctc_linear_loss(
         alignment: ``(t, n)`` classes to distil towards in place of z*; -1 leaves a frame out.
         distill_weight: alpha.
         ctc_weight: beta.
-        estimator: How z* is estimated.
-        margin: Additive margin m on the logit of z*.
-        scale: Factor s on the logits; positive.
+        estimator: How z* is estimated; this and the following as in :class:`dctc.DCTCLoss`.
+        margin: m.
+        scale: s.
         blank: Class of the blank.
-        reduction: See :func:`dctc.losses.reduction.reduce`.
+        reduction: See :func:`dctc.losses.base.reduce`.
 
     Returns:
         A scalar, or ``(n,)`` for reduction ``none``; nats.
@@ -57,11 +57,7 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    check_reduction(reduction)
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
-    if scale <= 0:
-        raise ValueError(f"scale {scale}: a positive factor is expected")
+    DCTCLoss(estimator=estimator, scale=scale, reduction=reduction)  # refuses what does not fit
     if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
         raise ValueError(
             f"features and weight: expected (t, n, d) and (c, d), got {tuple(features.shape)} and "
@@ -92,10 +88,10 @@ def dctc_linear_loss(
         blank, estimator if distils else None, alignment if distils else None, margin, scale
     )
     with torch.autocast(device, enabled=False):  # the dtype is settled
-        nll, distill, _ = LinearTerms.apply(features, weight, bias, labels, options)
-    per_sample = ctc_weight * nll
+        terms = linear_terms(features, weight, bias, labels, options)
+    per_sample = ctc_weight * terms.nll
     if distils:
-        per_sample = per_sample + distill_weight * distill
+        per_sample = per_sample + distill_weight * terms.distill
     return reduce(per_sample, labels.lengths, reduction)
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels, candidate_classes, forward_backward
-from dctc.ctc.emissions import label_emissions
-from dctc.ctc.lattice import readable, valid_frames
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, SequenceLoss
+from dctc.ctc import (
+    Labels,
+    candidate_classes,
+    compute_dtype,
+    forward_backward,
+    label_emissions,
+    valid_frames,
+)
+from dctc.ctc.lattice import readable
+from dctc.losses.base import Extras, Reduction, SequenceLoss, check_share
 from dctc.losses.frames import frame_log_probs
-from dctc.losses.reduction import Reduction
 
 PRIOR_FLOOR = 1e-8  # ours: a class that is never read would be worth infinitely much
 
@@ -41,7 +45,7 @@ class PriorCTCLoss(SequenceLoss):
         prior_scale: a.
         momentum: m, from 0 to 1; 1 keeps the prior as it is.
         blank: Class of the blank.
-        reduction: See :func:`dctc.losses.reduction.reduce`.
+        reduction: See :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown, an argument of a call does not fit, or the loss was
@@ -63,10 +67,8 @@ class PriorCTCLoss(SequenceLoss):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum {momentum}: a number from 0 to 1 is expected")
         self.prior_scale = prior_scale
-        self.momentum = momentum
+        self.momentum = check_share("momentum", momentum)
         self.register_buffer("prior", torch.full((num_classes,), 1.0 / num_classes))
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:

@@ -7,16 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.torch_kernels import compute_dtype
-from dctc.losses.base import Extras, TermsLoss
+from dctc.ctc import Labels, compute_dtype, valid_frames
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
 from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
 
 
-class LabelSmoothingCTCLoss(TermsLoss[RegularizedTerms]):
+class LabelSmoothingCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = (1 - e) CTC + e mean_t KL(u || P_t), u the uniform distribution over all classes.
 
     The divergence is taken from u to P: KL(u || P) = -log c - mean_k log P_k, whose gradient with
@@ -33,7 +29,7 @@ class LabelSmoothingCTCLoss(TermsLoss[RegularizedTerms]):
     Args:
         weight: e, from 0 to 1.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -48,9 +44,7 @@ class LabelSmoothingCTCLoss(TermsLoss[RegularizedTerms]):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight {weight}: a number from 0 to 1 is expected")
-        self.weight = weight
+        self.weight = check_share("weight", weight)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         terms = self._terms(logits, labels, extras)
@@ -65,7 +59,7 @@ class LabelSmoothingCTCLoss(TermsLoss[RegularizedTerms]):
         return RegularizedTerms(nll, uniform, labels.feasible)
 
 
-class ConfidencePenaltyCTCLoss(TermsLoss[RegularizedTerms]):
+class ConfidencePenaltyCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = CTC - b sum_t H(P_t), H the entropy over all classes.
 
     Source: Pereyra, Tucker, Chorowski, Kaiser and Hinton, "Regularizing Neural Networks by
@@ -83,7 +77,7 @@ class ConfidencePenaltyCTCLoss(TermsLoss[RegularizedTerms]):
     Args:
         weight: b.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.

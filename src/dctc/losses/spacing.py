@@ -6,16 +6,14 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import Labels
-from dctc.losses.base import Extras, TermsLoss
-from dctc.losses.entropy import check_entropy_weight, path_terms
-from dctc.losses.reduction import Reduction
-from dctc.losses.terms import RegularizedTerms
+from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
+from dctc.losses.entropy import path_terms
 
 # ours: tau and its product are each rounded by at most 2**-53 of themselves; this makes up for it
 ROUNDING = 1 + 2**-51
 
 
-class EsCTCLoss(TermsLoss[RegularizedTerms]):
+class EsCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = -log of the probability of all evenly spaced paths that collapse to the label.
 
     A segment is the blanks before a character together with its run; the blanks after the last
@@ -37,7 +35,7 @@ class EsCTCLoss(TermsLoss[RegularizedTerms]):
     Args:
         tau: How much longer than even a segment may be; positive.
         blank: Class of the blank.
-        reduction: See :func:`dctc.losses.reduction.reduce`.
+        reduction: See :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -58,8 +56,7 @@ class EsCTCLoss(TermsLoss[RegularizedTerms]):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        check_tau(tau)
-        self.tau = tau
+        self.tau = check_tau(tau)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         return spaced_terms(logits, labels, self.blank, self.tau, entropy=False).nll
@@ -68,7 +65,7 @@ class EsCTCLoss(TermsLoss[RegularizedTerms]):
         return spaced_terms(logits, labels, self.blank, self.tau)
 
 
-class EnEsCTCLoss(TermsLoss[RegularizedTerms]):
+class EnEsCTCLoss(SequenceLoss[RegularizedTerms]):
     """L = (1 - h) EsCTC - h H(path | label, logits), the entropy over evenly spaced paths too.
 
     See :class:`EsCTCLoss` and :class:`dctc.losses.EnCTCLoss`, of which this is the combination, as
@@ -85,7 +82,7 @@ class EnEsCTCLoss(TermsLoss[RegularizedTerms]):
         entropy_weight: h, from 0 to 1.
         tau: How much longer than even a segment may be; positive.
         blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.reduction.reduce`.
+        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
     Raises:
         ValueError: If an option is unknown or an argument of a call does not fit.
@@ -101,10 +98,8 @@ class EnEsCTCLoss(TermsLoss[RegularizedTerms]):
         reduction: Reduction = "batchmean",
     ) -> None:
         super().__init__(blank, reduction)
-        check_entropy_weight(entropy_weight)
-        check_tau(tau)
-        self.entropy_weight = entropy_weight
-        self.tau = tau
+        self.entropy_weight = check_share("entropy_weight", entropy_weight)
+        self.tau = check_tau(tau)
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         h = self.entropy_weight
@@ -115,10 +110,11 @@ class EnEsCTCLoss(TermsLoss[RegularizedTerms]):
         return spaced_terms(logits, labels, self.blank, self.tau)
 
 
-def check_tau(tau: float) -> None:
-    """Raise a ValueError unless tau is positive."""
+def check_tau(tau: float) -> float:
+    """Return tau, or raise a ValueError unless it is positive."""
     if not tau > 0:
         raise ValueError(f"tau {tau}: a positive number is expected")
+    return tau
 
 
 def longest_segment(labels: Labels, tau: float) -> Tensor:

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import candidate_classes, pack_labels
-from dctc.ctc.labels import Lengths
-from dctc.ctc.lattice import valid_frames
-from dctc.ctc.recursion import in_logarithms
+from dctc.ctc.labels import Lengths, valid_frames
+from dctc.ctc.lattice import in_logarithms
 
 NOWHERE = -1  # frame of padding, and of a character whose label does not fit its frames
 TOLERANCE = 1  # frames; a centre that lies on a limit may be rounded either way (ours)

@@ -1,4 +1,4 @@
-"""How a trained net aligns labels with frames, measured in the same way whatever it learnt from."""
+"""Alignment statistics of a trained CTC net, measured in the same way whatever its loss was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dctc.losses import DCTCLoss
 from dctc.metrics import compare_alignment
 from dctc.text.tokenizer import BLANK
 from dctc.training.module import RecognizerModule
-from dctc.training.objective import valid_frames
+from dctc.training.objective import frame_limits
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def diagnose(module: RecognizerModule, batches: Iterable[Batch]) -> dict[str, fl
             continue
         logits = module.net(batch.image.to(module.device)).float()
         targets, lengths = module.tokenizer.encode(batch.label)
-        limits = valid_frames(module, batch).cpu()
+        limits = frame_limits(module.net, batch).cpu()
         alignment = loss.terms(logits, targets, limits, lengths).alignment
         labels = pack_labels(logits, targets, limits, lengths, BLANK)
         log_probs = logits.log_softmax(2)

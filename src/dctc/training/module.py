@@ -1,4 +1,4 @@
-"""The LightningModule: a recogniser, a loss, a tokenizer, an optimizer and a schedule."""
+"""RecognizerModule, the LightningModule: net, loss, tokenizer, optimizer and schedule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dctc.training.teacher import Teacher
 
 
 class RecognizerModule(pl.LightningModule):
-    """Trains and scores a text recogniser.
+    """Training, validation, test and prediction of a text recogniser.
 
     Args:
         net: A :class:`~dctc.models.Recognizer`, or an :class:`~dctc.models.AttentionRecognizer`.
@@ -80,7 +80,7 @@ class RecognizerModule(pl.LightningModule):
             net.compile()  # in place, so that the names in a checkpoint stay what they are
         self.net = net
         self.loss = loss
-        # stored in checkpoints with the net; the loss says how slowly it follows
+        # stored in checkpoints with the net
         self.teacher = Teacher(net, self.loss.teacher_decay) if "teacher" in needs(loss) else None
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
@@ -148,7 +148,7 @@ class RecognizerModule(pl.LightningModule):
         """Take a step, and let the teacher follow."""
         super().optimizer_step(*args, **kwargs)
         if self.teacher is not None:
-            self.teacher.follow(self.net, self.global_step + 1)  # not counted yet
+            self.teacher.update_parameters(self.net)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""

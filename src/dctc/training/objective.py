@@ -1,13 +1,13 @@
-"""What RecognizerModule does differently for nets that emit frames and nets that read by attention.
+"""Training loss and decoding of a batch, for CTC nets and for nets that read by attention.
 
 An objective turns a batch into ``outputs``, whatever both its loss and its reading start from, and
-these into the loss and into readings. It keeps nothing: net, loss and tokenizer are the module's,
-where callbacks may exchange them.
+these into the loss and into readings. It keeps nothing: net, loss and tokenizer are those of the
+module, where callbacks may exchange them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,25 @@ from dctc.ctc import frames_needed
 from dctc.data.records.batch import Batch
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.metrics import true_alignment
-from dctc.text import Reading, greedy_decode
+from dctc.text import CTCTokenizer, Reading, greedy_decode
 
-if TYPE_CHECKING:
-    from dctc.training.module import RecognizerModule
+
+class Parts(Protocol):
+    """What an objective works with, such as a RecognizerModule.
+
+    Attributes:
+        net: Scores images.
+        loss: Is called as its kind of net demands.
+        tokenizer: Maps characters to classes.
+        teacher: Scores images for a loss that needs a teacher; else None.
+        training: Whether the loss is one to train with.
+    """
+
+    net: Any
+    loss: Any
+    tokenizer: CTCTokenizer
+    teacher: Any
+    training: bool
 
 
 class Loss(NamedTuple):
@@ -43,16 +58,16 @@ class Objective(Protocol):
 
     unfit: str
 
-    def outputs(self, module: RecognizerModule, batch: Batch) -> Any:
+    def outputs(self, parts: Parts, batch: Batch) -> Any:
         """Run the net, as far as its loss and its reading have it in common."""
 
-    def loss(self, module: RecognizerModule, batch: Batch, outputs: Any) -> Loss:
+    def loss(self, parts: Parts, batch: Batch, outputs: Any) -> Loss:
         """Return the loss of a batch with its labels."""
 
-    def read(self, module: RecognizerModule, batch: Batch, outputs: Any) -> list[Reading]:
+    def read(self, parts: Parts, batch: Batch, outputs: Any) -> list[Reading]:
         """Read a batch; the labels are not looked at."""
 
-    def explain(self, module: RecognizerModule) -> str:
+    def explain(self, parts: Parts) -> str:
         """Say why the net cannot emit a label, and what the loss makes of that."""
 
 
@@ -63,55 +78,55 @@ class CTCObjective:
     for the loss, for whether a label fits, and for the reading. For frames of w/t pixels that is
     the authors' ceil(t * valid_ratio); an image narrower than a frame has one.
 
-    What a loss ``needs`` (see :mod:`dctc.losses`) is given to it here. The net runs over both views
-    at once, so that batch statistics are those of both.
+    What a loss ``needs`` (see :mod:`dctc.losses`) is made here. The net runs over both views at
+    once, so that batch statistics are those of both.
     """
 
     unfit = "infeasible"
 
-    def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
+    def outputs(self, parts: Parts, batch: Batch) -> Tensor:
         """Return the logits ``(t, n, c)``; the features they are made of if the loss needs them.
 
         Where the batch has two views, those of the second follow those of the first: 2 n in all.
         """
         images = batch.image if batch.second is None else torch.cat([batch.image, batch.second])
-        if "features" in needs(module.loss):
-            return module.net.features(images)
-        return module.net(images)
+        if "features" in needs(parts.loss):
+            return parts.net.features(images)
+        return parts.net(images)
 
-    def _logits(self, module: RecognizerModule, outputs: Tensor) -> Tensor:
-        return module.net.head(outputs) if "features" in needs(module.loss) else outputs
+    def _logits(self, parts: Parts, outputs: Tensor) -> Tensor:
+        return parts.net.head(outputs) if "features" in needs(parts.loss) else outputs
 
-    def loss(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> Loss:
+    def loss(self, parts: Parts, batch: Batch, outputs: Tensor) -> Loss:
         """Call the module's loss as :class:`torch.nn.CTCLoss` is called."""
-        targets, lengths = module.tokenizer.encode(batch.label)
-        frames = valid_frames(module, batch).cpu()
-        logits, extras = self._logits(module, outputs), {}
-        if isinstance(module.loss, nn.CTCLoss):  # torch's own wants log probabilities
+        targets, lengths = parts.tokenizer.encode(batch.label)
+        frames = frame_limits(parts.net, batch).cpu()
+        logits, extras = self._logits(parts, outputs), {}
+        if isinstance(parts.loss, nn.CTCLoss):  # torch's own wants log probabilities
             logits = logits.float().log_softmax(2)
         if batch.second is not None:
             logits, extras["second"] = logits.chunk(2, 1)
-        if "features" in needs(module.loss):
+        if "features" in needs(parts.loss):
             extras["features"] = outputs
-        if "teacher" in needs(module.loss) and module.training:
-            extras["teacher"] = module.teacher(batch.image)
-        if "alignment" in needs(module.loss) and batch.extents is not None:
-            t, width, blank = len(logits), batch.image.shape[3], module.loss.blank
+        if "teacher" in needs(parts.loss) and parts.training:
+            extras["teacher"] = parts.teacher(batch.image)
+        if "alignment" in needs(parts.loss) and batch.extents is not None:
+            t, width, blank = len(logits), batch.image.shape[3], parts.loss.blank
             classes = targets.to(batch.extents.device), lengths.to(batch.extents.device)
             extras["alignment"] = true_alignment(batch.extents, *classes, t, width, blank)
-        value = module.loss(logits, targets, frames, lengths, **extras)
+        value = parts.loss(logits, targets, frames, lengths, **extras)
         unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
         return Loss(value, unfit)
 
-    def read(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> list[Reading]:
+    def read(self, parts: Parts, batch: Batch, outputs: Tensor) -> list[Reading]:
         """Take the best path of the valid frames."""
-        return greedy_decode(self._logits(module, outputs), valid_frames(module, batch))
+        return greedy_decode(self._logits(parts, outputs), frame_limits(parts.net, batch))
 
-    def explain(self, module: RecognizerModule) -> str:
+    def explain(self, parts: Parts) -> str:
         """Say that frames are missing."""
-        infinite = isinstance(module.loss, nn.CTCLoss) and not module.loss.zero_infinity
+        infinite = isinstance(parts.loss, nn.CTCLoss) and not parts.loss.zero_infinity
         effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
-        if not getattr(module.loss, "mask_infeasible", True):
+        if not getattr(parts.loss, "mask_infeasible", True):
             effect = "train each frame of theirs to blank"
         return (
             f"need more frames than their images give, and are logged as train/{self.unfit}; in "
@@ -137,27 +152,27 @@ class AttentionObjective:
 
     unfit = "too_long"
 
-    def outputs(self, module: RecognizerModule, batch: Batch) -> Tensor:
+    def outputs(self, parts: Parts, batch: Batch) -> Tensor:
         """Return the frame features ``(t, n, d)``."""
-        return module.net.features(batch.image)
+        return parts.net.features(batch.image)
 
-    def loss(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> Loss:
+    def loss(self, parts: Parts, batch: Batch, outputs: Tensor) -> Loss:
         """Call the module's loss as :class:`CharacterCrossEntropy` is called."""
-        targets, lengths = module.tokenizer.encode(batch.label)
-        targets = targets[:, : module.net.max_length].to(outputs.device)
-        logits = module.net.teach(outputs, targets, valid_frames(module, batch))
-        unfit = int((lengths > module.net.max_length).sum())
-        return Loss(module.loss(logits, targets, lengths), unfit)
+        targets, lengths = parts.tokenizer.encode(batch.label)
+        targets = targets[:, : parts.net.max_length].to(outputs.device)
+        logits = parts.net.teach(outputs, targets, frame_limits(parts.net, batch))
+        unfit = int((lengths > parts.net.max_length).sum())
+        return Loss(parts.loss(logits, targets, lengths), unfit)
 
-    def read(self, module: RecognizerModule, batch: Batch, outputs: Tensor) -> list[Reading]:
+    def read(self, parts: Parts, batch: Batch, outputs: Tensor) -> list[Reading]:
         """Take the characters before the end, at most as many as the net can read."""
-        logits = module.net.decode(outputs, valid_frames(module, batch))
-        return read_until_end(logits, module.net.max_length)
+        logits = parts.net.decode(outputs, frame_limits(parts.net, batch))
+        return read_until_end(logits, parts.net.max_length)
 
-    def explain(self, module: RecognizerModule) -> str:
+    def explain(self, parts: Parts) -> str:
         """Say that positions are missing."""
         return (
-            f"are longer than the {module.net.max_length} characters that the net can read, and "
+            f"are longer than the {parts.net.max_length} characters that the net can read, and "
             f"are logged as train/{self.unfit}; in the loss they add nothing to it"
         )
 
@@ -179,12 +194,12 @@ def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
         ValueError: If a view is missing, or would go to waste, or extents are missing.
     """
     name, given = type(loss).__name__, batch.second is not None
-    if "views" in needs(loss) and not given:
+    if "second" in needs(loss) and not given:
         raise ValueError(
             f"loss {name} needs two views of each image, and {data} gives one; set its views to 2 "
             f"and augment above 0"
         )
-    if given and "views" not in needs(loss):
+    if given and "second" not in needs(loss):
         raise ValueError(
             f"{data} gives two views of each image, and loss {name} needs one; set views to 1"
         )
@@ -196,9 +211,9 @@ def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
         )
 
 
-def valid_frames(module: RecognizerModule, batch: Batch) -> Tensor:
+def frame_limits(net: Any, batch: Batch) -> Tensor:
     """Return the valid frames of each image, ``(n,)``, at least one."""
-    return module.net.frames(batch.width).clamp(min=1)
+    return net.frames(batch.width).clamp(min=1)
 
 
 def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Reading]:

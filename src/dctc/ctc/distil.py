@@ -1,0 +1,121 @@
+"""Cross-entropy towards an alignment, and what the gradient of both terms is made of.
+
+With P = softmax(s x) and the posterior gamma, the gradient of beta CTC + alpha CE with respect to
+s x is (alpha + beta) P - beta gamma - alpha onehot(z*): everything that the lattice gives is enough
+to write it down.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dctc.ctc.alignment import NO_CLASS, Estimator
+from dctc.ctc.labels import Labels, candidate_classes, valid_frames
+from dctc.ctc.lattice import Lattice
+
+
+class Options(NamedTuple):
+    """What the terms depend on besides logits and labels.
+
+    Attributes:
+        blank: Class of the blank.
+        estimator: How z* is estimated; None leaves the cross-entropy out, unless there is an
+            alignment.
+        alignment: ``(t, n)`` classes to distil towards in place of the estimate; -1 leaves a frame
+            out.
+        margin: Additive margin m on the logit of z*, in the cross-entropy only.
+        scale: Factor s on the logits, positive.
+    """
+
+    blank: int
+    estimator: Estimator | None
+    alignment: Tensor | None = None
+    margin: float = 0.0
+    scale: float = 1.0
+
+
+class FrameWeights(NamedTuple):
+    """What the gradient is made of besides the logits.
+
+    Attributes:
+        columns: ``(t, n, s + 1)`` the candidate classes.
+        posterior: ``(t, n, s + 1)`` their posterior.
+        mass: ``(t, n)`` float64, its sum: 1, or 0 where the frame takes no part.
+        alignment: ``(t, n)`` z*.
+        chosen: ``(t, n)`` float64, log probability of z*; 0 where the frame takes no part.
+        at_z: ``(t, n)`` float64, gradient of the cross-entropy at z*.
+        elsewhere: ``(t, n)`` float64, that at any other class, divided by its probability.
+    """
+
+    columns: Tensor
+    posterior: Tensor
+    mass: Tensor
+    alignment: Tensor
+    chosen: Tensor
+    at_z: Tensor
+    elsewhere: Tensor
+
+    def arguments(self, grad_nll: Tensor | None, grad_distill: Tensor | None) -> dict[str, Any]:
+        """Return what a ``gradient`` kernel takes, from the gradients of both terms, ``(n,)``."""
+        zero = self.mass.new_zeros(())
+        beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
+        alpha = zero if grad_distill is None else grad_distill.double()
+        return {
+            "p_weight": beta * self.mass + alpha * self.elsewhere,
+            "alignment": None if grad_distill is None else self.alignment,
+            "at_alignment": beta * self.mass * self.chosen.exp() + alpha * self.at_z,
+            "columns": self.columns,
+            "column_weights": -beta[..., None] * self.posterior,
+        }
+
+
+def distil(
+    chosen: Tensor, alignment: Tensor, lattice: Lattice, labels: Labels, options: Options
+) -> tuple[Tensor, FrameWeights]:
+    """Return the cross-entropy ``(n,)`` towards an alignment, and what its gradient is made of.
+
+    Args:
+        chosen: ``(t, n)`` float64, log probability of the alignment's classes.
+        alignment: ``(t, n)`` z*.
+        lattice: Nll and posterior.
+        labels: The labels.
+        options: Blank, margin and scale.
+    """
+    distill, at_z, elsewhere = _cross_entropy(chosen, options.scale * options.margin)
+    # NaN stays NaN
+    zero = torch.where(valid_frames(labels, len(alignment)), 0.0 * lattice.nll, 0.0)
+    mass = lattice.posterior.sum(2) + zero
+    # logits of -inf can make a label impossible
+    alignment = alignment.masked_fill(mass == 0.0, NO_CLASS)
+    off = alignment == NO_CLASS
+    weights = FrameWeights(
+        candidate_classes(labels, options.blank).expand(len(alignment), -1, -1),
+        lattice.posterior,
+        mass,
+        alignment,
+        chosen.masked_fill(mass == 0.0, 0.0),  # whatever stands there, NaN too
+        at_z.masked_fill(off, 0.0),
+        elsewhere.masked_fill(off, 0.0),
+    )
+    return distill.masked_fill(off, 0.0).sum(0), weights
+
+
+def _cross_entropy(log_p: Tensor, margin: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return -log softmax(u - margin onehot(z))[z] and its gradient, per frame.
+
+    Args:
+        log_p: ``(t, n)`` float64, log probability of z without margin.
+        margin: s m.
+
+    Returns:
+        The value; the gradient with respect to u at z; that at any other class, divided by its
+        probability. ``(t, n)`` each.
+    """
+    if not margin:
+        return -log_p, torch.expm1(log_p), torch.ones_like(log_p)
+    lowered = torch.exp(log_p - margin)
+    total = lowered - torch.expm1(log_p)  # what sums to 1 without the margin
+    return margin - log_p + total.log(), lowered / total - 1.0, 1.0 / total
