@@ -1,10 +1,18 @@
+"""Learning-rate schedule; weight decay spares norms, biases and position embeddings only."""
+
 import math
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import nn
 
-from dctc.training.schedule import WarmupCosine
-from tiny import FixedData, make_module, make_trainer, noise_batch
+from dctc.models import SVTR, AttentionRecognizer, TimmRecognizer
+from dctc.training.schedule import SparingAdamW, WarmupCosine
+from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
+
+NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)
+BATCHES = [noise_batch(["ab", "cde", "f", "word"], seed=10 * i) for i in range(4)]
 
 
 def test_rises_linearly_then_falls_along_half_a_cosine():
@@ -13,31 +21,129 @@ def test_rises_linearly_then_falls_along_half_a_cosine():
     # halfway down, cos(pi / 2) = 0
     assert schedule(0.6) == pytest.approx(0.1 + 0.9 * 0.5)
     assert schedule(0.4) == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi / 4)))
-    assert schedule(1.0) == pytest.approx(0.1)
-    assert schedule(1.5) == pytest.approx(0.1)
-
-
-def test_without_warm_up_it_begins_at_the_top():
+    assert [schedule(p) for p in (1.0, 1.5)] == pytest.approx([0.1, 0.1])
     assert WarmupCosine(warmup=0.0)(0.0) == 1.0
 
 
-@pytest.mark.parametrize("warmup", [-0.1, 1.0, 2.0])
+@pytest.mark.parametrize("warmup", [-0.1, 1.0])
 def test_refuses_a_share_outside_of_0_to_1(warmup):
     with pytest.raises(ValueError, match=r"warmup .*\[0, 1\)"):
         WarmupCosine(warmup=warmup)
 
 
-def test_the_learning_rate_of_every_step_follows_the_share_of_all_steps(tmp_path):
+def decays(optimizer):
+    """Return the weight decay of each parameter by name."""
+    return {
+        name: group["weight_decay"]
+        for group in optimizer.param_groups
+        for name in group["param_names"]
+    }
+
+
+def spared_by_module(net):
+    """Return the names of biases and of norms' parameters, by the modules that they belong to."""
+    return {
+        f"{path}.{name}"
+        for path, module in net.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+        if isinstance(module, NORMS) or "bias" in name
+    }
+
+
+@pytest.mark.parametrize(
+    "make, positions",
+    [
+        (lambda: SVTR(37, "tiny", rectifier=True), {"position"}),
+        (
+            lambda: TimmRecognizer(
+                37,
+                "vit_tiny_patch16_224",
+                encoder_options={"img_size": [32, 128], "patch_size": [8, 4], "depth": 1},
+            ),
+            {"pos_embed"},
+        ),
+        (lambda: AttentionRecognizer(37), {"positions"}),
+        (lambda: TimmRecognizer(37, neck_size=16), set()),  # with an LSTM
+    ],
+    ids=["svtr", "vit", "attention", "lstm"],
+)
+def test_norms_biases_and_positions_do_not_decay(make, positions):
+    net = make()
+    decay = decays(SparingAdamW(net.named_parameters(), weight_decay=0.05))
+    spared = {name for name, value in decay.items() if value == 0.0}
+    found = {name for name in spared if net.get_parameter(name).ndim > 1}
+    assert {name.rsplit(".", 1)[-1] for name in found} == positions
+    assert spared == spared_by_module(net) | found
+    assert set(decay) == {name for name, _ in net.named_parameters()}
+    assert set(decay.values()) == {0.0, 0.05}
+
+
+def test_a_step_is_adamw_s_where_it_decays_and_adam_s_where_it_does_not():
+    nets = [make_module(seed=1).net for _ in range(3)]
+    options = {"lr": 0.1, "betas": (0.9, 0.99), "eps": 8e-8}
+    steppers = [
+        SparingAdamW(nets[0].named_parameters(), weight_decay=0.5, **options),
+        torch.optim.AdamW(nets[1].parameters(), weight_decay=0.5, **options),
+        torch.optim.Adam(nets[2].parameters(), **options),
+    ]
+    for net, optimizer in zip(nets, steppers, strict=True):
+        for p in net.parameters():
+            p.grad = torch.full_like(p, 0.3)
+        optimizer.step()
+    spared, decayed, plain = (dict(net.named_parameters()) for net in nets)
+    for name, found in spared.items():
+        same, other = (plain, decayed) if name.endswith("bias") else (decayed, plain)
+        torch.testing.assert_close(found, same[name])
+        assert not torch.allclose(found, other[name])
+
+
+def test_parameters_without_names_are_refused():
+    with pytest.raises(ValueError, match="SparingAdamW spares parameters by name"):
+        SparingAdamW(TinyNet(37).parameters())
+
+
+@pytest.mark.parametrize("name, shape, decay", [("bias", (3,), 0.0), ("weight", (3, 3), 0.01)])
+def test_all_or_nothing_may_be_spared(name, shape, decay):
+    parameters = nn.ParameterDict({name: torch.zeros(shape)})
+    assert decays(SparingAdamW(parameters.named_parameters())) == {name: decay}
+
+
+def fit(folder, optimizer, **options):
+    """Train 8 steps, or the last 4 of them from a checkpoint."""
+    module = make_module(optimizer=optimizer, schedule=WarmupCosine(0.0))
+    trainer = make_trainer(folder, max_steps=8, **options)
+    resume = None if options else folder / "step=4.ckpt"
+    trainer.fit(module, datamodule=FixedData(BATCHES), ckpt_path=resume, weights_only=True)
+    return weights(module)
+
+
+def keep(folder):
+    every = ModelCheckpoint(folder, "{step}", every_n_train_steps=4, save_top_k=-1)
+    return {"callbacks": [every], "enable_checkpointing": True}
+
+
+def test_the_schedule_reaches_both_groups_and_a_resumed_run_is_the_whole_one(tmp_path):
     rates = []
 
-    class Spy(torch.optim.SGD):
-        def step(self, *args, **options):
-            rates.append(self.param_groups[0]["lr"])
-            return super().step(*args, **options)
+    def optimizer(parameters):
+        made = SparingAdamW(parameters, lr=0.5, weight_decay=0.05)
+        made.register_step_pre_hook(
+            lambda optimizer, *_: rates.append([group["lr"] for group in optimizer.param_groups])
+        )
+        return made
 
-    module = make_module(
-        optimizer=lambda parameters: Spy(parameters, lr=2.0), schedule=lambda progress: progress
-    )
-    data = FixedData([noise_batch(["ab", "c"])] * 3)
-    make_trainer(tmp_path, max_epochs=2).fit(module, datamodule=data)
-    assert rates == pytest.approx([2.0 * k / 6 for k in range(1, 7)])
+    whole = fit(tmp_path, optimizer, **keep(tmp_path))
+    expected = [[0.5 * WarmupCosine(0.0)((k + 1) / 8)] * 2 for k in range(8)]
+    torch.testing.assert_close(rates, expected)
+    rates.clear()
+    assert same_weights(whole, fit(tmp_path, optimizer))
+    torch.testing.assert_close(rates, expected[4:])
+    stored = torch.load(tmp_path / "step=4.ckpt", weights_only=True)["optimizer_states"][0]
+    assert [group["weight_decay"] for group in stored["param_groups"]] == [0.05, 0.0]
+
+
+def test_a_checkpoint_of_parameters_without_names_is_resumed(tmp_path):
+    unnamed = lambda parameters: torch.optim.AdamW([p for _, p in parameters], lr=0.5)  # noqa: E731
+    named = lambda parameters: torch.optim.AdamW(parameters, lr=0.5)  # noqa: E731
+    whole = fit(tmp_path, unnamed, **keep(tmp_path))
+    assert same_weights(whole, fit(tmp_path, named))
