@@ -15,8 +15,8 @@ from dctc.results.tables import side_by_side
 from dctc.studies.real_words import Benchmarks
 from dctc.studies.runner import Finished, Run, execute, scale_parser
 from dctc.training.results_writer import read_readings
-from experiments.figures.figures import Panel, draw_curves, draw_readings, read_metrics
-from experiments.figures.readings import choose, with_images
+from experiments.figures.curves import Panel, draw_curves, read_metrics
+from experiments.figures.readings import choose, draw_readings, with_images
 
 ARMS = ("ctc", "dctc")
 NAMES = ("CTC", "DCTC")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dctc.cli import one_line_errors
-from dctc.studies.runner import Run, parse_options
-from dctc.studies.status import status_lines
+from dctc.studies.runner import Run
 from experiments.figures.scheme import draw_scheme
-from experiments.studies.figure_report import report_figure
-from experiments.studies.figure_runs import SCALES
+from experiments.studies import figure_runs as runs
 
 
 def plans(scale: str) -> dict[str, list[Run]]:
@@ -17,11 +15,8 @@ def plans(scale: str) -> dict[str, list[Run]]:
 
 def main() -> None:
     """Draw."""
-    options = parse_options(__doc__ or "", scales=tuple(SCALES))
-    if options.status:
-        print(*status_lines(plans(options.scale)), sep="\n")
-        return
-    report_figure("figure2", "small", options.log, draw_scheme())
+    options = runs.parse(__doc__ or "", plans)
+    runs.report_figure("figure2", "small", options.log, draw_scheme())
 
 
 if __name__ == "__main__":

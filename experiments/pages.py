@@ -14,22 +14,12 @@ from pathlib import Path
 from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
-from experiments.figures.alignment_curves import last_values
-from experiments.figures.clusters_figure import cohesion_table
-from experiments.figures.published import PUBLISHED, load_arrays
-from experiments.figures.spikes_figure import rate_table
+from experiments.figures.published import TABLES, number_table
 from experiments.studies.headline import edits_table, headline_table, parts_table
 from experiments.tables.page import fill
 
 RESULTS = Path("experiments/results")
 PAGE, README = Path("experiments/README.md"), Path("README.md")
-# What is told of a figure in numbers
-FIGURES = {
-    "figure1": rate_table,
-    "figure3": last_values,
-    "figure4": cohesion_table,
-    "figure4-chinese": cohesion_table,
-}
 # Over tables 1 to 3
 HEADLINES = {
     "headline": headline_table,
@@ -54,10 +44,8 @@ def tables() -> dict[str, str]:
     for name, draw in HEADLINES.items():
         if table := draw(Registry(RESULTS)):
             found[name] = table.markdown()
-    for name, draw_numbers in FIGURES.items():
-        file = PUBLISHED / f"{name}.npz"
-        if file.exists():
-            found[name] = draw_numbers(load_arrays(file)).markdown()
+    for name in TABLES:
+        found[name] = number_table(name).markdown()
     return found
 
 

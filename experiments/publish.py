@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.cli import one_line_errors
 from dctc.results.registry import runs_folder
-from experiments.figures.publish_figures import FIGURES, publish_figures
+from experiments.figures.published import FIGURES, publish_figures
 from experiments.tables.publishing import adopt, find_runs, publish, publish_benchmarks
 
 RESULTS = "experiments/results"

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from dctc.ctc import ESTIMATORS
-from dctc.results.cells import detectable_gains_note, gains_cell
+from dctc.results.cells import gains_cell
 from dctc.results.tables import Table
-from experiments.figures.figures import COLOURS, FEW_POINTS, MANY_POINTS, Curve, running_mean
-from experiments.figures.published import Arrays
+from experiments.figures import COLOURS, FONT_SIZE, GREY, WIDTH, Arrays
+from experiments.figures.curves import FEW_POINTS, MANY_POINTS, Curve, running_mean, style_axes
 
-# Name, and the unit of its share; see dctc.metrics.alignment
-METRICS = {"aacc_label": "words", "aacc_true": "frames", "viterbi_agreement": "frames"}
+# What each metric counts, and of what; see dctc.metrics.alignment
+METRICS = {
+    "aacc_label": "z* collapses to the label\n(aacc_label, share of words)",
+    "aacc_true": "z* is the true alignment\n(aacc_true, share of frames)",
+    "viterbi_agreement": "z* is the Viterbi alignment\n(viterbi_agreement, share of frames)",
+}
 CONSTANT = (("aacc_label", "viterbi"), ("viterbi_agreement", "viterbi"))  # 1 by construction
-GREY = "#777777"
-FONT_SIZE = 7.5
-SIZE = (2.4, 2.0)  # inches of a panel; three fill the width of a page
 # Of each estimator; where lines coincide, a wide one shows below a thin one, and markers alternate
 STYLES: tuple[dict[str, Any], ...] = (
     {"linestyle": "-", "linewidth": 1.5, "marker": "o"},
@@ -37,7 +37,7 @@ def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str,
 
     Args:
         arms: Of each arm, the metrics of its seeds, as
-            :func:`experiments.figures.figures.read_metrics` returns them.
+            :func:`experiments.figures.curves.read_metrics` returns them.
 
     Returns:
         ``arms`` ``(a,)``, ``estimators`` ``(e,)``, ``metrics`` ``(m,)``, ``steps`` ``(k,)`` and
@@ -48,19 +48,18 @@ def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str,
     """
     steps: list[int] | None = None
     values = []
+    keys = [f"train/{metric}/{estimator}" for metric in METRICS for estimator in ESTIMATORS]
     for name, seeds in arms.items():
         for seed, metrics in enumerate(seeds):
-            for metric in METRICS:
-                for estimator in ESTIMATORS:
-                    key = f"train/{metric}/{estimator}"
-                    at, found = metrics.get(key, ([], []))
-                    steps = at if steps is None else steps
-                    if not at or at != steps:
-                        raise ValueError(
-                            f"{name}, run {seed + 1}: {key} was logged at {len(at)} steps, not at "
-                            f"the {len(steps)} of the first run; train it with an EstimatorLog"
-                        )
-                    values.append(found)
+            for key in keys:
+                at, found = metrics.get(key, ([], []))
+                steps = at if steps is None else steps
+                if not at or at != steps:
+                    raise ValueError(
+                        f"{name}, run {seed + 1}: {key} was logged at {len(at)} steps, not at the "
+                        f"{len(steps)} of the first run; train it with an EstimatorLog"
+                    )
+                values.append(found)
     shape = (len(arms), -1, len(METRICS), len(ESTIMATORS), len(steps or ()))
     return {
         "arms": np.array([*arms]),
@@ -81,86 +80,59 @@ def draw_alignment_curves(arrays: Arrays) -> Figure:
         arrays: Of :func:`curve_arrays`.
     """
     arms, metrics = arrays["arms"], [str(metric) for metric in arrays["metrics"]]
-    size = (SIZE[0] * len(metrics), SIZE[1] * len(arms) + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.0 * len(arms) + 0.6), layout="constrained")
     grid = figure.subplots(len(arms), len(metrics), sharex=True, sharey=True, squeeze=False)
     for i, arm in enumerate(arms):
         for j, metric in enumerate(metrics):
-            axes = grid[i, j]
-            _draw_panel(axes, metric, arrays, arrays["values"][i, :, j])
-            if i == 0:
-                axes.set_title(f"{metric}\n(share of {METRICS[metric]})", fontsize=8.5)
-            if i == len(arms) - 1:
-                axes.set_xlabel("step", fontsize=FONT_SIZE)
+            _draw_panel(grid[i, j], metric, arrays, arrays["values"][i, :, j])
         grid[i, 0].set_ylabel(f"trained with {arm}", fontsize=8.5)
-    # where no line is grey
+    for axes, metric in zip(grid[0], metrics, strict=True):
+        axes.set_title(METRICS[metric], fontsize=8.5)
+    for axes in grid[-1]:
+        axes.set_xlabel("step", fontsize=FONT_SIZE)
+    # of the panel in which no line is grey
     lines, names = grid[0, metrics.index("aacc_true")].get_legend_handles_labels()
-    figure.legend(
-        lines,
-        names,
-        frameon=False,
-        loc="outside upper center",
-        ncols=len(names),
-        fontsize=8.5,
-        handlelength=4,
-    )
+    where: dict[str, Any] = {"loc": "outside upper center", "ncols": len(names)}
+    figure.legend(lines, names, frameon=False, fontsize=8.5, handlelength=4, **where)
     figure.supxlabel(_caption(arrays), fontsize=8)
     return figure
 
 
 def _caption(arrays: Arrays) -> str:
-    seeds, points = arrays["values"].shape[1], len(arrays["steps"])
+    seeds, reach = arrays["values"].shape[1], _reach(arrays)
     over = "one seed" if seeds == 1 else f"mean and range of {seeds} seeds"
-    caption = f"Training batches of rendered words, {over}"
-    if reach := _reach(points):
-        caption += f"; each point a running mean over {2 * reach + 1} logged batches"
-    return caption
+    smoothed = f"; running mean over {2 * reach + 1} logged batches" if reach else ""
+    return f"Training batches of rendered words, {over}{smoothed}"
 
 
-def _reach(points: int) -> int:
+def _reach(arrays: Arrays) -> int:
     """Return how many neighbours to each side the running mean takes; 0 is none."""
+    points = len(arrays["steps"])
     return points // 40 if points >= MANY_POINTS else 0
 
 
 def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> None:
     """Draw a panel; ``values`` is ``(seeds, e, k)``."""
-    steps = arrays["steps"]
+    steps, reach = arrays["steps"], _reach(arrays)
     every = 1 if len(steps) < FEW_POINTS else len(steps) // MARKS
     for e, estimator in enumerate(map(str, arrays["estimators"])):
         constant = (metric, estimator) in CONSTANT
-        style = {**STYLES[e], "color": COLOURS[e]}
+        style = {**STYLES[e], "color": COLOURS[e], "label": f"{estimator} z*", "markersize": 4}
         if constant:
             style |= {"color": GREY, "linewidth": 1.0, "marker": None}
-        curves = np.stack([running_mean(list(c), _reach(len(steps))) for c in values[:, e]])
-        axes.plot(
-            steps,
-            curves.mean(0),
-            markersize=4,
-            markevery=(every * (e + 1) // (len(STYLES) + 1), every),
-            label=f"{estimator} z*",
-            **style,
-        )
+        curves = np.stack([running_mean(list(curve), reach) for curve in values[:, e]])
+        marks = (every * (e + 1) // (len(STYLES) + 1), every)
+        axes.plot(steps, curves.mean(0), markevery=marks, **style)
         if constant:
-            axes.annotate(
-                "viterbi: 1 by construction",
-                (1.0, 1.0),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                fontsize=7.5,
-                color=GREY,
-            )
+            text = "viterbi: 1 by construction"
+            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right"}
+            axes.text(1, 1.02, text, va="bottom", fontsize=FONT_SIZE, color=GREY, **place)
         elif len(curves) > 1:
-            axes.fill_between(
-                steps, curves.min(0), curves.max(0), color=COLOURS[e], alpha=0.18, linewidth=0
-            )
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-    axes.set_ylim(-0.03, 1.12)
+            low, high = curves.min(0), curves.max(0)
+            axes.fill_between(steps, low, high, color=COLOURS[e], alpha=0.18, linewidth=0)
+    style_axes(axes)
+    axes.set_ylim(-0.03, 1.14)
     axes.tick_params(labelsize=FONT_SIZE)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def last_values(arrays: Arrays) -> Table:
@@ -173,23 +145,18 @@ def last_values(arrays: Arrays) -> Table:
     last = 100 * arrays["values"][..., -tail:].mean(-1, dtype=np.float64)  # (arms, seeds, m, e)
     arms, estimators = ([str(name) for name in arrays[key]] for key in ("arms", "estimators"))
     rows = [
-        [arm, estimator, *(f"{of_metric[:, e].mean():.2f}" for of_metric in of_arm.swapaxes(0, 1))]
+        [arm, estimator, *(f"{mean:.2f}" for mean in of_arm[..., e].mean(0))]
         for arm, of_arm in zip(arms, last, strict=True)
         for e, estimator in enumerate(estimators)
     ]
-    tested = {}
     for arm, of_arm in zip(arms[1:], last[1:], strict=True):
         gains = (of_arm - last[0]).transpose(2, 1, 0)  # (e, m, seeds)
         for estimator, of_estimator in zip(estimators, gains, strict=True):
             rows.append([f"{arm} - {arms[0]}", estimator, *map(gains_cell, of_estimator)])
-            for metric, of_metric in zip(map(str, arrays["metrics"]), of_estimator, strict=True):
-                if (metric, estimator) not in CONSTANT:
-                    tested[f"{arm} {metric} {estimator}"] = of_metric
     notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
     if len(arms) > 1 and last.shape[1] > 1:
         notes.append(
             "Differences: points, ± half the 95 % interval of the paired t-test over seeds."
         )
-        notes.append(detectable_gains_note(tested))
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
     return Table("AACC at the end of training", columns, rows, notes, 2)

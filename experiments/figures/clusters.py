@@ -1,20 +1,57 @@
-"""What Figure 4 is drawn from: features of characters that are read for one another."""
+"""Figure 4: features of characters that are confused, in each group the arms side by side."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dctc.data.records.batch import Batch
-from dctc.metrics.cohesion import cohesion
+from dctc.data.render.corpora import is_chinese
+from dctc.data.render.fonts import SYSTEM, find_fonts
+from dctc.metrics.cohesion import NEIGHBOURS, cohesion
+from dctc.metrics.confusion import confused_groups, substitutions
 from dctc.metrics.localization import NOWHERE, best_frames, character_posterior
+from dctc.results.tables import Table
 from dctc.text import CTCTokenizer
+from experiments.figures import COLOURS, WIDTH, Arrays
 
 PERPLEXITY = 30  # van der Maaten & Hinton (JMLR 2008) name 5 to 50; fewer where points are few
+GROUPS = 4  # that are drawn
+LIMIT = 100  # occurrences of a character
+LEAST = 20  # of a Chinese one, twice the neighbours that are measured; most occur less often
+MARKERS = "osD^v"
+PLANE = 1.55  # inches, the height of a panel
+MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better
+
+
+def choose_groups(
+    readings: Iterable[tuple[str, str]], labels: Sequence[str] | None = None
+) -> list[str]:
+    """Return the groups of characters that are confused most.
+
+    Args:
+        readings: Label and prediction of each sample.
+        labels: If given, only Chinese characters count that occur :data:`LEAST` times in these.
+
+    Raises:
+        ValueError: If no character is predicted in place of another.
+    """
+    counts = substitutions(readings)
+    if labels is not None:
+        often = {c for c, n in Counter("".join(labels)).items() if n >= LEAST and is_chinese(c)}
+        counts = Counter({pair: n for pair, n in counts.items() if often.issuperset(pair)})
+    if not (found := confused_groups(counts, GROUPS)):
+        raise ValueError("figure4: no character was confused with another, so there is no cluster")
+    return found
 
 
 @torch.no_grad()
@@ -69,11 +106,12 @@ def balanced(
     Raises:
         ValueError: If one of them occurs less than twice.
     """
-    least = min(int((found == c).sum()) for c in characters)
-    if least < 2:
-        rare = next(c for c in characters if (found == c).sum() < 2)
+    counts = {c: int((found == c).sum()) for c in characters}
+    rare = min(counts, key=lambda c: counts[c])
+    if counts[rare] < 2:
         raise ValueError(f"cluster {characters!r}: {rare!r} occurs less than twice in the words")
-    kept = np.sort(np.concatenate([np.flatnonzero(found == c)[:least] for c in characters]))
+    first = [np.flatnonzero(found == c)[: counts[rare]] for c in characters]
+    kept = np.sort(np.concatenate(first))
     return features[kept], found[kept]
 
 
@@ -91,7 +129,7 @@ def cluster_arrays(
     tokenizer: CTCTokenizer,
     batches: Sequence[Batch],
     groups: Sequence[str],
-    limit: int,
+    limit: int = LIMIT,
 ) -> dict[str, np.ndarray]:
     """Return the arrays of Figure 4.
 
@@ -107,7 +145,7 @@ def cluster_arrays(
         ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`dctc.metrics.cohesion.Cohesion`.
 
     Raises:
-        ValueError: If a word is there twice, whose features would be neighbours whatever the net.
+        ValueError: If a word is given twice, whose features would be neighbours whatever the net.
     """
     times = Counter(key for batch in batches for key in batch.key)
     if twice := [key for key, n in times.items() if n > 1]:
@@ -129,3 +167,104 @@ def cluster_arrays(
         measures.append(of_arms)
     arrays["cohesion"] = np.array(measures).transpose(1, 2, 0, 3)
     return arrays
+
+
+def draw_clusters(arrays: Arrays) -> Figure:
+    """Draw Figure 4: a row for each group of characters, a column for each arm.
+
+    Characters beyond ASCII are written with a font of the machine that draws all of them; if there
+    is none, as code points such as U+5730.
+
+    Args:
+        arrays: Of :func:`cluster_arrays`, and ``arms`` ``(a,)``.
+    """
+    groups, arms = ([str(name) for name in arrays[key]] for key in ("groups", "arms"))
+    font = _font_of("".join(groups))
+    names = {c: c if c.isascii() or font else f"U+{ord(c):04X}" for c in "".join(groups)}
+    legend: dict[str, Any] = {"handletextpad": 0.0, "frameon": False, "markerscale": 1.3}
+    legend |= {"loc": "center right", "bbox_to_anchor": (0, 0.5), "borderaxespad": 0.2}
+    legend |= {"prop": {"family": ["monospace", *font], "size": 12}}
+    figure = Figure(figsize=(WIDTH, PLANE * len(groups) + 0.6), layout="constrained")
+    with mpl.rc_context({"font.family": [*mpl.rcParams["font.family"], *font]}):
+        grid = figure.subplots(len(groups), len(arms), squeeze=False)
+        for k, group in enumerate(groups):
+            for axes, points in zip(grid[k], arrays[f"points_{k}"], strict=True):
+                _draw_plane(axes, points, arrays[f"characters_{k}"], group, names)
+            grid[k, 0].legend(**legend)
+    for axes, arm in zip(grid[0], arms, strict=True):
+        axes.set_title(arm, fontsize=9)
+    fewest = min(len(arrays[f"characters_{k}"]) for k in range(len(groups)))
+    less = ", or a third of the frames if they are few" if (fewest - 1) / 3 < PERPLEXITY else ""
+    title = (
+        f"t-SNE of the features of confused characters, one seed (perplexity {PERPLEXITY}{less})"
+    )
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _font_of(characters: str) -> list[str]:
+    """Return the name of a font of the machine, known to matplotlib then; none for ASCII."""
+    if characters.isascii():
+        return []
+    try:
+        known, reason = find_fonts(SYSTEM), "no font of the machine draws all of them"
+    except ValueError as error:
+        known, reason = [], str(error)
+    for font in sorted(known, key=lambda font: "hei" not in font.family.lower()):  # of even strokes
+        if font.covers(characters):
+            font_manager.fontManager.addfont(font.path)
+            return [font_manager.FontProperties(fname=font.path).get_name()]
+    warnings.warn(f"{characters}: {reason}; written as code points", stacklevel=3)
+    return []
+
+
+def _draw_plane(
+    axes: Axes, points: np.ndarray, found: np.ndarray, group: str, names: dict[str, str]
+) -> None:
+    for character, colour, marker in zip(group, COLOURS, MARKERS, strict=False):
+        style: dict[str, Any] = {"marker": marker, "color": colour, "alpha": 0.7, "linewidths": 0}
+        x, y = points[found == character].T
+        axes.scatter(x, y, s=14, label=names[character], **style)
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")  # as distances are what the plane shows
+    axes.margins(0.08)
+    for spine in axes.spines.values():
+        spine.set_color("#BBBBBB")
+
+
+def cohesion_table(arrays: Arrays) -> Table:
+    """Return the measures of each group and arm over seeds, and their differences by seed.
+
+    Args:
+        arrays: As of :func:`draw_clusters`.
+    """
+    measured = arrays["cohesion"]  # (arms, seeds, g, 3)
+    seeds, arms = measured.shape[1], [str(arm) for arm in arrays["arms"]]
+    groups = [" ".join(str(group)) for group in arrays["groups"]]
+    rows = []
+    for k, name in enumerate(groups):
+        frames = f"{len(arrays[f'characters_{k}']):,}"
+        of_group = measured[:, :, k].swapaxes(1, 2)  # (arms, 3, seeds)
+        rows += [
+            [name, arm, frames, *map(_mean, of_arm)]
+            for arm, of_arm in zip(arms, of_group, strict=True)
+        ]
+        for arm, of_arm in zip(arms[1:], of_group[1:], strict=True):
+            gains = of_arm - of_group[0]
+            rows.append([name, f"{arm} - {arms[0]}", frames, *map(_gain, gains, MEASURES)])
+    over = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
+    notes = [f"{over}; {NEIGHBOURS} nearest neighbours, Euclidean distance between features."]
+    if len(arms) > 1:
+        notes.append("Differences: mean, and in how many seeds it is an improvement.")
+    columns = ["group", "net", "frames", *MEASURES]
+    return Table(f"Confused characters: {', '.join(groups)}", columns, rows, notes, 2)
+
+
+def _gain(gains: np.ndarray, measure: str) -> str:
+    better = int(((gains > 0) if measure.endswith("↑") else (gains < 0)).sum())
+    return f"{gains.mean():+.3f} ({better} of {len(gains)})"
+
+
+def _mean(values: np.ndarray) -> str:
+    mean = f"{values.mean():.3f}"
+    return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 else mean

@@ -1,9 +1,9 @@
-"""Figures and the arrays that they are drawn from: written by a run, shown by a notebook."""
+"""Published figures: their arrays on disk, and the pictures that are drawn from these."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,36 +11,57 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dctc.files import replacing
+from dctc.results.tables import Table
+from experiments.figures import Arrays
+from experiments.figures.alignment_curves import draw_alignment_curves, last_values
+from experiments.figures.clusters import cohesion_table, draw_clusters
+from experiments.figures.scheme import draw_scheme
+from experiments.figures.spikes_figure import draw_one_word, draw_spikes, rate_table
 
-PUBLISHED = Path("experiments/results/figures")
+PUBLISHED = Path(__file__).parents[1] / "results" / "figures"
 MOST = 2 * 2**20  # bytes of the arrays of a figure; they are committed
+MOST_PNG = 400_000  # bytes of a picture; ours, to keep the repository small
 DRAWN_FROM = "Arrays"  # keyword of a PNG's metadata
 
-Arrays = Mapping[str, np.ndarray]
+# Of each figure, the figure whose arrays it is drawn from (None: of no arrays) and its drawing
+DRAW: dict[str, tuple[str | None, Callable[..., Figure]]] = {
+    "figure1": ("figure1", draw_spikes),
+    "figure2": (None, draw_scheme),
+    "figure3": ("figure3", draw_alignment_curves),
+    "figure4": ("figure4", draw_clusters),
+    "figure4-chinese": ("figure4-chinese", draw_clusters),
+    "one_word": ("figure1", draw_one_word),
+}
+FIGURES = tuple(DRAW)
+# Of each figure that has numbers, the table of them
+TABLES: dict[str, Callable[[Arrays], Table]] = {
+    "figure1": rate_table,
+    "figure3": last_values,
+    "figure4": cohesion_table,
+    "figure4-chinese": cohesion_table,
+}
 
 
-def save_figure(figure: Figure, stem: Path, arrays: Arrays | None = None) -> list[Path]:
-    """Write ``<stem>.png`` and ``<stem>.svg``, the same bytes for the same figure.
+def save_figure(figure: Figure, file: Path, arrays: Arrays | None = None) -> Path:
+    """Write a PNG or an SVG, the same bytes for the same figure.
 
     Args:
         figure: What to write.
-        stem: Path without ending.
-        arrays: What it was drawn from; their :func:`digest` is in the PNG's metadata.
-
-    Returns:
-        The files.
+        file: Where to; its ending says the format.
+        arrays: What it was drawn from; their :func:`digest` is in a PNG's metadata.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
-    drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
-    figure.savefig(png, dpi=150, metadata=drawn_from)
-    with mpl.rc_context({"svg.hashsalt": "dctc"}):
-        figure.savefig(svg, metadata={"Date": None})
-    return [png, svg]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".png":
+        drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
+        figure.savefig(file, dpi=150, metadata=drawn_from)
+    else:
+        with mpl.rc_context({"svg.hashsalt": "dctc"}):
+            figure.savefig(file, metadata={"Date": None})
+    return file
 
 
 def digest(arrays: Arrays) -> str:
-    """Return a hash of arrays, whatever file they are in."""
+    """Return a hash of arrays that does not depend on the file they are in."""
     content = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -65,27 +86,63 @@ def save_arrays(arrays: Arrays, file: Path) -> Path:
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:
-    """Read what :func:`save_arrays` wrote."""
+    """Read the arrays that :func:`save_arrays` wrote."""
     with np.load(file) as stored:
         return dict(stored)
 
 
-def show(name: str, draw: Callable[[Arrays], Figure]) -> Figure | None:
-    """Draw a published figure; where it is not published, say how it is made.
+def show(name: str) -> Figure:
+    """Draw a published figure, one of :data:`FIGURES`, from its arrays."""
+    source, draw = DRAW[name]
+    return draw() if source is None else draw(load_arrays(PUBLISHED / f"{source}.npz"))
 
-    Looks for ``experiments/results`` in the working directory and in the one above.
+
+def number_table(name: str) -> Table:
+    """Return the numbers of a published figure, one of :data:`TABLES`."""
+    return TABLES[name](load_arrays(PUBLISHED / f"{name}.npz"))
+
+
+def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
+    """Copy the arrays of figures, ``<runs>/<name>/<name>.npz``, into ``<to>/figures``; draw them.
+
+    Figures of the same arrays are drawn together. Arrays that are not among the runs are those that
+    are published.
 
     Args:
-        name: Such as ``figure1``.
-        draw: Draws it from its arrays.
+        runs: Folder of all runs.
+        names: Of :data:`FIGURES`; runs of smaller scales bear other names.
+        to: Folder of the published results.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FileNotFoundError: If a figure has not been made; nothing is written then.
+        ValueError: If a PNG is too large.
     """
-    for root in (Path.cwd(), Path.cwd().parent):
-        file = root / PUBLISHED / f"{name}.npz"
-        if file.exists():
-            return draw(load_arrays(file))
-    target = name.partition("-")[0]  # which may make more than one
-    print(
-        f"{name} is not published yet: ./reproduce.sh {target} --scale small makes it, "
-        f"./reproduce.sh publish --figures {name} puts it into {PUBLISHED}"
-    )
-    return None
+    folder = to / PUBLISHED.name
+    sources = {source: _find(runs, folder, source) for name in names if (source := DRAW[name][0])}
+    arrays = {source: load_arrays(file) for source, file in sources.items()}
+    files = [
+        save_arrays(arrays[source], folder / file.name)
+        for source, file in sources.items()
+        if file.parent != folder
+    ]
+    for name, (source, draw) in DRAW.items():
+        if name not in names and source not in sources:
+            continue
+        own = arrays[source] if source else None
+        file = save_figure(draw() if own is None else draw(own), folder / f"{name}.png", own)
+        if (size := file.stat().st_size) > MOST_PNG:
+            file.unlink()
+            raise ValueError(f"{file}: {size:,} bytes, more than the {MOST_PNG:,} of a picture")
+        files.append(file)
+    return files
+
+
+def _find(runs: Path, folder: Path, name: str) -> Path:
+    made, published = runs / name / f"{name}.npz", folder / f"{name}.npz"
+    if not made.exists() and not published.exists():
+        target = name.partition("-")[0]
+        raise FileNotFoundError(f"{made}: missing; ./reproduce.sh {target} --scale small makes it")
+    return made if made.exists() else published

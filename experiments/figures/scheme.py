@@ -8,19 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from experiments.figures.figures import COLOURS
+from experiments.figures import COLOURS
 
 SIZE = (11.0, 4.5)  # inches; the drawing is in hundredths of them
 NET, CTC, DISTILL = COLOURS[0], COLOURS[2], COLOURS[1]
 INK = "#222222"
 SMALL, LARGE = 11.0, 12.0  # points; 7 and more where the figure is printed 7 inches wide
 
+Point = tuple[float, float]
+
 
 class Box(NamedTuple):
-    """A box of the scheme.
+    """A box of the scheme: its centre, in hundredths of an inch, its size and what is in it.
 
     Attributes:
-        x: Centre, in hundredths of an inch from the left.
+        x: Centre, from the left.
         y: Centre, from below.
         width: Of the box.
         height: Of the box.
@@ -37,7 +39,13 @@ class Box(NamedTuple):
     text: str
     colour: str
 
+    def at(self, across: int, up: int, x: float = 0.0, y: float = 0.0) -> Point:
+        """Return the middle of a side, -1 being left or below, moved by ``x`` and ``y``."""
+        return self.x + across * self.width / 2 + x, self.y + up * self.height / 2 + y
 
+
+_CE = r"CE $= \sum_t -\log P_t(z^*_t)$"
+_Z = r"$z^*_t=\arg\max_k\ \gamma_{tk}\,/\,P_{tk}$" "\n$k$: blank or a character of $y$"
 BOXES = {
     "image": Box(62, 235, 96, 74, "image", r"$x$   $(h \times w)$", INK),
     "net": Box(200, 235, 140, 74, "recogniser", "encoder, head", NET),
@@ -45,18 +53,23 @@ BOXES = {
     "label": Box(374, 395, 110, 74, "label", r"$y$", INK),
     "lattice": Box(612, 395, 244, 74, "CTC forward-backward", r"nll $= -\log p(y\,|\,x)$", CTC),
     "gamma": Box(612, 235, 244, 74, "posterior", r"$\gamma = P - G$", CTC),
-    "z": Box(
-        612,
-        80,
-        244,
-        96,
-        "latent alignment",
-        r"$z^*_t=\arg\max_k\ \gamma_{tk}\,/\,P_{tk}$" "\n$k$: blank or a character of $y$",
-        DISTILL,
-    ),
-    "ce": Box(940, 80, 172, 74, "self-distillation", r"CE $= \sum_t -\log P_t(z^*_t)$", DISTILL),
+    "z": Box(612, 80, 244, 96, "latent alignment", _Z, DISTILL),
+    "ce": Box(940, 80, 172, 74, "self-distillation", _CE, DISTILL),
     "sum": Box(1023, 235, 130, 74, "loss", r"$\beta\,$nll$\,+\,\alpha\,$CE", INK),
 }
+# x, y, text, colour, horizontal alignment
+NOTES = (
+    (792, 96, "stop-gradient", DISTILL, "center"),
+    (1062, 330, r"weight $\beta$", CTC, "center"),
+    (1025, 150, r"weight $\alpha$", DISTILL, "center"),
+    (744, 235, "$G$: gradient of nll with\nrespect to the logits", CTC, "left"),
+    (
+        *(15, 80),
+        "One forward-backward pass gives the\nCTC term, its gradient and the target\n"
+        "of the distillation. No parameter is\nadded; inference is that of CTC.",
+        *(INK, "left"),
+    ),
+)
 
 
 def draw_scheme() -> Figure:
@@ -67,95 +80,40 @@ def draw_scheme() -> Figure:
     axes.set_axis_off()
     for box in BOXES.values():
         _draw_box(axes, box)
-    _arrow(axes, _right("image"), _left("net"))
-    _arrow(axes, _right("net"), _left("p"))
-    _arrow(axes, _right("label"), _left("lattice"))
-    _arrow(axes, _right("p"), (474, 235), (474, 375), _left("lattice", -20), colour=NET)
-    _arrow(axes, _below("lattice"), _above("gamma"), colour=CTC)
-    _arrow(axes, _below("gamma"), _above("z"), colour=CTC)
-    _arrow(axes, _below("p", 30), (404, 80), _left("z"), colour=NET)
-    _arrow(axes, _below("p", -10), (364, 14), (940, 14), _below("ce"), colour=NET)
-    _arrow(axes, _right("z"), _left("ce"), colour=DISTILL, dashed=True)
-    _arrow(axes, _right("lattice"), (1023, 395), _above("sum"), colour=CTC)
-    _arrow(axes, _right("ce"), (1063, 80), _below("sum", 40), colour=DISTILL)
-    note: dict[str, Any] = {"fontsize": SMALL, "ha": "center", "va": "center"}
-    axes.text(792, 96, "stop-gradient", color=DISTILL, **note)
-    axes.text(1062, 330, r"weight $\beta$", color=CTC, **note)
-    axes.text(1025, 150, r"weight $\alpha$", color=DISTILL, **note)
-    axes.text(
-        744,
-        235,
-        "$G$: gradient of nll with\nrespect to the logits",
-        color=CTC,
-        **{**note, "ha": "left"},
-    )
-    axes.text(
-        15,
-        80,
-        "One forward-backward gives the CTC\nterm, its gradient, and the target of the\n"
-        "other term. No parameter is added;\ninference is that of CTC.",
-        fontsize=SMALL,
-        va="center",
-        color=INK,
-    )
+    image, net, p, label, lattice, gamma, z, ce, total = BOXES.values()
+    _arrow(axes, image.at(1, 0), net.at(-1, 0))
+    _arrow(axes, net.at(1, 0), p.at(-1, 0))
+    _arrow(axes, label.at(1, 0), lattice.at(-1, 0))
+    _arrow(axes, p.at(1, 0), (474, 235), (474, 375), lattice.at(-1, 0, y=-20), colour=NET)
+    _arrow(axes, lattice.at(0, -1), gamma.at(0, 1), colour=CTC)
+    _arrow(axes, gamma.at(0, -1), z.at(0, 1), colour=CTC)
+    _arrow(axes, p.at(0, -1, x=30), (404, 80), z.at(-1, 0), colour=NET)
+    _arrow(axes, p.at(0, -1, x=-10), (364, 14), (940, 14), ce.at(0, -1), colour=NET)
+    _arrow(axes, z.at(1, 0), ce.at(-1, 0), colour=DISTILL, dashed=True)
+    _arrow(axes, lattice.at(1, 0), (1023, 395), total.at(0, 1), colour=CTC)
+    _arrow(axes, ce.at(1, 0), (1063, 80), total.at(0, -1, x=40), colour=DISTILL)
+    for x, y, text, colour, align in NOTES:
+        axes.text(x, y, text, color=colour, fontsize=SMALL, ha=align, va="center")
     return figure
 
 
 def _draw_box(axes: Axes, box: Box) -> None:
-    corner = (box.x - box.width / 2, box.y - box.height / 2)
+    shape: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=9"}
     for fill, alpha, line in ((box.colour, 0.10, 0.0), ("none", 1.0, 1.6)):
-        axes.add_patch(
-            FancyBboxPatch(
-                corner,
-                box.width,
-                box.height,
-                boxstyle="round,pad=0,rounding_size=9",
-                facecolor=fill,
-                edgecolor=box.colour,
-                linewidth=line,
-                alpha=alpha,
-            )
-        )
+        shape |= {"facecolor": fill, "edgecolor": box.colour, "linewidth": line, "alpha": alpha}
+        corner = (box.x - box.width / 2, box.y - box.height / 2)
+        axes.add_patch(FancyBboxPatch(corner, box.width, box.height, **shape))
     middle: dict[str, Any] = {"ha": "center", "va": "center", "color": INK}
-    axes.text(
-        box.x, box.y + box.height / 2 - 22, box.title, fontsize=SMALL, fontweight="bold", **middle
-    )
+    axes.text(*box.at(0, 1, y=-22), box.title, fontsize=SMALL, fontweight="bold", **middle)
     axes.text(box.x, box.y - 14, box.text, fontsize=LARGE, **middle)
-
-
-Point = tuple[float, float]
-
-
-def _left(name: str, up: float = 0.0) -> Point:
-    return BOXES[name].x - BOXES[name].width / 2, BOXES[name].y + up
-
-
-def _right(name: str, up: float = 0.0) -> Point:
-    return BOXES[name].x + BOXES[name].width / 2, BOXES[name].y + up
-
-
-def _above(name: str, right: float = 0.0) -> Point:
-    return BOXES[name].x + right, BOXES[name].y + BOXES[name].height / 2
-
-
-def _below(name: str, right: float = 0.0) -> Point:
-    return BOXES[name].x + right, BOXES[name].y - BOXES[name].height / 2
 
 
 def _arrow(axes: Axes, *points: Point, colour: str = INK, dashed: bool = False) -> None:
     """Draw a line through the points, with an arrow's head at the last one."""
     x, y = zip(*points[:-1], strict=True)
     axes.plot(x, y, color=colour, linewidth=1.6, solid_joinstyle="round")
+    style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 13, "shrinkA": 0, "shrinkB": 1}
+    line = (0, (4, 2)) if dashed else "-"
     axes.add_patch(
-        FancyArrowPatch(
-            points[-2],
-            points[-1],
-            arrowstyle="-|>",
-            mutation_scale=13,
-            color=colour,
-            linewidth=1.6,
-            linestyle=(0, (4, 2)) if dashed else "-",
-            shrinkA=0,
-            shrinkB=1,
-        )
+        FancyArrowPatch(*points[-2:], color=colour, linewidth=1.6, linestyle=line, **style)
     )

@@ -1,8 +1,8 @@
-"""What Figure 1 is drawn from: where nets read the characters of words, and gradients of a word."""
+"""Arrays of Figure 1: the frames of characters, how seeds differ in them, gradients of a word."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,17 +18,23 @@ from dctc.metrics.localization import (
     character_posterior,
     disagreement,
 )
+from dctc.results.registry import Record
 from dctc.text import CTCTokenizer
 from dctc.text.decode import greedy_decode
 
+WORDS = 4  # that are drawn
 SHORTEST = 4  # characters of a word that is drawn
+DRAWN_SEEDS = 2
+DISTILL_WEIGHT = 0.1  # of the gradient that is drawn; authors' code, default
+
+Nets = Sequence[Sequence[Any]]  # of each family, its nets by seed, in evaluation mode
 
 
 @torch.no_grad()
 def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return how much each frame counts for each character of the label, by the net's own measure.
+    """Return the weight of each frame for each character of the label.
 
-    Of a CTC net, the posterior of the character; of a net that reads by attention, its attention.
+    For a CTC net that is the posterior of the character, for an attention net its attention.
 
     Args:
         net: In evaluation mode.
@@ -64,6 +70,53 @@ def disagreements(
     return [disagreement(first, second) for first, second in combinations(frames, 2)]
 
 
+def rate_arrays(
+    seeds: Sequence[int],
+    records: Sequence[Sequence[Mapping[str, Record]]],
+    nets: Nets,
+    loaders: Mapping[str, Callable[[], Iterable[Batch]]],
+    tokenizer: CTCTokenizer,
+) -> dict[str, np.ndarray]:
+    """Return the disagreement of pairs of seeds on each set, and the accuracy of each net.
+
+    Args:
+        seeds: Of each family.
+        records: Of each family and seed, its records by set.
+        nets: Of each family and seed.
+        loaders: Of each set, what yields its batches.
+        tokenizer: Maps the labels to classes.
+
+    Returns:
+        ``sets`` ``(k,)``, ``pairs`` ``(p, 2)`` of seeds, ``apart`` and ``characters``
+        ``(families, k, p)``, ``correct`` ``(families, seeds, k)`` words and ``words`` ``(k,)``.
+    """
+    found = np.array(
+        [[disagreements(row, tokenizer, batches()) for batches in loaders.values()] for row in nets]
+    )  # (families, k, p, 2)
+    correct = [[[of_seed[name].correct for name in loaders] for of_seed in row] for row in records]
+    return {
+        "sets": np.array([*loaders]),
+        "pairs": np.array([*combinations(seeds, 2)]),
+        "apart": found[..., 0],
+        "characters": found[..., 1],
+        "correct": np.array(correct),
+        "words": np.array([records[0][0][name].n for name in loaders]),
+    }
+
+
+def word_panels(
+    families: Sequence[str], nets: Nets, tokenizer: CTCTokenizer, batch: Batch
+) -> dict[str, np.ndarray]:
+    """Return the arrays of the panels of a few words of a batch; the first net gives gradients."""
+    words, net = select(batch, choose_words(batch, WORDS)), nets[0][0]
+    word = select(batch, [choose_misread(net, tokenizer, batch)])
+    return {
+        "families": np.array(families),
+        **word_arrays([row[:DRAWN_SEEDS] for row in nets], tokenizer, words),
+        **gradient_arrays(net, tokenizer, word, DISTILL_WEIGHT),
+    }
+
+
 def choose_words(batch: Batch, count: int) -> list[int]:
     """Return the first samples of a batch with :data:`SHORTEST` characters or more, all different.
 
@@ -80,9 +133,9 @@ def choose_words(batch: Batch, count: int) -> list[int]:
 
 @torch.no_grad()
 def choose_misread(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> int:
-    """Return the first sample of a batch, as long as those that are drawn, that a net misreads.
+    """Return the first sample of :func:`choose_words` that a net misreads.
 
-    A word that is read leaves CTC's gradient next to nothing. Where all are read, the first one.
+    CTC's gradient of a word that is read correctly is next to nothing. If all are, the first one.
 
     Args:
         net: A CTC net in evaluation mode.
@@ -104,19 +157,11 @@ def _read(net: Any, tokenizer: CTCTokenizer, words: Batch) -> list[str]:
 
 def select(batch: Batch, chosen: Sequence[int]) -> Batch:
     """Return some samples of a batch; extents and second views are left out."""
-    return Batch(
-        image=batch.image[list(chosen)],
-        label=[batch.label[i] for i in chosen],
-        key=[batch.key[i] for i in chosen],
-        width=batch.width[list(chosen)],
-        extents=None,
-        corrupt=[],
-    )
+    labels, keys = ([column[i] for i in chosen] for column in (batch.label, batch.key))
+    return Batch(batch.image[list(chosen)], labels, keys, batch.width[list(chosen)], None, [])
 
 
-def word_arrays(
-    families: Sequence[Sequence[Any]], tokenizer: CTCTokenizer, words: Batch
-) -> dict[str, np.ndarray]:
+def word_arrays(families: Nets, tokenizer: CTCTokenizer, words: Batch) -> dict[str, np.ndarray]:
     """Return the arrays of the drawn words.
 
     Args:
@@ -156,7 +201,7 @@ def gradient_arrays(
     Returns:
         ``gradients`` ``(2, r, t)`` float32 and ``gradient_rows`` ``(r,)``: the blank, the distinct
         characters of the label, and the sum over all other classes; ``distill_weight``;
-        ``gradient_label`` and ``gradient_reading``, what the word says and what the net reads.
+        ``gradient_label`` and ``gradient_reading``, the word's label and the net's prediction.
     """
     targets, lengths = tokenizer.encode(word.label)
     frames = net.frames(word.width).clamp(min=1)

@@ -14,7 +14,7 @@ from dctc.results.power import detectable_over_seeds
 from dctc.results.registry import Record
 from dctc.results.significance import holm, paired_t
 from dctc.results.tables import Table
-from experiments.figures.figures import read_metrics, read_parts
+from experiments.figures.curves import read_metrics, read_parts
 
 METRIC = "val/accuracy"
 _EXPLAINED = (

@@ -14,7 +14,7 @@ from typing import Any
 from dctc.files import locked, write_whole
 from dctc.results.environment import DIRTY, gpu
 from dctc.results.registry import Record, Registry, scored_at
-from experiments.figures.figures import Curve, read_metrics
+from experiments.figures.curves import Curve, read_metrics
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
 METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small

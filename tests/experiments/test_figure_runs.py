@@ -1,7 +1,22 @@
-"""Trainings that the figures share: the same runs for all of them."""
+"""Trainings that figures share, and the files of a figure's script; which of them are sent."""
 
+import numpy as np
 import pytest
-from experiments.studies.figure_runs import ATTENTION, CTC, DCTC, SCALES, SEEDS, by_arm, study
+from experiments.studies import figure_runs
+from experiments.studies.figure_runs import (
+    ATTENTION,
+    CTC,
+    DCTC,
+    SCALES,
+    SEEDS,
+    report_figure,
+    study,
+)
+from matplotlib.figure import Figure
+
+from dctc.results.tables import Table
+
+TABLE = Table("Rates", ["net", "rate"], [["CTC", "0.5"]])
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -14,7 +29,25 @@ def test_figures_share_their_trainings(scale):
     assert all(curves[name] == pairs[name] for name in shared)
 
 
-def test_runs_by_arm_and_seed():
-    runs = study("small").runs()
-    names = [[run.name for run in of_arm] for of_arm in by_arm(runs, 2)]
-    assert names == [[f"figures-small/{arm}/seed{i}" for i in range(3)] for arm in ("ctc", "dctc")]
+@pytest.mark.parametrize(("scale", "folder"), [("small", "figure9"), ("smoke", "figure9-smoke")])
+def test_all_is_written_and_said_and_only_the_figure_is_sent(
+    runs, monkeypatch, capsys, scale, folder
+):
+    sent = []
+    monkeypatch.setattr(figure_runs, "upload", lambda *what: sent.append(what))
+    monkeypatch.setenv("COLUMNS", "500")
+    arrays = {"points": np.arange(3)}
+    real = {"figure9-real": Figure(figsize=(1, 1))}
+    report_figure("figure9", scale, "offline", Figure(figsize=(1, 1)), arrays, TABLE, real)
+    out = runs / folder
+    names = {f"figure9{what}" for what in (".png", ".svg", ".npz", "-real.png", "-real.svg")}
+    assert {path.name for path in out.iterdir()} == {*names, "table.md", "table.csv"}
+    said = capsys.readouterr().out
+    assert "Rates" in said and all(f"written to {path}\n" in said for path in out.iterdir())
+    pictures = [out / "figure9.png", out / "figure9.svg"]
+    assert sent == [(folder, "offline", {"table": TABLE}, pictures)]
+
+
+def test_a_figure_may_have_neither_arrays_nor_a_table(runs):
+    report_figure("figure9", "small", "off", Figure(figsize=(1, 1)))
+    assert sorted(p.name for p in (runs / "figure9").iterdir()) == ["figure9.png", "figure9.svg"]

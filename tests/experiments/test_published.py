@@ -1,13 +1,17 @@
-"""Arrays and files of figures: what is written is what is read, small, and the same each time."""
+"""Arrays and pictures of figures: written whole, small, the same each time; publishing them."""
 
 import numpy as np
 import pytest
+from experiments.figures import published as module
 from experiments.figures.published import (
     DRAWN_FROM,
+    FIGURES,
     MOST,
-    PUBLISHED,
+    TABLES,
     digest,
     load_arrays,
+    number_table,
+    publish_figures,
     save_arrays,
     save_figure,
     show,
@@ -18,13 +22,15 @@ from PIL import Image
 ARRAYS = {"labels": np.array(["ab", "ç"]), "points": np.arange(6.0).reshape(2, 3)}
 
 
-def same(found):
-    return all(np.array_equal(found[name], array) for name, array in ARRAYS.items())
+def draw(arrays):
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot(arrays["points"])
+    return figure
 
 
 def test_arrays_come_back_without_pickle(tmp_path):
     file = save_arrays(ARRAYS, tmp_path / "new" / "figure1.npz")
-    assert same(load_arrays(file))
+    assert digest(load_arrays(file)) == digest(ARRAYS)
     assert [path.name for path in file.parent.iterdir()] == ["figure1.npz"]
 
 
@@ -35,33 +41,13 @@ def test_what_is_too_large_is_refused_and_not_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_figure_is_written_twice_as_the_same_bytes(tmp_path):
-    def draw(stem):
-        figure = Figure(figsize=(1, 1))
-        figure.subplots().plot([0, 1])
-        return [file.read_bytes() for file in save_figure(figure, tmp_path / stem)]
-
-    first, second = draw("a"), draw("b")
-    assert first == second
-    assert first[0].startswith(b"\x89PNG") and b"<svg" in first[1]
-
-
-@pytest.mark.parametrize("inside", [".", "notebooks"])
-def test_shown_from_the_root_and_from_the_notebooks(tmp_path, monkeypatch, capsys, inside):
-    (tmp_path / inside).mkdir(exist_ok=True)
-    monkeypatch.chdir(tmp_path / inside)
-    assert show("figure1", same) is None
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("figure1 is not published yet: ./reproduce.sh figure1 --scale small")
-    save_arrays(ARRAYS, tmp_path / PUBLISHED / "figure1.npz")
-    assert show("figure1", same) is True
-
-
-def test_a_picture_tells_the_arrays_that_it_was_drawn_from(tmp_path):
-    png, _ = save_figure(Figure(figsize=(1, 1)), tmp_path / "a", ARRAYS)
-    stored = load_arrays(save_arrays(ARRAYS, tmp_path / "a.npz"))
-    with Image.open(png) as image:
-        assert image.text[DRAWN_FROM] == digest(ARRAYS) == digest(stored)
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_figure_is_written_twice_as_the_same_bytes(tmp_path, ending):
+    first, second = (save_figure(draw(ARRAYS), tmp_path / f"{i}.{ending}", ARRAYS) for i in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    if ending == "png":
+        with Image.open(first) as image:
+            assert image.text[DRAWN_FROM] == digest(ARRAYS)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +61,51 @@ def test_a_picture_tells_the_arrays_that_it_was_drawn_from(tmp_path):
 )
 def test_other_arrays_have_another_digest(other):
     assert digest(other) != digest(ARRAYS) == digest(dict(reversed(ARRAYS.items())))
+
+
+@pytest.mark.filterwarnings("ignore:.*written as code points")
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_published_figure_is_drawn_from_its_arrays(name):
+    assert show(name).axes
+    if name in TABLES:
+        assert number_table(name).rows
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Runs with a figure 1, and nothing published; figures are drawn as plain lines."""
+    sources = {"figure1": "figure1", "figure3": "figure3", "one_word": "figure1"}
+    drawings = {name: (source, draw) for name, source in sources.items()}
+    scheme = {"figure2": (None, lambda: draw(ARRAYS))}
+    monkeypatch.setattr(module, "DRAW", {**drawings, **scheme})
+    save_arrays(ARRAYS, tmp_path / "runs" / "figure1" / "figure1.npz")
+    return tmp_path / "runs", tmp_path / "results"
+
+
+def test_figures_are_published_all_or_none(folders):
+    runs, to = folders
+    with pytest.raises(FileNotFoundError, match=r"figure3 --scale small makes it"):
+        publish_figures(runs, ["figure1", "figure3"], to)
+    assert not to.exists()
+    arrays, *pictures = publish_figures(runs, ["figure2", "figure1"], to)
+    assert digest(load_arrays(arrays)) == digest(ARRAYS)
+    # what is drawn from the same arrays is drawn with them
+    assert [file.name for file in pictures] == ["figure1.png", "one_word.png", "figure2.png"]
+    assert {*to.glob("figures/*")} == {arrays, *pictures}
+
+
+def test_without_runs_what_is_published_is_drawn_anew(folders, tmp_path):
+    runs, to = folders
+    first = {file.name: file.read_bytes() for file in publish_figures(runs, ["figure1"], to)}
+    (to / "figures" / "figure1.png").unlink()
+    written = publish_figures(tmp_path / "none", ["one_word"], to)
+    assert [file.name for file in written] == ["figure1.png", "one_word.png"]
+    assert {file.name: file.read_bytes() for file in to.glob("figures/*")} == first
+
+
+def test_a_picture_that_is_too_large_is_not_left(folders, monkeypatch):
+    runs, to = folders
+    monkeypatch.setattr(module, "MOST_PNG", 100)
+    with pytest.raises(ValueError, match=r"figure1.png: [\d,]+ bytes, more than the 100"):
+        publish_figures(runs, ["figure1"], to)
+    assert not [*to.rglob("*.png")]

@@ -4,7 +4,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
-from experiments.figures.figures import read_metrics
+from experiments.figures.curves import read_metrics
 from experiments.tables.publishing import (
     adopt,
     find_runs,

@@ -1,8 +1,10 @@
-"""Which samples go onto a sheet, and that their images are those of the set."""
+"""Which samples a sheet of readings shows, and how it is drawn."""
 
 import numpy as np
 import pytest
-from experiments.figures.readings import choose, with_images
+from experiments.figures import COLOURS
+from experiments.figures.readings import Reading, choose, draw_readings, with_images
+from matplotlib.figure import Figure
 
 from dctc.data.records.batch import Sample, collate
 
@@ -21,55 +23,101 @@ ARMS = [predictions(0), predictions(1)]
 def test_the_first_of_each_kind_in_the_order_of_the_set():
     kinds = {(True, True): 1, (False, True): 9, (True, False): 0, (False, False): 1}
     assert choose(LABELS, ARMS, kinds) == ["k1", "k0", "k5", "k3"]
+    assert sorted(choose(LABELS, ARMS)) == sorted(LABELS)  # a small set is shown whole
 
 
-def test_a_small_set_is_shown_whole():
-    assert sorted(choose(LABELS, ARMS)) == sorted(LABELS)
+def batches():
+    for i in range(0, 6, 2):
+        if i == 4:
+            raise AssertionError("asked for a third batch")
+        images = np.arange(512).astype(np.uint8).reshape(2, 4, 64, 1)
+        keys = [*LABELS][i : i + 2]
+        yield collate([Sample(x, LABELS[k], k) for x, k in zip(images, keys, strict=True)])
 
 
-def test_of_nothing_nothing_is_chosen():
-    assert choose({}, [{}, {}]) == []
-
-
-@pytest.fixture
-def images():
-    rng = np.random.default_rng(0)
-    return {key: rng.integers(0, 256, (4, 8, 3), dtype=np.uint8) for key in LABELS}
-
-
-@pytest.fixture
-def batches(images):
-    samples = [Sample(image, LABELS[key], key) for key, image in images.items()]
-    return [collate(samples[i : i + 2]) for i in range(0, 6, 2)]
-
-
-def test_images_are_those_of_the_set_in_the_order_asked_for(images, batches):
-    readings = with_images(["k5", "k0"], LABELS, ARMS, batches)
-    assert [reading.label for reading in readings] == ["wordk5", "wordk0"]
-    assert [reading.predictions for reading in readings] == [
-        ["wrong", "wordk5"],
-        ["wrong", "wordk0"],
-    ]
-    for reading, key in zip(readings, ["k5", "k0"], strict=True):
+def test_images_are_those_of_the_set_in_the_order_asked_for():
+    readings = with_images(["k3", "k0"], LABELS, ARMS, batches())
+    assert [reading.label for reading in readings] == ["wordk3", "wordk0"]
+    assert [r.predictions for r in readings] == [["wrong", "wrong"], ["wrong", "wordk0"]]
+    for reading in readings:
         assert reading.image.dtype == np.uint8
-        np.testing.assert_array_equal(reading.image, images[key])
+        assert reading.image.ravel().tolist() == [*range(256)]  # every grey level
+    with pytest.raises(AssertionError, match="third batch"):
+        with_images(["elsewhere"], LABELS, ARMS, batches())
 
 
-def test_every_gray_level_comes_back():
-    image = np.arange(256, dtype=np.uint8).reshape(8, 32, 1)
-    batch = collate([Sample(image, "x", "k")])
-    (reading,) = with_images(["k"], {"k": "x"}, [{"k": "x"}], [batch])
-    np.testing.assert_array_equal(reading.image, image)
+@pytest.fixture
+def sheet(tmp_path, monkeypatch):
+    """sheet(readings, arms, title) -> the figure that was saved."""
+    saved, save = [], Figure.savefig
+
+    def keep(figure, *args, **options):
+        saved.append(figure)
+        save(figure, *args, **options)
+
+    def drawn(readings, arms, title="T", file="sheet.png"):
+        draw_readings(readings, arms, title, tmp_path / file)
+        return saved.pop()
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return drawn
 
 
-def test_no_more_batches_are_made_than_needed(batches):
-    def lazily():
-        yield from batches[:2]
-        raise AssertionError("asked for a third batch")
+def text_objects(figure):
+    """The texts of a sheet; tick labels are none of them."""
+    found = list(figure.texts)  # the heading is one of them
+    for axes in figure.axes:
+        found += [axes.title, axes._left_title, axes._right_title, *axes.texts]
+    return [text for text in found if text.get_text()]
 
-    assert len(with_images(["k3", "k1"], LABELS, ARMS, lazily())) == 2
+
+def texts(figure):
+    return [text.get_text() for text in text_objects(figure)]
 
 
-def test_a_sample_that_is_in_no_batch(batches):
-    with pytest.raises(KeyError, match="elsewhere"):
-        with_images(["elsewhere"], LABELS, ARMS, batches)
+def reading(label, *predictions, channels=3):
+    image = np.random.default_rng(0).integers(0, 256, (32, 128, channels), dtype=np.uint8)
+    return Reading(image, label, predictions)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("file", "channels"), [("sheet.png", 1), ("sheet.svg", 3)])
+def test_labels_and_predictions_below_each_image(sheet, file, channels):
+    rows = [reading("cat", "cat", "cut", channels=channels)] * 5
+    figure = sheet(rows, ("CTC", "DCTC"), "Held-out", file)
+    assert len(figure.axes) == 8
+    assert sorted(texts(figure)) == sorted(["Held-out", *["cat", "CTC: cat", "DCTC: cut"] * 5])
+    right, wrong = figure.axes[0].texts
+    assert (right.get_color(), wrong.get_color()) == (COLOURS[0], COLOURS[1])
+
+
+def test_odd_predictions_are_shown_as_they_are(sheet):
+    odd = r"$\frac{$"
+    rows = [reading("w" * 50, "", "v" * 50), reading(odd, odd, "x")]
+    found = texts(sheet(rows, ("CTC", "DCTC"), odd))
+    assert {"CTC: (nothing)", f"DCTC: {'v' * 21}...", f"{'w' * 27}..."} <= {*found}
+    assert {odd, f"CTC: {odd}"} <= {*found}
+
+
+def test_no_readings_say_so_and_missing_ones_are_an_error(sheet):
+    assert texts(sheet([], ("CTC", "DCTC"), "Held-out")) == ["Held-out: no readings to show."]
+    with pytest.raises(ValueError, match="zip"):
+        sheet([reading("cat", "cat")], ("CTC", "DCTC"))
+
+
+@pytest.mark.parametrize(("n", "arms"), [(1, 1), (2, 4), (9, 3)])
+def test_texts_do_not_overlap_and_are_not_cut(sheet, n, arms):
+    rows = [reading("Wg" * 20, *["Mj" * 20] * arms)] * n
+    names = [f"arm{i}" for i in range(arms)]
+    figure = sheet(rows, names, "Held-out rendered words (wrong in orange)")
+    figure.set_dpi(150)  # as saved
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in text_objects(figure)]
+    assert len(boxes) == 1 + n * (1 + arms)
+    assert min(axes.bbox.height / 150 for axes in figure.axes[:n]) > 0.45  # inches
+    for i, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+        for other in boxes[:i]:
+            apart_x = box.x1 <= other.x0 or other.x1 <= box.x0
+            assert apart_x or box.y1 <= other.y0 + 1 or other.y1 <= box.y0 + 1

@@ -9,11 +9,12 @@ from experiments.figures.spikes import (
     choose_misread,
     choose_words,
     disagreements,
-    gradient_arrays,
+    rate_arrays,
     select,
     word_arrays,
+    word_panels,
 )
-from experiments.figures.spikes_figure import draw_spikes, rate_rows, rate_table
+from experiments.figures.spikes_figure import draw_one_word, draw_spikes, rate_table
 
 from dctc.data.records.batch import Sample, collate
 from dctc.metrics.localization import Disagreement
@@ -88,26 +89,16 @@ def test_the_word_of_the_gradients_is_the_first_long_one_that_is_misread():
 
 
 @pytest.fixture
-def arrays():
-    words = noise_batch(LABELS)
-    families = [[Spikes(LABELS), Spikes(LABELS, shift)] for shift in (1, 2)]
-    return {
-        "families": np.array(["CTC", "DCTC"]),
-        **word_arrays(families, TOKENIZER, words),
-        **gradient_arrays(families[0][0], TOKENIZER, select(words, [0]), 0.1),
-        "sets": np.array(["rendered"]),
-        "pairs": np.array([[0, 1], [0, 2], [1, 2]]),
-        "apart": np.array([[[0, 1, 5]], [[10, 0, 2]]]),
-        "characters": np.array([[[10, 10, 10]], [[10, 10, 12]]]),
-        "correct": np.array([[[2], [1], [1]], [[3], [0], [4]]]),
-        "words": np.array([4]),
-    }
+def panels():
+    words = ["abba", "abcd"]
+    nets = [[Spikes(words), Spikes(words, shift)] for shift in (1, 2)]
+    return word_panels(["CTC", "DCTC"], nets, TOKENIZER, noise_batch(words))
 
 
-def test_gradients_of_a_word(arrays):
-    gradients, rows = arrays["gradients"], arrays["gradient_rows"].tolist()
+def test_gradients_of_a_word(panels):
+    gradients, rows = panels["gradients"], panels["gradient_rows"].tolist()
     assert rows == ["blank", "a", "b", "others"]  # of abba, each once
-    assert (arrays["gradient_label"], arrays["gradient_reading"]) == ("abba", "abba")
+    assert (panels["gradient_label"], panels["gradient_reading"]) == ("abba", "abba")
     np.testing.assert_allclose(gradients.sum(1), 0, atol=1e-5)  # of each frame's logits
     # CTC leaves the frames of sure spikes alone; the distillation adds alpha (P - z*) to that
     added = gradients[1] - gradients[0]
@@ -116,28 +107,29 @@ def test_gradients_of_a_word(arrays):
     assert added[rows.index("a"), 1] < -0.05 < 0.05 < added[rows.index("blank"), 1]
 
 
-def test_figure_1_is_drawn_from_what_is_stored(arrays, tmp_path):
-    stored = load_arrays(save_arrays(arrays, tmp_path / "figure1.npz"))
-    figure = draw_spikes(stored)
-    figure.savefig(tmp_path / "figure1.png")
-    assert rate_rows(stored) == [
-        [
-            *("CTC", "rendered (4 words)", "10", "20.00"),
-            *("0.00, 10.00, 50.00", "50.00, 25.00, 25.00"),
-        ],
-        [
-            *("DCTC", "rendered (4 words)", "10, 12", "37.50"),
-            *("100.00, 0.00, 16.67", "75.00, 0.00, 100.00"),
-        ],
+def test_figure_1_and_one_word_are_drawn_from_what_is_stored(panels, tmp_path):
+    stored = load_arrays(save_arrays(panels, tmp_path / "figure1.npz"))
+    draw_spikes(stored).savefig(tmp_path / "figure1.png")
+    figure = draw_one_word(stored, word=1)
+    figure.savefig(tmp_path / "one_word.png")
+    _, ctc, dctc = figure.axes
+    for axes, family in ((ctc, 0), (dctc, 1)):
+        blank = 100 * (1 - stored["weights"][family, 0, 1].astype(float).sum(0).mean())
+        assert axes.get_title("left").endswith(f"blank takes {blank:.0f} % of the frames")
+        assert "".join(text.get_text() for text in axes.texts) == "abcd"
+
+
+def test_rates_of_disagreement_by_set_and_family(record):
+    records = [[{"SVT": record(correct=k, n=4)} for k in seeds] for seeds in ([2, 1, 1], [3, 0, 4])]
+    nets = [[Spikes(LABELS), Spikes(LABELS), Spikes(LABELS, shift)] for shift in (0, 2)]
+    loaders = {"SVT": lambda: [noise_batch(LABELS)]}
+    arrays = rate_arrays((0, 1, 2), records, nets, loaders, TOKENIZER)
+    table = rate_table({"families": np.array(["CTC", "DCTC"]), **arrays})
+    assert table.rows == [
+        ["CTC", "SVT (4 words)", "10", "0.00", "0.00, 0.00, 0.00", "50.00, 25.00, 25.00"],
+        ["DCTC", "SVT (4 words)", "10", "66.67", "0.00, 100.00, 100.00", "75.00, 0.00, 100.00"],
     ]
-    assert "Pairs, in this order: seeds 0 and 1, 0 and 2, 1 and 2." in rate_table(stored).notes[0]
-    bare = {
-        k: v
-        for k, v in stored.items()
-        if k in ("families", "images", "labels", "weights", "frames")
-    }
-    assert rate_rows(bare) == []
-    draw_spikes(bare).savefig(tmp_path / "bare.png")
+    assert "Pairs, in this order: seeds 0 and 1, 0 and 2, 1 and 2." in table.notes[0]
 
 
 def test_images_are_stored_as_they_were():
