@@ -1,53 +1,53 @@
 #!/usr/bin/env bash
 # Reproduces the repository's results, in an environment that it makes itself. See --help.
-# To add a target: a line in TARGETS and a line in run_target. Works with bash 3.2 (macOS).
+# To add a target: a line in TARGETS, which runs experiments/TARGET.py unless run_target says
+# otherwise. Works with bash 3.2 (macOS).
 set -euo pipefail
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
-# name, the scales it knows, what it does
-TARGETS="
-setup           tiny,smoke,small,paper  make the environment, and no more
-demo            tiny,smoke              train CTC and DCTC on rendered words and compare them
-test            tiny,smoke              lint, types and tests (tiny: a handful of quick tests)
-data            tiny,smoke,small,paper  draw training words into an LMDB (as dctc data render)
-renderer        tiny,small              train readers on rendered words, score them on real ones
-bench           tiny,smoke,small        time the losses (options: those of dctc bench)
-table1          tiny,smoke,small,paper  CTC and DCTC by model, English
-table2          tiny,smoke,small,paper  CTC and DCTC on Chinese lines
-table3          tiny,smoke,small,paper  the losses on real words
-table3-english  tiny,smoke,small        the best of them on English words, after table3
-ablations       tiny,smoke,small        DCTC, one factor at a time
-figure1         tiny,smoke,small        where nets of other seeds read each character
-figure2         tiny,smoke,small        the scheme of DCTC
-figure3         tiny,smoke,small        AACC of each estimator of z* during training
-figure4         tiny,smoke,small        features of confused characters
-all             tiny,smoke,small,paper  every table and figure, one after the other (paper: the tables)
-status          tiny,smoke,small        which runs of them are done, and how long the others take
-publish         tiny,smoke,small        copy finished runs and figures into experiments/results
-pages           tiny,smoke,small        write the tables of experiments/results into its README.md
-"
-# What 'all' makes, in this order; of the scale of the paper, there are tables only
-RESULTS=(figure2 figure1 figure3 figure4 table1 table2 table3 table3-english ablations)
-PAPER_RESULTS=(table1 table2 table3)
+# name, the scales it knows, what it does; figures, tables and ablations in the order of 'all'
+TARGETS="\
+setup           any               make the environment
+demo            tiny,smoke        train CTC and DCTC on rendered words and compare them
+test            tiny,smoke,small  lint, types and tests (tiny: a few; small: the slow tests too)
+data            any               draw training words into an LMDB (dctc data render)
+renderer        tiny,small        train on rendered words, score on real ones
+bench           tiny,smoke,small  time and memory of the losses (options: those of dctc bench)
+figure2         tiny,smoke,small  the scheme of DCTC
+figure1         tiny,smoke,small  where nets of other seeds read each character
+figure3         tiny,smoke,small  AACC of each estimator of z* during training
+figure4         tiny,smoke,small  features of confused characters
+table1          tiny,smoke,small  CTC and DCTC by model, English
+table2          tiny,smoke,small  CTC and DCTC on Chinese lines
+table3          tiny,smoke,small  the losses on real words
+table3-english  tiny,smoke,small  the best of them on English words, after table3
+ablations       tiny,smoke,small  DCTC, one factor at a time
+all             tiny,smoke,small  every figure and table; one that fails stops no other
+status          tiny,smoke,small  finished and missing runs of them, and the time the others take
+publish         any               copy finished runs and figures into experiments/results
+pages           any               write the tables of experiments/results into its README.md"
+read -ra RESULTS <<<"$(awk '/^(figure|table|ablations)/ { printf $1 " " }' <<<"$TARGETS")"
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
 STAMP_FILE=$VENV/.dctc-stamp # says "incomplete" until everything is installed
 LOG=$VENV/setup.log
 
 usage() {
-  cat <<EOF
+  cat <<TEXT
 usage: ./reproduce.sh TARGET... [--scale SCALE] [--dry-run] [OPTION...] [-- ARGUMENT...]
 
 TARGET, the scales it knows, what it does:
+
 $TARGETS
---scale     how much to run; smoke unless told otherwise
+
+--scale     how much to run; smoke unless told otherwise (the paper's scale: experiments/paper.sh)
 --dry-run   print the commands; run nothing and make nothing
 OPTION      any other option, and what follows it, is passed to each target's command
 ARGUMENT    the same, taken as it stands: ./reproduce.sh table1 -- --help
 
 DCTC_VENV is the environment's folder (.venv), PYTHON the interpreter to make it with (python3).
 Relative paths are relative to this script's folder.
-EOF
+TEXT
 }
 
 fail() { # fail CODE MESSAGE
@@ -60,10 +60,13 @@ run() { # run COMMAND...: show the command, and run it unless this is a dry run
   if [[ -z $dry_run ]]; then "$@"; fi
 }
 
-quietly() { # the same, with the output in the log and its end shown if the command fails
-  if [[ -n $dry_run ]]; then run "$@" && return; fi
+logged() { # the same, with the output in the log
+  if [[ -n $dry_run ]]; then run "$@"; else "$@" >>"$LOG" 2>&1; fi
+}
+
+quietly() { # the same, with the end of the log shown if the command fails
   local code=0
-  "$@" >>"$LOG" 2>&1 || code=$?
+  logged "$@" || code=$?
   if ((code)); then
     tail -n 15 "$LOG" >&2
     fail "$code" "'$*' failed; its whole output is in $LOG"
@@ -84,20 +87,8 @@ choose_python() { # sets python: an interpreter of 3.11 or newer
   fail 1 "needs Python 3.11 or newer (${candidates[0]}: $found); name one with PYTHON=..."
 }
 
-requirements() { # all that pyproject.toml asks for, and what an editable install takes
-  "$python" -c '
-import tomllib
-table = tomllib.load(open("pyproject.toml", "rb"))
-extras = table["project"].get("optional-dependencies", {})
-needs = table["project"]["dependencies"] + sum((extras[name] for name in sorted(extras)), [])
-print(*needs, *table["build-system"]["requires"], "editables", sep="\n")'
-}
-
-make_stamp() { # prints a hash of what the environment is made from
-  { requirements && cat constraints.txt; } | "$python" -c '
-import hashlib, platform, sys
-made_from = sys.stdin.buffer.read() + platform.python_version().encode()
-print(hashlib.sha256(made_from).hexdigest()[:16])'
+make_stamp() { # prints a checksum of what the environment is made from
+  { cat pyproject.toml constraints.txt && "$python" --version; } | cksum | tr ' ' -
 }
 
 lock() { # waits for the lock on file descriptor 9; it ends with the processes that hold it
@@ -114,7 +105,35 @@ clear_environment() {
   mkdir -p "$VENV"
   echo incomplete >"$STAMP_FILE"
   find "$VENV" -mindepth 1 -maxdepth 1 ! -name "${STAMP_FILE##*/}" -exec rm -rf {} +
-  requirements >"$VENV/requirements.txt"
+}
+
+# uv does not read pip's settings (index, certificate, constraints): hands them on in its variables,
+# which are set in this process alone and not printed.
+export_pip_settings() {
+  eval "$("$VENV/bin/python" -m pip config list | "$python" -c '
+import ast, os, shlex, sys
+names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "no-index": "UV_OFFLINE",
+         "find-links": "UV_FIND_LINKS", "trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE"}
+found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip: the newest of all indexes
+constraints = ["constraints.txt"]
+for line in sorted(sys.stdin, key=lambda line: line.startswith(":env:")):  # variables come last
+    name, _, value = line.partition("=")
+    name, values = name.rpartition(".")[2], ast.literal_eval(value.strip()).split()
+    constraints += values if name == "constraint" else []
+    if name in names:
+        found[names[name]] = ("," if name == "find-links" else " ").join(values)
+for name, value in {**found, "UV_CONSTRAINT": " ".join(constraints)}.items():
+    print("export", name + "=" + shlex.quote(os.environ.get(name) or value))')"
+}
+
+install() { # install ARGUMENT...: by uv, or by pip where there is no uv or it fails
+  local uv=$VENV/bin/uv
+  if [[ -n $dry_run || -x $uv ]]; then
+    if logged "$uv" pip install --python "$VENV/bin/python" "$@"; then return; fi
+    echo "reproduce.sh: uv failed (see $LOG); pip installs instead, which takes minutes" >&2
+    rm "$uv"
+  fi
+  quietly "$VENV/bin/python" -m pip install -c constraints.txt "$@"
 }
 
 make_environment() {
@@ -122,72 +141,70 @@ make_environment() {
     fail 1 "$VENV was not made by reproduce.sh; remove it, or name another folder with DCTC_VENV"
   fi
   if [[ ! -x $VENV/bin/python || $(cat "$STAMP_FILE" 2>/dev/null) != "$stamp" ]]; then
-    echo "making the environment in $VENV (up to 6 GB, a few minutes)"
+    echo "making the environment in $VENV (up to 6 GB, a minute or two)"
     [[ -n $dry_run ]] || clear_environment
     quietly "$python" -m venv "$VENV"
-    quietly "$VENV/bin/python" -m pip install -c constraints.txt -r "$VENV/requirements.txt"
+    logged "$VENV/bin/python" -m pip install -c constraints.txt uv ||
+      echo "reproduce.sh: no uv to be had (see $LOG); pip installs, which takes minutes" >&2
+    [[ -n $dry_run ]] || export_pip_settings
+    install -e '.[all]'
     [[ -n $dry_run ]] || echo "$stamp" >"$STAMP_FILE"
+  else # an environment made for another clone serves this one
+    install --no-deps --no-build-isolation -e .
+    [[ -n $dry_run ]] || touch "$STAMP_FILE" # when it was last used
   fi
-  [[ -n $dry_run ]] || touch "$STAMP_FILE" # when it was last used
-  # Each time, so that an environment made for another clone serves this one.
-  quietly "$VENV/bin/python" -m pip install --no-deps --no-build-isolation -e .
 }
 
-# glibc gives large blocks back to the system each time they are freed; a training step on a CPU that
-# keeps them takes about a tenth less time.
-keep_memory() {
+keep_memory() { # glibc keeps large freed blocks: a training step on a CPU takes a tenth less time
   export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} # 32 MiB, the most it takes
   export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
 }
+
+run_module() { run "$VENV/bin/python" -m "$@"; }
 
 run_target() { # run_target TARGET OPTION...
   local target=$1
   shift
   if [[ $target != test ]]; then keep_memory; fi
-  case $target-$scale in
-    setup-*) echo "the environment is in $VENV" ;;
-    demo-*) run "$VENV/bin/python" -m experiments.demo --scale "$scale" "$@" ;;
-    data-tiny) run "$VENV/bin/dctc" data render --count 4 "$@" ;;
-    data-*) run "$VENV/bin/dctc" data render "$@" ;;
-    table1-*) run "$VENV/bin/python" -m experiments.table1 --scale "$scale" "$@" ;;
-    table2-*) run "$VENV/bin/python" -m experiments.table2 --scale "$scale" "$@" ;;
-    table3-english-*) run "$VENV/bin/python" -m experiments.table3 --english --scale "$scale" "$@" ;;
-    table3-*) run "$VENV/bin/python" -m experiments.table3 --scale "$scale" "$@" ;;
-    ablations-*) run "$VENV/bin/python" -m experiments.ablations --scale "$scale" "$@" ;;
-    figure[1-4]-*) run "$VENV/bin/python" -m "experiments.$target" --scale "$scale" "$@" ;;
-    all-*) run_all "$@" ;;
-    status-*) run "$VENV/bin/python" -m experiments.status --scale "$scale" "$@" ;;
-    publish-*) run "$VENV/bin/python" -m experiments.publish "$@" ;; # of any scale
-    pages-*) run "$VENV/bin/python" -m experiments.pages "$@" ;;
-    renderer-*) run "$VENV/bin/python" -m experiments.renderer --scale "$scale" "$@" ;;
-    bench-*)
-      run "$VENV/bin/dctc" bench --configs experiments/configs/model --scale "$scale" "$@"
-      ;;
-    test-tiny) run "$VENV/bin/python" -m pytest -q tests/test_packaging.py -m "not slow" "$@" ;;
-    test-*)
-      run "$VENV/bin/python" -m ruff check
-      run "$VENV/bin/python" -m ruff format --check
-      run "$VENV/bin/python" -m mypy
-      run "$VENV/bin/python" -m pytest "$@"
-      ;;
+  case $target in
+    setup) echo "the environment is in $VENV" ;;
+    test) run_tests "$@" ;;
+    all) run_all "$@" ;;
+    data) run_module dctc.cli data render "$@" ;;
+    bench) run_module dctc.cli bench --scale "$scale" "$@" ;;
+    status) run_module experiments.status --scale "$scale" "${RESULTS[@]}" "$@" ;;
+    table3-english) run_module experiments.table3 --english --scale "$scale" "$@" ;;
+    publish | pages) run_module "experiments.$target" "$@" ;;
+    *) run_module "experiments.$target" --scale "$scale" "$@" ;;
   esac
 }
 
+run_tests() { # run_tests OPTION...: options of pytest
+  if [[ $scale == tiny ]]; then
+    run_module pytest -q tests/test_packaging.py -m "not slow" "$@"
+    return
+  fi
+  run_module ruff check
+  run_module ruff format --check
+  run_module mypy
+  if [[ $scale == smoke ]]; then set -- -m "not slow" "$@"; fi
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # two processes, a core each
+  run_module pytest -n 2 --dist loadfile --durations 10 "$@"
+}
+
 run_all() { # every result; one that fails stops no other
-  local result code failed=() results=("${RESULTS[@]}")
-  if [[ $scale == paper ]]; then
-    results=("${PAPER_RESULTS[@]}")
-  elif [[ " $* " != *" --jobs"* ]] && (($(getconf _NPROCESSORS_ONLN) > 1)); then
+  local result code failed=()
+  if [[ " $* " != *" --jobs"* ]] && (($(getconf _NPROCESSORS_ONLN) > 1)); then
     set -- "$@" --jobs 2
   fi
   trap 'exit 130' INT # Lightning ends with 1 at an interrupt, which would be one failure of many
-  for result in "${results[@]}"; do
+  for result in "${RESULTS[@]}"; do
     code=0
     run_target "$result" "$@" || code=$?
     if ((code > 128)); then exit "$code"; fi # killed, and so is the whole
     if ((code)); then failed+=("$result"); fi
   done
-  if ((${#failed[@]})); then fail 1 "these did not come to their end: ${failed[*]}"; fi
+  if ((${#failed[@]})); then fail 1 "these failed: ${failed[*]}"; fi
 }
 
 targets=() options=() scale=smoke dry_run=''
@@ -205,13 +222,15 @@ while (($#)); do
 done
 if ((${#targets[@]} == 0)); then usage >&2 && exit 2; fi
 for target in "${targets[@]}"; do
-  scales=$(awk -v target="$target" '$1 == target { print $2 }' <<<"$TARGETS")
-  [[ -n $scales ]] || fail 2 "no target '$target'; there are:$(awk 'NF { printf " " $1 }' <<<"$TARGETS")"
-  [[ $scale != *,* && ,$scales, == *",$scale,"* ]] && continue
-  known=${scales//,/ }
-  [[ $scale != paper ]] || fail 2 "no scale 'paper' for $target, which is planned at small scales only: $known; \
-take one of these, or table1, table2, table3 or all, which print their commands for paper"
-  fail 2 "no scale '$scale' for $target; there are: $known"
+  known=$(awk -v name="$target" '$1 == name { print $2 }' <<<"$TARGETS")
+  [[ -n $known ]] ||
+    fail 2 "no target '$target'; there are:$(awk '{ printf " " $1 }' <<<"$TARGETS")"
+  [[ $known != any ]] || known=tiny,smoke,small
+  if [[ $scale == paper ]]; then
+    fail 2 "no scale 'paper' for $target; experiments/paper.sh trains rows of the paper's tables"
+  elif [[ $scale == *,* || ,$known, != *",$scale,"* ]]; then
+    fail 2 "no scale '$scale' for $target; there are: ${known//,/ }"
+  fi
 done
 
 unset PYTHONPATH # pip would take what it finds there for installed

@@ -84,10 +84,12 @@ def main() -> None:
         console.rule(name)
         finished.append(execute(plan(arm, options.scale, real), options.log))
     out = folder(options.scale)
+    ctc, dctc = (run.records for run in finished)
     table = side_by_side(
         "CTC and DCTC, trained on rendered words",
         Registry(runs_folder()),
-        *(run.records for run in finished),
+        ctc,
+        dctc,
         NAMES,
         notes=[
             "Word accuracy, NED and CER in percent. Difference: DCTC minus CTC in points, with the "

@@ -82,7 +82,7 @@ def draw(
     both = [row for key in (REFERENCE, "dctc") for row in rows if row.key == key]
     if len(both) == 2 and both[0].tested.keys() & both[1].tested.keys():
         title = f"During training on {test}: DCTC {both[1].weight} against CTC"
-        if convergence := convergence_table(title, registry.folder, *both, notes):
+        if convergence := convergence_table(title, registry.folder, both[0], both[1], notes):
             tables["convergence"] = convergence
     tables |= english_tables(scale, registry, english_rivals(study, searched))
     report(study.name, log, tables, console)

@@ -1,7 +1,12 @@
-"""The scripts of experiments as modules."""
+"""The modules and shell scripts of the repository, as tests call them."""
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+from dctc.training.cli import RecognizerCLI
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -9,3 +14,41 @@ ROOT = Path(__file__).resolve().parents[1]
 def load(name):
     """Return ``experiments/<name>.py``."""
     return importlib.import_module(f"experiments.{name}")
+
+
+def shell(script, *arguments, root=ROOT, **environment):
+    """Run a script of the repository with this interpreter, without the tests' ``DCTC_`` settings.
+
+    Args:
+        script: Its path below ``root``.
+        *arguments: Its arguments.
+        root: The repository, or a copy of it.
+        **environment: Variables to set.
+    """
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("DCTC_")}
+    return subprocess.run(
+        [str(root / script), *arguments],
+        env={**inherited, "PYTHON": sys.executable, **environment},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+class _Unbuilt(RecognizerCLI):
+    def before_instantiate_classes(self):
+        pass
+
+    def instantiate_classes(self):
+        pass
+
+    def _set_seed(self):
+        pass
+
+    def _run_subcommand(self, subcommand):
+        pass
+
+
+def resolve(command, *options):
+    """Return the resolved configuration of ``dctc COMMAND OPTION...``; nothing is built or run."""
+    return _Unbuilt([command, *options, "--log=off"]).resolved

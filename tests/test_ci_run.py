@@ -1,12 +1,10 @@
 import os
 import shutil
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts import ROOT, shell
 
 
 @pytest.fixture
@@ -21,14 +19,9 @@ def ci(tmp_path):
     (repository / "reproduce.sh").chmod(0o755)
 
     def run(*arguments):
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("DCTC_")}
-        result = subprocess.run(
-            [str(repository / ".ci" / "run"), *arguments],
-            env={**inherited, "XDG_CACHE_HOME": str(tmp_path / "cache")},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        cache = str(tmp_path / "cache")
+        result = shell(".ci/run", *arguments, root=repository, XDG_CACHE_HOME=cache)
+        assert result.returncode == 0, result.stderr
         return result.stdout.splitlines()
 
     return run
@@ -39,14 +32,17 @@ def test_names_the_environment_by_its_stamp(ci, tmp_path):
     assert lines == ["test -x tests/ctc", f"DCTC_VENV={tmp_path}/cache/dctc/venv-0123"]
 
 
-def test_takes_the_real_data_where_it_lies_beside_the_repository(ci, tmp_path):
+def test_the_real_data_beside_the_repository_adds_the_slow_tests(ci, tmp_path):
     (tmp_path / "shared" / "data").mkdir(parents=True)
     (tmp_path / "shared" / "reference").mkdir()
+    printed = ci("-x")
+    commands = [line for line in printed if line.startswith("test")]
+    assert commands == ["test -x", "test --scale small -m slow -x"]
     assert {
         f"DCTC_DATA={tmp_path}/shared/data",
         "DCTC_REQUIRE_DATA=1",
         f"DCTC_REFERENCE={tmp_path}/shared/reference",
-    } <= set(ci())
+    } <= set(printed)
 
 
 def test_removes_environments_not_used_for_a_day(ci, tmp_path):

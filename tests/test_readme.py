@@ -1,4 +1,4 @@
-"""The README says nothing that is not so: its paths, commands, targets and quoted figures."""
+"""The pages: their commands parse, their links and paths exist, their lines are short."""
 
 import re
 import shlex
@@ -8,66 +8,79 @@ import pytest
 
 from dctc.cli import TRAINING, USAGE
 from dctc.data.archives.commands import VERBS
-from dctc.training.cli import RecognizerCLI
+from scripts import ROOT, resolve, shell
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
+CHARACTERS = 350  # of a paragraph or a bullet
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in LIMITS}
+DEMO = "experiments/configs/demo.yaml"  # in the place of a configuration that the reader has made
 COMMANDS = [
-    shlex.split(line, comments=True)
-    for block in BLOCKS
+    " ".join(line.split())
+    for page in PAGES.values()
+    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", page, re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
-    if shlex.split(line, comments=True)
+    if shlex.split(line, comments=True) and "[" not in line  # [options]: no command but its form
 ]
-SCRIPT = (ROOT / "reproduce.sh").read_text()
-LISTED = re.search(r'TARGETS="\n(.*?)"', SCRIPT, re.DOTALL)[1].splitlines()
-TARGETS = [line.split()[0] for line in LISTED if line.strip()]
 
 
-def test_nothing_is_left_to_fill_in():
-    assert not re.search(r"@@|TODO|TBD", README)
+def prose(page):
+    """Yield paragraphs, bullets and table rows of a page, without code, HTML and blank lines."""
+    page = re.sub(r"^```.*?^```", "\n", page, flags=re.DOTALL | re.MULTILINE)
+    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*|]|\d+\.) ?)", page):
+        yield " ".join(block.split())
 
 
-def test_paths_exist():
-    paths = re.findall(r"(?:experiments|tests|src)/[\w./{},*-]*\w", README)
-    assert len(paths) > 5
-    for path in paths:
-        if "{" in path or "*" in path:
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_left_to_fill_in(name):
+    assert not re.search(r"@@|TODO|TBD", PAGES[name])
+
+
+@pytest.mark.xfail(reason="the pages are being rewritten")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_short(name):
+    assert len(PAGES[name].splitlines()) <= LIMITS[name]
+    assert [text for text in prose(PAGES[name]) if len(text) > CHARACTERS] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_paths_exist(name):
+    page, folder = PAGES[name], (ROOT / name).parent
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(([^)\s]+)\)", page):
+        target, _, anchor = link.partition("#")
+        if "://" in link:
             continue
-        assert (ROOT / path).exists(), path
-    for folder in ("model", "data", "loss", "trainer"):
-        assert list((ROOT / "experiments/configs" / folder).glob("*.yaml"))
+        assert not target or (folder / target).exists(), link
+        assert target or anchor in anchors, link
+    for path in re.findall(r"(?<![\w/])(?:experiments|tests|src|notebooks)/[\w./*-]*\w", page):
+        assert list(ROOT.glob(path)), path
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_every_target_of_reproduce_sh_is_described(target):
-    assert f"| `{target}` |" in README
+def test_pages_have_commands():
+    assert len(COMMANDS) > 5
 
 
-def test_every_loss_for_ctc_nets_is_listed():
-    (listed,) = (line for line in README.splitlines() if line.startswith("**Losses.**"))
-    files = (ROOT / "experiments/configs/loss").glob("*.yaml")
-    names = {file.stem for file in files} - {"character_cross_entropy"}  # for nets with attention
-    assert names <= set(re.findall(r"`(\w+)`", listed))
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_are_ones_that_exist(command, tmp_path, monkeypatch):
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_commands_parse(command, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
-    if command[0] == "./reproduce.sh":
-        assert command[1] in ("TARGET...", *TARGETS)
-        return
-    assert command[0] == "dctc"
-    if command[1] == "data":
-        assert command[2] in VERBS
-        return
-    if command[1] not in TRAINING or not any("config" in word for word in command):
-        assert re.search(rf"^  {command[1]} ", USAGE, re.MULTILINE)
-        return
-    configs = [word for word in command if word.startswith("experiments/")]
-    if not configs:  # on the configuration of a run that the reader has made
-        configs = ["experiments/configs/demo.yaml"]
-    arguments = [f"--config={config}" for config in configs]
-    cli = RecognizerCLI([*arguments, "--log=off", "--trainer.fast_dev_run=1"], run=False)
-    assert command[1] in type(cli).subcommands()
+    program, *options = shlex.split(command, comments=True)
+    if program.endswith(".sh"):
+        done = shell(program.removeprefix("./"), "--dry-run", *options)
+        assert done.returncode == 0, done.stderr
+    elif program == "dctc" and options[0] == "data":
+        assert options[1] in VERBS
+    elif program == "dctc" and options[0] in TRAINING and "--config" in options:
+        resolve(*(DEMO if is_made_by_the_reader(word) else word for word in options))
+    elif program == "dctc":
+        assert re.search(rf"^  {options[0]} ", USAGE, re.MULTILINE)
+    elif program == "python":
+        assert options[0] == "-m" and (ROOT / f"{options[1].replace('.', '/')}.py").exists()
+    else:
+        assert program in ("pip", "git", "export", "apt-get", "wandb", "jupyter"), program
+
+
+def is_made_by_the_reader(word):
+    return word.endswith(".yaml") and not Path(word).exists()
