@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from dctc.cli import one_line_errors
@@ -16,6 +17,7 @@ from dctc.studies.real_words import Benchmarks
 from dctc.studies.runner import Finished, Run, execute, scale_parser
 from dctc.training.results_writer import read_readings
 from experiments.figures.curves import Panel, draw_curves, read_metrics
+from experiments.figures.published import save_figure
 from experiments.figures.readings import choose, draw_readings, with_images
 
 ARMS = ("ctc", "dctc")
@@ -55,7 +57,7 @@ def folder(scale: str) -> Path:
     return runs_folder() / ("demo" if scale == "smoke" else f"demo-{scale}")
 
 
-def draw_sheet(finished: list[Finished], file: Path) -> None:
+def draw_sheet(finished: list[Finished]) -> Figure:
     """Draw right and wrong readings of held-out rendered words."""
     readings = [read_readings(run.folder / "readings" / "rendered.tsv") for run in finished]
     labels = {outcome.key: outcome.label for outcome in readings[0]}
@@ -64,7 +66,7 @@ def draw_sheet(finished: list[Finished], file: Path) -> None:
     data = finished[0].data
     data.setup("test")
     shown = with_images(keys, labels, predictions, data.test_dataloader()[0])
-    draw_readings(shown, NAMES, "Held-out rendered words (wrong readings in orange)", file)
+    return draw_readings(shown, NAMES, "Held-out rendered words (wrong readings in orange)")
 
 
 def main() -> None:
@@ -100,8 +102,8 @@ def main() -> None:
     table.print(console)
     (out / "table.md").write_text(table.markdown(), encoding="utf-8")
     curves = {name: read_metrics(run.folder) for name, run in zip(NAMES, finished, strict=True)}
-    draw_curves(curves, PANELS, out / "curves.png")
-    draw_sheet(finished, out / "readings.png")
+    save_figure(draw_curves(curves, PANELS), out / "curves.png")
+    save_figure(draw_sheet(finished), out / "readings.png")
     for file in ("table.md", "curves.png", "readings.png"):
         console.print(f"written to {out / file}", highlight=False)
 

@@ -80,15 +80,12 @@ def style_axes(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_curves(
-    arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel], file: Path
-) -> None:
+def draw_curves(arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel]) -> Figure:
     """Draw one panel per metric, one line per arm.
 
     Args:
         arms: Curves of each arm by metric.
         panels: What to draw; a panel that no arm has data for is left out.
-        file: PNG or SVG.
 
     Raises:
         ValueError: If there are more arms than colours.
@@ -97,7 +94,7 @@ def draw_curves(
         raise ValueError(f"{len(arms)} arms, but only {len(COLOURS)} colours to tell them apart")
     panels = [p for p in panels if any(p.metric in curves for curves in arms.values())]
     if not panels:
-        return draw_message("No metrics were logged.", file)
+        return draw_message("No metrics were logged.")
     figure = Figure(figsize=(3.6 * len(panels), 3.4), layout="constrained")
     lines = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -118,11 +115,11 @@ def draw_curves(
     names = [name for name in arms if name in lines]
     handles = [lines[name] for name in names]
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(names))
-    figure.savefig(file, dpi=150)
+    return figure
 
 
-def draw_message(text: str, file: Path) -> None:
+def draw_message(text: str) -> Figure:
     """Draw a line of text in place of a picture that has no data: a run does not fail for it."""
     figure = Figure(figsize=(6, 1))
     figure.text(0.5, 0.5, text, ha="center", va="center", parse_math=False)
-    figure.savefig(file, dpi=150)
+    return figure

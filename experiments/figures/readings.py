@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -81,19 +80,18 @@ def with_images(
 
 
 def draw_readings(
-    readings: Sequence[Reading], arms: Sequence[str], title: str, file: Path, columns: int = 4
-) -> None:
+    readings: Sequence[Reading], arms: Sequence[str], title: str, columns: int = 4
+) -> Figure:
     """Draw images with their label and each arm's prediction, wrong ones in the second colour.
 
     Args:
         readings: The images.
         arms: Names of the arms, in the order of ``Reading.predictions``.
         title: Heading.
-        file: PNG or SVG.
         columns: Images beside each other.
     """
     if not readings:
-        return draw_message(f"{title}: no readings to show.", file)
+        return draw_message(f"{title}: no readings to show.")
     columns = min(columns, len(readings))
     rows = -(-len(readings) // columns)
     heading = textwrap.wrap(title, 26 * columns)  # characters at 11 points
@@ -120,7 +118,7 @@ def draw_readings(
             )
     for axes in grid:
         axes.set_axis_off()
-    figure.savefig(file, dpi=150)
+    return figure
 
 
 def _shortened(text: str) -> str:

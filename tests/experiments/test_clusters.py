@@ -1,4 +1,4 @@
-"""What Figure 4 is drawn from, on nets whose features say which character they are of."""
+"""Arrays and drawing of Figure 4, on nets whose features say which character they are of."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from experiments.figures.clusters import (
     draw_clusters,
     embed,
 )
-from experiments.figures.published import load_arrays, save_arrays
 from matplotlib.text import Text
 
 from dctc.data.render.fonts import find_fonts
@@ -62,28 +61,23 @@ def test_groups_are_those_confused_most_of_chinese_ones_that_occur_often():
 
 
 def test_features_of_the_characters_frames_balanced_in_the_order_of_the_words():
+    def found(batches, characters, limit=9):
+        return character_features(Clusters(0.0), TOKENIZER, batches, characters, limit)
+
     batches = [words("abca", "bxa"), words("ba")]
-    features, found = balanced(
-        *character_features(Clusters(0.0), TOKENIZER, batches, "ab", limit=9), "ab"
-    )
-    assert "".join(found) == "ababab"  # the fourth a is one too many
+    features, characters = balanced(*found(batches, "ab"), "ab")
+    assert "".join(characters) == "ababab"  # the fourth a is one too many
     classes = {"a": 110.0, "b": 120.0}  # 10 times the class: digits come first
-    assert features[:, 0].tolist() == [classes[c] for c in found]
-    limited, found = character_features(Clusters(0.0), TOKENIZER, batches, "ab", limit=2)
-    assert len(limited) == 4 and "".join(found) == "abab"
-
-
-def test_a_character_that_hardly_occurs_is_named():
+    assert features[:, 0].tolist() == [classes[c] for c in characters]
+    assert "".join(found(batches, "ab", limit=2)[1]) == "abab"
     with pytest.raises(ValueError, match="'x' occurs less than twice"):
-        balanced(*character_features(Clusters(0.0), TOKENIZER, [words("axa")], "ax", 9), "ax")
+        balanced(*found(batches, "ax"), "ax")
 
 
 def test_words_that_are_given_twice_are_refused():
     batch = words("ab", "ba", "ab", "ba")
-    again = batch._replace(key=[f"again/{key}" for key in batch.key])
-    cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, again], ["ab"], limit=8)
     with pytest.raises(ValueError, match=f"4 words are given more than once, as {batch.key[0]}"):
-        cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, batch], ["ab"], limit=8)
+        cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, batch], ["ab"])
 
 
 def test_the_plane_is_the_same_each_time_and_keeps_clusters_apart():
@@ -105,26 +99,14 @@ def arrays():
 
 
 def test_the_tighter_net_measures_better(arrays):
+    assert arrays["points_1"].shape == (2, 24, 2)
     assert arrays["cohesion"].shape == (2, 2, 2, 3)
     silhouette, purity, ratio = arrays["cohesion"].mean((1, 2)).T
     assert silhouette[0] < 0.5 < 0.9 < silhouette[1]
-    assert purity[0] < 1.0
-    assert ratio[1] < 0.1 < ratio[0]
-    assert arrays["points_1"].shape == (2, 24, 2)
-
-
-def test_figure_4_is_drawn_from_what_is_stored(arrays, tmp_path):
-    stored = load_arrays(save_arrays(arrays, tmp_path / "figure4.npz"))
-    draw_clusters(stored).savefig(tmp_path / "figure4.png")
-    rows = cohesion_table(stored).rows
-    assert [row[:3] for row in rows] == [
-        ["a b", "CTC", "16"],
-        ["a b", "DCTC", "16"],
-        ["a b", "DCTC - CTC", "16"],
-        ["a b c", "CTC", "24"],
-        ["a b c", "DCTC", "24"],
-        ["a b c", "DCTC - CTC", "24"],
-    ]
+    assert purity[0] < 1.0 and ratio[1] < 0.1 < ratio[0]
+    rows = cohesion_table(arrays).rows
+    groups, nets = [("a b", "16"), ("a b c", "24")], ("CTC", "DCTC", "DCTC - CTC")
+    assert [row[:3] for row in rows] == [[name, net, n] for name, n in groups for net in nets]
     first, second = arrays["cohesion"][1, :, 0, 0]
     mean, deviation = (first + second) / 2, abs(first - second) / np.sqrt(2)
     assert rows[1][3] == f"{mean:.3f} ± {deviation:.3f}"
@@ -134,28 +116,27 @@ def test_figure_4_is_drawn_from_what_is_stored(arrays, tmp_path):
     assert rows[2][5] == f"{gain[2]:+.3f} (2 of 2)" and gain[2] < 0
 
 
+def drawn(arrays, characters):
+    """Return the texts of the figure with other characters in place of a, b and c."""
+    names = dict(zip("abc", characters, strict=True))
+    renamed = {
+        name: np.array(["".join(names[c] for c in text) for text in arrays[name]])
+        for name in ("groups", "characters_0", "characters_1")
+    }
+    figure = draw_clusters({**arrays, **renamed})
+    figure.draw_without_rendering()
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
 @pytest.mark.parametrize("fonts", [[], find_fonts()])
 def test_characters_that_no_font_of_the_machine_draws_are_code_points(arrays, fonts, monkeypatch):
     monkeypatch.setattr(clusters, "find_fonts", lambda _: fonts)
-    chinese = dict(zip("abc", "地也他", strict=True))
-
-    def renamed(found):
-        return np.array(["".join(chinese[c] for c in text) for text in found])
-
-    names = ("groups", "characters_0", "characters_1")
     with pytest.warns(UserWarning, match="地也地也他: no font .* code points"):
-        figure = draw_clusters({**arrays, **{name: renamed(arrays[name]) for name in names}})
-    drawn = {text.get_text() for text in figure.findobj(Text)}
-    assert {"U+5730", "U+4E5F", "U+4ED6"} <= drawn
-    assert all(text.isascii() for text in drawn if "U+" in text)
-    assert not any(c in text for c in "地也他" for text in drawn)
+        texts = drawn(arrays, "地也他")
+    assert {"CTC", "DCTC", "U+5730", "U+4E5F", "U+4ED6"} <= texts
+    assert not any(c in text for c in "地也他" for text in texts)
 
 
 def test_a_font_of_the_machine_draws_them(arrays, monkeypatch):
-    greek = dict(zip("abc", "δλπ", strict=True))  # which the fonts of matplotlib draw
     monkeypatch.setattr(clusters, "find_fonts", lambda _: find_fonts())
-    found = {**arrays, "groups": np.array(["δλ", "δλπ"])}
-    for k in (0, 1):
-        found[f"characters_{k}"] = np.array([greek[c] for c in arrays[f"characters_{k}"]])
-    drawn = {text.get_text() for text in draw_clusters(found).findobj(Text)}
-    assert {"δ", "λ", "π"} <= drawn and not any("U+" in text for text in drawn)
+    assert {"δ", "λ", "π"} <= drawn(arrays, "δλπ")  # which the fonts of matplotlib draw

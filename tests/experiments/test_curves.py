@@ -3,19 +3,18 @@
 import pytest
 from experiments.figures import COLOURS
 from experiments.figures.curves import Panel, draw_curves, read_metrics
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 PANELS = (Panel("loss", "CTC loss", "nats per word", log=True), Panel("acc", "Accuracy", "share"))
 
 
-def write_metrics(folder, name, rows, head="epoch,loss,step,acc"):
-    (folder / name).write_bytes("\r\n".join([head, *rows, ""]).encode())
+def write_metrics(folder, name, *rows, end=""):
+    lines = ["epoch,loss,step,acc", *rows, end]
+    (folder / name).write_bytes("\r\n".join(lines).encode())
 
 
 def test_metrics_of_a_run_in_one_part_and_of_none(tmp_path):
     assert read_metrics(tmp_path) == {}
-    write_metrics(tmp_path, "metrics.csv", ["0,2.5,0,", "0,,0,0.5", "0,1.5,10,"])
+    write_metrics(tmp_path, "metrics.csv", "0,2.5,0,", "0,,0,0.5", "0,1.5,10,")
     assert read_metrics(tmp_path) == {"loss": ([0, 10], [2.5, 1.5]), "acc": ([0], [0.5])}
 
 
@@ -23,42 +22,18 @@ def test_of_parts_that_overlap_the_later_one_counts(tmp_path):
     """As numbers: part 10 comes after part 9, and metrics.csv after all."""
     for part in range(1, 12):
         rows = [f"0,{100 + part},{step}," for step in (10 * part, 10 * part + 10)]
-        write_metrics(tmp_path, f"metrics.{part}.csv", rows)
-    write_metrics(tmp_path, "metrics.csv", ["0,7,120,"])
-    write_metrics(tmp_path, "metrics.old.csv", ["0,9,120,"])  # not one of ours
+        write_metrics(tmp_path, f"metrics.{part}.csv", *rows)
+    write_metrics(tmp_path, "metrics.csv", "0,7,120,")
+    write_metrics(tmp_path, "metrics.old.csv", "0,9,120,")  # not one of ours
     steps, values = read_metrics(tmp_path)["loss"]
-    assert steps == [*range(10, 130, 10)]
-    assert values == [*range(101, 112), 7]
+    assert (steps, values) == ([*range(10, 130, 10)], [*range(101, 112), 7])
 
 
 @pytest.mark.parametrize("left", ["0,0.1", "0,0.1,2", "0,0.1,20", "0,0.1,20,0.9"])
 def test_an_incomplete_last_line_is_skipped(tmp_path, left):
-    write_metrics(tmp_path, "metrics.1.csv", ["0,2.5,10,"])
-    with open(tmp_path / "metrics.1.csv", "a") as stream:
-        stream.write(left)
-    write_metrics(tmp_path, "metrics.csv", ["0,1.5,30,"])
+    write_metrics(tmp_path, "metrics.1.csv", "0,2.5,10,", end=left)
+    write_metrics(tmp_path, "metrics.csv", "0,1.5,30,")
     assert read_metrics(tmp_path) == {"loss": ([10, 30], [2.5, 1.5])}
-
-
-@pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """draw(arms) -> the figure that was saved; drawing must not warn."""
-    monkeypatch.setattr(Figure, "savefig", keeping(saved := [], Figure.savefig))
-
-    def drawn(arms):
-        draw_curves(arms, PANELS, file := tmp_path / "curves.png")
-        assert imread(file)[..., :3].std() > 0  # not one colour
-        return saved.pop()
-
-    return drawn
-
-
-def keeping(saved, save):
-    def keep(figure, *args, **options):
-        saved.append(figure)
-        save(figure, *args, **options)
-
-    return keep
 
 
 def curves(n):
@@ -67,8 +42,9 @@ def curves(n):
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_panel_for_each_metric_and_a_line_for_each_arm(draw):
-    figure = draw({"CTC": curves(1), "DCTC": curves(30)})
+def test_a_panel_for_each_metric_and_a_line_for_each_arm():
+    figure = draw_curves({"CTC": curves(1), "DCTC": curves(30)}, PANELS)
+    figure.draw_without_rendering()
     assert [axes.get_title() for axes in figure.axes] == ["CTC loss", "Accuracy"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["nats per word", "share"]
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "linear"]
@@ -80,22 +56,23 @@ def test_a_panel_for_each_metric_and_a_line_for_each_arm(draw):
     assert [text.get_text() for text in figure.legends[0].texts] == ["CTC", "DCTC"]
 
 
-def test_an_arm_keeps_its_colour_whatever_is_missing(draw):
-    figure = draw({"CTC": {"acc": ([0], [0.5])}, "none": {}, "DCTC": curves(2)})
-    legend = figure.legends[0]
+def test_an_arm_keeps_its_colour_whatever_is_missing():
+    arms = {"CTC": {"acc": ([0], [0.5])}, "none": {}, "DCTC": curves(2)}
+    (legend,) = draw_curves(arms, PANELS).legends
     assert [text.get_text() for text in legend.texts] == ["CTC", "DCTC"]
     assert [line.get_color() for line in legend.legend_handles] == [COLOURS[0], COLOURS[2]]
-    (axes,) = draw({"CTC": {"acc": ([0], [0.5])}}).axes  # no panel of a metric without data
+    (axes,) = draw_curves({"CTC": arms["CTC"]}, PANELS).axes  # no panel of a metric without data
     assert axes.get_title() == "Accuracy"
 
 
 @pytest.mark.parametrize("arms", [{}, {"CTC": {}}])
-def test_curves_of_nothing_say_so(draw, arms):
-    assert [text.get_text() for text in draw(arms).texts] == ["No metrics were logged."]
+def test_curves_of_nothing_say_so(arms):
+    (text,) = draw_curves(arms, PANELS).texts
+    assert text.get_text() == "No metrics were logged."
 
 
-def test_more_arms_than_colours_are_refused(draw):
+def test_more_arms_than_colours_are_refused():
     arms = {f"arm {i}": curves(2) for i in range(7)}
-    assert len({line.get_color() for line in draw(arms).axes[0].lines}) == 7
+    assert len({line.get_color() for line in draw_curves(arms, PANELS).axes[0].lines}) == 7
     with pytest.raises(ValueError, match="8 arms, but only 7 colours"):
-        draw({**arms, "one more": {}})
+        draw_curves({**arms, "one more": {}}, PANELS)

@@ -30,9 +30,7 @@ def test_figures_share_their_trainings(scale):
 
 
 @pytest.mark.parametrize(("scale", "folder"), [("small", "figure9"), ("smoke", "figure9-smoke")])
-def test_all_is_written_and_said_and_only_the_figure_is_sent(
-    runs, monkeypatch, capsys, scale, folder
-):
+def test_only_the_figure_is_sent(runs, monkeypatch, capsys, scale, folder):
     sent = []
     monkeypatch.setattr(figure_runs, "upload", lambda *what: sent.append(what))
     monkeypatch.setenv("COLUMNS", "500")
@@ -46,8 +44,3 @@ def test_all_is_written_and_said_and_only_the_figure_is_sent(
     assert "Rates" in said and all(f"written to {path}\n" in said for path in out.iterdir())
     pictures = [out / "figure9.png", out / "figure9.svg"]
     assert sent == [(folder, "offline", {"table": TABLE}, pictures)]
-
-
-def test_a_figure_may_have_neither_arrays_nor_a_table(runs):
-    report_figure("figure9", "small", "off", Figure(figsize=(1, 1)))
-    assert sorted(p.name for p in (runs / "figure9").iterdir()) == ["figure9.png", "figure9.svg"]
