@@ -31,40 +31,39 @@ def test_an_unknown_command_ends_with_2(command, capsys):
     assert printed.err.startswith(f"dctc: no command {command!r}\n\nusage: dctc")
 
 
-def test_bench_gets_its_arguments(monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "command", "options"),
+    [
+        ("dctc.bench", "bench", ["--scale", "tiny"]),
+        ("dctc.results.score", "score", ["a.tsv", "--protocol", "english36"]),
+        ("dctc.training.predict", "predict", ["run", "--images=x"]),
+    ],
+)
+def test_a_command_gets_its_arguments(monkeypatch, module, command, options):
     given = []
-    monkeypatch.setattr("dctc.bench.main", given.append)
-    cli.main(["bench", "--scale", "tiny"])
-    assert given == [["--scale", "tiny"]]
+    monkeypatch.setattr(f"{module}.main", given.append)
+    cli.main([command, *options])
+    assert given == [options]
 
 
-def test_score_gets_its_arguments(monkeypatch):
-    given = []
-    monkeypatch.setattr("dctc.results.score.main", given.append)
-    cli.main(["score", "a.tsv", "--protocol", "english36"])
-    assert given == [["a.tsv", "--protocol", "english36"]]
-
-
-@pytest.mark.parametrize("command", cli.TRAINING)
-def test_training_gets_the_whole_command_line(monkeypatch, command):
+def test_training_gets_the_whole_command_line(monkeypatch):
     given = []
     monkeypatch.setattr("dctc.training.cli.main", given.append)
-    cli.main([command, "--name", "x"])
-    assert given == [[command, "--name", "x"]]
-
-
-def loaded_by(code):
-    program = f"import sys\n{code}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    for command in cli.TRAINING:
+        cli.main([command, "--name", "x"])
+    assert given == [[command, "--name", "x"] for command in cli.TRAINING]
 
 
 @pytest.mark.slow
-def test_usage_and_bench_load_no_trainer():
-    heavy = {"pytorch_lightning", "timm", "wandb", "lmdb"}
-    usage = loaded_by("from dctc.cli import main; main(['--help'])")
-    assert "dctc" in usage
-    assert not usage & heavy
-    assert not loaded_by("import dctc.bench.loss") & heavy
-    assert not loaded_by("import dctc.results.score") & heavy
+def test_usage_bench_and_score_load_no_trainer():
+    program = """
+import sys
+from dctc.cli import main
+main(['--help'])
+import dctc.bench.loss, dctc.results.score
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "dctc" in loaded and not loaded & {"pytorch_lightning", "timm", "wandb", "lmdb"}

@@ -224,6 +224,17 @@ class Kill(pl.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Fail(pl.Callback):
+    """Raises an error before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise RuntimeError(f"before step {self.step}")
+
+
 class SaysGpu(pl.Callback):
     """Prints which GPU its process sees."""
 

@@ -1,9 +1,11 @@
-"""The commit is that of this package, or said to be unknown."""
+"""What a result was computed with: CPU, command, and commit of this package."""
 
 import json
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 import torch
@@ -16,14 +18,68 @@ NO_CHECKOUT = f"not a checkout; dctc {dctc.__version__}"
 
 
 def test_says_what_a_result_was_measured_with():
-    about = environment()
+    about = environment(torch.device("cpu"))
     assert json.loads(json.dumps(about)) == about
-    assert about["versions"]["torch"] == torch.__version__.partition("+")[0] or (
-        about["versions"]["torch"] == torch.__version__
-    )
+    assert about["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert about["versions"]["python"] == platform.python_version()
-    assert platform.machine() in about["hardware"]
-    assert about["commit"]
+    threads = about["cpu"]["threads"]
+    assert threads == torch.get_num_threads()
+    assert about["hardware"].startswith(f"{about['cpu']['model']}, {threads} thread")
+    assert about["hardware"].endswith(f"({platform.machine()})")
+    assert module.gpu(about) == "" and about["commit"]
+
+
+X86 = """processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 17
+model name\t: AMD EPYC
+flags\t\t: fpu sse2 fma avx f16c avx2 avx512f amx_tile
+
+processor\t: 1
+vendor_id\t: Other
+"""
+ARM = "processor\t: 0\nFeatures\t: fp asimd sve crc32\n"
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (
+            X86,
+            {
+                "model": "AMD EPYC",
+                "vendor": "AuthenticAMD",
+                "family": "25",
+                "number": "17",
+                "flags": ["amx_tile", "avx", "avx2", "avx512f", "f16c", "fma"],
+            },
+        ),
+        (ARM, {"model": "CPU", "flags": ["asimd", "sve"]}),
+        (None, {"model": "CPU", "flags": []}),
+    ],
+)
+def test_the_cpu_is_told_as_far_as_the_system_tells_it(tmp_path, monkeypatch, text, expected):
+    monkeypatch.setattr(module, "_CPUINFO", tmp_path / "cpuinfo")
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    found = module.cpu()
+    assert found.pop("threads") > 0 and found.pop("capability")
+    assert found == expected
+
+
+def test_the_command_can_be_repeated_and_names_no_folder_of_this_machine(tmp_path, monkeypatch):
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    here = str(tmp_path / "clone")
+    words = ["/venv/bin/dctc", "fit", f"--config={here}/my runs/a.yaml", "--data.root", f"{here}/d"]
+    words += [f"--data.train=[{here}/a,{tmp_path}/b]", "--url=http://x/y", "a/b"]
+    monkeypatch.setattr(sys, "argv", words)
+    expected = ["dctc", "fit", "--config=my runs/a.yaml", "--data.root", "d"]
+    expected += ["--data.train=[a,../b]", "--url=http://x/y", "a/b"]
+    assert shlex.split(module.command()) == expected
+    monkeypatch.setattr(sys, "argv", [f"{here}/experiments/table1.py", "--scale", "small"])
+    assert module.command() == "experiments/table1.py --scale small"
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""DCTCCallback: replaces the loss, schedules its weight, logs its terms, changes nothing else."""
+
 import csv
 import math
 
@@ -35,20 +37,17 @@ def with_extents(batch):
 
 
 def fit(folder, *callbacks, loss=None, batches=BATCHES, val=None, **options):
+    """Train on the batches; with ``log_every_n_steps``, metrics are logged."""
     module = make_module(loss=loss or CTCLoss())
+    if "log_every_n_steps" in options:
+        options["logger"] = CSVLogger(folder, name="csv", version="", flush_logs_every_n_steps=1)
     trainer = make_trainer(folder, callbacks=list(callbacks), **{"max_steps": 6, **options})
     trainer.fit(module, datamodule=FixedData(batches, val=val))
     return module, trainer
 
 
-def report_of(loss, batch, *arguments):
-    return term_report(
-        loss, batch, arguments[0], pack_labels(*arguments, loss.blank), loss.terms(*arguments)
-    )
-
-
 def logged(folder) -> dict[str, dict[int, float]]:
-    """Return metric -> step -> value of a CSVLogger's file."""
+    """Return metric -> step -> value of what :func:`fit` has logged."""
     values: dict[str, dict[int, float]] = {}
     with open(folder / "csv" / "metrics.csv", newline="") as stream:
         for row in csv.DictReader(stream):
@@ -58,15 +57,19 @@ def logged(folder) -> dict[str, dict[int, float]]:
     return values
 
 
-def csv_logger(folder) -> CSVLogger:
-    return CSVLogger(folder, name="csv", version="", flush_logs_every_n_steps=1)
+def report_of(loss, batch, *arguments):
+    return term_report(
+        loss, batch, arguments[0], pack_labels(*arguments, loss.blank), loss.terms(*arguments)
+    )
+
+
+# ---- the loss ----
 
 
 @pytest.mark.parametrize(
     "loss",
     [
         nn.CTCLoss(blank=3, reduction="sum"),
-        nn.CTCLoss(),
         CTCLoss(blank=2, reduction="batchmean"),
         CTCLoss(reduction="none"),
     ],
@@ -104,34 +107,32 @@ def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path):
         fit(tmp_path, DCTCCallback(), loss=nn.CrossEntropyLoss())
 
 
-def test_the_weight_rises_over_the_warm_up_steps():
-    callback = DCTCCallback(0.5, warmup_steps=4)
-    expected = [0.1, 0.2, 0.3, 0.4, 0.5, 0.5]
-    assert [callback.weight(step) for step in range(6)] == pytest.approx(expected)
+# ---- its weight ----
+
+
+class Spy(pl.Callback):
+    """Notes the weight of every batch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.seen.append(module.loss.distill_weight)
+
+
+def test_the_weight_rises_over_optimizer_steps_and_goes_on_after_a_resume(tmp_path):
     assert DCTCCallback(0.5).weight(0) == 0.5
-
-
-def test_the_warm_up_counts_optimizer_steps_and_goes_on_after_a_resume(tmp_path):
-    class Spy(pl.Callback):
-        def __init__(self):
-            self.seen = []
-
-        def on_train_batch_end(self, trainer, module, *_):
-            self.seen.append(module.loss.distill_weight)
-
+    assert [DCTCCallback(0.5, warmup_steps=1).weight(step) for step in range(3)] == [0.25, 0.5, 0.5]
     spy = Spy()
     _, trainer = fit(tmp_path, DCTCCallback(1.0, warmup_steps=9), spy, max_steps=3)
     trainer.save_checkpoint(tmp_path / "three.ckpt")
     assert spy.seen == pytest.approx([0.1, 0.2, 0.3])
-
     spy = Spy()
-    trainer = make_trainer(
-        tmp_path, max_steps=5, callbacks=[DCTCCallback(1.0, warmup_steps=9), spy]
-    )
+    callbacks = [DCTCCallback(1.0, warmup_steps=9), spy]
+    trainer = make_trainer(tmp_path, max_steps=5, callbacks=callbacks)
     resume = {"ckpt_path": tmp_path / "three.ckpt", "weights_only": True}
     trainer.fit(make_module(), datamodule=FixedData(BATCHES), **resume)
     assert spy.seen == pytest.approx([0.4, 0.5])
-
     spy = Spy()
     options = {"max_steps": 2, "accumulate_grad_batches": 3}
     fit(tmp_path, DCTCCallback(1.0, warmup_steps=9), spy, **options)
@@ -140,10 +141,13 @@ def test_the_warm_up_counts_optimizer_steps_and_goes_on_after_a_resume(tmp_path)
 
 def test_weight_zero_trains_bit_for_bit_as_without_the_callback(tmp_path):
     plain, _ = fit(tmp_path, loss=CTCLoss())
-    watched, _ = fit(tmp_path, DCTCCallback(0.0), log_every_n_steps=1, logger=csv_logger(tmp_path))
+    watched, _ = fit(tmp_path, DCTCCallback(0.0), log_every_n_steps=1)
     distilled, _ = fit(tmp_path, DCTCCallback(0.1))
     assert same_weights(weights(plain), weights(watched))
     assert not same_weights(weights(plain), weights(distilled))
+
+
+# ---- what is logged ----
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.1])
@@ -153,34 +157,27 @@ def test_a_logged_step_runs_one_forward_backward(tmp_path, monkeypatch, weight):
     monkeypatch.setattr(
         torch_kernels, "forward_backward", lambda *args: (calls.append(1), run(*args))[1]
     )
-    options = {"log_every_n_steps": 1, "max_steps": 3, "logger": csv_logger(tmp_path)}
-    fit(tmp_path, DCTCCallback(weight), **options)
+    fit(tmp_path, DCTCCallback(weight), log_every_n_steps=1, max_steps=3)
     assert len(logged(tmp_path)["train/ctc"]) == len(calls) == 3
 
 
 @pytest.mark.parametrize("estimator", ["likelihood", "greedy"])
 def test_logging_changes_no_weight(tmp_path, estimator):
-    callback = {"distill_weight": 0.1, "estimator": estimator}
-    always, _ = fit(
-        tmp_path / "1", DCTCCallback(**callback), log_every_n_steps=1, logger=csv_logger(tmp_path)
-    )
-    never, _ = fit(tmp_path / "2", DCTCCallback(**callback), log_every_n_steps=1000)
-    assert len(logged(tmp_path)["train/ctc"]) == 6
+    always, _ = fit(tmp_path / "1", DCTCCallback(0.1, estimator), log_every_n_steps=1)
+    never, _ = fit(tmp_path / "2", DCTCCallback(0.1, estimator))
+    assert len(logged(tmp_path / "1")["train/ctc"]) == 6
     assert same_weights(weights(always), weights(never))
 
 
-def test_terms_are_logged_when_lightning_logs(tmp_path):
-    logger = csv_logger(tmp_path)
-    fit(
-        tmp_path,
-        DCTCCallback(0.8, warmup_steps=7),
-        logger=logger,
-        log_every_n_steps=3,
-        max_steps=8,
-    )
+def test_terms_are_logged_when_lightning_logs_and_in_training_alone(tmp_path):
+    # a validation after each step, between the batch to be logged and the next
+    val = {"words": [noise_batch(["zz"])]}
+    options = {"log_every_n_steps": 3, "max_steps": 8, "val_check_interval": 1}
+    fit(tmp_path, DCTCCallback(0.8, warmup_steps=7), val=val, **options)
     values = logged(tmp_path)
     for name in (*ALWAYS, "loss"):
         assert sorted(values[f"train/{name}"]) == [2, 5], name
+    assert sorted(values["val/accuracy"]) == [*range(8)]
     assert "train/aacc_true" not in values
     assert values["train/distill_weight"] == pytest.approx({2: 0.3, 5: 0.6})
     for step in (2, 5):
@@ -190,19 +187,9 @@ def test_terms_are_logged_when_lightning_logs(tmp_path):
         assert values["train/loss"][step] == pytest.approx(total, rel=1e-5)
 
 
-def test_validation_logs_no_training_terms(tmp_path):
-    # a validation after each step, between the batch to be logged and the next
-    val = {"words": [noise_batch(["zz"])]}
-    options = {"val_check_interval": 1, "log_every_n_steps": 2, "max_steps": 4}
-    fit(tmp_path, DCTCCallback(), logger=csv_logger(tmp_path), val=val, **options)
-    values = logged(tmp_path)
-    assert sorted(values["train/ctc"]) == [1, 3]
-    assert sorted(values["val/accuracy"]) == [0, 1, 2, 3]
-
-
 def test_the_true_alignment_is_logged_where_extents_are_known(tmp_path):
     batches = [with_extents(batch) for batch in BATCHES]
-    fit(tmp_path, DCTCCallback(), batches=batches, logger=csv_logger(tmp_path), log_every_n_steps=1)
+    fit(tmp_path, DCTCCallback(), batches=batches, log_every_n_steps=1)
     shares = logged(tmp_path)["train/aacc_true"]
     assert len(shares) == 6 and all(0 <= share <= 1 for share in shares.values())
 
@@ -213,19 +200,17 @@ def test_the_report_of_a_confident_alignment_is_a_hand_count():
     path = [11, 11, 0, 0, 12, 12] + [0] * 10
     logits = 30.0 * nn.functional.one_hot(torch.tensor(path), 37).float()[:, None]
     arguments = (torch.tensor([[11, 12]]), torch.tensor([16]), torch.tensor([2]))
+    expected = {
+        "ctc": 0.0,
+        "distill": 0.0,
+        "aacc_label": 1.0,
+        "aacc_true": 1.0,
+        "viterbi_agreement": 1.0,
+        "blank_share": 12 / 16,
+    }
     for estimator in ("posterior", "viterbi"):
         report = report_of(DCTCLoss(estimator=estimator), batch, logits, *arguments)
-        assert report == pytest.approx(
-            {
-                "ctc": 0.0,
-                "distill": 0.0,
-                "aacc_label": 1.0,
-                "aacc_true": 1.0,
-                "viterbi_agreement": 1.0,
-                "blank_share": 12 / 16,
-            },
-            abs=1e-6,
-        )
+        assert report == pytest.approx(expected, abs=1e-6)
     # one frame of the first character read as blank: still the label, not quite the truth
     logits[0, 0] = 30.0 * nn.functional.one_hot(torch.tensor(0), 37)
     report = report_of(DCTCLoss(estimator="viterbi"), batch, logits, *arguments)
@@ -233,11 +218,10 @@ def test_the_report_of_a_confident_alignment_is_a_hand_count():
     assert report["blank_share"] == 13 / 16
 
 
-def test_infeasible_samples_leave_the_shares_alone(tmp_path):
-    good, both = noise_batch(["ab"]), noise_batch(["ab", "a" * 9])
+def test_infeasible_samples_leave_the_shares_alone():
     loss, module = DCTCLoss(), make_module()
     reports = []
-    for batch in (good, both):
+    for batch in (noise_batch(["ab"]), noise_batch(["ab", "a" * 9])):
         targets, lengths = module.tokenizer.encode(batch.label)
         frames = torch.full((len(lengths),), 16)
         reports.append(report_of(loss, batch, module(batch.image), targets, frames, lengths))
@@ -248,33 +232,22 @@ def test_infeasible_samples_leave_the_shares_alone(tmp_path):
     assert all(math.isfinite(value) for value in reports[1].values())
 
 
-def test_nothing_watches_after_the_fit(tmp_path):
+def test_nothing_watches_after_the_fit_and_a_second_fit_logs_again(tmp_path):
     module = make_module(loss=DCTCLoss())
     module.on_train_batch_start = lambda *_: -1  # the step is left out, so that nothing is logged
     options = {"callbacks": [DCTCCallback()], "log_every_n_steps": 1}
     make_trainer(tmp_path, max_epochs=1, **options).fit(module, datamodule=FixedData(BATCHES))
     assert module.loss.watch is None
     del module.on_train_batch_start
-    # and a second fit of the same module works, and logs once a step
-    logger = csv_logger(tmp_path)
-    trainer = make_trainer(
-        tmp_path, max_steps=2, callbacks=[DCTCCallback()], logger=logger, log_every_n_steps=1
-    )
-    trainer.fit(module, datamodule=FixedData(BATCHES))
+    options["logger"] = CSVLogger(tmp_path, name="csv", version="")
+    make_trainer(tmp_path, max_steps=2, **options).fit(module, datamodule=FixedData(BATCHES))
     assert sorted(logged(tmp_path)["train/ctc"]) == [0, 1]
     assert module.loss.watch is None
 
 
 def test_a_batch_with_corrupt_records_is_reported_over_its_samples(tmp_path):
-    batches = [with_corrupt(batch, "set/1") for batch in BATCHES]
-    values = {}
-    for name, data in (("with", batches), ("without", BATCHES)):
-        fit(
-            tmp_path,
-            DCTCCallback(),
-            batches=data,
-            logger=CSVLogger(tmp_path / name, name="csv", version=""),
-            log_every_n_steps=1,
-        )
-        values[name] = logged(tmp_path / name)["train/ctc"]
-    assert values["with"] == values["without"]
+    values = []
+    for name, batches in (("with", [with_corrupt(b, "set/1") for b in BATCHES]), ("no", BATCHES)):
+        fit(tmp_path / name, DCTCCallback(), batches=batches, log_every_n_steps=1)
+        values.append(logged(tmp_path / name)["train/ctc"])
+    assert values[0] == values[1]

@@ -1,11 +1,11 @@
-"""Batch statistics over processes keep a net as it is; 32 bit are 32 bit."""
+"""Threads, synchronised batch normalization, and the end of the process group."""
 
 import torch
 from torch import nn
 
 from dctc.models import SVTR
 from dctc.precision import compute_in_float32
-from dctc.training.machine import SyncBatchNorm, share_cores
+from dctc.training.machine import SyncBatchNorm, end_process_group, share_cores
 
 
 def test_layers_that_synchronise_keep_their_activations():
@@ -37,3 +37,11 @@ def test_cores_are_shared_out_where_the_net_runs_on_the_cpu(monkeypatch):
     assert chosen == []
     share_cores(1, "cpu")
     assert chosen == [3]
+
+
+def test_the_group_of_processes_is_ended(tmp_path):
+    end_process_group()  # there is none
+    rendezvous = f"file://{tmp_path / 'rendezvous'}"
+    torch.distributed.init_process_group("gloo", rendezvous, rank=0, world_size=1)
+    end_process_group()
+    assert not torch.distributed.is_initialized()

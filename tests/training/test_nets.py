@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from dctc.training.nets import load_net
-from tiny import PixelNet, TinyNet, make_module, make_trainer, same_weights
+from tiny import TinyNet, make_module, make_trainer, same_weights
 
 ROOT = Path(__file__).parents[2]
 FRAGMENTS = sorted((ROOT / "experiments/configs/model").glob("*.yaml"))
@@ -48,7 +48,7 @@ def test_the_charset_sets_the_classes(write):
     loaded = load_net(write({"model": {"net": TINY, "tokenizer": tokenizer}}))
     assert isinstance(loaded.net, TinyNet)
     assert loaded.net.num_classes == loaded.tokenizer.num_classes == 95
-    assert load_net(write({"model": {"net": TINY}})).net.num_classes == 37
+    assert load_net(write({"model": {"net": "tiny.PixelNet"}})).net.num_classes == 37
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,13 @@ def test_a_width_that_is_not_given_is_that_of_the_data(write, data, width):
 
 
 def test_protocol_and_image_are_those_of_the_run(write):
-    data = {"class_path": "x.Never", "init_args": {"height": 48, "width": 320, "grayscale": True}}
+    arguments = {"height": 48, "width": 320, "grayscale": True, "keep_ratio": True}
+    data = {"class_path": "x.Never", "init_args": arguments}
     loaded = load_net(write({"model": {"net": TINY, "protocol": "verbatim"}, "data": data}))
     assert loaded.protocol == "verbatim"
-    assert loaded.image == (1, 48, 320)
-    assert load_net(write({"model": {"net": TINY}})).image == (3, 32, 128)
-
-
-@pytest.mark.parametrize("keep_ratio", [None, False, True])
-def test_whether_images_keep_their_ratio(write, keep_ratio):
-    data = {} if keep_ratio is None else {"init_args": {"keep_ratio": keep_ratio}}
-    assert load_net(write({"model": {"net": TINY}, "data": data})).keep_ratio is bool(keep_ratio)
+    assert (loaded.image, loaded.keep_ratio) == ((1, 48, 320), True)
+    loaded = load_net(write({"model": {"net": TINY}}))
+    assert (loaded.image, loaded.keep_ratio) == ((3, 32, 128), False)
 
 
 def test_a_checkpoint_brings_its_weights(write, tmp_path):
@@ -153,7 +149,3 @@ def test_a_configuration_without_a_net_is_refused_in_one_line(write, settings, m
     with pytest.raises(ValueError, match=message) as refused:
         load_net(write(settings))
     assert "\n" not in str(refused.value)
-
-
-def test_a_class_alone_is_a_choice_too(write):
-    assert isinstance(load_net(write({"model": {"net": "tiny.PixelNet"}})).net, PixelNet)

@@ -11,6 +11,8 @@ from dctc.data.records.images import ImageSize, open_images
 from dctc.training.predict import read_images
 from tiny import HEIGHT, WIDTH, PixelNet, encode_text, make_module
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*b/c.png")  # cannot be decoded
+
 SIZE = ImageSize(HEIGHT, WIDTH)
 
 
@@ -33,8 +35,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
     """The folder of a run of PixelNet, which reads what is painted."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     folder = tmp_path / "run"
     module = make_module(PixelNet)
     config = {
@@ -51,13 +54,13 @@ def run(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 128])
-def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_size):
+@pytest.mark.parametrize(
+    "batch_size, workers", [(1, 0), (128, 0), pytest.param(2, 2, marks=pytest.mark.slow)]
+)
+def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_size, workers):
     file = tmp_path / "new" / "out.tsv"
-    with pytest.warns(UserWarning, match=r"b/c\.png: image cannot be decoded"):
-        count = read_images(
-            make_module(PixelNet), open_images(folder, SIZE), file, batch_size, num_workers=0
-        )
+    images = open_images(folder, SIZE)
+    count = read_images(make_module(PixelNet), images, file, batch_size, workers)
     assert (count.images, count.unread) == (4, 1) and count.seconds > 0
     rows = rows_of(file)
     assert [(row[0], row[1], row[3]) for row in rows] == [
@@ -71,24 +74,18 @@ def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_s
     assert [float(rows[i][2]) for i in (0, 2, 3)] == pytest.approx([0.974] * 3, abs=1e-3)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*b/c.png")
-def test_workers_change_nothing(folder, tmp_path):
-    for workers in (0, 2):
-        images = open_images(folder, SIZE)
-        read_images(make_module(PixelNet), images, tmp_path / f"{workers}", 2, workers)
-    assert (tmp_path / "0").read_bytes() == (tmp_path / "2").read_bytes()
-
-
-def test_an_lmdb_with_labels_under_the_protocol(tmp_path, write_lmdb):
-    texts = [("one", b"One!"), ("two", b"2wo"), ("three", None)]
+def test_an_lmdb_is_read_with_labels_under_the_protocol_and_can_be_scored(
+    run, tmp_path, write_lmdb, capsys
+):
+    texts = [("one", b"One!"), ("two", b"2wo")]
     path = write_lmdb(tmp_path / "set", [(encode_text(text), label) for text, label in texts])
-    read_images(make_module(PixelNet), open_images(path, SIZE), tmp_path / "out.tsv", num_workers=0)
-    assert [[row[0], row[1], row[3]] for row in rows_of(tmp_path / "out.tsv")] == [
+    main(["predict", str(run), f"--images={path}", "--num_workers=0"])
+    assert [[row[0], row[1], row[3]] for row in rows_of(run / "images.tsv")] == [
         ["set/1", "one", "one"],
         ["set/2", "two", "2wo"],
-        ["set/3", "three", ""],
     ]
+    main(["score", str(run / "images.tsv"), "--protocol=english36"])
+    assert "50.00" in capsys.readouterr().out
 
 
 def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
@@ -99,13 +96,10 @@ def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
     assert not (tmp_path / "out.tsv").exists()
 
 
-@pytest.mark.filterwarnings("ignore:.*b/c.png")
-@pytest.mark.parametrize("named", ["folder", "config"])
-def test_the_command(run, folder, capsys, named, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    what = run if named == "folder" else run / "config.yaml"
+@pytest.mark.parametrize("named", ["", "config.yaml"])
+def test_the_command_takes_a_run_or_its_configuration(run, folder, capsys, named):
     (folder / "notes.txt").write_text("x")
-    main(["predict", str(what), "--images", str(folder), "--num_workers=0"])
+    main(["predict", str(run / named), "--images", str(folder), "--num_workers=0"])
     file = run / "images.tsv"
     assert [row[1] for row in rows_of(file)] == ["one", "", "two", "three"]
     printed = capsys.readouterr()
@@ -114,23 +108,13 @@ def test_the_command(run, folder, capsys, named, monkeypatch):
     assert printed.err.startswith("1 of them could not be read")
 
 
-def test_the_command_takes_an_output_and_a_checkpoint(run, folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_the_command_takes_an_output_and_a_checkpoint(run, folder, tmp_path, capsys):
     other = run / "other.ckpt"
     (run / "checkpoints" / "final.ckpt").rename(other)
-    image = f"--images={folder / 'a.png'}"
-    options = [image, f"--out={tmp_path / 'x.tsv'}", "--num_workers=0"]
+    out = tmp_path / "x.tsv"
+    options = [f"--images={folder / 'a.png'}", f"--out={out}", "--num_workers=0"]
     with pytest.raises(SystemExit):
         main(["predict", str(run), *options])
     assert "final.ckpt" in capsys.readouterr().err
     main(["predict", str(run), *options, f"--ckpt_path={other}"])
-    assert [row[:2] for row in rows_of(tmp_path / "x.tsv")] == [["a.png", "one"]]
-
-
-def test_predictions_can_be_scored(run, tmp_path, write_lmdb, capsys, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    texts = [("one", b"One!"), ("two", b"2wo")]
-    path = write_lmdb(tmp_path / "set", [(encode_text(text), label) for text, label in texts])
-    main(["predict", str(run), f"--images={path}", "--num_workers=0"])
-    main(["score", str(run / "images.tsv"), "--protocol=english36"])
-    assert "50.00" in capsys.readouterr().out
+    assert [row[:2] for row in rows_of(out)] == [["a.png", "one"]]

@@ -1,0 +1,216 @@
+"""Records of a test in the registry; files of readings and of predictions."""
+
+import csv
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.data.english import EnglishDataModule
+from dctc.results.environment import gpu
+from dctc.results.registry import Registry
+from dctc.training import results_writer
+from dctc.training.results_writer import (
+    CORRUPT,
+    PredictionWriter,
+    ResultsWriter,
+    read_readings,
+    write_readings,
+)
+from dctc.training.scores import Outcome
+from tiny import (
+    FixedData,
+    PixelNet,
+    TinyNet,
+    encode_text,
+    make_module,
+    make_trainer,
+    noise_batch,
+    text_batch,
+    with_corrupt,
+)
+
+
+def writer(folder) -> ResultsWriter:
+    return ResultsWriter(folder, "key", "ctc", 7, "english36", readings=folder / "readings")
+
+
+def score(folder, data, net=PixelNet, checkpoint=None, **options):
+    """Test a net and return the callback."""
+    callback = writer(folder)
+    trainer = make_trainer(folder, callbacks=[callback], **options)
+    resume = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint else {}
+    trainer.test(make_module(net), data, verbose=False, **resume)
+    return callback
+
+
+def test_records_hold_hand_counts(tmp_path):
+    data = FixedData(
+        test={
+            "a": [text_batch([("one", "one"), ("two", "tow")]), text_batch([("abcd", "abc")])],
+            "b": [with_corrupt(text_batch([("x", "")]), "b/2", "b/3")],
+        },
+        drops={"a": {"empty label": 4}, "b": {CORRUPT: 5}},
+    )
+    a, b = score(tmp_path, data).records
+    assert list(Registry(tmp_path).records()) == [a, b]
+    assert (a.set, a.n, a.correct, a.edits, a.characters) == ("a", 3, 1, 3, 10)
+    assert a.similarity == pytest.approx(1 + 1 / 3 + 3 / 4)
+    assert a.drops == {"empty label": 4}
+    # "tow" of "two": rapidfuzz drops a character and adds it again
+    assert a.about["edit_parts"] == {"substitutions": 0, "deletions": 2, "insertions": 1}
+    assert b.about["edit_parts"] == {"substitutions": 0, "deletions": 1, "insertions": 0}
+    assert (b.set, b.n, b.correct, b.edits, b.characters, b.similarity) == ("b", 1, 0, 1, 1, 0.0)
+    assert b.drops == {CORRUPT: 5 + 2}
+    for record in (a, b):
+        assert (record.run, record.arm, record.seed) == ("key", "ctc", 7)
+        assert record.protocol == "english36" and record.about["steps"] == 0
+    readings = read_readings(tmp_path / "readings" / "b.tsv")
+    assert [(o.label, o.prediction) for o in readings] == [("x", "")]
+
+
+def test_hits_lie_in_the_order_of_the_set(tmp_path):
+    right = {2, 3, 11}
+    batch = text_batch([("ab", "ab" if i in right else "b") for i in range(1, 13)])
+    # as two processes would bring them: the odd ones, then the even ones
+    order = [*range(0, 12, 2), *range(1, 12, 2)]
+    labels, keys = ([values[i] for i in order] for values in (batch.label, batch.key))
+    shuffled = batch._replace(image=batch.image[order], label=labels, key=keys)
+    words = text_batch([("a", "a")] * 3)._replace(key=["z/x", "plain", "a/10"])
+    data = FixedData(test={"numbers": [shuffled], "words": [words]})
+    record, _ = score(tmp_path, data).records
+    hits = Registry(tmp_path).read_hits(record)
+    assert (np.flatnonzero(hits) + 1).tolist() == sorted(right)
+    numbers, words = (
+        [outcome.key for outcome in read_readings(tmp_path / "readings" / f"{name}.tsv")]
+        for name in data.test_names
+    )
+    assert numbers == [f"set/{i}" for i in range(1, 13)]
+    assert words == ["a/10", "plain", "z/x"]
+
+
+def test_a_set_of_lmdb_records_is_counted_with_its_drops(tmp_path, write_lmdb):
+    records = [
+        (encode_text("one"), b"One"),
+        (encode_text("x"), b"?!"),  # empty under the protocol
+        (b"no image", b"broken"),
+        (encode_text("tow"), b"two"),
+        (None, b"gone"),
+        (encode_text("four"), b"\xff\xfe"),  # not UTF-8
+        (encode_text("five"), b"five"),
+    ]
+    write_lmdb(tmp_path / "data" / "CUTE80", records)
+    options = {"batch_size": 3, "height": 8, "width": 64, "num_workers": 0}
+    data = EnglishDataModule(
+        test=["CUTE80"], data_root=str(tmp_path / "data"), allow_size_mismatch=True, **options
+    )
+    with pytest.warns(UserWarning, match="CUTE80/6"):
+        data.setup("test")
+    with pytest.warns(UserWarning, match="CUTE80/[35]"):
+        (record,) = score(tmp_path, data).records
+    assert (record.n, record.correct) == (3, 2)
+    assert record.drops == {
+        "empty label after protocol": 1,
+        "label is not UTF-8": 1,
+        CORRUPT: 2,
+    }
+    assert Registry(tmp_path).read_hits(record).tolist() == [True, False, True]
+
+
+def test_a_look_with_fast_dev_run_leaves_no_record(tmp_path):
+    score(tmp_path, FixedData(test={"set": [text_batch([("a", "a")])] * 2}), fast_dev_run=True)
+    assert not Registry(tmp_path).file.exists()
+
+
+class Clock:
+    """Stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+
+def test_the_seconds_of_training_survive_a_resume(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(results_writer, "time", clock)
+
+    class Slow(PixelNet):
+        def forward(self, images):
+            clock.now += 10 if self.training else 1000
+            return super().forward(images)
+
+    batches = [noise_batch(["ab"], seed=i) for i in range(6)]
+    batches = [batch._replace(image=torch.full_like(batch.image, -1.0)) for batch in batches]
+    data = FixedData(batches, test={"set": [text_batch([("a", "a")])]})
+    first = make_trainer(tmp_path, max_steps=2, callbacks=[writer(tmp_path)])
+    first.fit(make_module(Slow), datamodule=data)
+    clock.now += 500  # a checkpoint counts training, not what comes after it
+    first.save_checkpoint(tmp_path / "two.ckpt")
+    callback = writer(tmp_path)
+    trainer = make_trainer(tmp_path, max_steps=5, callbacks=[callback])
+    module = make_module(Slow)
+    trainer.fit(module, datamodule=data, ckpt_path=tmp_path / "two.ckpt", weights_only=True)
+    clock.now += 100
+    trainer.save_checkpoint(tmp_path / "five.ckpt")
+    trainer.test(module, data, verbose=False)
+    later = score(tmp_path, data, Slow, tmp_path / "five.ckpt")  # from the checkpoint alone
+    for record in (*callback.records, *later.records):
+        assert (record.wall_s, record.about["steps"]) == (50.0, 5)
+
+
+def test_what_a_net_was_trained_with_stands_beside_what_it_was_tested_with(tmp_path, monkeypatch):
+    trained = {"hardware": "NVIDIA X (x)", "commit": "abc", "command": "dctc fit"}
+    tested = {"hardware": "EPYC, 1 thread (x)", "commit": "abc", "command": "dctc test"}
+    data = FixedData([noise_batch(["ab"])], test={"set": [text_batch([("a", "a")])]})
+    monkeypatch.setattr(results_writer, "environment", lambda device: trained)
+    first = make_trainer(tmp_path, max_steps=1, callbacks=[writer(tmp_path)])
+    first.fit(make_module(TinyNet), datamodule=data)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    monkeypatch.setattr(results_writer, "environment", lambda device: tested)
+    about = score(tmp_path, data, TinyNet, tmp_path / "one.ckpt").records[0].about
+    assert about.items() >= {**tested, "trained_on": "NVIDIA X (x)"}.items()
+    assert about["trained"] == {"hardware": "NVIDIA X (x)", "command": "dctc fit"}
+    assert gpu(about) == "NVIDIA X"
+    old = writer(tmp_path)  # of a checkpoint from before the environment was kept
+    old.load_state_dict({"train_seconds": 1.0, "trained_on": "NVIDIA Y (x)"})
+    assert old.state_dict() == {"train_seconds": 1.0, "trained": {"hardware": "NVIDIA Y (x)"}}
+
+
+AWKWARD = [
+    Outcome("set/1", "a\tb", 'say "no"', 0.25),
+    Outcome("set/2", "line\nbreak", "", 1.0),
+    Outcome("set/3", "return\rhere", "both\r\nof them", 0.1 + 0.2),
+    Outcome("set/4", "", "'quoted'", 1e-300),
+    Outcome("set/5", "名前", "é ", 0.0),
+]
+
+
+@pytest.mark.parametrize("outcomes", [AWKWARD, []], ids=["awkward", "none"])
+def test_readings_come_back_as_they_were_written(tmp_path, outcomes):
+    file = tmp_path / "new" / "folder" / "set.tsv"
+    write_readings(file, outcomes)
+    assert file.read_text().startswith("\t".join(Outcome._fields))
+    assert read_readings(file) == outcomes
+
+
+def test_a_file_of_predictions_has_a_row_for_every_record(tmp_path):
+    first = with_corrupt(text_batch([("one", "one"), ("two", "tow")], "a"), "a/3")
+    data = FixedData(test={"a": [first, text_batch([("four", "")], "b")]})
+    data.predict_dataloader = data.test_dataloader
+    callback = PredictionWriter(tmp_path / "new" / "predictions.tsv")
+    trainer = make_trainer(tmp_path, callbacks=[callback])
+    trainer.predict(make_module(PixelNet), datamodule=data)
+    with open(callback.file, newline="") as stream:
+        head, *rows = csv.reader(stream, delimiter="\t")
+    assert head == ["key", "prediction", "confidence", "label"]
+    assert [row[3] for row in rows] == ["one", "two", "", "four"]
+    assert [row[:2] for row in rows] == [["a/1", "one"], ["a/2", "tow"], ["a/3", ""], ["b/1", ""]]
+    assert rows[2][2] == "not read: image missing"
+    # 16 frames, each with probability e^10 / (e^10 + 36) of its class
+    assert [float(rows[i][2]) for i in (0, 1, 3)] == pytest.approx([0.974] * 3, abs=1e-3)
