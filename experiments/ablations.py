@@ -19,12 +19,11 @@ from dctc.data.rendered import NAME as RENDERED
 from dctc.results.comparison import Row, find_arms
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.studies.runner import Run
 from dctc.studies.study import Study
 from dctc.studies.weight_search import Found
-from dctc.training.logs import LogMode
 from experiments.studies.ablation_factors import ALPHA, MODEL, Factor, Level, Scale, factors
 from experiments.studies.scene_runs import TINY, SceneRuns, both_losses, limited
 from experiments.studies.table_script import run_script, table_parser

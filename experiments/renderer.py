@@ -20,11 +20,10 @@ from dctc.data.rendered import NAME
 from dctc.results.comparison import find_arms
 from dctc.results.registry import Record, Registry
 from dctc.results.tables import Table, percent
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.studies.real_words import Benchmarks
 from dctc.studies.runner import Run
-from dctc.training.logs import LogMode
 from experiments.studies.scene_runs import DATA, SIX
 from experiments.studies.table_script import run_script, table_parser
 

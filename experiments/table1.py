@@ -18,9 +18,8 @@ from dctc.data.document_sets import SOURCES, find_documents
 from dctc.data.rendered import NAME
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all
-from dctc.training.logs import LogMode
 from experiments.studies.loss_runs import forms_pair
 from experiments.studies.loss_runs import target as losses_target
 from experiments.studies.model_runs import LINES_WEIGHT, MODELS, PARTS, SCALES, plans, target

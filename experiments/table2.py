@@ -20,10 +20,9 @@ from dctc.data.rendered import NAME
 from dctc.results.comparison import Row
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.studies.runner import Run
-from dctc.training.logs import LogMode
 from experiments.studies.chinese_runs import (
     ALPHA,
     CHARACTERS,

@@ -17,7 +17,7 @@ from dctc.bench.losses import read_costs
 from dctc.cli import one_line_errors
 from dctc.results.hardware import hardware_notes
 from dctc.results.registry import Registry, runs_folder
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all
 from dctc.studies.runner import Run
 from dctc.studies.search import (
@@ -27,7 +27,6 @@ from dctc.studies.search import (
     search_table,
 )
 from dctc.studies.weight_search import SEARCH_SEED, WeightSearch
-from dctc.training.logs import LogMode
 from experiments.studies.english_losses import BEST, english_rivals, english_runs, english_tables
 from experiments.studies.loss_arms import AUGMENTED_REFERENCE, BY_KEY, REFERENCE
 from experiments.studies.loss_rows import rival_rows, table_rows

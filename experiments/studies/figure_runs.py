@@ -17,13 +17,12 @@ from rich.console import Console
 from dctc.data.records.batch import Batch
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
-from dctc.results.upload import upload
+from dctc.results.upload import LogMode, upload
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import DataFactory, Finished, Run, options_parser
 from dctc.studies.status import status_lines
 from dctc.studies.study import Arm, Study
 from dctc.text import CTCTokenizer
-from dctc.training.logs import LogMode
 from dctc.training.nets import load_net
 from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays

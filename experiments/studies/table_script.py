@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from dctc.results.registry import Registry, runs_folder
+from dctc.results.upload import LogMode
 from dctc.studies.parallel import Outcome, report_problems
 from dctc.studies.runner import options_parser
 from dctc.studies.status import Plans, status_lines
-from dctc.training.logs import LogMode
 
 Draw = Callable[[Registry, LogMode, Console], None]
 
@@ -23,7 +23,7 @@ def table_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentPa
         description: What the script does.
         scales: Scales it knows.
     """
-    parser = options_parser(description, scales, log="off")  # of many short runs it takes a share
+    parser = options_parser(description, scales)
     text = "train nothing; draw the tables of this folder of results"
     parser.add_argument("--from", dest="source", metavar="FOLDER", help=text)
     return parser

@@ -1,4 +1,4 @@
-"""Where results were trained, told where it was not on CPU cores alone."""
+"""Notes below a table on the GPUs that its results were trained on."""
 
 from __future__ import annotations
 

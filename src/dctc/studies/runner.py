@@ -17,9 +17,10 @@ from pytorch_lightning.utilities import rank_zero_only
 from dctc.arguments import positive
 from dctc.results.comparison import find_arms
 from dctc.results.registry import Record, Registry, runs_folder
+from dctc.results.upload import LogMode
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
-from dctc.training.logs import LogMode, quiet_lightning
+from dctc.training.logs import quiet_lightning
 from dctc.training.results_writer import now
 from dctc.training.run_folder import FINAL, alone
 
@@ -188,28 +189,23 @@ def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace
     return options_parser(description, scales).parse_args()
 
 
-def scale_parser(
-    description: str, scales: Sequence[str], log: LogMode = "offline"
-) -> argparse.ArgumentParser:
+def scale_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser of how much to run and of the W&B mode.
 
     Args:
         description: What the script does.
         scales: Scales it knows; ``smoke`` is the default.
-        log: W&B mode unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
-    add("--log", choices=get_args(LogMode), default=log, help=f"W&B mode (default: {log})")
+    add("--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)")
     return parser
 
 
-def options_parser(
-    description: str, scales: Sequence[str], log: LogMode = "offline"
-) -> argparse.ArgumentParser:
+def options_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser of what every script with many runs takes; see :func:`scale_parser`."""
-    parser = scale_parser(description, scales, log)
+    parser = scale_parser(description, scales)
     add = parser.add_argument
     add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
     add("--status", action="store_true", help="say what is done and what is missing; train nothing")
