@@ -1,28 +1,25 @@
-"""The demo: CTC and DCTC from the same seed, weights and batches, on rendered words."""
+"""Demo: CTC and DCTC from the same seed, weights and batches, on rendered words."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
+import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from dctc.cli import one_line_errors
-from dctc.data.benchmarks import find_benchmarks
-from dctc.data.english import DEFAULT_TEST
 from dctc.data.records.root import data_root
+from dctc.results.plots import save_figure
 from dctc.results.registry import Registry, runs_folder
-from dctc.results.tables import side_by_side
-from dctc.studies.real_words import Benchmarks
-from dctc.studies.runner import Finished, Run, execute, scale_parser
+from dctc.studies.compare import Drawn, differences_table, run_command, study_parser
+from dctc.studies.parallel import finish_all
+from dctc.studies.runner import Finished
+from dctc.studies.study import Study
 from dctc.training.results_writer import read_readings
 from experiments.figures.curves import Panel, draw_curves, read_metrics
-from experiments.figures.published import save_figure
 from experiments.figures.readings import choose, draw_readings, with_images
+from experiments.studies import load
 
-ARMS = ("ctc", "dctc")
-NAMES = ("CTC", "DCTC")
-CONFIG = "experiments/configs/demo.yaml"
 PANELS = (
     Panel("train/ctc", "CTC loss", "nats per word", log=True),
     Panel("val/accuracy", "Word accuracy, held-out", "share of words"),
@@ -30,34 +27,17 @@ PANELS = (
     Panel("train/aacc_true", "aacc_true", "share of frames"),
 )
 
-# One step and one batch: proves that everything is there.
-TINY = (
-    "--data.init_args.epoch_size=4",
-    "--data.init_args.val_size=4",
-    "--data.init_args.test_size=4",
-    "--config=experiments/configs/trainer/tiny.yaml",
-)
+
+def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn:
+    """Return the comparison on each set; one run of each, so intervals allow for words only."""
+    (study,) = planned
+    tested = set(frame[frame.arm == study.arm_name("ctc")].set)
+    sets = [name for name in study.benchmarks.names if name in tested] if study.benchmarks else []
+    table = differences_table(study, frame, registry, "dctc", ["rendered", *sets])
+    return ({"table": table} if table else {}), {}
 
 
-def plan(arm: str, scale: str, real: bool) -> Run:
-    """Return the run of an arm; the arms differ in the weight of the distillation term only."""
-    return Run(
-        name=f"{folder(scale).name}/{arm}",
-        options=(
-            f"--config={CONFIG}",
-            *(("--config=experiments/configs/loss/ctc.yaml",) if arm == "ctc" else ()),
-            *(TINY if scale == "tiny" else ()),
-        ),
-        tests=(Benchmarks(DEFAULT_TEST),) if real else (),
-    )
-
-
-def folder(scale: str) -> Path:
-    """Return where the demo's results go."""
-    return runs_folder() / ("demo" if scale == "smoke" else f"demo-{scale}")
-
-
-def draw_sheet(finished: list[Finished]) -> Figure:
+def draw_sheet(finished: Sequence[Finished], names: Sequence[str]) -> Figure:
     """Draw right and wrong readings of held-out rendered words."""
     readings = [read_readings(run.folder / "readings" / "rendered.tsv") for run in finished]
     labels = {outcome.key: outcome.label for outcome in readings[0]}
@@ -66,46 +46,29 @@ def draw_sheet(finished: list[Finished]) -> Figure:
     data = finished[0].data
     data.setup("test")
     shown = with_images(keys, labels, predictions, data.test_dataloader()[0])
-    return draw_readings(shown, NAMES, "Held-out rendered words (wrong readings in orange)")
+    return draw_readings(shown, names, "Held-out rendered words (wrong readings in orange)")
 
 
 def main() -> None:
     """Train, test and compare the two arms."""
-    options = scale_parser(__doc__ or "", ("tiny", "smoke")).parse_args()
-    console = Console()
-    root = data_root()
-    real = root.is_dir() and bool(find_benchmarks(root)[0])
-    if not real:
-        console.print(
-            f"No real benchmark found below {root} (DCTC_DATA); testing on rendered words only. "
-            f"The README says how to get them.",
-            highlight=False,
+    options = study_parser(__doc__ or "", ("tiny", "smoke")).parse_args()
+    options.scale = "small" if options.scale == "smoke" else options.scale  # the whole study
+    study = load("demo", options.scale)
+    if study.benchmarks and not study.benchmarks.present():
+        print(
+            f"No real benchmark found below {data_root()} (DCTC_DATA); testing on rendered words "
+            f"only. The README says how to get them."
         )
-    finished = []
-    for arm, name in zip(ARMS, NAMES, strict=True):
-        console.rule(name)
-        finished.append(execute(plan(arm, options.scale, real), options.log))
-    out = folder(options.scale)
-    ctc, dctc = (run.records for run in finished)
-    table = side_by_side(
-        "CTC and DCTC, trained on rendered words",
-        Registry(runs_folder()),
-        ctc,
-        dctc,
-        NAMES,
-        notes=[
-            "Word accuracy, NED and CER in percent. Difference: DCTC minus CTC in points, with the "
-            "95 % interval over samples; one seed, and other seeds may differ by more.",
-        ],
-    )
-    console.rule("Result")
-    table.print(console)
-    (out / "table.md").write_text(table.markdown(), encoding="utf-8")
-    curves = {name: read_metrics(run.folder) for name, run in zip(NAMES, finished, strict=True)}
+    run_command("demo", options, [study], draw)
+    if options.status or options.source:
+        return
+    finished = finish_all(study.runs(), options.jobs, options.log)
+    out = runs_folder() / study.name
+    names = [arm.title for arm in study.arms.values()]
+    curves = {name: read_metrics(run.folder) for name, run in zip(names, finished, strict=True)}
     save_figure(draw_curves(curves, PANELS), out / "curves.png")
-    save_figure(draw_sheet(finished), out / "readings.png")
-    for file in ("table.md", "curves.png", "readings.png"):
-        console.print(f"written to {out / file}", highlight=False)
+    save_figure(draw_sheet(finished, names), out / "readings.png")
+    print(f"written to {out}: curves.png, readings.png")
 
 
 if __name__ == "__main__":

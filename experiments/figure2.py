@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dctc.cli import one_line_errors
-from dctc.studies.runner import Run
 from experiments.figures.scheme import draw_scheme
 from experiments.studies import figure_runs as runs
 
 
-def plans(scale: str) -> dict[str, list[Run]]:
-    """Return all runs: none, at any scale."""
-    return {"figure2": []}
-
-
 def main() -> None:
     """Draw."""
-    options = runs.parse(__doc__ or "", plans)
+    options = runs.parse(__doc__ or "", None)
     runs.report_figure("figure2", "small", options.log, draw_scheme())
 
 

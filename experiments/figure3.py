@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dctc.cli import one_line_errors
-from dctc.studies.runner import Run
 from experiments.figures.alignment_curves import curve_arrays, draw_alignment_curves, last_values
 from experiments.figures.curves import read_metrics
 from experiments.studies import figure_runs as runs
 
 
-def plans(scale: str) -> dict[str, list[Run]]:
-    """Return all runs."""
-    return {"figure3": runs.study(scale).runs()}
-
-
 def main() -> None:
     """Train, gather the curves, draw."""
-    options = runs.parse(__doc__ or "", plans)
+    options = runs.parse(__doc__ or "", runs.study)
     plan = runs.study(options.scale)
-    finished = zip(plan.arms, runs.finish(plan, options), strict=True)
+    finished = zip(plan.arms.values(), runs.finish(plan, options), strict=True)
     arrays = curve_arrays(
         {arm.title: [read_metrics(run.folder) for run in seeds] for arm, seeds in finished}
     )

@@ -11,13 +11,11 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from dctc.cli import one_line_errors
-from dctc.data.archives.alphabet import write_common_characters
 from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
-from dctc.studies.runner import Finished, Run
+from dctc.studies.runner import Finished
 from dctc.studies.study import Study
 from dctc.training.results_writer import read_readings
 from experiments.figures.clusters import (
@@ -26,8 +24,8 @@ from experiments.figures.clusters import (
     cohesion_table,
     draw_clusters,
 )
-from experiments.studies import chinese_runs
 from experiments.studies import figure_runs as runs
+from experiments.studies.chinese import chinese_study, missing_fonts
 
 TINY_GROUPS = ["ao", "il"]  # a net of one step confuses nothing in particular
 CHINESE_LINES = 6000  # three times those that table 2 tests, as a Chinese character occurs seldom
@@ -59,7 +57,7 @@ def draw(
     """Measure the clusters of all runs of a study, and draw those of its first seed."""
     nets, tokenizer = runs.load_nets(finished)
     arrays = cluster_arrays(nets, tokenizer, words, groups)
-    arrays["arms"] = np.array([arm.title for arm in plan.arms])
+    arrays["arms"] = np.array([arm.title for arm in plan.arms.values()])
     figure, table = draw_clusters(arrays), cohesion_table(arrays)
     runs.report_figure(name, options.scale, options.log, figure, arrays, table)
 
@@ -82,30 +80,27 @@ def chinese(options: argparse.Namespace) -> None:
     Raises:
         ValueError: If nothing else is to be drawn and there are no fonts that draw Chinese.
     """
-    write_common_characters(chinese_runs.charset(), chinese_runs.CHARACTERS)
-    if not chinese_runs.fonts_are_there(bool(options.only), Console()):
+    plan = chinese_study(options.scale)
+    if missing := missing_fonts():
+        if options.only:
+            raise ValueError(missing)
+        print(f"{missing}; left out")
         return
-    chinese_runs.lines(options.scale).write()
-    plan = chinese_runs.study(options.scale)
     finished = runs.finish(plan, options)
     lines = more_lines(finished[0][0].data, CHINESE_LINES)
     groups = choose_groups(read(finished), [text for batch in lines for text in batch.label])
     draw("figure4-chinese", options, plan, finished, groups, lines)
 
 
-def plans(scale: str) -> dict[str, list[Run]]:
-    """Return all runs; those of Chinese lines are table 2's."""
-    return {"figure4": runs.study(scale).runs()}
-
-
 def main() -> None:
     """Train, find the clusters, measure them, draw."""
-    options = runs.parse(__doc__ or "", plans, PARTS)
-    if options.only == "chinese" and options.scale != "small":
+    options = runs.parse(__doc__ or "", runs.study, PARTS)
+    parts = options.only or PARTS
+    if "chinese" in options.only and options.scale != "small":
         raise ValueError("--only chinese: shorter trainings than those of scale small read none")
-    if options.only != "chinese":
+    if "english" in parts:
         english(options)
-    if options.only != "english" and options.scale == "small":
+    if "chinese" in parts and options.scale == "small":
         chinese(options)
 
 

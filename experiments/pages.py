@@ -1,73 +1,109 @@
-"""Writes the tables of the committed evidence into the pages that show them, or compares them."""
+"""Write experiments/results/TABLES.md and the plots of the results page, or check them."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import os
-import runpy
-import sys
 import tempfile
-from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
+from dctc.results.frame import read_frame
+from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
-from experiments.figures.published import TABLES, number_table
-from experiments.studies.headline import edits_table, headline_table, parts_table
-from experiments.tables.page import fill
+from dctc.results.tables import Table
+from dctc.studies.study import Study
+from experiments import ablations, renderer, table1, table2, table3
+from experiments.figures.published import TABLES as NUMBERS
+from experiments.figures.published import number_table
+from experiments.studies import PUBLISHED, load
+from experiments.studies.chinese import chinese_study
+from experiments.tables.verdict import errors_table, forest_plot, headline_table
 
-RESULTS = Path("experiments/results")
-PAGE, README = Path("experiments/README.md"), Path("README.md")
-# Over tables 1 to 3
-HEADLINES = {
-    "headline": headline_table,
-    "headline-edits": edits_table,
-    "headline-parts": parts_table,
+TABLES = PUBLISHED / "TABLES.md"
+PLOTS = PUBLISHED / "figures"
+HEADINGS = {
+    "all": "All test data",
+    "table1": "Table 1: English",
+    "table2": "Table 2: Chinese",
+    "table3": "Table 3: losses",
+    "ablations": "Ablations",
+    "renderer": "Rendered training words",
+    "figures": "Figures",
+    "bench": "Cost",
 }
-SCRIPTS = ("renderer", "table1", "table2", "table3", "ablations")
+INTRODUCTION = """# Tables of all results
+
+Written by `./reproduce.sh pages` from the records in this folder; a test compares them. What the
+results mean, and their limits: [../README.md](../README.md).
+"""
 
 
-def tables() -> dict[str, str]:
-    """Return every table that the evidence has, as Markdown, by script and name."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["DCTC_RUNS"] = folder
-        for name in SCRIPTS:
-            script = Path(__file__).with_name(f"{name}.py")
-            sys.argv = [str(script), "--scale", "small", "--from", str(RESULTS)]
-            with contextlib.redirect_stdout(io.StringIO()):
-                runpy.run_path(str(script), run_name="__main__")
-            for file in sorted((Path(folder) / name).glob("*.md")):
-                found[f"{name}/{file.stem}"] = file.read_text(encoding="utf-8")
-    for name, draw in HEADLINES.items():
-        if table := draw(Registry(RESULTS)):
-            found[name] = table.markdown()
-    for name in TABLES:
-        found[name] = number_table(name).markdown()
-    return found
+def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
+    """Return all tables by section, and the plots of the results page by name."""
+    registry = Registry(PUBLISHED)
+    frame = read_frame(registry)
+    studies: dict[str, list[Study]] = {
+        "table1": [load("models"), load("receipts")],
+        "table2": [chinese_study("small")],
+        "table3": [load("losses"), load("losses_english")],
+        "ablations": [load("ablations"), load("true_alignment")],
+        "renderer": [load("renderer"), load("reader")],
+    }
+    draws = {name: module.draw for name, module in _MODULES.items()}
+    drawn = {name: draws[name](of, frame, registry) for name, of in studies.items()}
+    headline = {"headline": headline_table(frame, registry), "errors": errors_table(frame)}
+    sections = {"all": {name: table for name, table in headline.items() if table}}
+    sections |= {name: tables for name, (tables, _) in drawn.items()}
+    sections["figures"] = {name: number_table(name) for name in NUMBERS}
+    sections["bench"] = benchmark_tables(PUBLISHED / "bench")
+    plots = {"forest": forest_plot(frame, registry)}
+    plots["losses"] = drawn["table3"][1]["compare"]
+    plots["losses-curves"] = drawn["table3"][1]["curves"]
+    return sections, plots
+
+
+_MODULES = {
+    "table1": table1,
+    "table2": table2,
+    "table3": table3,
+    "ablations": ablations,
+    "renderer": renderer,
+}
+
+
+def page(sections: dict[str, dict[str, Table]]) -> str:
+    """Return the page of all tables as Markdown, with a list of them at its beginning."""
+    parts = [INTRODUCTION]
+    for section, tables in sections.items():
+        parts.append(f"## {HEADINGS[section]}\n")
+        parts += [table.markdown() for table in tables.values()]
+    return "\n".join(parts)
 
 
 def main() -> None:
-    """Write the pages, or compare them.
+    """Write the page and the plots, or compare the page.
 
     Raises:
-        ValueError: If the pages are to be compared and one differs.
+        ValueError: If the page is to be compared and differs.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if one differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     options = parser.parse_args()
-    measured = benchmark_tables(RESULTS / "bench")
-    benchmarks = {f"bench/{name}": table.markdown() for name, table in measured.items()}
-    for page, shown in ((PAGE, tables()), (README, benchmarks)):
-        text = page.read_text(encoding="utf-8")
-        filled = fill(text, shown)
-        if options.check and filled != text:
-            raise ValueError(f"{page} differs from {RESULTS}; ./reproduce.sh pages writes it")
-        if not options.check:
-            page.write_text(filled, encoding="utf-8")
-            print(f"written to {page}")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DCTC_RUNS"] = folder  # the list of Chinese characters is written there
+        sections, plots = gather()
+    text = page(sections)
+    if options.check:
+        if text != TABLES.read_text(encoding="utf-8"):
+            raise ValueError(f"{TABLES} differs from the records; ./reproduce.sh pages writes it")
+        return
+    TABLES.write_text(text, encoding="utf-8")
+    print(f"written to {TABLES}")
+    for name, plot in plots.items():
+        print(f"written to {save_figure(plot, PLOTS / f'{name}.png')}")
 
 
 if __name__ == "__main__":

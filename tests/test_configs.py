@@ -11,8 +11,7 @@ import yaml
 
 from dctc.cli import main
 from dctc.data.render.fonts import chinese_families, find_fonts
-from dctc.results.comparison import find_arms
-from dctc.results.environment import gpu
+from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.training.cli import RecognizerCLI
 
@@ -152,14 +151,8 @@ def test_what_a_comment_points_to_is_there(file):
 
 
 def test_the_minutes_of_a_training_are_those_of_the_results():
-    records = find_arms(Registry("experiments/results"), "table1/")
-    seconds = [
-        record.wall_s
-        for of_set in records.values()
-        for of_seed in of_set.values()
-        for record in of_seed.values()
-        if not gpu(record.about)
-    ]
+    frame = read_frame(Registry("experiments/results"))
+    seconds = frame[(frame.study == "table1") & (frame.gpu == "")].seconds
     said = re.search(r"(\d+) to (\d+) minutes", (CONFIGS / "scene.yaml").read_text())
     assert [int(n) for n in said.groups()] == [round(s / 60) for s in (min(seconds), max(seconds))]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dctc.ctc import ESTIMATORS
-from dctc.results.cells import gains_cell
+from dctc.results.statistics import difference_cell, seeds_difference
 from dctc.results.tables import Table
 from experiments.figures import COLOURS, FONT_SIZE, GREY, WIDTH, Arrays
 from experiments.figures.curves import FEW_POINTS, MANY_POINTS, Curve, running_mean, style_axes
@@ -150,13 +150,14 @@ def last_values(arrays: Arrays) -> Table:
         for e, estimator in enumerate(estimators)
     ]
     for arm, of_arm in zip(arms[1:], last[1:], strict=True):
-        gains = (of_arm - last[0]).transpose(2, 1, 0)  # (e, m, seeds)
-        for estimator, of_estimator in zip(estimators, gains, strict=True):
-            rows.append([f"{arm} - {arms[0]}", estimator, *map(gains_cell, of_estimator)])
+        for e, estimator in enumerate(estimators):
+            cells = [
+                difference_cell(seeds_difference(last[0, :, m, e], of_arm[:, m, e]))
+                for m in range(len(arrays["metrics"]))
+            ]
+            rows.append([f"{arm} - {arms[0]}", estimator, *cells])
     notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
     if len(arms) > 1 and last.shape[1] > 1:
-        notes.append(
-            "Differences: points, ± half the 95 % interval of the paired t-test over seeds."
-        )
+        notes.append("Differences: points, with the 95 % CI over seeds.")
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]
     return Table("AACC at the end of training", columns, rows, notes, 2)

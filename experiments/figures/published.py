@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from dctc.files import replacing
+from dctc.results import plots
 from dctc.results.tables import Table
 from experiments.figures import Arrays
 from experiments.figures.alignment_curves import draw_alignment_curves, last_values
@@ -50,14 +50,8 @@ def save_figure(figure: Figure, file: Path, arrays: Arrays | None = None) -> Pat
         file: Where to; its ending says the format.
         arrays: What it was drawn from; their :func:`digest` is in a PNG's metadata.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".png":
-        drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
-        figure.savefig(file, dpi=150, metadata=drawn_from)
-    else:
-        with mpl.rc_context({"svg.hashsalt": "dctc"}):
-            figure.savefig(file, metadata={"Date": None})
-    return file
+    drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
+    return plots.save_figure(figure, file, drawn_from)
 
 
 def digest(arrays: Arrays) -> str:

@@ -1,1 +1,53 @@
-"""What the tables and figures compare."""
+"""Studies of the tables, figures and ablations: one YAML file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dctc.data.document_sets import SOURCES, find_documents
+from dctc.studies.study import Study, load_study
+
+CONFIGS = Path("experiments/configs")
+PUBLISHED = Path("experiments/results")
+SCALES = ("tiny", "smoke", "small")
+
+
+def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = None) -> Study:
+    """Return the study of a file of this folder.
+
+    Args:
+        name: Name of the file, without its suffix.
+        scale: One of :data:`SCALES`.
+        overrides: Further overrides by dotted path.
+    """
+    return load_study(Path(__file__).with_name(f"{name}.yaml"), scale, overrides)
+
+
+def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:
+    """Return the studies whose documents are there; print what is missing of the others.
+
+    Args:
+        studies: The studies.
+        needed: Raise in place of printing.
+
+    Raises:
+        FileNotFoundError: If documents are needed and not there.
+    """
+    found = []
+    for study in studies:
+        try:
+            if "data" not in study.set:  # smaller scales draw words in their place
+                content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
+                source = content["data"]["init_args"].get("source")
+                if source:
+                    find_documents(SOURCES[source])
+            found.append(study)
+        except FileNotFoundError as error:
+            if needed:
+                raise
+            print(f"{error}; left out")
+    return found

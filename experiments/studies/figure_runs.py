@@ -1,12 +1,10 @@
-"""Trainings on rendered words that figures 1, 3 and 4 share, and the files of a figure's script.
-
-Paths are relative to the root of the repository, as they are in ``experiments``.
-"""
+"""Trainings on rendered words that figures 1, 3 and 4 share, and the files of a figure's script."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,85 +15,62 @@ from rich.console import Console
 from dctc.data.records.batch import Batch
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
-from dctc.results.upload import LogMode, upload
+from dctc.results.upload import upload
+from dctc.studies.benchmark_tests import Benchmarks
+from dctc.studies.compare import study_parser
 from dctc.studies.parallel import finish_all
-from dctc.studies.runner import DataFactory, Finished, Run, options_parser
+from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines
-from dctc.studies.study import Arm, Study
+from dctc.studies.study import Study
 from dctc.text import CTCTokenizer
+from dctc.training.logs import LogMode
 from dctc.training.nets import load_net
 from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
 from experiments.figures.published import save_arrays, save_figure
-
-CONFIGS = "experiments/configs"
-CTC = Arm("ctc", "CTC", ("--trainer.callbacks.init_args.distill_weight=0.0",))
-DCTC = Arm("dctc", "DCTC")
-ATTENTION = Arm(
-    "attention",
-    "Attention",
-    (
-        f"--config={CONFIGS}/model/attention_small_resnet.yaml",
-        f"--config={CONFIGS}/loss/character_cross_entropy.yaml",
-        "--model.optimizer.init_args.lr=0.002",  # that of trainer/cpu.yaml
-        "--trainer.callbacks=[]",
-    ),
-)
-
-DATA = "--data.init_args"
-SCALES: dict[str, tuple[str, ...]] = {
-    "tiny": (
-        f"{DATA}.epoch_size=4",
-        f"{DATA}.val_size=4",
-        f"{DATA}.test_size=96",
-        f"--config={CONFIGS}/trainer/tiny.yaml",
-    ),
-    "smoke": (
-        f"{DATA}.batch_size=16",
-        f"{DATA}.test_size=1000",
-        "--trainer.max_steps=1000",
-        "--trainer.val_check_interval=500",
-    ),
-    "small": (),
-}
-SEEDS = {"tiny": (0,), "smoke": (0,), "small": (0, 1, 2)}  # where figures average over them
+from experiments.studies import PUBLISHED, SCALES, load
 
 
 def study(
     scale: str,
-    arms: Sequence[Arm] = (CTC, DCTC),
+    arms: Sequence[str] = ("ctc", "dctc"),
     seeds: Sequence[int] | None = None,
-    tests: Sequence[DataFactory] = (),
+    benchmarks: Benchmarks | None = None,
 ) -> Study:
     """Return the trainings of a figure.
 
     Args:
-        scale: One of :data:`SCALES`.
-        arms: What is compared.
-        seeds: Seeds of each arm; None is those of :data:`SEEDS`.
-        tests: Further test data of every run.
+        scale: Scale of the study.
+        arms: Keys of the arms.
+        seeds: Seeds of each arm; None for those of the study.
+        benchmarks: Further test data of every run.
     """
-    options = (f"--config={CONFIGS}/figures.yaml", *SCALES[scale])
-    chosen = SEEDS[scale] if seeds is None else tuple(seeds)
-    return Study(f"figures-{scale}", tuple(arms), chosen, options, tuple(tests))
+    found = load("figures", scale)
+    chosen = {key: found.arms[key] for key in arms}
+    if seeds is not None:
+        chosen = {key: replace(arm, seeds=tuple(seeds)) for key, arm in chosen.items()}
+    return replace(found, arms=chosen, benchmarks=benchmarks)
 
 
 def parse(
-    description: str, plans: Callable[[str], dict[str, list[Run]]], only: Sequence[str] = ()
+    description: str,
+    plan: Callable[[str], Study] | None,
+    only: Sequence[str] = (),
 ) -> argparse.Namespace:
     """Parse the command line of a figure's script; ``--status`` prints it and exits.
 
     Args:
         description: What the script does.
-        plans: Its runs, by scale.
-        only: Parts of which ``--only`` names one.
+        plan: Its study, by scale; None if nothing is trained.
+        only: Parts that ``--only`` may name.
     """
-    parser = options_parser(description, scales=tuple(SCALES))
-    if only:
-        parser.add_argument("--only", choices=only, help="draw this part alone")
-    options = parser.parse_args()
+    options = study_parser(description, SCALES).parse_args()
+    for name in options.only:
+        if name not in only:
+            raise ValueError(f"--only {name}: there are {', '.join(only) or 'no parts'}")
     if options.status:
-        print(*status_lines(plans(options.scale)), sep="\n")
+        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {"figure": []}
+        print(*status_lines(found, PUBLISHED), sep="\n")
         raise SystemExit(0)
     return options
 

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from dctc.files import locked, write_whole
 from dctc.results.environment import DIRTY, gpu
 from dctc.results.registry import Record, Registry, scored_at
@@ -50,7 +52,8 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     """Copy the latest records of finished runs with their hits and metrics; return the records.
 
     ``results.jsonl`` is sorted by arm, seed, set and run, and has one line for each of an arm, a
-    run and a set; what is published already stays unless it was scored earlier. Metrics go to
+    run and a set; what is published already stays unless it was scored earlier. Beside it lie
+    ``configs/<run>.yaml``, the resolved configuration, which repeats the run, and
     ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step. Two
     at once take turns.
 
@@ -88,7 +91,9 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
     write_whole(target.file, "".join(lines).encode())
+    (to / "configs").mkdir(exist_ok=True)
     for run in sorted({record.run for record in latest.values()}):
+        write_whole(to / "configs" / f"{run}.yaml", _config(folders[run], runs).encode())
         curves = read_metrics(folders[run])
         if curves:
             (to / "metrics").mkdir(exist_ok=True)
@@ -189,6 +194,18 @@ def _csv(curves: dict[str, Curve], every: int) -> str:
     writer.writeheader()
     writer.writerows(rows[step] for step in sorted(rows))
     return stream.getvalue()
+
+
+def _config(folder: Path, runs: Path) -> str:
+    """Return a run's resolved configuration, with files below the folder of runs as ``runs/...``.
+
+    Raises:
+        ValueError: If it names another path of this machine.
+    """
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    text = text.replace(f"{runs.as_posix()}/", "runs/")
+    _refuse_paths(yaml.safe_load(text), f"configuration {folder / 'config.yaml'}")
+    return text
 
 
 def _identity(record: Record) -> tuple[str, str, str]:

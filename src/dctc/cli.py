@@ -11,6 +11,7 @@ from importlib import import_module
 TRAINING = ("fit", "validate", "test", "predict")
 _MAINS = {
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
+    "compare": "dctc.studies.compare",
     "data": "dctc.data.archives.commands",
     "score": "dctc.results.score",
     "describe": "dctc.bench.describe",
@@ -27,6 +28,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   predict    write predictions for the test sets, or for any images:
              dctc predict RUN --images FOLDER_OR_LMDB
 
+  compare    train the arms of a study over its seeds, and compare them
   data       render, convert, list, verify and look at sets of word images
   score      accuracy, NED, CER and its parts of files of predictions
   describe   parameters, FLOPs, memory and speed of a net

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import pytorch_lightning as pl
 import torch
+from dctc.results.comparison import find_arms
 
 from dctc.data.rendered import RenderedDataModule
-from dctc.results.comparison import find_arms
 from dctc.results.registry import Registry
 from dctc.studies.runner import Run, execute, parse_options
 from dctc.training import cli as training_cli

@@ -99,10 +99,13 @@ def two(module_runs, gradient, uneven, pixels):
     program.write_text(
         f"import os, pathlib\n"
         f"from dctc.cli import main\n"
-        f"from dctc.studies.runner import Run, execute\n"
+        f"from dctc.studies.runner import execute\n"
+        f"from dctc.studies.study import Run\n"
         f"for command in {commands!r}:\n"
         f"    main([*command, *{options!r}, '--log=off'])\n"
-        f"finished = execute(Run('study/one', {(pixels, *options)!r}), 'off')\n"
+        f"two = {{'trainer.strategy': 'ddp', 'trainer.devices': 2}}\n"
+        f"run = Run('study/one', 'study/one', 0, ({pixels.removeprefix('--config=')!r},), two)\n"
+        f"finished = execute(run, 'off')\n"
         f"file = {str(program.parent)!r} + '/rank' + os.environ.get('LOCAL_RANK', '0')\n"
         f"pathlib.Path(file).write_text(str(finished.records['CUTE80'].n))\n"
     )

@@ -1,46 +1,34 @@
-"""Notes below a table on the GPUs that its results were trained on."""
+"""Notes on where results were trained, where that was not on CPU cores alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from dctc.results.comparison import Row
-from dctc.results.environment import gpu
-from dctc.results.registry import Record
+import pandas as pd
 
 
-def hardware_notes(trained: Mapping[str, Iterable[Record]]) -> list[str]:
-    """Return a line that says what was trained on which GPU; none if nothing was.
+def hardware_notes(rows: pd.DataFrame) -> list[str]:
+    """Return a line that says which runs were trained on which GPU; none if no run was.
 
     Args:
-        trained: The records of what a table shows, by how it is called there.
+        rows: Rows of :func:`dctc.results.frame.read_frame`, with a further column ``title``: what a
+            row is called where the note stands.
     """
-    seeds: dict[str, dict[str, set[int]]] = {}  # by place and name
-    versions: dict[str, set[str]] = {}
-    for name, records in trained.items():
-        for record in records:
-            where = gpu(record.about)
-            seeds.setdefault(where, {}).setdefault(name, set()).add(record.seed)
-            torch = record.about.get("versions", {}).get("torch")
-            versions.setdefault(where, set()).update([f"torch {torch}"] if torch else [])
-    if not any(seeds):
+    if not (rows.gpu != "").any():
         return []
     told = []
-    for where in sorted(filter(None, seeds)):
-        elsewhere = {name for other, names in seeds.items() if other != where for name in names}
-        listed = [n + (_told(s) if n in elsewhere else "") for n, s in seeds[where].items()]
-        place = ", ".join([where, *sorted(versions[where])])
-        told.append(f"Trained on a GPU ({place}): {'; '.join(listed)}.")
-    if "" in seeds:
-        known = ", ".join(sorted(versions[""]))
-        told.append(f"All else on CPU cores{f' ({known})' if known else ''}.")
+    places = rows.groupby("title").gpu.nunique()
+    for place, here in rows[rows.gpu != ""].groupby("gpu"):
+        listed = []
+        for title, of_arm in here.groupby("title", sort=False):
+            numbers = ", ".join(str(seed) for seed in sorted({*of_arm.seed}))
+            several = "s" * (of_arm.seed.nunique() > 1)
+            listed.append(f"{title} (seed{several} {numbers})" if places[title] > 1 else str(title))
+        told.append(f"Trained on a GPU ({place}{_torch(here)}): {'; '.join(listed)}.")
+    others = rows[rows.gpu == ""]
+    if len(others):
+        told.append(f"All others on CPU cores{_torch(others, ' (', ')')}.")
     return [" ".join(told)]
 
 
-def row_hardware(rows: Iterable[Row]) -> list[str]:
-    """Return :func:`hardware_notes` for the tested rows of a table."""
-    return hardware_notes({row.title: row.tested.values() for row in rows})
-
-
-def _told(seeds: set[int]) -> str:
-    return f" (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))})"
+def _torch(rows: pd.DataFrame, before: str = ", ", after: str = "") -> str:
+    versions = sorted({version for version in rows.torch if version})
+    return f"{before}torch {', '.join(versions)}{after}" if versions else ""

@@ -97,8 +97,11 @@ class Registry:
         write_whole(self.folder / "hits" / name, packed)
         return name
 
-    def read_hits(self, record: Record) -> np.ndarray:
+    def read_hits(self, record: Any) -> np.ndarray:
         """Return the hits of a record, ``(n,)`` bool.
+
+        Args:
+            record: A :class:`Record`, or a row of :func:`dctc.results.frame.read_frame`.
 
         Raises:
             ValueError: If the file's hits do not add up to the record.
@@ -183,6 +186,22 @@ class Registry:
     def find(self, run: str) -> dict[str, Record]:
         """Return the latest records of a run, by set."""
         return {record.set: record for record in self.records() if record.run == run}
+
+    def latest(self) -> dict[tuple[str, int], dict[str, Record]]:
+        """Return the records that count, by arm and seed, then by set.
+
+        Of several runs of an arm and seed, that is the run that was scored last, by the time in its
+        records: their order in the file says nothing where some were copied from another registry.
+        Results of weights other than those of a run's end are left out.
+        """
+        records = [r for r in self.records() if OTHER_WEIGHTS not in r.run]
+        records.sort(key=scored_at)
+        last = {(record.arm, record.seed): record.run for record in records}
+        found: dict[tuple[str, int], dict[str, Record]] = {}
+        for record in records:
+            if record.run == last[record.arm, record.seed]:
+                found.setdefault((record.arm, record.seed), {})[record.set] = record
+        return found
 
 
 def scored_at(record: Record) -> str:

@@ -1,198 +1,226 @@
-"""Statistics of paired comparisons: two arms, scored on the same samples, over training seeds.
+"""Differences between arms: means over runs, with one 95 % confidence interval each.
 
-Accuracies differ from seed to seed and from sample to sample, and the test set is the same for all
-seeds. McNemar's test therefore stands here per seed only: pooled over seeds it takes the same
-samples, read by seeds that differ, for independent ones, and finds differences where none are.
+Two things make a difference uncertain: other seeds would give other nets, and other test words
+would be read differently. Both are in every interval here.
+
+- *Seeds.* The standard deviation of runs within an arm, pooled over the arms of a study, times
+  ``sqrt(1 / k1 + 1 / k2)`` for arms of k1 and k2 runs. Pooling makes use of all runs, so that three
+  seeds that happen to agree do not make an interval narrow. Runs are not paired by their seed:
+  sharing a seed does not make two nets alike.
+- *Words.* The standard error of the mean over test words of the difference of the two arms' hit
+  rates, which are paired word by word. On several sets that count the same: of the mean of sets.
+
+The two are added in quadrature. One arm against one reference gets a t interval with the degrees of
+freedom of Satterthwaite (1946) and a two-sided p. Several arms against one reference get intervals
+that hold together with 95 % (Dunnett 1955, :func:`scipy.stats.dunnett`), and no p.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
+import pandas as pd
+from scipy import stats
 
-from dctc.results.power import detectable_over_samples, detectable_over_seeds
-from dctc.results.significance import LEVEL, NO_TEST, paired_t
+from dctc.results.frame import per_run, rows_of
+from dctc.results.registry import Registry
 
-Z95 = 1.959964  # 97.5 % quantile of the standard normal distribution
-
-RESAMPLES = 10_000
-_CHUNK = 500  # resamples at a time, for memory
-
-
-class Difference(NamedTuple):
-    """Difference of two accuracies on the same samples.
-
-    Attributes:
-        points: Accuracy of b minus accuracy of a, in percentage points.
-        half_width: Half the width of the 95 % interval, in percentage points.
-    """
-
-    points: float
-    half_width: float
+LEVEL = 0.95  # of all intervals
+COLUMNS = ("runs", "reference_runs", "n", "value", "reference_value", "points", "low", "high", "p")
+EXPLAINED = (
+    "Difference: arm less reference in points, with the 95 % CI over seeds (standard deviation "
+    "pooled over the arms of the study) and test words."
+)
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray) -> Difference:
-    """Compare two readers of the same samples.
-
-    The interval is the normal approximation for paired proportions: the variance of the mean of
-    ``b - a``. It covers the choice of samples only, not the training seed.
+def compare(
+    frame: pd.DataFrame,
+    registry: Registry,
+    reference: str,
+    arms: Sequence[str],
+    sets: Sequence[str],
+    metric: str = "accuracy",
+    pool: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Compare arms with a reference on one test set, or on the mean of several.
 
     Args:
-        a: ``(n,)`` bool, hits of the first.
-        b: ``(n,)`` bool, hits of the second, in the same order.
+        frame: From :func:`dctc.results.frame.read_frame`.
+        registry: Where the hits of single words lie.
+        reference: Name of the reference arm.
+        arms: Names of the arms. If there are several, their intervals are simultaneous (Dunnett).
+        sets: Names of the sets; each counts the same.
+        metric: ``accuracy``, ``ned`` or another column. The words' part of the interval is known
+            for accuracy alone; intervals of other metrics allow for seeds only.
+        pool: Further arms whose runs tell how much seeds differ.
+
+    Returns:
+        One row for each arm that has runs, as the reference has, with the columns
+        :data:`COLUMNS`: runs of both, words, means of both in percent, the difference in points and
+        its interval. ``p`` is NaN where several arms are compared. Where no arm has two runs, the
+        interval allows for words only.
 
     Raises:
-        ValueError: If the samples are not the same number, or none.
+        ValueError: If two runs were not scored on the same samples under the same protocol, or not
+            trained for as many steps.
+    """
+    values = {arm: per_run(frame, arm, sets, metric) for arm in (reference, *arms)}
+    known = [arm for arm in arms if len(values[arm])]
+    if not known or not len(values[reference]):
+        return pd.DataFrame(columns=list(COLUMNS))
+    check_comparable(frame, [reference, *known], sets)
+    spread, freedom = pooled_sd([per_run(frame, a, sets, metric) for a in {*pool, *values}])
+    counts = tuple(len(values[arm]) for arm in known)
+    rows = {}
+    for arm in known:
+        a, b = values[reference], values[arm]
+        of_seeds = spread**2 * (1 / len(a) + 1 / len(b)) if freedom else 0.0
+        of_words, n = _words(frame, registry, reference, arm, sets)
+        if metric != "accuracy":
+            of_words = 0.0
+        error, df = _combined(of_seeds, freedom, of_words, n - 1)
+        points = b.mean() - a.mean()
+        if len(known) == 1:
+            times = stats.t.ppf((1 + LEVEL) / 2, df)
+            p = 2 * stats.t.sf(abs(points) / error, df) if error else float("nan")
+        else:
+            times, p = dunnett_critical(len(a), counts), float("nan")
+        low, high = (points - times * error, points + times * error) if error else (np.nan, np.nan)
+        row = (len(b), len(a), n, b.mean(), a.mean(), points, low, high, p)
+        rows[arm] = dict(zip(COLUMNS, row, strict=True))
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def pooled_sd(groups: Sequence[Sequence[float] | pd.Series]) -> tuple[float, int]:
+    """Return the standard deviation within groups, and its degrees of freedom.
 
     Example:
-        >>> a, b = np.array([True, True, False, False]), np.array([True, True, True, False])
-        >>> paired_difference(a, b).points
-        25.0
+        >>> pooled_sd([[1.0, 3.0], [5.0, 5.0, 8.0], [2.0]])
+        (1.632993161855452, 3)
     """
-    if len(a) != len(b) or not len(a):
-        raise ValueError(f"hits of {len(a)} and of {len(b)} samples cannot be paired")
-    gain = b.astype(float) - a.astype(float)
-    error = gain.std() / np.sqrt(len(gain))
-    return Difference(float(100.0 * gain.mean()), float(100.0 * Z95 * error))
+    arrays = [np.asarray(group, dtype=float) for group in groups]
+    freedom = sum(max(len(array) - 1, 0) for array in arrays)
+    squares = sum(float(((array - array.mean()) ** 2).sum()) for array in arrays if len(array))
+    return (float(np.sqrt(squares / freedom)), freedom) if freedom else (float("nan"), 0)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What a table says of two arms. Differences are b minus a, in percentage points.
+def seeds_difference(
+    first: Sequence[float] | pd.Series, second: Sequence[float] | pd.Series
+) -> dict[str, float]:
+    """Return the difference of the means of two arms over seeds alone, with its 95 % t interval.
 
-    Attributes:
-        points: Difference of the accuracies, mean over seeds.
-        low: Lower end of its 95 % bootstrap interval, see :func:`bootstrap_interval`.
-        high: Upper end.
-        p: Of the paired t-test over seeds, two-sided: other seeds on this test set; it says nothing
-            of other samples. None where it is unknown: with one seed, which says nothing of other
-            seeds, and where the differences of the seeds have no spread.
-        t_low: Lower end of the 95 % interval of that test; None where p is.
-        t_high: Upper end.
-        detectable: Least true difference that such a comparison finds with a probability of 80 %
-            (:mod:`dctc.results.power`): by the t-test, with one seed by McNemar's, which allows
-            for samples only. Nan where it is unknown.
-        seeds: Number of seeds.
-        n: Samples in the test set.
-    """
-
-    points: float
-    low: float
-    high: float
-    p: float | None
-    t_low: float | None
-    t_high: float | None
-    detectable: float
-    seeds: int
-    n: int
-
-
-def compare(a: np.ndarray, b: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-    """Compare two arms over seeds.
+    For what has no words, such as a share of frames.
 
     Args:
-        a: ``(seeds, n)`` bool, hits of the first arm.
-        b: ``(seeds, n)`` bool, hits of the second: the same seeds and samples in the same order.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        first: Values of the reference's runs, in percent.
+        second: Values of the other arm's runs.
 
-    Raises:
-        ValueError: If the hits are not such arrays of one shape, or are empty.
+    Returns:
+        ``points``, ``low`` and ``high``; the latter two are NaN where no arm has two runs.
+
+    Example:
+        >>> seeds_difference([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])["points"]
+        3.0
     """
-    gain = _gain(a, b)
-    seeds, n = gain.shape
-    per_seed = 100.0 * gain.sum(1) / n
-    low, high = bootstrap_interval(a, b, resamples, seed)
-    test, detectable = NO_TEST, detectable_over_samples(a[0], b[0])
-    if seeds > 1:
-        test, detectable = paired_t(per_seed), detectable_over_seeds(per_seed)
-    return Comparison(
-        points=float(per_seed.mean()),
-        low=low,
-        high=high,
-        p=test.p,
-        t_low=test.low,
-        t_high=test.high,
-        detectable=detectable,
-        seeds=seeds,
-        n=n,
+    points = float(np.mean(second) - np.mean(first))
+    spread, freedom = pooled_sd([first, second])
+    if not freedom:
+        return {"points": points, "low": float("nan"), "high": float("nan")}
+    error = spread * np.sqrt(1 / len(first) + 1 / len(second))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
+    return {"points": points, "low": points - half, "high": points + half}
+
+
+@lru_cache
+def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
+    """Return by how many standard errors simultaneous 95 % intervals reach to either side.
+
+    Args:
+        reference: Runs of the reference.
+        arms: Runs of each arm. The degrees of freedom are those of all these runs; where there are
+            none, Bonferroni's normal quantile is taken.
+    """
+    freedom = reference + sum(arms) - len(arms) - 1
+    if freedom < 1:
+        return float(stats.norm.ppf(1 - (1 - LEVEL) / 2 / len(arms)))
+    # the multiplier depends on the numbers of runs alone, so any samples of these sizes will do
+    control, *samples = (
+        np.linspace(-1.0, 1.0, k) if k > 1 else np.zeros(1) for k in (reference, *arms)
     )
+    found = stats.dunnett(*samples, control=control, rng=np.random.default_rng(0))
+    interval = found.confidence_interval(LEVEL)
+    spread, _ = pooled_sd([control, *samples])
+    error = spread * np.sqrt(1 / reference + 1 / arms[0])
+    return float((interval.high[0] - interval.low[0]) / 2 / error)
 
 
-def bootstrap_interval(
-    a: np.ndarray, b: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean difference, in percentage points.
-
-    Two levels: seeds are drawn with replacement, then samples; the samples drawn are the same for
-    both arms and, because all seeds share one test set, for all seeds (the pigeonhole bootstrap:
-    Owen, Annals of Applied Statistics 2007). Drawn apart for each seed they would average out what
-    an arm always gains or loses on a sample, and the interval would be too narrow. One seed leaves
-    the level of samples alone.
-
-    It errs to both sides. Where most of the chance is luck of the single reading it is too wide,
-    as that luck counts on both levels: it covers .98 to 1.00 of the simulated truths. Where seeds
-    differ by more than that it is too narrow with few of them, as the variance over seeds comes out
-    as (seeds - 1) / seeds of itself, and percentiles know no t distribution: .70 to .80 with three
-    seeds and 8,000 samples, about .82 with five, .88 with eight. There the t-test's interval covers
-    .95; it does not allow for other samples, of which an arm may always gain on some, and then is
-    the one that is too narrow. The tests hold these simulations.
-
-    Args:
-        a: ``(seeds, n)`` bool, hits of the first arm.
-        b: ``(seeds, n)`` bool, hits of the second.
-        resamples: How many.
-        seed: Of the draws.
+def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> None:
+    """Refuse to compare runs that were scored on different samples or trained for other steps.
 
     Raises:
-        ValueError: As :func:`compare`.
+        ValueError: With the set and two runs that differ.
     """
-    return interval_of_mean([(a, b)], resamples, seed)
+    rows = pd.concat([rows_of(frame, arm, sets) for arm in arms])
+    for name, of_set in rows.groupby("set"):
+        for what in ("samples", "protocol", "steps", "drawn_from"):
+            known = of_set.dropna(subset=[what])  # the first records do not say all of these
+            if known[what].nunique() > 1:
+                first = known.iloc[0]
+                other = known[known[what] != first[what]].iloc[0]
+                raise ValueError(
+                    f"{name}: {first.arm} (seed {first.seed}) and {other.arm} (seed {other.seed}) "
+                    f"differ in {what}; run those of an old configuration again"
+                )
 
 
-def interval_of_mean(
-    sets: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Return the same interval for the mean of the differences on several test sets.
+def _words(
+    frame: pd.DataFrame, registry: Registry, first: str, second: str, sets: Sequence[str]
+) -> tuple[float, int]:
+    """Return the variance of the difference over words, in squared points, and all words."""
+    variance, words = 0.0, 0
+    for name in sets:
+        rates = []
+        for arm in (first, second):
+            rows = rows_of(frame, arm, sets)
+            rows = rows[rows.set == name]
+            rates.append(np.mean([registry.read_hits(row) for row in rows.itertuples()], axis=0))
+        gain = 100 * (rates[1] - rates[0])
+        variance += gain.var() / len(gain) / len(sets) ** 2
+        words += len(gain)
+    return float(variance), words
 
-    Every set counts the same, however many samples it has. A drawn seed stands for all its sets,
-    whose differences rise and fall together; samples are drawn within each set.
 
-    Args:
-        sets: ``(seeds, n)`` bool hits of the first and of the second arm on each set; the seeds
-            are the same ones in the same order, n is the set's own.
-        resamples: How many.
-        seed: Of the draws.
+def _combined(first: float, df_first: int, second: float, df_second: int) -> tuple[float, float]:
+    """Return the standard error of a sum and its degrees of freedom after Satterthwaite."""
+    total = first + second
+    if not total:
+        return 0.0, 1.0
+    parts = ((first, df_first), (second, df_second))
+    spread = sum(value**2 / df for value, df in parts if value and df > 0)
+    return float(np.sqrt(total)), total**2 / spread if spread else 1.0
 
-    Raises:
-        ValueError: As :func:`compare`.
+
+def difference_cell(row: Mapping[str, float] | pd.Series) -> str:
+    """Return a difference and its interval as tables show it; only before the interval may it wrap.
+
+    Example:
+        >>> difference_cell({"points": 0.94, "low": 0.31, "high": 1.57})
+        '+0.94 [+0.31,+1.57]'
     """
-    gains = [_gain(a, b) for a, b in sets]
-    seeds = len(gains[0])
-    # samples with the same gains in all seeds are exchangeable: how often each kind is drawn is
-    # multinomial, so the work depends on the number of kinds and not on n
-    kinds = [np.unique(gain, axis=1, return_counts=True) for gain in gains]  # (seeds, k), (k,)
-    rng = np.random.default_rng(seed)
-    means = []
-    for first in range(0, resamples, _CHUNK):
-        size = min(_CHUNK, resamples - first)
-        drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size)  # (size, seeds)
-        of_sets = []
-        for gain, (of_kind, counts) in zip(gains, kinds, strict=True):
-            n = gain.shape[1]
-            drawn_kinds = rng.multinomial(n, counts / n, size)  # (size, k)
-            of_sets.append(((drawn_seeds @ of_kind) * drawn_kinds).sum(1) / (seeds * n))
-        means.append(np.mean(of_sets, axis=0))
-    tail = 100.0 * (1.0 - LEVEL) / 2.0
-    low, high = np.percentile(100.0 * np.concatenate(means), [tail, 100.0 - tail])
-    return float(low), float(high)
+    if np.isnan(row["low"]):
+        return f"{row['points']:+.2f}"
+    return f"{row['points']:+.2f} [{row['low']:+.2f},{row['high']:+.2f}]"
 
 
-def _gain(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return ``(seeds, n)`` int64: 1 where b alone hits, -1 where a alone does."""
-    if a.shape != b.shape or a.ndim != 2 or not a.size:
-        raise ValueError(f"hits of shapes {a.shape} and {b.shape}: two equal (seeds, n) are needed")
-    return b.astype(np.int64) - a.astype(np.int64)
+def p_cell(p: float) -> str:
+    """Return a p with three decimals, or as a limit below them.
+
+    Example:
+        >>> p_cell(0.0125), p_cell(0.0004), p_cell(float("nan"))
+        ('0.013', '<.001', '')
+    """
+    if np.isnan(p):
+        return ""
+    return f"{p:.3f}" if p >= 0.001 else "<.001"

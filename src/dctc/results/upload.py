@@ -11,7 +11,9 @@ from rich.console import Console
 
 from dctc.results.registry import runs_folder
 
-if TYPE_CHECKING:  # training needs the mode, and not what tables import
+if TYPE_CHECKING:  # training needs the mode, and not what tables and figures import
+    from matplotlib.figure import Figure
+
     from dctc.results.tables import Table
 
 LogMode = Literal["offline", "online", "off"]
@@ -61,14 +63,21 @@ def upload(
         run.log(shown)
 
 
-def report(target: str, log: LogMode, tables: Mapping[str, Table], console: Console) -> None:
-    """Print the tables of a target, write them as Markdown and CSV, and log them to W&B.
+def report(
+    target: str,
+    log: LogMode,
+    tables: Mapping[str, Table],
+    console: Console,
+    figures: Mapping[str, Figure] | None = None,
+) -> None:
+    """Print the tables of a target, write them and its figures to files, and log them to W&B.
 
     Args:
         target: Name of the target, and of its folder below that of all runs.
         log: W&B mode.
         tables: By name.
         console: Where to print.
+        figures: By name.
     """
     out = runs_folder() / target
     for name, table in tables.items():
@@ -78,6 +87,14 @@ def report(target: str, log: LogMode, tables: Mapping[str, Table], console: Cons
     if not tables:
         console.print(f"{target}: no finished runs to draw a table of.", highlight=False)
         return
-    upload(target, log, tables)
+    from dctc.results.plots import save_figure  # here: it imports matplotlib
+
+    drawn = [
+        save_figure(figure, out / f"{name}{suffix}")
+        for name, figure in (figures or {}).items()
+        for suffix in (".png", ".svg")
+    ]
+    upload(target, log, tables, drawn)
     text = f"written to {out}: {', '.join(tables)} (.md, .csv)"
+    text += f"; {', '.join(figures)} (.png, .svg)" if figures else ""
     console.print(text, highlight=False, soft_wrap=True)

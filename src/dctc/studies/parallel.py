@@ -22,11 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
-from dctc.results.upload import LogMode
 from dctc.studies.runner import Finished, Run, execute
+from dctc.training.logs import LogMode
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
-_WAIT_S = 5.0  # between two looks at a run that another process is at
 
 
 class Outcome(NamedTuple):
@@ -48,6 +47,8 @@ def execute_all(
 ) -> dict[str, Outcome]:
     """Execute runs in their order, and return what became of each, by name.
 
+    Training words that runs share are drawn first, with every core.
+
     With several at a time each computes with one thread, loads its data itself, and writes what it
     says to ``<runs>/<name>.log``; where there are several GPUs, they are spread over them. Runs
     whose results are in the registry are not done again, and those that were killed go on: see
@@ -59,6 +60,9 @@ def execute_all(
         log: W&B mode.
         net: Whether the trained nets are needed; if not, results in the registry are enough.
     """
+    shared = [run.stored for run in runs if run.stored is not None]
+    for stored in {stored.folder: stored for stored in shared}.values():
+        stored.write()
     tally, waiting, outcomes = _Tally(len(runs)), list(runs), dict[str, Outcome]()
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
@@ -141,38 +145,19 @@ def _progress(shown: bool) -> Progress:
 def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
     """Execute runs whose nets are needed, and return them in their order.
 
-    A run that another process is at is waited for.
-
     Args:
         runs: What to do.
         jobs: How many at a time.
         log: W&B mode.
 
     Raises:
-        SystemExit: If one failed.
+        SystemExit: If one failed, or another process is at it.
     """
-    if jobs > 1:
-        if report_problems(execute_all(runs, jobs, log, net=True)):
-            raise SystemExit(1)
-        return [_finish(run, log) for run in runs]
-    tally, finished = _Tally(len(runs)), list[Finished]()
-    for run in runs:
-        began = time.monotonic()
-        finished.append(_finish(run, log))
-        print(tally.line(run, began, Outcome(finished[-1].records)), flush=True)
-    return finished
-
-
-def _finish(run: Run, log: LogMode) -> Finished:
-    said = False
-    while True:
-        try:
-            return execute(run, log)
-        except Busy as error:
-            if not said:
-                print(f"{error}; waiting for it", flush=True)
-            said = True
-            time.sleep(_WAIT_S)
+    outcomes = execute_all(runs, jobs, log, net=True)
+    report_problems(outcomes)
+    if any(outcome.problem for outcome in outcomes.values()):
+        raise SystemExit(1)
+    return [execute(run, log) for run in runs]  # nothing is left to train
 
 
 def report_problems(outcomes: Mapping[str, Outcome]) -> int:
@@ -230,8 +215,8 @@ def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
         with open(file, "a") as stream:
             for descriptor in (1, 2):  # which loggers, libraries and loading workers share
                 os.dup2(stream.fileno(), descriptor)
-        options = ("--trainer.enable_progress_bar=false", "--data.init_args.num_workers=0")
-        run = replace(run, options=(*run.options, *options))
+        alone = {"trainer.enable_progress_bar": False, "data.init_args.num_workers": 0}
+        run = replace(run, set={**run.set, **alone})
     outcome = _try(run, log, net)
     sys.stdout.flush()
     return outcome

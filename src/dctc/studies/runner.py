@@ -1,49 +1,25 @@
-"""Runs that are planned, executed once, and resumed where they were killed."""
+"""Train and test one run, unless its results are known; resume it where it was killed."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from dctc.arguments import positive
-from dctc.results.comparison import find_arms
 from dctc.results.registry import Record, Registry, runs_folder
-from dctc.results.upload import LogMode
+from dctc.studies.study import Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
-from dctc.training.logs import quiet_lightning
+from dctc.training.logs import LogMode, quiet_lightning
 from dctc.training.results_writer import now
 from dctc.training.run_folder import FINAL, alone
-
-DataFactory = Callable[[dict[str, Any]], pl.LightningDataModule]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training, and the sets it is tested on.
-
-    Attributes:
-        name: Name of the run and of its folder.
-        options: Command line of ``dctc fit``: configurations and overrides.
-        tests: Further test data, built from the resolved configuration; the run's own data is
-            tested in any case.
-        diagnosed: Describe the alignment of the trained net too, on those sets of its own data that
-            are validation sets; into ``about["alignment"]`` of their records.
-    """
-
-    name: str
-    options: tuple[str, ...]
-    tests: tuple[DataFactory, ...] = ()
-    diagnosed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,9 +42,8 @@ class Finished:
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
-    Its records are then those that tables take for its arm and seed. A run that was killed goes on
-    from its last checkpoint. A folder of the same name that holds
-    a run of another configuration is set aside, not overwritten.
+    A run that was killed goes on from its last checkpoint. A folder of the same name that holds a
+    run of another configuration is set aside, not overwritten.
 
     Args:
         run: What to do.
@@ -80,11 +55,13 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         ValueError: If its results are those of words from other fonts or another corpus.
     """
     quiet_lightning()
-    folder = runs_folder() / run.name
-    with alone(folder):
-        cli = RecognizerCLI(["--name", run.name, "--log", log, *run.options], run=False)
+    find_modules_of(run)
+    with alone(runs_folder() / run.name):
+        cli = RecognizerCLI([*run.options, f"--log={log}"], run=False)
         try:
-            tests = [cli.datamodule, *(make(cli.resolved) for make in run.tests)]
+            tests: list[Any] = [cli.datamodule]
+            if run.benchmarks is not None and run.benchmarks.present():
+                tests.append(run.benchmarks(cli.resolved))
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
             _check_source(cli)
@@ -97,7 +74,13 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         finally:
             _close_wandb(cli.trainer)
         rank_zero_only(_bring_forward)(cli)
-        return Finished(run, folder, cli.datamodule, _known(cli))
+        return Finished(run, cli.folder, cli.datamodule, _known(cli))
+
+
+def find_modules_of(run: Run) -> None:
+    """Let classes be found that a run names and that lie beside its study's file."""
+    if run.folder is not None and str(run.folder) not in sys.path:
+        sys.path.append(str(run.folder))
 
 
 def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool:
@@ -109,9 +92,9 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
 
 
 def _check_source(cli: RecognizerCLI) -> None:
-    """Refuse results of words that were drawn with fonts or from a corpus that changed since.
+    """Refuse results on words that were drawn with fonts or from a corpus that changed since.
 
-    The key of a run does not say what ``system`` fonts there are, or what a package's words are.
+    The key of a run does not say which fonts a machine has, or which words a package.
     """
     own: Any = cli.datamodule
     records, now = _known(cli), own.drawn_from() if hasattr(own, "drawn_from") else ""
@@ -163,15 +146,15 @@ def _known(cli: RecognizerCLI) -> dict[str, Record]:
 
 
 def _bring_forward(cli: RecognizerCLI) -> None:
-    """Let tables take these records, which may be those of another arm, or not the latest.
+    """Let tables take these records for the arm: they may be another arm's, or not the latest.
 
     Two arms of one configuration are one run; and where a configuration comes back, records of the
-    other one, or adopted ones, may have come after its own.
+    other one, or copied ones, may have come after its own.
     """
     registry, arm = Registry(runs_folder()), cli.results.arm
-    taken = find_arms(registry, arm).get("", {})
+    taken = registry.latest()
     for name, record in _known(cli).items():
-        found = taken.get(name, {}).get(record.seed)
+        found = taken.get((arm, record.seed), {}).get(name)
         if found is None or found.run != record.run:
             about = {**record.about, "time": now()}
             registry.append(replace(record, arm=arm, about=about))
@@ -182,31 +165,3 @@ def _close_wandb(trainer: pl.Trainer) -> None:
         run = getattr(sys.modules.get("wandb"), "run", None)
         if run is not None:  # the logger's own attribute would open one
             run.finish()
-
-
-def parse_options(description: str, scales: Sequence[str]) -> argparse.Namespace:
-    """Parse what every script with many runs takes; see :func:`options_parser`."""
-    return options_parser(description, scales).parse_args()
-
-
-def scale_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser of how much to run and of the W&B mode.
-
-    Args:
-        description: What the script does.
-        scales: Scales it knows; ``smoke`` is the default.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    add = parser.add_argument
-    add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
-    add("--log", choices=get_args(LogMode), default="offline", help="W&B mode (default: offline)")
-    return parser
-
-
-def options_parser(description: str, scales: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser of what every script with many runs takes; see :func:`scale_parser`."""
-    parser = scale_parser(description, scales)
-    add = parser.add_argument
-    add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
-    add("--status", action="store_true", help="say what is done and what is missing; train nothing")
-    return parser

@@ -1,10 +1,11 @@
-"""Rendered training words that the runs of an experiment share: drawn once, read by every run."""
+"""Rendered training words that the runs of a study share: drawn once, read by every run."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +16,48 @@ from dctc.data.rendered import RenderedDataModule
 from dctc.files import Busy
 from dctc.results.registry import runs_folder
 
-DATA = "--data.init_args."
+_DATA = "data.init_args."
 _WAIT_S = 5.0  # between two looks at words that another process draws
 
 
 @dataclass(frozen=True)
 class StoredWords:
-    """The training words of a configuration, below the folder of runs.
+    """The training words of a configuration, in an LMDB below the folder of runs.
 
     Attributes:
-        name: What the folder is called, before the number of words.
-        config: The configuration, whose data is a RenderedDataModule.
-        options: Command line of ``dctc fit``; of it, what changes an argument of the data counts.
-        charset: Charset of the configuration's tokenizer.
+        name: First part of the folder's name, before the number of words.
+        configs: Configurations whose data is a RenderedDataModule; later ones override.
+        set: Overrides by dotted path, as of :class:`dctc.studies.study.Run`.
     """
 
     name: str
-    config: Path
-    options: tuple[str, ...] = ()
-    charset: str = "36"
+    configs: tuple[Path, ...]
+    set: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> RenderedDataModule:
         """Return the data module that draws them."""
-        content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        arguments: dict[str, Any] = {**content["data"]["init_args"], "charset": self.charset}
-        arguments["protocol"] = content["model"]["protocol"]
-        for option in self.options:
-            if option.startswith(DATA):
-                name, value = option.removeprefix(DATA).split("=", 1)
-                arguments[name] = yaml.safe_load(value)
-        return RenderedDataModule(**arguments, seed=content["seed_everything"])
+        arguments: dict[str, Any] = {}
+        seed = 0
+        for config in self.configs:
+            content = yaml.safe_load(config.read_text(encoding="utf-8"))
+            arguments |= (content.get("data") or {}).get("init_args") or {}
+            model = content.get("model") or {}
+            if "protocol" in model:
+                arguments["protocol"] = model["protocol"]
+            if charset := (model.get("tokenizer") or {}).get("init_args", {}).get("charset"):
+                arguments["charset"] = str(charset)
+            seed = content.get("seed_everything", seed)
+        for key, value in self.set.items():
+            if key.startswith(_DATA):
+                arguments[key.removeprefix(_DATA)] = value
+            if key == "model.tokenizer.init_args.charset":
+                arguments["charset"] = str(value)
+        return RenderedDataModule(**arguments, seed=seed)
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """Folder of the LMDB."""
         return runs_folder() / "words" / f"{self.name}-{self.data().sizes['train']}"
-
-    @property
-    def option(self) -> str:
-        """The option of ``dctc fit`` that reads them."""
-        return f"{DATA}stored={self.folder}"
 
     def write(self) -> None:
         """Draw those that are missing, with every core; wait for another process that does.

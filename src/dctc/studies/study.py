@@ -1,10 +1,87 @@
-"""A study: arms that differ in what is compared and in nothing else, over the same seeds."""
+"""Studies: arms x seeds x data, declared in one YAML file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
-from dctc.studies.runner import DataFactory, Run
+import yaml
+
+from dctc.studies.benchmark_tests import Benchmarks
+from dctc.studies.stored_words import StoredWords
+
+FULL = "small"  # scale whose runs bear the study's name alone
+SEARCH_SEED = 100  # seed of searches, which no final run has
+_STUDY_KEYS = {
+    *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
+    *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
+    *("groups", "notes"),
+}
+_ARM_KEYS = {"title", "config", "set", "seeds", "reference", "search", "use", "value"}
+_SCALED = ("sets", "validation", "search")  # keys that a scale may have in place of the study
+_SCALE_KEYS = {*_SCALED, "config", "set", "seeds", "arms", "values", "allow_size_mismatch"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Values of one argument of which the best is chosen on a validation set.
+
+    Attributes:
+        argument: Dotted path in the configuration, such as ``model.loss.init_args.weight``.
+        values: What is tried.
+        source: Where the values come from.
+    """
+
+    argument: str
+    values: tuple[Any, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, and the sets it is tested on.
+
+    Attributes:
+        name: Name of the run and of its folder, ``<arm>/seed<seed>``.
+        arm: Name of the arm in the registry.
+        seed: Seed.
+        configs: Configuration files, later ones override earlier ones.
+        set: Overrides by dotted path, such as ``{"trainer.max_steps": 100}``.
+        benchmarks: Further test data; the run's own data is tested in any case.
+        stored: Training words that are drawn once and read by every run.
+        diagnosed: Whether the alignment of the trained net is described, on validation sets that
+            are tested; into ``about["alignment"]`` of their records.
+        folder: Folder of the study's file: Python modules in it can be named in ``set``.
+    """
+
+    name: str
+    arm: str
+    seed: int
+    configs: tuple[Path, ...] = ()
+    set: Mapping[str, Any] = field(default_factory=dict)
+    benchmarks: Benchmarks | None = None
+    stored: StoredWords | None = None
+    diagnosed: bool = False
+    folder: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """The run's command line for ``dctc fit``."""
+        values = {**self.set, "seed_everything": self.seed, "arm": self.arm}
+        if self.stored is not None:
+            values["data.init_args.stored"] = str(self.stored.folder)
+        return [
+            f"--name={self.name}",
+            *(f"--config={config}" for config in self.configs),
+            *(f"--{key}={_text(value)}" for key, value in values.items()),
+        ]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @dataclass(frozen=True)
@@ -12,47 +89,316 @@ class Arm:
     """What is compared.
 
     Attributes:
-        key: Its name in the registry, after that of the study.
+        key: Its name in the study.
         title: Its name in tables.
-        options: What it changes.
+        configs: Configuration files on top of the study's.
+        set: Overrides by dotted path.
+        seeds: Seeds of its final runs.
+        reference: Key of the arm that it is compared with; empty for a reference.
+        search: What is searched before the final runs.
+        value: Value of what another study searches, of an arm that is shared with it.
+        owner: The study that declares it; another one where an arm is shared.
     """
 
     key: str
     title: str
-    options: tuple[str, ...] = ()
+    configs: tuple[Path, ...] = ()
+    set: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    reference: str = ""
+    search: Search | None = None
+    value: Any = None
+    owner: Study | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some arms of a study that stand in a table of their own.
+
+    Attributes:
+        key: Its name.
+        title: Heading.
+        arms: Keys of the arms, in their order.
+        references: Key of the reference by arm, where it differs from the arm's own.
+        notes: Lines below its table.
+    """
+
+    key: str
+    title: str
+    arms: tuple[str, ...]
+    references: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Study:
-    """Arms over seeds. Those of one seed share the weights they begin with, batches and steps.
+    """Arms over seeds on the same data; see :func:`load_study` for the file.
 
     Attributes:
-        name: Folder of the runs below that of all runs, and first part of every arm's name in the
-            registry.
-        arms: What is compared.
-        seeds: Seeds of each arm.
-        options: Command line of ``dctc fit`` that all arms share.
-        tests: Further test data of every run.
-        diagnosed: Whether the alignments of the trained nets are described.
+        name: Folder of the runs, and first part of every arm's name in the registry.
+        title: Heading of its table.
+        file: Where it is declared.
+        configs: Configuration files that all arms share.
+        set: Overrides that all arms share, by dotted path.
+        arms: By key.
+        planned: Keys of arms whose comparison with their reference was planned by itself; it gets
+            an interval of its own. All other arms of one reference share simultaneous intervals.
+        sets: Test sets that are compared; with several, their mean too.
+        mean: What the mean over ``sets`` is called.
+        validation: Set on which searches choose.
+        search_set: Overrides of the runs of a search.
+        benchmarks: Benchmarks that every run is tested on, beside its own data.
+        stored: Name of the training words that are drawn once; empty if each run draws its own.
+        diagnose: Whether alignments are described.
+        groups: Tables of some of the arms; empty for one table of all.
+        notes: Lines below its tables.
+        scale: Name of the scale; empty where the file has none.
     """
 
     name: str
-    arms: tuple[Arm, ...]
-    seeds: tuple[int, ...]
-    options: tuple[str, ...]
-    tests: tuple[DataFactory, ...] = ()
-    diagnosed: bool = False
+    title: str
+    file: Path
+    configs: tuple[Path, ...]
+    set: Mapping[str, Any]
+    arms: Mapping[str, Arm]
+    planned: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    mean: str = "mean"
+    validation: str = ""
+    search_set: Mapping[str, Any] = field(default_factory=dict)
+    benchmarks: Benchmarks | None = None
+    stored: str = ""
+    diagnose: bool = False
+    groups: tuple[Group, ...] = ()
+    notes: tuple[str, ...] = ()
+    scale: str = ""
 
-    def run(self, arm: Arm, seed: int) -> Run:
-        """Return the run of an arm and a seed."""
-        name = f"{self.name}/{arm.key}"
+    def arm_name(self, key: str, value: Any = None) -> str:
+        """Return the name of an arm in the registry, at a value of what is searched."""
+        arm = self.arms[key]
+        owner, value = arm.owner or self, arm.value if value is None else value
+        return f"{owner.name}/{arm.key}" + ("" if value is None else f"-{value}")
+
+    def run(self, key: str, seed: int, value: Any = None) -> Run:
+        """Return the run of an arm and a seed.
+
+        Args:
+            key: Key of the arm.
+            seed: Seed; :data:`SEARCH_SEED` for a run of the search.
+            value: Value of what is searched; None where nothing is.
+        """
+        arm = self.arms[key]
+        if arm.owner is not None:
+            return arm.owner.run(arm.key, seed, arm.value if value is None else value)
+        name = self.arm_name(key, value)
+        searched = {} if value is None or arm.search is None else {arm.search.argument: value}
+        search_set = self.search_set if seed == SEARCH_SEED else {}
         return Run(
             name=f"{name}/seed{seed}",
-            options=(*self.options, *arm.options, f"--seed_everything={seed}", f"--arm={name}"),
-            tests=self.tests,
-            diagnosed=self.diagnosed,
+            arm=name,
+            seed=seed,
+            configs=(*self.configs, *arm.configs),
+            set={**self.set, **arm.set, **searched, **search_set},
+            benchmarks=self.benchmarks,
+            stored=self.words(),
+            diagnosed=self.diagnose,
+            folder=self.file.parent,
         )
 
+    def words(self) -> StoredWords | None:
+        """Return the training words that all runs share; None if each draws its own."""
+        if not self.stored:
+            return None
+        return StoredWords(self.stored, self.configs, self.set)
+
     def runs(self) -> list[Run]:
-        """Return all runs: of each seed all arms, so that a sitting cut short compares."""
-        return [self.run(arm, seed) for seed in self.seeds for arm in self.arms]
+        """Return the runs of all arms of which nothing is searched: of each seed all arms."""
+        return self.final_runs({key: arm.value for key, arm in self.arms.items() if not arm.search})
+
+    def search_runs(self, only: Sequence[str] = ()) -> list[Run]:
+        """Return the runs of all searches: each value of each arm, with the seed of the search.
+
+        Arms without a search that are compared by their validation accuracy too are among them.
+        """
+        return [
+            self.run(key, SEARCH_SEED, value)
+            for key, arm in self.arms.items()
+            if (self.validation and (not only or key in only)) and arm.owner is None
+            for value in (arm.search.values if arm.search else (None,))
+        ]
+
+    def final_runs(
+        self,
+        chosen: Mapping[str, Any],
+        only: Sequence[str] = (),
+        seeds: Sequence[int] | None = None,
+    ) -> list[Run]:
+        """Return the final runs: all arms of a seed, then the next seed.
+
+        Args:
+            chosen: Chosen value by arm, None where nothing is searched; arms that are not in it
+                have no final runs yet.
+            only: Keys of arms; empty for all.
+            seeds: Seeds; None for each arm's own.
+        """
+        of_arm = {
+            key: arm.seeds if seeds is None else tuple(seeds)
+            for key, arm in self.arms.items()
+            if key in chosen and (not only or key in only)
+        }
+        order = sorted({seed for own in of_arm.values() for seed in own})
+        return [
+            self.run(key, seed, chosen[key])
+            for seed in order
+            for key, own in of_arm.items()
+            if seed in own
+        ]
+
+
+def load_study(
+    file: str | Path, scale: str = "", overrides: Mapping[str, Any] | None = None
+) -> Study:
+    """Read a study from its file.
+
+    The file's keys, of which ``study``, ``config`` and ``arms`` are needed::
+
+        study: mine                # folder below the runs, first part of the arms' names
+        config: [base.yaml]        # configurations of dctc fit, relative to this file
+        set: {trainer.max_steps: 1000}       # overrides by dotted path
+        seeds: [0, 1, 2]           # of every arm that has none of its own
+        sets: [FUNSD]              # test sets that the table compares; the runs' own if not given
+        reference: ctc             # what arms are compared with; the first arm if not given
+        planned: [dctc]            # see Study.planned
+        arms:
+          ctc: {title: CTC, config: loss/ctc.yaml}
+          mine: {set: {model.loss: my_loss.MyLoss}, seeds: [0, 1]}
+          tuned: {config: ..., search: {argument: model.loss.init_args.weight, values: [1, 2]}}
+          shared: {use: other.yaml#ctc}      # an arm of another study, with its runs
+          weighed: {use: other.yaml#dctc, value: 0.01}     # at a value that is searched there
+
+    Further keys are those of :class:`Study`; ``scales`` names smaller versions of it, each with
+    ``config``, ``set``, ``seeds``, ``arms`` (keys), ``values`` (how many a search tries), ``sets``,
+    ``validation`` and ``search``.
+
+    Args:
+        file: The YAML file.
+        scale: Name of the scale; runs of another one than ``small`` are kept apart by its name.
+        overrides: Further overrides by dotted path.
+
+    Raises:
+        ValueError: If a key or a scale is not known, or an arm that is named is not there.
+        OSError: If a file cannot be read.
+    """
+    file = Path(file)
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: not a study; it holds no keys")
+    _refuse_others(content, _STUDY_KEYS, str(file))
+    for needed in ("study", "config", "arms"):
+        if needed not in content:
+            raise ValueError(f"{file}: no {needed!r}; a study needs study, config and arms")
+    scales = content.get("scales") or {}
+    if scale and scales and scale not in scales:
+        raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales)}")
+    scaled = scales.get(scale) or {}
+    _refuse_others(scaled, _SCALE_KEYS, f"{file}: scale {scale}")
+    content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
+    seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)))
+    search = content.get("search") or {}
+    benchmarks = content.get("benchmarks")
+    mismatch = bool(scaled.get("allow_size_mismatch"))
+    study = Study(
+        name=content["study"] + ("" if scale in ("", FULL) else f"-{scale}"),
+        title=content.get("title", content["study"]),
+        file=file,
+        configs=(*_files(file, content["config"]), *_files(file, scaled.get("config", ()))),
+        set={**(content.get("set") or {}), **(scaled.get("set") or {}), **(overrides or {})},
+        arms={},
+        planned=tuple(_list(content.get("planned"))),
+        sets=tuple(_list(content.get("sets"))),
+        mean=content.get("mean", "mean"),
+        validation=content.get("validation", ""),
+        search_set=search.get("set") or {},
+        benchmarks=Benchmarks(tuple(benchmarks), mismatch) if benchmarks else None,
+        stored=content.get("stored", ""),
+        diagnose=bool(content.get("diagnose")),
+        notes=tuple(_list(content.get("notes"))),
+        scale=scale,
+    )
+    chosen = scaled.get("arms") or list(content["arms"])
+    reference = content.get("reference") or chosen[0]
+    arms = {}
+    for key in chosen:
+        if key not in content["arms"]:
+            raise ValueError(f"{file}: no arm {key!r}; there are {', '.join(content['arms'])}")
+        made = _arm(study, key, content["arms"][key] or {}, reference)
+        if "seeds" in scaled or not (content["arms"][key] or {}).get("seeds"):
+            made = replace(made, seeds=seeds)
+        if made.search and "values" in scaled:
+            values = made.search.values[: scaled["values"]]
+            made = replace(made, search=replace(made.search, values=values))
+        arms[key] = made
+    groups = tuple(
+        Group(
+            name,
+            group["title"],
+            tuple(key for key in group["arms"] if key in arms),
+            group.get("references") or {},
+            tuple(_list(group.get("notes"))),
+        )
+        for name, group in (content.get("groups") or {}).items()
+    )
+    return replace(study, arms=arms, groups=groups)
+
+
+def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:
+    where = f"{study.file}: arm {key}"
+    _refuse_others(content, _ARM_KEYS, where)
+    compared_with = content.get("reference", "" if key == reference else reference)
+    if use := content.get("use"):
+        name, _, shared = use.partition("#")
+        owner = load_study(study.file.parent / name, study.scale)
+        if shared not in owner.arms:
+            raise ValueError(f"{where}: {name} has no arm {shared!r}")
+        arm = owner.arms[shared]
+        value = content.get("value")
+        return replace(
+            arm,
+            title=content.get("title", arm.title),
+            reference=compared_with,
+            seeds=_seeds(content["seeds"]) if "seeds" in content else arm.seeds,
+            search=arm.search if value is None else None,
+            value=value,
+            owner=arm.owner or owner,
+        )
+    search = content.get("search")
+    return Arm(
+        key=str(key),
+        title=content.get("title", str(key)),
+        configs=_files(study.file, content.get("config", ())),
+        set=content.get("set") or {},
+        seeds=_seeds(content.get("seeds", 1)),
+        reference=compared_with,
+        search=Search(**{**search, "values": tuple(search["values"])}) if search else None,
+    )
+
+
+def _files(file: Path, names: Any) -> tuple[Path, ...]:
+    found = tuple((file.parent / name) for name in _list(names))
+    for config in found:
+        if not config.is_file():
+            raise FileNotFoundError(f"{file}: no configuration {config}")
+    return found
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    return tuple(range(value)) if isinstance(value, int) else tuple(value)
+
+
+def _refuse_others(content: Mapping[str, Any], known: set[str], where: str) -> None:
+    if others := [str(key) for key in content if key not in known]:
+        raise ValueError(f"{where}: no key {others[0]!r}; there are {', '.join(sorted(known))}")
