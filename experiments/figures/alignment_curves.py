@@ -94,15 +94,11 @@ def draw_alignment_curves(arrays: Arrays) -> Figure:
     lines, names = grid[0, metrics.index("aacc_true")].get_legend_handles_labels()
     where: dict[str, Any] = {"loc": "outside upper center", "ncols": len(names)}
     figure.legend(lines, names, frameon=False, fontsize=8.5, handlelength=4, **where)
-    figure.supxlabel(_caption(arrays), fontsize=8)
-    return figure
-
-
-def _caption(arrays: Arrays) -> str:
     seeds, reach = arrays["values"].shape[1], _reach(arrays)
     over = "one seed" if seeds == 1 else f"mean and range of {seeds} seeds"
     smoothed = f"; running mean over {2 * reach + 1} logged batches" if reach else ""
-    return f"Training batches of rendered words, {over}{smoothed}"
+    figure.supxlabel(f"Training batches of rendered words, {over}{smoothed}", fontsize=8)
+    return figure
 
 
 def _reach(arrays: Arrays) -> int:

@@ -157,14 +157,10 @@ def cluster_arrays(
         for nets in arms
     ]
     for k, group in enumerate(groups):
-        planes, of_arms = [], []
-        for of_nets in features:
-            found = [balanced(*of_net, group) for of_net in of_nets]
-            planes.append(embed(found[0][0]))
-            of_arms.append([cohesion(*pair) for pair in found])
-            arrays[f"characters_{k}"] = found[0][1]
-        arrays[f"points_{k}"] = np.stack(planes)
-        measures.append(of_arms)
+        found = [[balanced(*of_net, group) for of_net in of_arm] for of_arm in features]
+        arrays[f"characters_{k}"] = found[0][0][1]
+        arrays[f"points_{k}"] = np.stack([embed(of_arm[0][0]) for of_arm in found])
+        measures.append([[cohesion(*pair) for pair in of_arm] for of_arm in found])
     arrays["cohesion"] = np.array(measures).transpose(1, 2, 0, 3)
     return arrays
 
@@ -244,13 +240,10 @@ def cohesion_table(arrays: Arrays) -> Table:
     rows = []
     for k, name in enumerate(groups):
         frames = f"{len(arrays[f'characters_{k}']):,}"
-        of_group = measured[:, :, k].swapaxes(1, 2)  # (arms, 3, seeds)
-        rows += [
-            [name, arm, frames, *map(_mean, of_arm)]
-            for arm, of_arm in zip(arms, of_group, strict=True)
-        ]
-        for arm, of_arm in zip(arms[1:], of_group[1:], strict=True):
-            gains = of_arm - of_group[0]
+        of_group = dict(zip(arms, measured[:, :, k].swapaxes(1, 2), strict=True))  # (3, seeds) each
+        rows += [[name, arm, frames, *map(_mean, values)] for arm, values in of_group.items()]
+        for arm in arms[1:]:
+            gains = of_group[arm] - of_group[arms[0]]
             rows.append([name, f"{arm} - {arms[0]}", frames, *map(_gain, gains, MEASURES)])
     over = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
     notes = [f"{over}; {NEIGHBOURS} nearest neighbours, Euclidean distance between features."]

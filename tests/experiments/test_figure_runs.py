@@ -1,32 +1,14 @@
-"""Trainings that figures share, and the files of a figure's script; which of them are sent."""
+"""The files that the script of a figure writes, and which of them are sent."""
 
 import numpy as np
 import pytest
 from experiments.studies import figure_runs
-from experiments.studies.figure_runs import (
-    ATTENTION,
-    CTC,
-    DCTC,
-    SCALES,
-    SEEDS,
-    report_figure,
-    study,
-)
+from experiments.studies.figure_runs import report_figure
 from matplotlib.figure import Figure
 
 from dctc.results.tables import Table
 
 TABLE = Table("Rates", ["net", "rate"], [["CTC", "0.5"]])
-
-
-@pytest.mark.parametrize("scale", SCALES)
-def test_figures_share_their_trainings(scale):
-    curves = {run.name: run for run in study(scale).runs()}
-    pairs = {run.name: run for run in study(scale, (CTC, ATTENTION, DCTC), (0, 1)).runs()}
-    assert len(curves) == 2 * len(SEEDS[scale]) and len(pairs) == 6
-    shared = curves.keys() & pairs.keys()
-    assert len(shared) == 2 * min(2, len(SEEDS[scale]))
-    assert all(curves[name] == pairs[name] for name in shared)
 
 
 @pytest.mark.parametrize(("scale", "folder"), [("small", "figure9"), ("smoke", "figure9-smoke")])
