@@ -52,12 +52,6 @@ def test_the_two_directions_agree_on_nothing_but_the_uniform_distribution(sample
     torch.testing.assert_close(entropy, math.log(5) * samples.input_lengths[:3].double())
 
 
-@pytest.mark.parametrize("loss", [LabelSmoothingCTCLoss, ConfidencePenaltyCTCLoss])
-def test_without_weight_it_is_ctc(loss, samples):
-    found = value_and_gradient(loss(0.0, reduction="none"), *samples)
-    torch.testing.assert_close(found, ctc(samples), rtol=1e-14, atol=0.0)
-
-
 @pytest.mark.parametrize("weight", [-0.1, 1.1])
 def test_smoothing_is_from_0_to_1(weight):
     with pytest.raises(ValueError, match="weight"):

@@ -15,8 +15,10 @@ it names in ``needs``, a frozenset of keywords:
 one is then left out. Where a loss has terms, ``loss.terms(...)`` gives them per sample, with the
 same arguments. Infeasible samples, whose label does not fit their frames, are 0 in every term of
 every loss (but for DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of
--inf make impossible, or the lowest numbers of float32 in their place. Padded frames are never read.
-The reduction is ``batchmean`` by default, where torch's is ``mean``.
+-inf make impossible, or the lowest numbers of float32 in their place. Padded frames are never read,
+and a mean or sum over frames is one over a sample's own valid frames. The reduction is
+``batchmean`` by default, where torch's is ``mean``. An unknown option, or an argument that does not
+fit, is a ValueError.
 
 To add a loss: its file here, its YAML beside the others, and a line in :func:`every_loss`, which
 the tests of all losses and the benchmark read.
@@ -31,12 +33,11 @@ from dctc.losses.consistency import ConsistencyCTCLoss
 from dctc.losses.ctc import CTCLoss
 from dctc.losses.dctc import DCTCLoss
 from dctc.losses.distillation import DistillationCTCLoss
-from dctc.losses.entropy import EnCTCLoss
+from dctc.losses.enctc import EnCTCLoss, EnEsCTCLoss, EsCTCLoss
 from dctc.losses.focal import FocalCTCLoss
 from dctc.losses.linear import dctc_linear_loss
 from dctc.losses.prior import PriorCTCLoss
 from dctc.losses.smoothing import ConfidencePenaltyCTCLoss, LabelSmoothingCTCLoss
-from dctc.losses.spacing import EnEsCTCLoss, EsCTCLoss
 
 __all__ = [
     "ACELoss",

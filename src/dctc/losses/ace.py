@@ -21,16 +21,13 @@ class ACELoss(SequenceLoss):
     fill one frame, and the authors read every frame that is not blank as a character of its own.
     Recognisers here read its nets as CTC's, equal neighbours as one character.
 
-    Nats per sample, at least the entropy of the counts. T are the sample's own valid frames, padded
-    ones do not count. A sample whose label does not fit its frames as CTC reads them is 0, as in
-    the other losses, and so is one where logits of -inf keep a class of the label from all frames.
+    Nats per sample, at least the entropy of the counts. T are the sample's own valid frames. As in
+    the other losses a sample is 0 whose label does not fit its frames as CTC reads them, or where
+    logits of -inf keep a class of the label from all frames.
 
     Args:
         blank: Class of the blank.
         reduction: See :func:`dctc.losses.base.reduce`.
-
-    Raises:
-        ValueError: If the reduction is unknown or an argument of a call does not fit.
 
     Example:
         >>> logits = torch.zeros(2, 1, 2)  # one of two frames is a "1", the other one blank

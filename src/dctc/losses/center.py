@@ -1,4 +1,4 @@
-"""Center loss: frames of a class gather around its centre (Wen et al., ECCV 2016)."""
+"""Center loss: frames gather around the centre of their class (Wen et al., ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,13 @@ class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
     Ours need no net before: they start at 0 and follow the features by eq. 4 of Wen et al. whenever
     the loss is called in training mode, after it was computed: for each class,
     centre += alpha sum (f - centre) / (1 + count). They are a buffer, stored with a checkpoint, and
-    no optimizer or weight decay moves them.
-    With several processes each moves its own; where the loss is part of the module that
-    DistributedDataParallel wraps, those of the first are then copied to all before each forward
-    pass.
+    no optimizer or weight decay moves them. With several processes each moves its own; where the
+    loss is part of the module that DistributedDataParallel wraps, those of the first are then
+    copied to all before each forward pass.
 
-    The term is in squared units of the features, the mean over a sample's own valid frames; padded
-    frames do not count and move no centre. A sample whose label does not fit its frames is 0 in
-    both terms and moves none either, nor does one whose terms are not finite. With ``weight=0``
-    this is CTC.
-
-    In training, features are required. Without them in evaluation the term is left out.
-
-    ``terms`` holds CTC and the mean squared distance.
+    The term is in squared units of the features. Padded frames move no centre, nor do samples that
+    are infeasible or whose terms are not finite. With ``weight=0`` this is CTC, and so it is in
+    evaluation without features. ``terms`` holds CTC and the mean squared distance.
 
     Args:
         num_classes: c, the classes including the blank.
@@ -47,11 +41,7 @@ class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
-
     Attributes:
-        needs: ``{"features"}``.
         centers: ``(c, d)`` the centres.
     """
 

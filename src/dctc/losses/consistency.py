@@ -1,4 +1,4 @@
-"""CR-CTC: two views of an image are read alike, frame by frame (Yao et al., ICLR 2025)."""
+"""CR-CTC: consistency of two views of an image, frame by frame (Yao et al., ICLR 2025)."""
 
 from __future__ import annotations
 
@@ -20,24 +20,15 @@ class ConsistencyCTCLoss(SequenceLoss[RegularizedTerms]):
     every geometric transform, or their frames do not correspond; label and lengths are those of
     both.
 
-    Nats; R is summed over a sample's own valid frames, padded ones do not count. A sample whose
-    label does not fit its frames, or is impossible in a view, is 0 in both terms. With
-    ``weight=0`` this is the mean CTC of the views; with equal views it is CTC.
-
-    In training the second view is required. Without it in evaluation this is CTC.
-
-    ``terms`` holds the mean CTC of both views and R / 2.
+    Nats. A sample whose label is impossible in a view is 0 in both terms. With ``weight=0`` this is
+    the mean CTC of the views; with equal views it is CTC, and so it is in evaluation, with one
+    view. ``terms`` holds the mean CTC of both views and R / 2.
 
     Args:
         weight: lambda.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
-
-    Attributes:
-        needs: ``{"second"}``.
     """
 
     needs = frozenset({"second"})

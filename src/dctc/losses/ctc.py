@@ -17,9 +17,9 @@ class CTCLoss(SequenceLoss[CTCTerms]):
     Differs from :class:`torch.nn.CTCLoss` in that it takes logits as well as log probabilities
     (log_softmax is idempotent), batches only, and lengths as ``(n,)``, and runs its lattice in
     float64. Its reduction is ``batchmean`` by default, the sum of the labels' losses over their
-    number; torch's ``mean`` divides each by the length of its label first. Nats; padded frames do
-    not count. A sample whose label does not fit its frames, or has probability 0, is 0, always, as
-    with torch's ``zero_infinity=True``.
+    number; torch's ``mean`` divides each by the length of its label first. Nats. A sample whose
+    label does not fit its frames, or has probability 0, is 0, always, as with torch's
+    ``zero_infinity=True``.
 
     ``terms`` also holds the z* of DCTC, the given alignment in its place if there is one, and the
     cross-entropy towards it, which the loss does not have.
@@ -28,9 +28,6 @@ class CTCLoss(SequenceLoss[CTCTerms]):
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` or ``mean``, see
             :func:`dctc.losses.base.reduce`.
-
-    Raises:
-        ValueError: If the reduction is unknown or an argument of a call does not fit.
 
     Example:
         >>> import torch

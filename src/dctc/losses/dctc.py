@@ -31,8 +31,8 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
     argmax_k gamma_tk / P_tk. No gradient flows through z*. Source: the authors' released code.
 
     Nats. The cross-entropy is summed over a sample's own valid frames, so the weight of the term
-    grows with alpha * t; padded frames do not count. A sample whose label does not fit its frames
-    is 0 in both terms, unless ``mask_infeasible`` is off. With ``distill_weight=0`` this is CTC.
+    grows with alpha * t. A sample whose label does not fit its frames is 0 in both terms, unless
+    ``mask_infeasible`` is off. With ``distill_weight=0`` this is CTC.
 
     An ``alignment`` that comes with a call is distilled towards in place of z*, whatever the
     estimator; -1 leaves a frame out. ``terms`` holds both terms and z*.
@@ -50,9 +50,6 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             :func:`dctc.losses.base.reduce`.
         mask_infeasible: False trains each frame of a sample whose label does not fit to blank, as
             the authors' code does; for comparison.
-
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
 
     Attributes:
         needs: ``{"alignment"}`` if it is given, else empty.

@@ -1,4 +1,4 @@
-"""Frame distillation: each frame is drawn to what a teacher reads there."""
+"""Frame distillation: KL divergence of each frame from a teacher, added to CTC."""
 
 from __future__ import annotations
 
@@ -15,30 +15,19 @@ class DistillationCTCLoss(SequenceLoss[RegularizedTerms]):
 
     The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
     where teacher and student spike at different frames, the target of a frame is another character
-    or the blank.
-    The teacher here is an exponential moving average of the model itself, kept by
+    or the blank. The teacher here is an exponential moving average of the model itself, kept by
     :class:`dctc.training.teacher.Teacher` or the caller; no gradient flows to it. That of the term
     with respect to the logits is P - Q.
 
-    Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
-    label does not fit its frames is 0 in both terms. With ``weight=0``, and with a teacher equal to
-    the model, this is CTC.
-
-    In training the teacher is required. Without it in evaluation this is CTC.
-
-    ``terms`` holds CTC and the summed divergence.
+    Nats. With ``weight=0``, and with a teacher equal to the model, this is CTC, and so it is in
+    evaluation, without a teacher. ``terms`` holds CTC and the summed divergence.
 
     Args:
         weight: w.
-        teacher_decay: How slowly the teacher follows, read by who keeps it.
+        teacher_decay: How slowly the teacher follows, read by whoever keeps it.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
 
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
-
-    Attributes:
-        needs: ``{"teacher"}``.
     """
 
     needs = frozenset({"teacher"})

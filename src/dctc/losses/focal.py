@@ -18,18 +18,14 @@ class FocalCTCLoss(SequenceLoss):
     ``use_focal_loss`` (ppocr/losses/rec_ctc_loss.py). The factor takes part in the gradient, there
     as here.
 
-    Nats times the factor. Padded frames do not count. A sample whose label does not fit its frames
-    is 0. With ``gamma=0`` and ``alpha=1`` this is CTC. Where L is small the loss is about a
-    L^(g+1).
+    Nats times the factor. With ``gamma=0`` and ``alpha=1`` this is CTC. Where L is small the loss
+    is about a L^(g+1).
 
     Args:
         alpha: a, a factor on all samples.
         gamma: g, not negative.
         blank: Class of the blank.
         reduction: Of the focal losses, see :func:`dctc.losses.base.reduce`.
-
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
 
     Example:
         >>> logits = torch.zeros(1, 1, 2)  # one frame, which reads "1" with probability 1/2

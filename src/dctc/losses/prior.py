@@ -36,9 +36,8 @@ class PriorCTCLoss(SequenceLoss):
     first is then copied to all before each forward pass.
 
     Nets trained with it are read as CTC's are, by P alone. Nats, and negative where the ratio
-    exceeds 1. Padded frames do not count, nor do they enter the prior. A sample whose label does
-    not fit its frames is 0 and does not enter it either, nor does one whose loss is not finite.
-    With ``prior_scale=0`` this is CTC; with a uniform prior it is CTC - a T log c.
+    exceeds 1. Padded frames do not enter the prior, nor do samples that are infeasible or whose
+    loss is not finite. With ``prior_scale=0`` this is CTC; with a uniform prior CTC - a T log c.
 
     Args:
         num_classes: c, the classes including the blank.

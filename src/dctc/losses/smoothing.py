@@ -1,4 +1,4 @@
-"""Label smoothing and the confidence penalty: no frame may be too sure."""
+"""Label smoothing and confidence penalty on the frames of CTC."""
 
 from __future__ import annotations
 
@@ -21,18 +21,12 @@ class LabelSmoothingCTCLoss(SequenceLoss[RegularizedTerms]):
     :class:`ConfidencePenaltyCTCLoss` up to a constant. Source: Kim, Seltzer, Li and Zhao, "Improved
     Training for Online End-to-End Speech Recognition Systems", Interspeech 2018 (arXiv 1711.02212).
 
-    Nats; the mean is over a sample's own valid frames, padded ones do not count. A sample whose
-    label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC.
-
-    ``terms`` holds CTC and the mean divergence.
+    Nats. With ``weight=0`` this is CTC. ``terms`` holds CTC and the mean divergence.
 
     Args:
         weight: e, from 0 to 1.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
-
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
     """
 
     options = ("weight",)
@@ -68,19 +62,13 @@ class ConfidencePenaltyCTCLoss(SequenceLoss[RegularizedTerms]):
     with respect to the logits is P (log P + H). Up to the constant log c this is KL(P || u), see
     :class:`LabelSmoothingCTCLoss` for the other direction.
 
-    Nats; the sum is over a sample's own valid frames, padded ones do not count. A sample whose
-    label does not fit its frames is 0 in both terms. With ``weight=0`` this is CTC. The loss may
-    be negative.
-
-    ``terms`` holds CTC and the summed entropy, which is subtracted.
+    Nats; the loss may be negative. With ``weight=0`` this is CTC. ``terms`` holds CTC and the
+    summed entropy, which is subtracted.
 
     Args:
         weight: b.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
-
-    Raises:
-        ValueError: If an option is unknown or an argument of a call does not fit.
     """
 
     options = ("weight",)

@@ -1,14 +1,14 @@
-"""EsCTC and EnEsCTC against the enumeration of evenly spaced paths."""
+"""EnCTC, EsCTC and EnEsCTC against the enumeration of paths, all or evenly spaced ones."""
 
 import numpy as np
 import pytest
 import torch
 
 from dctc.ctc import Labels, pack_labels
-from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss, EsCTCLoss
-from dctc.losses.spacing import longest_segment
+from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss, EsCTCLoss, enctc
+from dctc.losses.enctc import longest_segment
 from oracle.cases import FEASIBLE, Case
-from oracle.enumeration import log_softmax, paths_of
+from oracle.enumeration import finite_differences, log_softmax, paths_of
 from oracle.gradient import value_and_gradient
 from oracle.paths import longest_segment as exact_segment
 from oracle.paths import path_sums, segment_lengths, spaced_paths, through_softmax
@@ -23,11 +23,14 @@ CASES = [
 INF = float("inf")
 
 
-@pytest.mark.parametrize("tau", [0.5, 0.75, 1.0, 1.2, 1.5, INF])
+@pytest.mark.parametrize(
+    "tau, peak",
+    [(0.5, 2.0), (0.75, 2.0), (1.0, 2.0), (1.2, 2.0), (1.5, 2.0), (INF, 1.0), (INF, 6.0)],
+)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_value_and_gradient_equal_the_enumeration(case, tau):
+def test_value_and_gradient_equal_the_enumeration(case, tau, peak):
     h = 0.3
-    logits = case.logits(n=4, peak=2.0)
+    logits = case.logits(n=4, peak=peak)
     both, alone = EnEsCTCLoss(h, tau, case.blank, "none"), EsCTCLoss(tau, case.blank, "none")
     value, gradient = value_and_gradient(both, logits, *case.arguments(4))
     nlls, by_nlls = value_and_gradient(alone, logits, *case.arguments(4))
@@ -89,17 +92,12 @@ def test_ragged_samples_have_limits_of_their_own(samples):
     for i in (0, 1, 2, 4):
         label, t = tuple(targets[i, : lengths[i]].tolist()), int(frames[i])
         sample = logits[:t, i].numpy()
-        paths = spaced_paths(label, t, 5, 0, 1.0) if t < 9 else _spaced(label, t)
+        # over the classes of the label alone, which are all that can be in them
+        paths = spaced_paths(label, t, max(label, default=0) + 1, 0, 1.0)
         nll, entropy, by_nll, by_entropy = path_sums(log_softmax(sample), paths)
         np.testing.assert_allclose(value[i], 0.7 * nll - 0.3 * entropy, atol=1e-11)
         expected = (i + 1) * through_softmax(0.7 * by_nll - 0.3 * by_entropy, sample)
         np.testing.assert_allclose(gradient[:t, i], expected, atol=1e-11)
-
-
-def _spaced(label, t):
-    """Spaced paths over the classes of the label alone, which are all that can be in them."""
-    assert label == (1, 2, 3)
-    return spaced_paths(label, t, 4, 0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +105,7 @@ def _spaced(label, t):
     [
         (EsCTCLoss(INF, reduction="none"), CTCLoss(reduction="none")),
         (EsCTCLoss(1e9, reduction="none"), CTCLoss(reduction="none")),
+        (EnCTCLoss(0.0, reduction="none"), CTCLoss(reduction="none")),
         (EnEsCTCLoss(0.0, INF, reduction="none"), CTCLoss(reduction="none")),
         (EnEsCTCLoss(0.0, 1.1, reduction="none"), EsCTCLoss(1.1, reduction="none")),
         (EnEsCTCLoss(0.3, INF, reduction="none"), EnCTCLoss(0.3, reduction="none")),
@@ -137,8 +136,76 @@ def test_the_constraint_leaves_no_sample_out_from_tau_1_on():
     assert EsCTCLoss(0.4).terms(*arguments).feasible.sum() < found.feasible.sum()
 
 
-@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
-@pytest.mark.parametrize("loss", [EsCTCLoss, EnEsCTCLoss])
-def test_tau_is_positive(loss, tau):
-    with pytest.raises(ValueError, match="tau"):
-        loss(tau=tau)
+@pytest.mark.parametrize("case", [Case((1, 1), 5, 3), Case((1, 2), 4, 4), Case((), 3, 2)], ids=str)
+def test_gradient_of_the_entropy_is_that_of_finite_differences(case):
+    logits = case.logits(n=1)
+    _, gradient = value_and_gradient(EnCTCLoss(1.0, case.blank), logits, *case.arguments(1))
+    paths = paths_of(case.label, case.t, case.c, case.blank)
+    expected = finite_differences(
+        lambda x: -path_sums(log_softmax(x), paths)[1], logits[:, 0].numpy()
+    )
+    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
+
+
+def test_one_path_has_no_entropy_and_equal_paths_the_log_of_their_number():
+    exact, uniform = Case((1, 1), 3, 3), Case((1, 2), 6, 4)
+    assert EnCTCLoss().terms(exact.logits(2), *exact.arguments(2)).regularizer.abs().max() < 1e-12
+    terms = EnCTCLoss().terms(0 * uniform.logits(1), *uniform.arguments(1))
+    count = len(paths_of(uniform.label, 6, 4, 0))
+    assert terms.regularizer.item() == pytest.approx(np.log(count), abs=1e-12)
+
+
+@pytest.mark.parametrize("make", [EnCTCLoss, EnEsCTCLoss])
+def test_more_samples_than_are_taken_at_a_time(make):
+    generator = torch.Generator().manual_seed(0)
+    n, t = 300, 12
+    logits = torch.randn(t, n, 6, generator=generator, dtype=torch.float64)
+    lengths = torch.randint(0, 7, (n,), generator=generator)
+    targets = torch.randint(1, 6, (n, 7), generator=generator)
+    frames = torch.randint(0, t + 1, (n,), generator=generator)
+    loss = make(0.4, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, targets, frames, lengths)
+    for i in range(0, n, 19):
+        alone = targets[i : i + 1, : lengths[i]], frames[i : i + 1], lengths[i : i + 1]
+        found, by_logits = value_and_gradient(loss, logits[:, i : i + 1], *alone)
+        torch.testing.assert_close(found, value[i : i + 1])
+        torch.testing.assert_close((i + 1) * by_logits, gradient[:, i : i + 1])
+
+
+def test_a_long_confident_sample_keeps_its_precision():
+    t, logits = 1000, torch.full((1000, 1, 3), -30.0, dtype=torch.float64)
+    logits[:, :, 0] = 30.0
+    logits[500, 0] = torch.tensor([-30.0, 30.0, -30.0])
+    loss = EnCTCLoss(1.0, reduction="none")
+    value, gradient = value_and_gradient(loss, logits, torch.tensor([[1]]), [t], [1])
+    assert -1e-10 < -value.item() < 1e-6
+    assert gradient.isfinite().all() and gradient.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("loss", [EnCTCLoss, EnEsCTCLoss])
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_the_entropy_is_not_computed_for_nothing(loss, weight, samples, monkeypatch):
+    asked, computed = [], enctc.path_sums
+
+    def watched(*arguments):
+        asked.append(arguments[-1])
+        return computed(*arguments)
+
+    monkeypatch.setattr(enctc, "path_sums", watched)
+    loss(weight)(*samples)
+    assert asked == [weight > 0]
+
+
+@pytest.mark.parametrize(
+    "loss, option, values",
+    [
+        (EnCTCLoss, "entropy_weight", [-0.1, 1.5]),
+        (EnEsCTCLoss, "entropy_weight", [-0.1, 1.5]),
+        (EsCTCLoss, "tau", [0.0, -1.0, float("nan")]),
+        (EnEsCTCLoss, "tau", [0.0, -1.0, float("nan")]),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(loss, option, values):
+    for value in values:
+        with pytest.raises(ValueError, match=option):
+            loss(**{option: value})
