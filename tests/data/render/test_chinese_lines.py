@@ -9,30 +9,26 @@ from dctc.text.protocol import chinese_fold, verbatim
 CHARACTERS = "的一是在不了有和人这中大为上个国我以要他0123456789abcxyz"
 
 
-def covers(text: str) -> bool:
-    return "国" not in text
+def everything(text: str) -> bool:
+    return True
 
 
-def lines(counts: dict[str, float], frequencies: dict[str, float], count: int) -> list[str]:
-    limits = Limits("train", frozenset(CHARACTERS), verbatim, covers, 15, 40)
-    source = ChineseLines(CHARACTERS, counts, frequencies, limits)
+def drawn(
+    characters: str, counts=None, frequencies=None, covers=everything, protocol=chinese_fold, n=1500
+) -> list[str]:
+    limits = Limits("train", frozenset(map(protocol, characters)), protocol, covers, 15, 40)
+    source = ChineseLines(characters, counts or {}, frequencies or {}, limits)
     rng = np.random.default_rng(0)
-    return [source.draw(rng) for _ in range(count)]
+    return [source.draw(rng) for _ in range(n)]
 
 
 def test_lines_hold_the_characters_that_can_be_drawn():
-    found = lines({}, {}, 1500)
+    options = {"covers": lambda text: "国" not in text, "protocol": verbatim}
+    found = drawn(CHARACTERS, **options)
     assert set("".join(found)) == set(CHARACTERS) - {"国"}
     assert {len(line) for line in found} == set(range(1, 16))
     assert 3 < np.mean([len(line) for line in found]) < 7
-    assert found == lines({}, {}, 1500)
-
-
-def drawn(characters: str, counts: dict[str, float], count: int, covers=lambda text: True):
-    limits = Limits("train", frozenset(map(chinese_fold, characters)), chinese_fold, covers, 15, 40)
-    source = ChineseLines(characters, counts, {}, limits)
-    rng = np.random.default_rng(0)
-    return [source.draw(rng) for _ in range(count)]
+    assert found == drawn(CHARACTERS, **options)
 
 
 def test_all_characters_of_a_charset_come_up_symbols_too():
@@ -42,29 +38,27 @@ def test_all_characters_of_a_charset_come_up_symbols_too():
     def covers(text: str) -> bool:
         return not set(text) & set("αжǎ") or not any(map(is_chinese, text))
 
-    labels = map(chinese_fold, drawn(characters, {"我以": 1.0}, 4000, covers))
+    labels = map(chinese_fold, drawn(characters, {"我以": 1.0}, covers=covers, n=4000))
     assert set("".join(labels)) == set(map(chinese_fold, characters))
 
 
 def test_words_have_the_punctuation_that_the_charset_has():
-    lines = drawn("我以。《》,", {"我以": 1.0}, 1500)
+    lines = drawn("我以。《》,", {"我以": 1.0})
     words = [line for line in lines if "我以" in line and set(line) - set("我以")]
     assert {line.strip("我以") or line for line in words} >= {"。", "，"}
     assert any(line[0] == "《" and line[-1] == "》" and "我以" in line for line in words)
     assert all(len(line) <= 15 for line in lines) and not set("".join(lines)) & set("（）？！“”")
-    plain = drawn("我以abc123", {"我以": 1.0}, 1500)
+    plain = drawn("我以abc123", {"我以": 1.0})
     assert set("".join(plain).lower()) == set("我以abc123")
 
 
 def test_frequent_characters_and_words_come_up_more_often():
-    text = "".join(lines({"我以": 9.0, "不在的外": 1.0}, {"人": 100.0, "了": 1.0}, 1500))
+    text = "".join(drawn(CHARACTERS, {"我以": 9.0, "不在的外": 1.0}, {"人": 100.0, "了": 1.0}))
     assert text.count("人") > 2 * text.count("了") > 0
     assert text.count("我以") > 200
 
 
 def test_fonts_without_chinese_characters_draw_the_others():
-    limits = Limits("train", frozenset("abc"), verbatim, covers, 15, 40)
-    source = ChineseLines("abc", {}, {}, limits)
-    assert set("".join(source.draw(np.random.default_rng(i)) for i in range(50))) == set("abc")
+    assert set("".join(drawn("abc", protocol=verbatim, n=50))) == set("abc")
     with pytest.raises(ValueError, match="the fonts draw no character of the charset"):
-        ChineseLines("", {}, {}, limits)
+        drawn("")

@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dctc.data.render.fonts import find_fonts
 from dctc.data.render.glyphs import face, gap, glyph, lay_out, paste, widen
 
 
-@pytest.fixture(scope="module")
-def font() -> str:
-    return next(f.path for f in find_fonts() if f.path.endswith("DejaVuSans.ttf"))
+@pytest.fixture
+def font(sans) -> str:
+    return sans.path
 
 
 def test_a_word_is_drawn_as_pillow_draws_it(font):

@@ -1,53 +1,60 @@
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dctc.data.render.colours import LUMINANCE
-from dctc.data.render.fonts import Font, find_fonts
-from dctc.data.render.presets import EASY
+from dctc.data.render.fonts import Font
+from dctc.data.render.presets import PRESETS, get_preset
 from dctc.data.render.renderer import WordRenderer
 
 
+@pytest.fixture(params=PRESETS)
+def preset(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def fonts() -> list[Font]:
-    return find_fonts()
+def every(fonts) -> list[Font]:
+    return list(fonts.values())
 
 
-def upright(fonts: list[Font]) -> list[Font]:
-    return [f for f in fonts if f.path.endswith(("DejaVuSans.ttf", "DejaVuSerif.ttf", "cmr10.ttf"))]
-
-
-def test_image_and_extents_have_their_shapes(fonts):
-    for height, width in ((32, 128), (48, 320)):
-        image, extents = WordRenderer(fonts, height, width).render("shape", np.random.default_rng())
+@pytest.mark.parametrize(("height", "width"), [(32, 128), (48, 320)])
+def test_images_have_their_shape_and_characters_tile_the_word(every, preset, height, width):
+    renderer = WordRenderer(every, height, width, preset)
+    for seed in range(60):
+        text = "Quick-0.5j!"[: 1 + seed % 11]
+        image, extents = renderer.render(text, np.random.default_rng(seed))
         assert image.shape == (height, width, 3) and image.dtype == np.uint8
-        assert image.flags.c_contiguous
-        assert extents.shape == (5, 2) and extents.dtype == np.float32
+        assert image.flags.c_contiguous and image.flags.writeable
+        assert extents.shape == (len(text), 2) and extents.dtype == np.float32
+        assert (extents >= 0).all() and (extents <= width).all()
+        assert (extents[:, 1] >= extents[:, 0]).all()
+        assert np.array_equal(extents[1:, 0], extents[:-1, 1])
 
 
-def test_an_image_depends_on_the_generator_only(fonts):
-    renderer = WordRenderer(fonts)
+def test_an_image_depends_on_the_generator_only(every, preset):
+    renderer = WordRenderer(every, preset=preset)
     first = renderer.render("Pure", np.random.default_rng(7))
     renderer.render("other", np.random.default_rng(8))
-    again = WordRenderer(fonts).render("Pure", np.random.default_rng(7))
-    other = renderer.render("Pure", np.random.default_rng(9))
+    again = WordRenderer(every, preset=preset).render("Pure", np.random.default_rng(7))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[0], other[0])
+    assert not np.array_equal(first[0], renderer.render("Pure", np.random.default_rng(9))[0])
 
 
-def test_characters_tile_the_word_inside_the_image(fonts):
-    renderer = WordRenderer(fonts)
+def test_words_stand_out_from_the_ground(every, preset):
+    renderer, ranges = WordRenderer(every, preset=preset), []
     for seed in range(200):
-        _, extents = renderer.render("ilWjf-Ty7."[: 1 + seed % 10], np.random.default_rng(seed))
-        assert (extents >= 0).all() and (extents <= 128).all()
-        assert (extents[:, 1] > extents[:, 0]).all()
-        assert np.array_equal(extents[1:, 0], extents[:-1, 1])
+        image, _ = renderer.render("contrast", np.random.default_rng(seed))
+        ranges.append(np.ptp(np.percentile(image @ LUMINANCE, [2, 98])))
+    assert np.mean(np.array(ranges) < renderer.preset.contrast / 2) < 0.02
 
 
 @pytest.mark.parametrize("text", ["ilW", "HELLO", "mining", "0123"])
 def test_ink_lies_within_the_extents(fonts, text):
-    renderer = WordRenderer(upright(fonts), distort=False)
+    upright = [fonts[name] for name in ("DejaVuSans", "DejaVuSerif", "cmr10")]
+    renderer = WordRenderer(upright, distort=False)
     for seed in range(10):
         image, extents = renderer.render(text, np.random.default_rng(seed))
         columns = 255.0 - image.min(axis=(0, 2))  # darkest pixel of each column
@@ -57,22 +64,20 @@ def test_ink_lies_within_the_extents(fonts, text):
             assert columns[int(a) : int(np.ceil(b))].max() > 150
 
 
-def test_limits_fall_between_letters(fonts):
-    renderer = WordRenderer([f for f in fonts if f.path.endswith("DejaVuSans.ttf")], distort=False)
+def test_limits_fall_between_letters(sans):
+    renderer = WordRenderer([sans], distort=False)
     for seed in range(10):
         image, extents = renderer.render("HIH1H", np.random.default_rng(seed))
         columns = 255.0 - image.min(axis=(0, 2))
         assert (columns[extents[1:, 0].astype(int)] < 40).all()
 
 
-def test_extents_follow_the_distortion(fonts):
+def test_extents_follow_the_distortion(sans):
     """The two bars of a distorted ``I...I`` are where the extents say."""
-    renderer = WordRenderer([f for f in fonts if f.path.endswith("DejaVuSans.ttf")])
-    hits = []
+    renderer, hits = WordRenderer([sans]), []
     for seed in range(60):
         image, extents = renderer.render("I...I", np.random.default_rng(seed))
-        gray = image.astype(np.float32) @ LUMINANCE
-        upper = gray[8:16]  # only the bars reach up here
+        upper = (image.astype(np.float32) @ LUMINANCE)[8:16]  # only the bars reach up here
         ink = np.abs(upper - np.median(upper, axis=1, keepdims=True)).sum(0)
         half = int(extents[2].mean())
         peaks = ink[:half].argmax(), half + ink[half:].argmax()
@@ -80,29 +85,52 @@ def test_extents_follow_the_distortion(fonts):
     assert np.mean(hits) > 0.9  # a texture may outshine a faint bar
 
 
-def test_words_stand_out_from_the_ground(fonts):
-    renderer = WordRenderer(fonts)
-    for seed in range(100):
-        image, _ = renderer.render("contrast", np.random.default_rng(seed))
-        gray = image.astype(np.float32) @ LUMINANCE
-        assert np.ptp(np.percentile(gray, [2, 98])) > EASY.contrast / 2
-
-
-def test_only_fonts_with_all_characters_are_used(fonts):
-    renderer = WordRenderer(fonts)
+def test_only_fonts_with_all_characters_are_used(every):
+    renderer = WordRenderer(every)
     assert all(font.covers("<{|}>") for font in renderer.fonts_for("a<{|}>b"))
-    assert len(renderer.fonts_for(string.ascii_letters)) == len(fonts)
+    assert len(renderer.fonts_for(string.ascii_letters)) == len(every)
 
 
-def test_missing_characters_are_errors(fonts):
-    renderer = WordRenderer(fonts[:2])
-    with pytest.raises(
-        ValueError,
-        match=r"no font draws 汉 \(U\+6C49\); tried DejaVu .*; give",
-    ):
-        renderer.render("a汉", np.random.default_rng(0))
+def test_a_family_of_many_files_does_not_rule(every):
+    nine = [replace(every[0], family="nine") for _ in range(9)]
+    renderer = WordRenderer([*nine, replace(every[1], family="one")], preset="scene")
+    chosen = []
+    renderer.painter.paint = lambda text, font, dice, rng: chosen.append(font.family)
+    for seed in range(400):
+        renderer.render("a", np.random.default_rng(seed))
+    assert 0.18 < chosen.count("one") / 400 < 0.32  # 1 / (1 + sqrt(9))
+
+
+def test_fonts_for_small_letters_draw_no_words_in_capitals(every):
+    script = replace(every[0], family="script", capitals=False)
+    renderer = WordRenderer([script, replace(every[1], family="print")], preset="scene")
+    chosen = []
+    renderer.painter.paint = lambda text, font, dice, rng: chosen.append((text, font.family))
+    either, capitals = ("Exit", "exit", "'Exit'"), ("EXIT", "E", "No.9", "7")
+    for seed in range(40):
+        for text in either + capitals:
+            renderer.render(text, np.random.default_rng(seed))
+    for text in either + capitals:
+        families = {family for t, family in chosen if t == text}
+        assert families == ({"script", "print"} if text in either else {"print"})
+    alone = WordRenderer([script], preset="scene")
+    assert alone.render("EXIT", np.random.default_rng(0))[0].shape == (32, 128, 3)
+
+
+def test_errors(every):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="preset 'hard': it is one of easy, scene, document"):
+        get_preset("hard")
+    with pytest.raises(ValueError, match="only easy is drawn with distort=False"):
+        WordRenderer(every, preset="scene", distort=False)
+    for preset in PRESETS:
+        renderer = WordRenderer(every, preset=preset)
+        with pytest.raises(
+            ValueError, match=r"no font draws 汉 \(U\+6C49\); tried DejaVu Sans, .*, cmtt10; give"
+        ):
+            renderer.render("a汉", rng)
+        with pytest.raises(ValueError, match="the text is empty"):
+            renderer.render("", rng)
     halves = [Font("one.ttf", frozenset("a")), Font("two.ttf", frozenset("b"))]
     with pytest.raises(ValueError, match="no single font has all characters of 'ab'"):
-        WordRenderer(halves).render("ab", np.random.default_rng(0))
-    with pytest.raises(ValueError, match="the text is empty"):
-        renderer.render("", np.random.default_rng(0))
+        WordRenderer(halves).render("ab", rng)

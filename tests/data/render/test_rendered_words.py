@@ -1,0 +1,147 @@
+import pickle
+import string
+
+import numpy as np
+import pytest
+
+from dctc.data.records.sampler import Draw
+from dctc.data.render import rendered_words
+from dctc.data.render.fonts import Font
+from dctc.data.render.rendered_words import RenderedWords, label_extents
+from dctc.data.render.renderer import WordRenderer
+from dctc.data.render.texts import is_held_out
+from dctc.text.protocol import english36, english94
+
+
+@pytest.fixture(scope="module")
+def renderer(fonts) -> WordRenderer:
+    return WordRenderer(list(fonts.values()))
+
+
+def labels(words: RenderedWords, count: int) -> list[str]:
+    return [words[Draw(0, i)].label for i in range(count)]
+
+
+def test_a_sample_depends_on_seed_split_and_number_only(renderer):
+    words = RenderedWords("train", 10, renderer, seed=3)
+    again = pickle.loads(pickle.dumps(RenderedWords("train", 99, renderer, seed=3)))
+    one, same = words[Draw(0, 5)], again[Draw(7, 5)]
+    assert (one.label, one.key) == (same.label, same.key) and one.key == "rendered/3/train/5"
+    assert np.array_equal(one.image, same.image) and np.array_equal(one.extents, same.extents)
+    other = [
+        RenderedWords("train", 10, renderer, seed=4)[Draw(0, 5)],
+        RenderedWords("val", 10, renderer, seed=3)[Draw(0, 5)],
+        RenderedWords("test", 10, renderer, seed=3)[Draw(0, 5)],
+        words[Draw(0, 6)],
+    ]
+    assert len({sample.image.tobytes() for sample in [one, *other]}) == 5
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene"])
+@pytest.mark.parametrize(
+    ("charset", "protocol", "characters"),
+    [
+        ("36", "english36", string.digits + string.ascii_lowercase),
+        ("94", "english94", string.digits + string.ascii_letters + string.punctuation),
+    ],
+)
+def test_labels_are_in_the_charset_and_match_the_extents(
+    renderer, preset, charset, protocol, characters
+):
+    drawer = WordRenderer(renderer.fonts, preset=preset)
+    words = RenderedWords("train", 10, drawer, charset=charset, protocol=protocol)
+    samples = [words[Draw(0, number)] for number in range(300)]
+    assert all(s.label and len(s.label) == len(s.extents) for s in samples)
+    seen = set("".join(s.label for s in samples))
+    assert seen <= set(characters) and len(seen) > 0.8 * len(characters)
+    texts = [words.words.draw(np.random.default_rng(i)) for i in range(300)]
+    dropped = {c for text in texts for c in text} - set(characters + string.ascii_uppercase)
+    assert bool(dropped) == (preset == "scene" and charset == "36")  # punctuation
+
+
+def test_labels_are_split(renderer):
+    for split in ("train", "val", "test"):
+        found = labels(RenderedWords(split, 10, renderer), 100)
+        assert set(map(is_held_out, found)) == {split != "train"}
+
+
+def test_grayscale_has_one_channel(renderer):
+    colour = RenderedWords("val", 1, renderer)[Draw(0, 0)]
+    gray = RenderedWords("val", 1, renderer, grayscale=True)[Draw(0, 0)]
+    assert gray.image.shape == (32, 128, 1) and gray.image.dtype == np.uint8
+    assert np.abs(gray.image[..., 0] - colour.image.mean(2)).mean() < 60
+
+
+def test_extents_of_removed_characters_are_dropped():
+    extents = np.arange(8, dtype=np.float32).reshape(4, 2)
+    label, kept = label_extents("A-b!", extents, english36)
+    assert label == "ab" and kept.tolist() == [[0, 1], [4, 5]]
+    label, kept = label_extents("A-b!", extents, english94)
+    assert label == "A-b!" and kept.tolist() == extents.tolist()
+    assert label_extents("abcd", extents, lambda text: text[::-1]) == ("dcba", None)
+    assert label_extents("abcd", extents, lambda text: 2 * text) == ("abcdabcd", None)
+
+
+def test_words_of_a_file_are_drawn(renderer, tmp_path):
+    (tmp_path / "words.txt").write_text("\n".join(f"{a}street" for a in string.ascii_lowercase))
+    words = RenderedWords("train", 10, renderer, words=str(tmp_path / "words.txt"))
+    share = np.mean([label.endswith("street") for label in labels(words, 100)])
+    assert 0.6 < share < 0.9
+
+
+def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, sans, tmp_path):
+    (tmp_path / "alphabet.txt").write_text("0123456789abc汉字")
+    options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "language": "zh"}
+    with pytest.warns(
+        UserWarning,
+        match=r"2 of 15 .* in no font .*: 字 \(U\+5B57\), 汉 \(U\+6C49\); tried .*cmtt10; give",
+    ):
+        words = RenderedWords("train", 10, renderer, **options)
+    assert set("".join(labels(words, 40))) <= set("0123456789abc")
+    drawn = {*string.ascii_letters, *string.digits, "汉", "字"}
+    chinese = WordRenderer([Font(sans.path, frozenset(drawn))], preset="scene")
+    words = RenderedWords("train", 10, chinese, **options)
+    samples = [words[Draw(0, i)] for i in range(60)]
+    assert {"汉", "字"} <= set("".join(s.label for s in samples)) and words.left_out == ""
+    assert all(len(s.extents) == len(s.label) for s in samples)
+    (tmp_path / "words.txt").write_text("漢字")
+    with pytest.raises(ValueError, match="none of the 1 words of the corpus is made of the 2 Chin"):
+        RenderedWords("train", 10, chinese, **options, words=str(tmp_path / "words.txt"))
+    with pytest.raises(ValueError, match="none of its 36 characters is Chinese"):
+        RenderedWords("train", 10, renderer, language="zh")
+
+
+def test_the_commonest_characters_come_without_symbols(sans, tmp_path, monkeypatch):
+    characters = "的一国、①é01ab"
+    (tmp_path / "alphabet.txt").write_text(characters)
+    known = dict.fromkeys("的一国", 1.0)
+    monkeypatch.setattr(rendered_words, "character_frequencies", lambda: known)
+    every = WordRenderer([Font(sans.path, frozenset(characters + "AB"))])
+    options = {"charset": str(tmp_path / "alphabet.txt"), "language": "zh"}
+    words = RenderedWords("train", 10, every, **options, protocol="chinese_fold", top_k=2)
+    assert set("".join(labels(words, 300))) == set("的一01ab")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "heldout"}, "split='heldout'"),
+        ({"language": "fr"}, "language='fr': it is one of en, zh"),
+        ({"top_k": 0}, "top_k=0"),
+        ({"max_length": 0}, "max_length=0 and 32 frames; each has to be at least 1"),
+        ({"charset": "upper.txt"}, "maps no character to one of its"),
+    ],
+)
+def test_errors_come_before_the_first_sample(renderer, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "upper.txt").write_text(string.ascii_uppercase)
+    with pytest.raises(ValueError, match=message):
+        RenderedWords(**{"split": "train", "size": 10, "renderer": renderer} | options)
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene"])
+def test_all_characters_that_no_font_draws_are_named(preset):
+    halves = WordRenderer([Font("half.ttf", frozenset(string.ascii_letters))], preset=preset)
+    every = r"no font draws 0 \(U\+0030\), .*, 9 \(U\+0039\); tried half\.ttf; give"
+    with pytest.raises(ValueError, match=every):
+        RenderedWords("train", 10, halves)
