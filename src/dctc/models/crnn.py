@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from dctc.models.images import check_images
+from dctc.models.recognizer import check_images
 
 CHANNELS = (64, 128, 256, 256, 512, 512, 512)  # Table 1, and the DCTC authors' code
 HIDDEN = 256  # units of a BiLSTM per direction; same sources
@@ -15,7 +15,7 @@ STRIDE = 4  # the first two poolings; the others keep the width
 
 
 class _Variant(NamedTuple):
-    """What tells one CRNN from the other. Convolutions are numbered from 1."""
+    """What differs between the two CRNNs. Convolutions are numbered from 1."""
 
     normalized: tuple[int, ...]  # convolutions with batch normalisation
     early_stride: tuple[int, int]  # of the 2x2 poolings after convolutions 1 and 2

@@ -1,4 +1,4 @@
-"""Nets written as ONNX or as torch's exported program, and compared with the original."""
+"""Export of a net as ONNX or as torch's exported program, compared with the original."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Run = Callable[[Tensor], Tensor]
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """What :func:`export` has written.
 
     Attributes:
         dynamic: Those of ``batch`` and ``width`` that are free.

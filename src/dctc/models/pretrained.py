@@ -1,4 +1,4 @@
-"""Whether the weights of a timm model can be had, asked before anything waits for them."""
+"""Check that the pretrained weights of a timm model exist and can be downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILES = ("model.safetensors", "pytorch_model.bin")  # names of weights on the h
 
 
 def check_weights(name: str, pretrained: bool, options: dict[str, Any]) -> None:
-    """Refuse weights that do not exist, or are on a hub out of reach.
+    """Refuse weights that do not exist, or that lie on a hub which does not answer.
 
     Args:
         name: A timm model name.

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 import torch
-from timm.layers import ConvNormAct, LayerNorm2d, trunc_normal_
+from timm.layers import ConvNormAct, DropPath, LayerNorm2d, Mlp, trunc_normal_
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dctc.models.images import check_images
-from dctc.models.mixing import EPS, MixingStage
+from dctc.models.recognizer import check_images
 from dctc.models.rectifier import Rectifier
 
 PATCH = 4  # pixels of height and width per place of the grid: two convolutions of stride 2
-DROP_PATH = 0.1  # of the last block, rising linearly from 0; SVTR's code
-DROPOUT = 0.1  # before the head; SVTR's code
-INIT_STD = 0.02  # SVTR's code
+WINDOW = (7, 11)  # rows and columns that local mixing sees; SVTR, section 3.3
+# The rest is of SVTR's code and configurations.
+DROP_PATH = 0.1  # of the last block, rising linearly from 0
+DROPOUT = 0.1  # before the head
+MLP_RATIO = 4
+INIT_STD = 0.02
+EPS = 1e-6  # of LayerNorm
 
 
 class Variant(NamedTuple):
-    """The sizes of an SVTR.
+    """The sizes of an SVTR."""
 
-    Attributes:
-        dims: Features of each stage.
-        depths: Blocks of each stage.
-        heads: Heads of each stage.
-        local: How many of all blocks, from the first, mix among neighbours; the others mix all.
-        out: Features of a frame (d).
-    """
-
-    dims: tuple[int, int, int]
-    depths: tuple[int, int, int]
-    heads: tuple[int, int, int]
-    local: int
-    out: int
+    dims: tuple[int, int, int]  # features of each stage
+    depths: tuple[int, int, int]  # blocks of each stage
+    heads: tuple[int, int, int]  # attention heads of each stage
+    local: int  # so many blocks, from the first, mix among neighbours; the others mix all
+    out: int  # d, features of a frame
 
 
 VARIANTS = {  # Table 1 and the authors' configurations
@@ -93,14 +89,14 @@ class SVTR(nn.Module):
         self.height, self.width = height, width
         self.frame_stride = frame_stride
         sizes = VARIANTS[variant]
-        dim = sizes.dims[0]
+        dim, rows, columns = sizes.dims[0], height // PATCH, width // PATCH
         self.rectifier = Rectifier(height, width, in_chans) if rectifier else None
         self.embed = nn.Sequential(
             ConvNormAct(in_chans, dim // 2, 3, stride=2, act_layer=nn.GELU),
             ConvNormAct(dim // 2, dim, 3, stride=2, act_layer=nn.GELU),
         )
-        self.position = nn.Parameter(torch.empty(1, dim, height // PATCH, width // PATCH))
-        self.stages = _stages(sizes, height // PATCH, width // PATCH)
+        self.position = nn.Parameter(torch.empty(1, dim, rows, columns))
+        self.stages = _stages(sizes, rows, columns)
         self.norm = LayerNorm2d(sizes.dims[-1], eps=EPS)
         combine = nn.Linear(sizes.dims[-1], sizes.out, bias=False)
         nn.init.kaiming_normal_(combine.weight)  # as the 1x1 convolution that it is in SVTR's code
@@ -164,13 +160,98 @@ def _stages(sizes: Variant, rows: int, columns: int) -> nn.Sequential:
         zip(sizes.dims, sizes.heads, sizes.depths, ends, strict=True)
     ):
         if i > 0:
-            layers.append(_merging(sizes.dims[i - 1], dim))
+            convolution = nn.Conv2d(sizes.dims[i - 1], dim, 3, stride=(2, 1), padding=1)
+            layers.append(nn.Sequential(convolution, LayerNorm2d(dim, eps=1e-5)))  # eps: its code
             rows = (rows + 1) // 2
         own = slice(end - depth, end)
         layers.append(MixingStage(dim, heads, local[own], drop_path[own], (rows, columns)))
     return nn.Sequential(*layers)
 
 
-def _merging(inputs: int, outputs: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride=(2, 1), padding=1)
-    return nn.Sequential(convolution, LayerNorm2d(outputs, eps=1e-5))  # this eps: SVTR's code
+def local_mask(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Return which places of a grid see which: ``(h * w, h * w)`` bool, row by row."""
+    rows = torch.arange(height, device=device)
+    columns = torch.arange(width, device=device)
+    near_rows = (rows[:, None] - rows).abs() <= WINDOW[0] // 2  # (h, h)
+    near_columns = (columns[:, None] - columns).abs() <= WINDOW[1] // 2  # (w, w)
+    near = near_rows[:, None, :, None] & near_columns[None, :, None, :]  # (h, w, h, w)
+    return near.flatten(2).flatten(0, 1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over ``heads`` of ``dim`` features d."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        """Mix ``(n, h * w, d)``; places see each other where ``mask`` is true, or all do."""
+        qkv = self.qkv(tokens).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # (n, heads, h * w, d / heads)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.proj(mixed.transpose(1, 2).flatten(2))
+
+
+class MixingBlock(nn.Module):
+    """Pre-norm transformer block: attention and an MLP, each normalised before and added.
+
+    SVTR's configurations say ``prenorm: False``, which in SVTR's code means x + f(norm(x)), what
+    is elsewhere called pre-norm; its ``prenorm: True`` is norm(x + f(x)). With probability
+    ``drop_path`` a sample skips the attention, and the MLP.
+    """
+
+    def __init__(self, dim: int, heads: int, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, EPS)
+        self.attention = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, EPS)
+        self.mlp = Mlp(dim, MLP_RATIO * dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None) -> Tensor:
+        """Mix ``(n, h * w, d)``; see :class:`Attention`."""
+        tokens = tokens + self.drop_path(self.attention(self.norm1(tokens), mask))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+
+
+class MixingStage(nn.Module):
+    """Blocks on a grid of one size.
+
+    Args:
+        dim: Features d.
+        heads: Attention heads.
+        local: For each block whether it mixes among neighbours.
+        drop_path: For each block, see :class:`MixingBlock`.
+        grid: Rows and columns that the mask of neighbours is kept for; others get one of their own.
+    """
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        local: Sequence[bool],
+        drop_path: Sequence[float],
+        grid: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.local = tuple(local)
+        self.grid = grid
+        self.blocks = nn.ModuleList(MixingBlock(dim, heads, drop) for drop in drop_path)
+        mask = local_mask(*grid) if any(local) else None
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Mix ``(n, d, h, w)``."""
+        h, w = feature_map.shape[2:]
+        mask = self.mask
+        if mask is not None and (h, w) != self.grid:
+            mask = local_mask(h, w, feature_map.device)
+        tokens = feature_map.flatten(2).mT  # (n, h * w, d)
+        for block, local in zip(self.blocks, self.local, strict=True):
+            tokens = block(tokens, mask if local else None)
+        return tokens.mT.unflatten(2, (h, w))

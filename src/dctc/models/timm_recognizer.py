@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dctc.models.images import check_images
+from dctc.models.recognizer import check_images
 from dctc.models.timm_encoder import FRAME_STRIDE, SMALL_RESNET, create_encoder
 
 
