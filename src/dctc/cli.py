@@ -15,7 +15,7 @@ _MAINS = {
     "data": "dctc.data.archives.commands",
     "score": "dctc.results.score",
     "describe": "dctc.bench.describe",
-    "export": "dctc.training.export",
+    "export": "dctc.training.export_run",
     "bench": "dctc.bench",
 }
 

@@ -8,8 +8,7 @@ import pytest
 import timm
 import torch
 
-from dctc.models.narrowing import FRAME_STRIDE
-from dctc.models.timm_encoder import TESTED, create_encoder
+from dctc.models.timm_encoder import FRAME_STRIDE, TESTED, create_encoder
 
 VIT = "vit_tiny_patch16_224"
 QUICK = ["small_resnet", "mobilenetv3_small_100", "test_convnext", "test_vit"]
@@ -162,37 +161,28 @@ def test_a_model_that_cannot_give_w_4_is_refused_in_one_line(name, reason):
 
 
 @pytest.mark.parametrize(
-    ("name", "similar"),
+    ("name", "options", "message"),
     [
-        ("resnet17", "similar: .*resnet18"),
-        ("mobilnetv3_small", "similar: .*mobilenetv3_small"),
-        ("?!", "similar: none"),
+        ("resnet17", {}, "'resnet17': timm has no such model; similar: .*resnet18"),
+        ("mobilnetv3_small", {}, "timm has no such model; similar: .*mobilenetv3_small"),
+        ("?!", {}, "timm has no such model; similar: none"),
+        (VIT, {"patch_size": (8, 8)}, "patches are 8 pixels wide, frames 4"),
+        ("resnet18", {"dorp_rate": 0.1}, "'resnet18': timm cannot build it .*'dorp_rate'"),
+        ("small_resnet", {"dorp_rate": 0.1}, "'small_resnet': timm cannot build it .*'dorp_rate'"),
+        ("small_resnet", {"pretrained": True}, "'small_resnet': there are no pretrained weights"),
+        ("cs3darknet_s", {"pretrained": True}, "'cs3darknet_s': there are no pretrained weights"),
+        ("resnet18.none", {"pretrained": True}, r"'resnet18.none': Invalid pretrained tag \(none"),
     ],
 )
-def test_an_unknown_model(name, similar):
-    with pytest.raises(ValueError, match=f"timm has no such model; {similar}"):
-        encoder_of(name)
-
-
-def test_patches_of_another_width_are_refused():
-    with pytest.raises(ValueError, match="patches are 8 pixels wide, frames 4"):
-        encoder_of(VIT, patch_size=(8, 8))
-
-
-def test_there_are_no_pretrained_weights_of_small_resnet():
-    with pytest.raises(ValueError, match="'small_resnet': there are no pretrained weights"):
-        create_encoder("small_resnet", 3, pretrained=True, options={})
+def test_other_names_and_options_are_refused(name, options, message):
+    pretrained = options.pop("pretrained", False)
+    with pytest.raises(ValueError, match=message):
+        create_encoder(name, 3, pretrained, options)
 
 
 def test_an_image_whose_height_does_not_fit_the_patches():
     with pytest.raises(ValueError, match="images are 36 high, not a multiple of the patches' 8"):
         encoder_of(VIT, depth=1)(torch.zeros(1, 3, 36, 64))
-
-
-@pytest.mark.parametrize("name", ["resnet18", "small_resnet"])
-def test_a_misspelled_option_is_named(name):
-    with pytest.raises(ValueError, match=f"encoder '{name}': timm cannot build it .*'dorp_rate'"):
-        encoder_of(name, dorp_rate=0.1)
 
 
 # ---- pretrained weights ----
@@ -211,11 +201,6 @@ def test_without_the_hub_pretrained_weights_are_refused_at_once(monkeypatch):
     assert "pretrained_cfg_overlay: {file: FILE}" in str(no.value)
 
 
-def test_a_model_without_pretrained_weights():
-    with pytest.raises(ValueError, match="'cs3darknet_s': there are no pretrained weights"):
-        create_encoder("cs3darknet_s", 3, pretrained=True, options={})
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["test_convnext", "test_vit"])
 def test_weights_come_from_a_local_file(name, tmp_path):
@@ -230,11 +215,6 @@ def test_weights_come_from_a_local_file(name, tmp_path):
     assert len(same) >= len(loaded) - 2
     assert all(torch.equal(loaded[k], weights[k]) for k in same)
     assert create_encoder(name, 3, True, options)(torch.zeros(1, 3, 32, 64)).shape[3] == 16
-
-
-def test_weights_by_a_name_that_does_not_exist():
-    with pytest.raises(ValueError, match=r"'resnet18.none': Invalid pretrained tag \(none\)"):
-        create_encoder("resnet18.none", 3, pretrained=True, options={})
 
 
 def test_a_missing_file_of_weights(tmp_path):

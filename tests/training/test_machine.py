@@ -4,8 +4,12 @@ import torch
 from torch import nn
 
 from dctc.models import SVTR
-from dctc.precision import compute_in_float32
-from dctc.training.machine import SyncBatchNorm, end_process_group, share_cores
+from dctc.training.machine import (
+    SyncBatchNorm,
+    compute_in_float32,
+    end_process_group,
+    share_cores,
+)
 
 
 def test_layers_that_synchronise_keep_their_activations():

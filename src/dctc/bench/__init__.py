@@ -6,8 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from dctc.arguments import positive
-from dctc.precision import compute_in_float32
+from dctc.argument_types import positive
 from dctc.results.tables import Table
 
 WHAT = ("loss", "losses", "linear", "models", "data")
@@ -39,6 +38,8 @@ def main(args: list[str] | None = None) -> None:
     options = parser.parse_args(args)
     if options.what == "models" and not options.configs:
         parser.error("--what models: name the folder of the nets' YAML files with --configs")
+    from dctc.training.machine import compute_in_float32
+
     compute_in_float32()
 
     if options.what == "losses":

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from dctc.arguments import positive
+from dctc.argument_types import positive
 from dctc.bench.cost import (
     FLOPS_NOTE,
     arm,
@@ -23,9 +23,9 @@ from dctc.bench.cost import (
 from dctc.bench.measure import default_device, interleaved, peak_memory
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
-from dctc.precision import compute_in_float32
 from dctc.results.environment import environment
 from dctc.results.tables import Table
+from dctc.training.machine import compute_in_float32
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from dctc.arguments import names, positive, seeds
+from dctc.argument_types import names, positive, seeds
 from dctc.results.frame import per_run, read_frame, rows_of
 from dctc.results.hardware import hardware_notes
 from dctc.results.plots import PlotRow, draw_runs

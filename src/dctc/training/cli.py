@@ -25,7 +25,6 @@ from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.files import Busy
-from dctc.precision import compute_in_float32
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode
 from dctc.text import Charset
@@ -37,7 +36,13 @@ from dctc.training.logs import (
     quiet_lightning,
     without_wandb,
 )
-from dctc.training.machine import SyncBatchNorm, end_process_group, needs_cpu, share_cores
+from dctc.training.machine import (
+    SyncBatchNorm,
+    compute_in_float32,
+    end_process_group,
+    needs_cpu,
+    share_cores,
+)
 from dctc.training.module import RecognizerModule
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (

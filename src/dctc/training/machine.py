@@ -1,4 +1,4 @@
-"""CPU threads, device and processes of a run."""
+"""CPU threads, float precision, device and processes of a run."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def share_cores(num_workers: int, accelerator: str = "auto") -> None:
     if not on_gpu and "OMP_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         torch.set_num_threads(max(1, (cores or 1) - num_workers))
+
+
+def compute_in_float32() -> None:
+    """Switch TF32 off, so that float32 on a GPU is what it is on a CPU.
+
+    torch lets a GPU round to TF32 in convolutions and LSTMs; ``trainer.precision`` is there for
+    less.
+    """
+    torch.backends.cudnn.allow_tf32 = False
 
 
 class SyncBatchNorm(LayerSync):

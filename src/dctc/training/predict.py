@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from dctc.arguments import positive
+from dctc.argument_types import positive
 from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
 from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
 from dctc.files import replacing
-from dctc.precision import compute_in_float32
-from dctc.training.machine import share_cores
+from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from dctc.training.results_writer import HEAD, prediction_rows

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dctc.arguments import positive
+from dctc.argument_types import positive
 
 
 def add_root(parser: ArgumentParser) -> None:

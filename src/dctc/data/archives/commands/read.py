@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dctc.arguments import positive
+from dctc.argument_types import positive
 from dctc.data.archives.commands.arguments import (
     add_fonts,
     add_root,

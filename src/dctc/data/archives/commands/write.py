@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dctc.arguments import positive
+from dctc.argument_types import positive
 from dctc.data.archives.commands.arguments import add_fonts, add_root, add_workers, progress_bar
 
 if TYPE_CHECKING:

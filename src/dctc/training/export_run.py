@@ -1,4 +1,4 @@
-"""``dctc export``: a run's net as ONNX or as torch's exported program."""
+"""``dctc export``: write the net of a run as ONNX or as torch's exported program."""
 
 from __future__ import annotations
 
