@@ -115,15 +115,16 @@ import ast, os, shlex, sys
 names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "no-index": "UV_OFFLINE",
          "find-links": "UV_FIND_LINKS", "trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE"}
 found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip: the newest of all indexes
-constraints = ["constraints.txt"]
+constraints = ["constraints.txt", *os.environ.get("UV_CONSTRAINT", "").split()]
 for line in sorted(sys.stdin, key=lambda line: line.startswith(":env:")):  # variables come last
     name, _, value = line.partition("=")
     name, values = name.rpartition(".")[2], ast.literal_eval(value.strip()).split()
     constraints += values if name == "constraint" else []
     if name in names:
         found[names[name]] = ("," if name == "find-links" else " ").join(values)
+found = {name: os.environ.get(name) or value for name, value in found.items()}
 for name, value in {**found, "UV_CONSTRAINT": " ".join(constraints)}.items():
-    print("export", name + "=" + shlex.quote(os.environ.get(name) or value))')"
+    print("export", name + "=" + shlex.quote(value))')"
 }
 
 install() { # install ARGUMENT...: by uv, or by pip where there is no uv or it fails

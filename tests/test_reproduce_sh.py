@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from experiments.status import STUDIES
 
-from scripts import ROOT, load, shell
+from scripts import ROOT, shell
 
 SCRIPT = "reproduce.sh"
 LISTED = re.search(r'^TARGETS="\\\n(.*?)"$', (ROOT / SCRIPT).read_text(), re.DOTALL | re.MULTILINE)
@@ -115,6 +116,20 @@ def test_an_old_python_and_a_folder_of_someone_elses_are_refused_in_one_line(cop
     assert [path.name for path in (copied / "mine").iterdir()] == ["thesis.tex"]
 
 
+def test_uv_is_told_what_pip_is_told_and_prints_none_of_it(tmp_path):
+    (function,) = re.findall(r"^export_pip_settings.*?^}", (ROOT / SCRIPT).read_text(), re.M | re.S)
+    script = f"VENV={sys.prefix} python={sys.executable}\n{function}\nexport_pip_settings; env"
+    pip = {"INDEX_URL": "https://me:pw@index.test/simple", "FIND_LINKS": "/a /b", "NO_INDEX": "1"}
+    own = {f"PIP_{name}": value for name, value in pip.items()} | {"UV_INDEX": "https://own.test"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **own}
+    done = subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, text=True)
+    said = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert said["UV_DEFAULT_INDEX"] == pip["INDEX_URL"]
+    assert (said["UV_FIND_LINKS"], said["UV_OFFLINE"]) == ("/a,/b", "1")
+    assert said["UV_INDEX"] == "https://own.test"
+    assert said["UV_CONSTRAINT"].split()[0] == "constraints.txt"
+
+
 @pytest.mark.slow
 def test_a_failed_install_shows_its_end_and_does_not_pass_for_complete(copied):
     for _ in range(2):  # the second time from what the first left behind
@@ -150,6 +165,5 @@ def test_targets_run(tmp_path):
         assert "making the environment" not in done.stdout
 
 
-def test_every_result_plans_its_runs():
-    for name in RESULTS:
-        assert callable(load(name.removesuffix("-english")).plans)
+def test_status_knows_the_studies_of_every_result():
+    assert STUDIES.keys() == set(RESULTS) - {"figure2"}  # which trains nothing
