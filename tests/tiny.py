@@ -213,6 +213,17 @@ def write_config(file: Path, config: Mapping[str, Any]) -> str:
     return f"--config={file}"
 
 
+def final(run: Path) -> Path:
+    """Return the checkpoint of a finished run."""
+    return run / "checkpoints" / "final.ckpt"
+
+
+def stored(run: Path) -> dict[str, Any]:
+    """Return the content of the checkpoint of a finished run."""
+    checkpoint: dict[str, Any] = torch.load(final(run), weights_only=True)
+    return checkpoint
+
+
 class Kill(pl.Callback):
     """Ends this process as ``kill -9`` does, before a step."""
 

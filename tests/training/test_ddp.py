@@ -10,7 +10,7 @@ import yaml
 from dctc.cli import main
 from dctc.results.registry import Registry
 from dctc.training.results_writer import read_readings
-from tiny import config, run_python, write_config
+from tiny import config, final, run_python, stored, write_config
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,12 +28,8 @@ def values(file, name):
         return [(row["step"], float(row[name])) for row in csv.DictReader(stream) if row[name]]
 
 
-def stored(folder):
-    return torch.load(folder / "checkpoints" / "final.ckpt", weights_only=True)
-
-
-def final(folder):
-    return f"--ckpt_path={folder / 'checkpoints' / 'final.ckpt'}"
+def from_end(run):
+    return f"--ckpt_path={final(run)}"
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +81,8 @@ def two(module_runs, gradient, uneven, pixels):
     commands = [
         ["fit", gradient, "--name=gradient"],
         ["fit", uneven, "--name=uneven"],
-        ["test", pixels, "--name=two", final(module_runs / "one")],
-        ["predict", pixels, "--name=two", final(module_runs / "one")],
+        ["test", pixels, "--name=two", from_end(module_runs / "one")],
+        ["predict", pixels, "--name=two", from_end(module_runs / "one")],
     ]
     for name in NETS:
         settings = config(epoch_size=8, val_size=2)
@@ -116,7 +112,7 @@ def two(module_runs, gradient, uneven, pixels):
 
 
 def test_every_sample_is_tested_and_predicted_once(two, pixels):
-    main(["test", pixels, "--name=one", "--log=off", final(two / "one")])
+    main(["test", pixels, "--name=one", "--log=off", from_end(two / "one")])
     other, _, mine = Registry(two).records()  # one record each: rank 0 alone writes
     assert (mine.n, mine.correct, mine.drops) == (43, 28, {"image cannot be read": 2})
     assert other.run.startswith(f"{mine.run}+")  # another run's weights
@@ -158,7 +154,7 @@ def test_the_gradient_is_that_of_one_process(two, gradient):
 
 
 def test_batch_statistics_and_validation_shares_of_unequal_length(two, uneven):
-    main(["validate", uneven, "--name=validated", "--log=off", final(two / "uneven")])
+    main(["validate", uneven, "--name=validated", "--log=off", from_end(two / "uneven")])
     for name in ("val/loss", "val/accuracy", "val/cer", "val/ned"):
         ((step, value),) = values(two / "uneven" / "metrics.csv", name)
         ((_, expected),) = values(two / "validated" / "validate" / "metrics.csv", name)

@@ -1,6 +1,8 @@
 """Threads, synchronised batch normalization, and the end of the process group."""
 
+import pytest
 import torch
+from pytorch_lightning.accelerators import MPSAccelerator
 from torch import nn
 
 from dctc.models import SVTR
@@ -8,6 +10,7 @@ from dctc.training.machine import (
     SyncBatchNorm,
     compute_in_float32,
     end_process_group,
+    needs_cpu,
     share_cores,
 )
 
@@ -49,3 +52,13 @@ def test_the_group_of_processes_is_ended(tmp_path):
     torch.distributed.init_process_group("gloo", rendezvous, rank=0, world_size=1)
     end_process_group()
     assert not torch.distributed.is_initialized()
+
+
+def test_apples_gpu_is_not_taken(monkeypatch, capsys):
+    assert not needs_cpu("auto")
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
+    assert needs_cpu("auto") and not needs_cpu("cpu")
+    assert "takes the CPU, as the losses compute in float64" in capsys.readouterr().out
+    for name in ("mps", "gpu"):
+        with pytest.raises(SystemExit, match=f"accelerator {name}: the losses compute in float64"):
+            needs_cpu(name)

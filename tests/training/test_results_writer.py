@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.data.english import EnglishDataModule
 from dctc.results.environment import gpu
 from dctc.results.registry import Registry
 from dctc.training import results_writer
@@ -23,7 +22,6 @@ from tiny import (
     FixedData,
     PixelNet,
     TinyNet,
-    encode_text,
     make_module,
     make_trainer,
     noise_batch,
@@ -88,34 +86,6 @@ def test_hits_lie_in_the_order_of_the_set(tmp_path):
     )
     assert numbers == [f"set/{i}" for i in range(1, 13)]
     assert words == ["a/10", "plain", "z/x"]
-
-
-def test_a_set_of_lmdb_records_is_counted_with_its_drops(tmp_path, write_lmdb):
-    records = [
-        (encode_text("one"), b"One"),
-        (encode_text("x"), b"?!"),  # empty under the protocol
-        (b"no image", b"broken"),
-        (encode_text("tow"), b"two"),
-        (None, b"gone"),
-        (encode_text("four"), b"\xff\xfe"),  # not UTF-8
-        (encode_text("five"), b"five"),
-    ]
-    write_lmdb(tmp_path / "data" / "CUTE80", records)
-    options = {"batch_size": 3, "height": 8, "width": 64, "num_workers": 0}
-    data = EnglishDataModule(
-        test=["CUTE80"], data_root=str(tmp_path / "data"), allow_size_mismatch=True, **options
-    )
-    with pytest.warns(UserWarning, match="CUTE80/6"):
-        data.setup("test")
-    with pytest.warns(UserWarning, match="CUTE80/[35]"):
-        (record,) = score(tmp_path, data).records
-    assert (record.n, record.correct) == (3, 2)
-    assert record.drops == {
-        "empty label after protocol": 1,
-        "label is not UTF-8": 1,
-        CORRUPT: 2,
-    }
-    assert Registry(tmp_path).read_hits(record).tolist() == [True, False, True]
 
 
 def test_a_look_with_fast_dev_run_leaves_no_record(tmp_path):

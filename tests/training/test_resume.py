@@ -15,7 +15,16 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.module import RecognizerModule
-from tiny import TinyNet, config, make_trainer, run_python, same_weights, write_config
+from tiny import (
+    TinyNet,
+    config,
+    final,
+    make_trainer,
+    run_python,
+    same_weights,
+    stored,
+    write_config,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,15 +94,12 @@ def test_a_run_that_breaks_off_goes_on_as_if_nothing_had_happened(
     else:
         with pytest.raises(RuntimeError, match="before step 8"):
             main(arguments)
-    assert not (runs / "one" / "checkpoints" / "final.ckpt").exists()
+    assert not final(runs / "one").exists()
     last = max((tmp_path / "broken").glob("*.ckpt"))
     assert last.name == "step=6.ckpt"
     main(["fit", options, "--name=one", "--log=off", f"--ckpt_path={last}"])
 
-    whole, one = (
-        torch.load(runs / name / "checkpoints" / "final.ckpt", weights_only=True)
-        for name in ("whole", "one")
-    )
+    whole, one = stored(runs / "whole"), stored(runs / "one")
     assert one["global_step"] == whole["global_step"] == 14
     assert same_weights(one["state_dict"], whole["state_dict"])
     for a, b in zip(

@@ -108,20 +108,6 @@ def test_all_or_nothing_may_be_spared(name, shape, decay):
     assert decays(SparingAdamW(parameters.named_parameters())) == {name: decay}
 
 
-def fit(folder, optimizer, **options):
-    """Train 8 steps, or the last 4 of them from a checkpoint."""
-    module = make_module(optimizer=optimizer, schedule=WarmupCosine(0.0))
-    trainer = make_trainer(folder, max_steps=8, **options)
-    resume = None if options else folder / "step=4.ckpt"
-    trainer.fit(module, datamodule=FixedData(BATCHES), ckpt_path=resume, weights_only=True)
-    return weights(module)
-
-
-def keep(folder):
-    every = ModelCheckpoint(folder, "{step}", every_n_train_steps=4, save_top_k=-1)
-    return {"callbacks": [every], "enable_checkpointing": True}
-
-
 def test_the_schedule_reaches_both_groups_and_a_resumed_run_is_the_whole_one(tmp_path):
     rates = []
 
@@ -132,18 +118,18 @@ def test_the_schedule_reaches_both_groups_and_a_resumed_run_is_the_whole_one(tmp
         )
         return made
 
-    whole = fit(tmp_path, optimizer, **keep(tmp_path))
+    def fit(resume=None, **options):
+        module = make_module(optimizer=optimizer, schedule=WarmupCosine(0.0))
+        trainer = make_trainer(tmp_path, max_steps=8, **options)
+        trainer.fit(module, datamodule=FixedData(BATCHES), ckpt_path=resume, weights_only=True)
+        return weights(module)
+
+    every = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=4, save_top_k=-1)
+    whole = fit(callbacks=[every], enable_checkpointing=True)
     expected = [[0.5 * WarmupCosine(0.0)((k + 1) / 8)] * 2 for k in range(8)]
     torch.testing.assert_close(rates, expected)
     rates.clear()
-    assert same_weights(whole, fit(tmp_path, optimizer))
+    assert same_weights(whole, fit(tmp_path / "step=4.ckpt"))
     torch.testing.assert_close(rates, expected[4:])
     stored = torch.load(tmp_path / "step=4.ckpt", weights_only=True)["optimizer_states"][0]
     assert [group["weight_decay"] for group in stored["param_groups"]] == [0.05, 0.0]
-
-
-def test_a_checkpoint_of_parameters_without_names_is_resumed(tmp_path):
-    unnamed = lambda parameters: torch.optim.AdamW([p for _, p in parameters], lr=0.5)  # noqa: E731
-    named = lambda parameters: torch.optim.AdamW(parameters, lr=0.5)  # noqa: E731
-    whole = fit(tmp_path, unnamed, **keep(tmp_path))
-    assert same_weights(whole, fit(tmp_path, named))
