@@ -1,4 +1,4 @@
-"""Rendered words as a data module: the training data that needs no download."""
+"""LightningDataModule of rendered words: training data that needs no download."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ NAME = "rendered"  # of the validation set and of the test set
 class RenderedDataModule(SetsDataModule):
     """Rendered words for training, validation and test.
 
-    No training sample repeats: their numbers go on from epoch to epoch; unless they are stored,
-    when each epoch shuffles them. The validation and the test set are made of held-out words and
-    stay the same. On several processes it needs ``Trainer(use_distributed_sampler=False)``.
+    No training sample repeats, because numbers go on from epoch to epoch; stored words are shuffled
+    in each epoch instead. The validation and the test set are made of held-out words and stay the
+    same. On several processes it needs ``Trainer(use_distributed_sampler=False)``.
 
     Args:
         batch_size: Samples in a batch over all processes.
@@ -46,20 +46,20 @@ class RenderedDataModule(SetsDataModule):
             with matplotlib.
         seed: Seed of all three sets.
         num_workers: Worker processes of each loader; None takes 2, or 1 on a machine with one core.
-        max_length: Characters of a text at most.
+        max_length: Most characters of a text.
         grayscale: Images of one channel instead of three.
         preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
         language: ``en``, or ``zh`` for Chinese lines of a charset file's characters.
         words: ``python`` for the words of Python's documentation, ``wordfreq`` for those of that
             package, or a file, see :func:`dctc.data.render.corpora.word_counts`.
-        top_k: Of English words, or of Chinese characters, the most frequent only; None takes all.
+        top_k: Only the most frequent English words, or Chinese characters; None takes all.
         hold_out_fonts: Draw validation and test with families of fonts that training does not use;
             one in ten, and of those that draw Chinese, one.
         augment: Strength of the augmentation of training images, on top of what the preset does;
             see :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
         stored: Folder of training words that :meth:`store` wrote, which are read faster than drawn
-            ones. All of them are an epoch; the held-out words are those of their seed.
+            ones. An epoch is all of them; the held-out words are those of their seed.
 
     Attributes:
         recipe_version: Version of the renderer; part of a run's key.

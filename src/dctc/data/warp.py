@@ -60,7 +60,7 @@ class Warp(NamedTuple):
         return np.array(warped).reshape(pixels.shape)
 
     def extents(self, extents: np.ndarray) -> np.ndarray:
-        """Move limits ``(s, 2)`` of characters along the middle line of the source."""
+        """Map extents ``(s, 2)`` of characters along the middle line of the source."""
         (upper, lower), middle = self.source, self.height / 2
         share = (middle - upper[:, 1]) / (lower[:, 1] - upper[:, 1])
         x = upper[:, 0] + share * (lower[:, 0] - upper[:, 0])  # (k + 1,) where it is crossed

@@ -1,4 +1,4 @@
-"""Charsets from training data or by frequency, and what a charset lacks."""
+"""Make charsets of training labels or of frequent characters, and compare one with labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dctc.text.protocol import Protocol
 def read_labels(folder: str | Path) -> Iterator[str]:
     """Yield the labels of an LMDB folder as they are stored.
 
-    Those that are missing or not UTF-8 are passed over:
+    Labels that are missing or not UTF-8 are skipped:
     :class:`~dctc.data.records.lmdb.LmdbDataset` drops their records, counts and names them.
     """
     records = count_records(folder)

@@ -88,7 +88,7 @@ def _clipped(level: float) -> float:
 
 
 def letters_left(pixels: np.ndarray, letters: np.ndarray) -> tuple[float, float]:
-    """Compare a finished image with its letters, each less the mean of its surroundings.
+    """Measure how much of the letters is left in an image, after subtracting local means.
 
     Args:
         pixels: ``(h, w, 3)`` uint8.
@@ -103,7 +103,7 @@ def letters_left(pixels: np.ndarray, letters: np.ndarray) -> tuple[float, float]
     rows = np.add(pixels[: h // 2 * 2 : 2], pixels[1::2], dtype=np.uint16)
     np.matmul(rows, LUMINANCE, out=wide[0])
     np.add(letters[: h // 2 * 2 : 2], letters[1::2], out=wide[1])
-    # Pairs of rows, and of columns, because a reader's eye takes the mean over fine grain, too
+    # Means of 2 x 2 pixels, because a reader's eye averages fine grain too
     images = (wide[..., : w // 2 * 2 : 2] + wide[..., 1::2]) / 4
     around = _means(h // 2, h) @ images @ _means(w // 2, h).T
     seen, drawn = images - around
@@ -113,7 +113,7 @@ def letters_left(pixels: np.ndarray, letters: np.ndarray) -> tuple[float, float]
 
 
 def is_legible(pixels: np.ndarray, letters: np.ndarray) -> bool:
-    """Say whether enough of the letters is left; arguments as of :func:`letters_left`."""
+    """Return whether the letters are above both limits; arguments as of :func:`letters_left`."""
     likeness, contrast = letters_left(pixels, letters)
     return likeness >= LEAST_LIKENESS and contrast >= LEAST_CONTRAST
 

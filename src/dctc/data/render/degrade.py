@@ -1,4 +1,4 @@
-"""What cameras, scanners and compression do to an image: blur, low resolution, noise, JPEG."""
+"""Degrade a drawn image as cameras and scanners do: blur, low resolution, noise, fax, JPEG."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from dctc.data.render.presets import Preset
 
-_MOTIONS = (  # directions of a motion blur: columns and rows per step
-    (1, 0),
-    (0, 1),
-    (1, 1),
-    (1, -1),
-)
+_MOTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))  # of a motion blur: columns and rows per step
 
 
 def degrade(
@@ -29,7 +24,7 @@ def degrade(
     pitch: float,
     stretch: float,
 ) -> np.ndarray:
-    """Wear an image down as far as it stays readable.
+    """Blur, resample, threshold and compress an image, as far as it stays readable.
 
     Args:
         image: ``(3, h, w)`` float32, about in [0, 255].
@@ -110,9 +105,9 @@ def _noisy(picture: Image.Image, dice: random.Random, most: float) -> Image.Imag
 
 @lru_cache(maxsize=16)
 def _normal(bits: int) -> np.ndarray:
-    """Return always the same normal numbers, many more than ``2 ** bits``.
+    """Return many more than ``2 ** bits`` normal numbers, always the same.
 
-    A stretch of them from a random place makes noise as well as new ones, which take longer.
+    A slice of them from a random place serves as noise; drawing new ones takes longer.
     """
     return np.random.default_rng(0).standard_normal(1 << (bits + 4), np.float32)
 

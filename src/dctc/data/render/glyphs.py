@@ -1,4 +1,4 @@
-"""Characters drawn by FreeType, one by one, and lines of them."""
+"""Draw characters with FreeType, set them to words, and paste words into masks."""
 
 from __future__ import annotations
 
@@ -50,15 +50,12 @@ def glyph(path: str, size: int, character: str) -> Glyph:
 
 
 def has_ink(path: str, character: str) -> bool:
-    """Say whether a font draws a character that can be seen."""
+    """Return whether a font draws a character that is not blank."""
     return face(path, _TRIAL).getmask(character).getbbox() is not None
 
 
 def gap(text: str, path: str, size: int) -> float:
-    """Return the mean distance of strokes within characters along rows, in pixels.
-
-    The first four stand for all.
-    """
+    """Return the mean gap between strokes along rows, in pixels, of the first four characters."""
     blank, runs = zip(*(_gaps(path, size, c) for c in text[:4]), strict=True)
     return sum(blank) / sum(runs) if any(runs) else float("inf")
 

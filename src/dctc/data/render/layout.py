@@ -141,15 +141,15 @@ def random_geometry(dice: random.Random, preset: Preset, box: Box) -> Geometry:
 
 @dataclass(frozen=True)
 class Layout:
-    """All of a drawn word but its colours.
+    """Where everything of a drawn word lies, without colours.
 
     Attributes:
         word: The word itself.
         around: Other words and their positions.
         rules: Lines, as filled boxes.
-        stroke: By how many pixels letters are widened.
+        stroke: Pixels by which letters are widened.
         geometry: From the plane of the text to the image plane.
-        box: What of the image plane becomes the image.
+        box: Part of the image plane that becomes the image.
     """
 
     word: Word
@@ -160,7 +160,7 @@ class Layout:
     box: Box
 
     def masks(self, size: tuple[int, int], *strokes: int) -> list[Image.Image]:
-        """Draw the ink, of letters widened by further pixels, in an image of a size (w, h)."""
+        """Draw the ink in an image of a size (w, h), once for each width of an extra stroke."""
         words = [(self.word, 0, 0), *self.around]
         drawn, corner = paste(words, self.rules, border=1 + self.stroke + max(strokes))
         return [
@@ -182,7 +182,7 @@ class Layout:
 def lay_out_scene(
     text: str, font: Font, preset: Preset, height: int, width: int, dice: random.Random
 ) -> Layout:
-    """Decide where everything of an image ``(height, width)`` is."""
+    """Draw the layout of an image ``(height, width)`` at random."""
     natural = width / (_ADVANCE * len(text))  # pixels per em that would fill the width
     # Few sizes, so that drawn characters are found again
     size = round(_EM * height * max(s for s in _SIZES if s == 1 or s * _EM * height <= natural))

@@ -42,13 +42,13 @@ class RenderedWords(Dataset[Sample]):
             the protocol maps to one of the charset's; white space is not drawn.
         protocol: Name of the protocol that makes the drawn text the label.
         seed: Seed of everything.
-        max_length: Characters of a label at most.
+        max_length: Most characters of a label.
         grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
         language: ``en``, or ``zh`` for Chinese lines. Characters of a Chinese charset that no font
             draws are left out with a warning; in English they are an error.
         words: ``python``, ``wordfreq`` or a file, see :func:`word_counts`.
-        top_k: In English, of the words only the most frequent ones; in Chinese, the same of the
-            Chinese characters, after wordfreq, with the charset's ASCII letters and digits.
+        top_k: In English, only the most frequent words; in Chinese, only the most frequent Chinese
+            characters by wordfreq, and the charset's ASCII letters and digits.
 
     Attributes:
         left_out: Characters that no font draws.
