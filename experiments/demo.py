@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
-from dctc.data.records.root import data_root
+from dctc.data.records.folders import data_root
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import Drawn, differences_table, run_command, study_parser

@@ -8,7 +8,7 @@ from typing import Any
 from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS
-from dctc.data.records.root import data_root
+from dctc.data.records.folders import data_root
 from dctc.data.rendered import NAME as RENDERED
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.study import Study

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from dctc.cli import one_line_errors
-from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
+from dctc.data.sets import eval_loader
 from dctc.studies.runner import Finished
 from dctc.studies.study import Study
 from dctc.training.results_writer import read_readings

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from dctc.data.document_sets import SOURCES, find_documents
+from dctc.data.benchmarks import find_documents
+from dctc.data.catalogue import DOCUMENTS
 from dctc.studies.study import Study, load_study
 
 CONFIGS = Path("experiments/configs")
@@ -44,7 +45,7 @@ def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Stud
                 content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
                 source = content["data"]["init_args"].get("source")
                 if source:
-                    find_documents(SOURCES[source])
+                    find_documents(DOCUMENTS[source])
             found.append(study)
         except FileNotFoundError as error:
             if needed:

@@ -3,16 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from dctc.data.benchmarks import (
-    BENCHMARKS,
-    TRAIN_WORDS,
-    find_benchmarks,
-    is_test_set,
-    open_benchmark,
-)
-from dctc.data.published import match
+from dctc.data.benchmarks import find_benchmarks, is_test_set, match, open_benchmark
+from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
 from dctc.data.records.batch import Sample
-from dctc.data.records.root import data_root, find_lmdbs, split_side
+from dctc.data.records.folders import data_root, find_lmdbs, split_side
 from dctc.text import Charset
 
 OPTIONS = {"protocol": "english36", "charset": Charset.load("36")}

@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from dctc.data.benchmarks import open_benchmark
+from dctc.data.benchmarks import find_sets, open_benchmark
+from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL
 from dctc.data.chinese import ChineseDataModule
-from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS, find_sets
-from dctc.data.records.root import data_root
+from dctc.data.records.folders import data_root
 from dctc.text import Charset
 
 pytest.importorskip("zhconv")
@@ -44,13 +44,13 @@ def labels(loader):
 
 
 def test_the_registry_holds_the_published_sizes():
-    sizes = [[b.size for b in part.values()] for part in (TRAIN_SETS, VAL_SETS, TEST_SETS)]
+    sizes = [[b.size for b in part.values()] for part in (CHINESE_TRAIN, CHINESE_VAL, CHINESE_TEST)]
     assert sizes == [
         [509164, 112471, 400000, 74603],
         [63645, 14059, 50000, 18651],
         [63646, 14059, 50000, 23389, 375],
     ]
-    every = [b for part in (TRAIN_SETS, VAL_SETS, TEST_SETS) for b in part.values()]
+    every = [b for part in (CHINESE_TRAIN, CHINESE_VAL, CHINESE_TEST) for b in part.values()]
     names = [alias for benchmark in every for alias in benchmark.aliases]
     assert len(set(names)) == len(names)
     assert all(benchmark.how_to_get for benchmark in every)
@@ -102,7 +102,7 @@ def test_another_protocol_is_applied_to_training_labels_too(root):
 
 
 def test_a_missing_training_set_says_how_to_get_it(root):
-    with pytest.raises(FileNotFoundError, match=r"train: Document not found below .*FudanVI"):
+    with pytest.raises(FileNotFoundError, match=r"Document_train: not found below .*FudanVI"):
         ready(root, "fit", train=["Document"])
     with pytest.raises(FileNotFoundError, match="train: 'none' is neither a folder below"):
         ready(root, "fit", train=["none"])
@@ -155,14 +155,14 @@ def test_width_320(root):
     assert batch.image.shape == (1, 3, 32, 320)
 
 
-@pytest.mark.parametrize("name", TEST_SETS)
+@pytest.mark.parametrize("name", CHINESE_TEST)
 def test_the_real_sets_are_complete(name):
     if not os.environ.get("DCTC_DATA"):
         pytest.skip("set DCTC_DATA to the data root to test the real sets")
-    found = find_sets(TEST_SETS, [name], data_root())
+    found = find_sets(CHINESE_TEST, data_root(), [name])
     if name not in found:
-        pytest.skip(f"{name} is not below {data_root()}: {TEST_SETS[name].how_to_get}")
+        pytest.skip(f"{name} is not below {data_root()}: {CHINESE_TEST[name].how_to_get}")
     everything = Charset("".join(map(chr, [*range(0x21, 0xD800), *range(0x20000, 0x20010)])))
     dataset = open_benchmark(found[name], protocol="chinese", charset=everything, width=256)
-    assert len(dataset) + dataset.drops.total() == TEST_SETS[name].size
+    assert len(dataset) + dataset.drops.total() == CHINESE_TEST[name].size
     assert dataset[0].image.shape == (32, 256, 3)

@@ -6,8 +6,8 @@ import pytorch_lightning as pl
 import torch
 
 from dctc.data.english import EnglishDataModule
+from dctc.data.lmdb_sets import UnionDataset
 from dctc.data.records.sampler import Draw
-from dctc.data.union import UnionDataset
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 
 from dctc.data.english import EnglishDataModule
 from dctc.data.records.batch import Batch
-from dctc.data.records.root import data_root
+from dctc.data.records.folders import data_root
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy

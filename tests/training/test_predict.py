@@ -7,7 +7,8 @@ import torch
 import yaml
 
 from dctc.cli import main
-from dctc.data.records.images import ImageSize, open_images
+from dctc.data.records.images import ImageSize
+from dctc.data.records.lmdb import open_images
 from dctc.training.predict import read_images
 from tiny import HEIGHT, WIDTH, PixelNet, encode_text, make_module
 

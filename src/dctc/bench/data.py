@@ -12,17 +12,17 @@ import torch
 
 from dctc.bench.measure import default_device, report
 from dctc.data.augment import Augmentation, AugmentedDataset
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
-from dctc.data.loaders import train_loader
+from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
+from dctc.data.lmdb_sets import UnionDataset
+from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.records.root import data_root, find_lmdbs
 from dctc.data.records.sampler import Draw
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.presets import PRESETS
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
 from dctc.data.render.stored import render_set
-from dctc.data.union import UnionDataset
+from dctc.data.sets import train_loader
 from dctc.losses import DCTCLoss
 from dctc.models import TimmRecognizer
 from dctc.results.tables import Table

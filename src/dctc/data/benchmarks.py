@@ -1,76 +1,28 @@
-"""The English benchmarks: what they are, where they lie, and whether they are complete."""
+"""Find published sets below the data root, check their sizes and open them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dctc.data.published import Benchmark, Found, match
-from dctc.data.records.environment import count_records
+from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS, Benchmark, Source
+from dctc.data.records.folders import count_records, data_root, find_lmdbs, split_side
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.records.root import find_lmdbs, split_side
-
-_RELEASES = "the LMDBs released by baudm/parseq or clovaai/deep-text-recognition-benchmark"
 
 
-def _registry(*benchmarks: Benchmark) -> dict[str, Benchmark]:
-    return {benchmark.name: benchmark for benchmark in benchmarks}
+class Found(NamedTuple):
+    """A set below a data root.
 
+    Attributes:
+        benchmark: Which one.
+        path: Its LMDB folder, or that of the set it is derived from.
+        derived: Whether it has to be selected from that other set.
+    """
 
-# Sizes: arXiv 1904.01906, section 3.2. Each how_to_get names the official source, then an LMDB.
-BENCHMARKS = _registry(
-    Benchmark(
-        "IIIT5K",
-        3000,
-        ("iiit5k", "iiit5k_3000"),
-        f"IIIT 5K-word (CVIT, IIIT Hyderabad), or {_RELEASES}",
-    ),
-    Benchmark(
-        "SVT", 647, ("svt", "svt_647"), f"The Street View Text Dataset (UCSD), or {_RELEASES}"
-    ),
-    Benchmark(
-        "IC13_857",
-        857,
-        ("ic13_857",),
-        f"derived from IC13_1015, or {_RELEASES}",
-        derived_from="IC13_1015",
-    ),
-    Benchmark(
-        "IC13_1015",
-        1015,
-        ("ic13_1015",),
-        f"ICDAR 2013 (rrc.cvc.uab.es, challenge 2, task 3), or {_RELEASES}",
-    ),
-    Benchmark(
-        "IC15_1811",
-        1811,
-        ("ic15_1811",),
-        f"a hand-picked subset of IC15_2077 that cannot be derived; only in {_RELEASES}",
-    ),
-    Benchmark(
-        "IC15_2077",
-        2077,
-        ("ic15_2077",),
-        f"ICDAR 2015 (rrc.cvc.uab.es, challenge 4, task 3), or {_RELEASES}",
-    ),
-    Benchmark(
-        "SVTP", 645, ("svtp", "svtp_645"), f"SVT-Perspective (from its authors), or {_RELEASES}"
-    ),
-    Benchmark(
-        "CUTE80",
-        288,
-        ("cute80", "cute80_288"),
-        f"CUTE80 (C. S. Chan, University of Malaya), or {_RELEASES}",
-    ),
-)
-
-# The official training words of four benchmarks: the field's usual validation data.
-TRAIN_WORDS = _registry(
-    Benchmark("IIIT5K_2000", 2000, ("iiit5k_2000", "val/iiit5k"), "IIIT 5K-word, train"),
-    Benchmark("IC13_848", 848, ("ic13_848", "val/ic13"), "ICDAR 2013, train"),
-    Benchmark("IC15_4468", 4468, ("ic15_4468", "val/ic15"), "ICDAR 2015, train"),
-    Benchmark("SVT_257", 257, ("svt_257", "val/svt"), "The Street View Text Dataset, train"),
-)
+    benchmark: Benchmark
+    path: Path
+    derived: bool = False
 
 
 def three_or_more(label: str) -> bool:
@@ -78,11 +30,45 @@ def three_or_more(label: str) -> bool:
     return len(label) >= 3
 
 
+def match(benchmark: Benchmark, lmdbs: Mapping[str, Path]) -> Path | None:
+    """Return the one folder that bears the name of a set, None if there is none.
+
+    Raises:
+        ValueError: If several do.
+    """
+    paths = [path for path in lmdbs.values() if benchmark.matches(path)]
+    if len(paths) > 1:
+        raise ValueError(
+            f"{benchmark.name}: both {paths[0]} and {paths[1]} bear its name; keep one of them "
+            f"below the data root"
+        )
+    return paths[0] if paths else None
+
+
+def find_sets(
+    sets: Mapping[str, Benchmark], root: str | Path, names: Iterable[str] | None = None
+) -> dict[str, Found]:
+    """Look for sets below a data root; those that are not there are not in the answer.
+
+    Args:
+        sets: Sets by name, such as :data:`dctc.data.catalogue.CHINESE_TEST`.
+        root: Data root.
+        names: Names of some of them; None is all.
+
+    Raises:
+        FileNotFoundError: If ``root`` is not a folder.
+        ValueError: If two folders bear the name of one set.
+    """
+    lmdbs = find_lmdbs(root)
+    paths = {name: match(sets[name], lmdbs) for name in (sets if names is None else names)}
+    return {name: Found(sets[name], path) for name, path in paths.items() if path}
+
+
 def find_benchmarks(root: str | Path) -> tuple[dict[str, Found], list[Benchmark]]:
-    """Look for the benchmarks below a data root, leaving its train and validation folders out.
+    """Look for the English benchmarks, leaving train and validation folders out.
 
     Returns:
-        Those present by name, and those missing; both in the order of :data:`BENCHMARKS`.
+        Those present by name, and those missing; both in the order of ``BENCHMARKS``.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
@@ -101,40 +87,51 @@ def find_benchmarks(root: str | Path) -> tuple[dict[str, Found], list[Benchmark]
 
 
 def find_train_words(root: str | Path) -> list[Path]:
-    """Return the LMDB folders of :data:`TRAIN_WORDS` that lie below a data root.
+    """Return the LMDB folders of ``TRAIN_WORDS`` below a data root, see :func:`find_sets`."""
+    return [found.path for found in find_sets(TRAIN_WORDS, root).values()]
+
+
+def find_documents(source: Source, root: str | Path | None = None) -> dict[str, Path]:
+    """Return the LMDB folders of a source of documents by the name of its part.
+
+    Args:
+        source: One of :data:`dctc.data.catalogue.DOCUMENTS`.
+        root: Data root; None is the environment variable ``DCTC_DATA``, or ``data``.
 
     Raises:
-        FileNotFoundError: If ``root`` is not a folder.
-        ValueError: If two folders bear the name of one set.
+        FileNotFoundError: If a folder is not there; says which and where it comes from.
+        ValueError: If several folders bear the name of one.
     """
-    lmdbs = find_lmdbs(root)
-    return [path for path in (match(words, lmdbs) for words in TRAIN_WORDS.values()) if path]
+    top = data_root(root)
+    lmdbs = find_lmdbs(top) if top.is_dir() else {}
+    found = {}
+    for part in source.parts:
+        path = match(part, lmdbs)
+        if path is None:
+            raise FileNotFoundError(part.missing_from(top))
+        found[part.name] = path
+    return found
 
 
 def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: Any) -> LmdbDataset:
-    """Index a benchmark, and refuse it if it is not the published set.
+    """Index a set, and refuse it if it is not the published one.
 
     Args:
-        found: From :func:`find_benchmarks`.
+        found: From :func:`find_benchmarks` or :func:`find_sets`.
         allow_size_mismatch: Take a set of another size all the same.
         **options: protocol, charset, height, width, grayscale and keep_ratio of
             :class:`LmdbDataset`.
 
     Raises:
-        ValueError: If the number of records is not that of the registry.
+        ValueError: If the number of records is not that of the catalogue.
     """
     benchmark, path, derived = found
     source = BENCHMARKS[benchmark.derived_from] if derived and benchmark.derived_from else benchmark
-    sizes = [(source, count_records(path))]
     dataset = LmdbDataset(path, benchmark.name, keep=three_or_more if derived else None, **options)
-    if derived:
-        sizes.append((benchmark, len(dataset) + dataset.drops.total()))
-    for expected, size in sizes:
-        if size != expected.size and not allow_size_mismatch:
-            raise ValueError(
-                f"{expected.name}: {size:,} records where {expected.size:,} are expected, in "
-                f"{path}; get {expected.how_to_get}, or set allow_size_mismatch to score it anyway"
-            )
+    if not allow_size_mismatch:
+        source.check_size(dataset.records, path)
+        if derived:
+            benchmark.check_size(len(dataset) + dataset.drops.total(), path)
     return dataset
 
 

@@ -1,109 +1,163 @@
-"""``dctc data list``: what lies below the data root, and what is missing from it."""
+"""Catalogue of published sets: names, sizes, folder names, and where to get them."""
 
 from __future__ import annotations
 
-import warnings
-from collections import defaultdict
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
-from dctc.data.chinese_sets import TEST_SETS, TRAIN_SETS, VAL_SETS
-from dctc.data.document_sets import SOURCES
-from dctc.data.published import Benchmark
-from dctc.data.records.claim import RECIPE, read_recipe
-from dctc.data.records.environment import count_records
-from dctc.data.records.root import PARTIAL, find_lmdbs, split_side
-from dctc.results.tables import Table
+from dctc.data.records.folders import ENVIRONMENT_VARIABLE
 
 
-class Entry(NamedTuple):
-    """One LMDB folder.
+@dataclass(frozen=True)
+class Benchmark:
+    """One published set of labelled word images.
 
     Attributes:
-        path: The folder.
-        records: ``num-samples``; 0 if it cannot be read.
-        known: Registered set whose name it bears.
-        fault: Why it cannot be read or is not complete, in one line; empty if all is well.
+        name: Name in tables and configs.
+        size: Records of the published set.
+        aliases: Folder names that it is published under, in lower case; ``val/svt`` asks for the
+            folder above too.
+        how_to_get: Where it comes from, in one line.
+        derived_from: Set that it can be selected from, see
+            :func:`dctc.data.benchmarks.three_or_more`.
     """
 
-    path: Path
-    records: int
-    known: Benchmark | None
-    fault: str
+    name: str
+    size: int
+    aliases: tuple[str, ...]
+    how_to_get: str
+    derived_from: str | None = None
+
+    def matches(self, folder: Path) -> bool:
+        """Tell whether a folder bears one of the names of this set."""
+        parts = [part.lower() for part in folder.parts[-2:]]
+        return not {"/".join(parts), *parts[-1:]}.isdisjoint(self.aliases)
+
+    def missing_from(self, root: Path, so: str = "") -> str:
+        """Return the message that a set is not below a data root, and where to get it.
+
+        Args:
+            root: The data root.
+            so: What follows from it, such as ``, so it is not tested``.
+        """
+        return (
+            f"{self.name}: not found below {root} ({ENVIRONMENT_VARIABLE}){so}; it is a folder "
+            f"named {self.aliases[0]}; get it: {self.how_to_get}"
+        )
+
+    def check_size(self, size: int, path: Path) -> None:
+        """Refuse a folder that has not the published number of records.
+
+        Raises:
+            ValueError: If it has another number; says what is expected.
+        """
+        if size != self.size:
+            raise ValueError(
+                f"{self.name}: {size:,} records where {self.size:,} are expected, in {path}; get "
+                f"{self.how_to_get}, or set allow_size_mismatch to take it anyway"
+            )
 
 
-def read_entry(name: str, path: Path) -> Entry:
-    """Count the records of an LMDB folder, and compare them with what is known of it.
+def _by_name(*sets: Benchmark) -> dict[str, Benchmark]:
+    return {one.name: one for one in sets}
 
-    Args:
-        name: Its path below the data root, which tells its side of a split.
-        path: The folder.
+
+_RELEASES = "the LMDBs released by baudm/parseq or clovaai/deep-text-recognition-benchmark"
+_IIIT5K, _SVT = "IIIT 5K-word (CVIT, IIIT Hyderabad)", "The Street View Text Dataset (UCSD)"
+_IC13 = f"ICDAR 2013 (rrc.cvc.uab.es, challenge 2, task 3), or {_RELEASES}"
+_IC15 = f"ICDAR 2015 (rrc.cvc.uab.es, challenge 4, task 3), or {_RELEASES}"
+_IC15_1811 = f"a hand-picked subset of IC15_2077 that cannot be derived; only in {_RELEASES}"
+_CUTE80 = f"CUTE80 (C. S. Chan, University of Malaya), or {_RELEASES}"
+# The English benchmarks. Sizes: arXiv 1904.01906, section 3.2.
+BENCHMARKS = _by_name(
+    Benchmark("IIIT5K", 3000, ("iiit5k", "iiit5k_3000"), f"{_IIIT5K}, or {_RELEASES}"),
+    Benchmark("SVT", 647, ("svt", "svt_647"), f"{_SVT}, or {_RELEASES}"),
+    Benchmark(
+        "IC13_857", 857, ("ic13_857",), f"derived from IC13_1015, or {_RELEASES}", "IC13_1015"
+    ),
+    Benchmark("IC13_1015", 1015, ("ic13_1015",), _IC13),
+    Benchmark("IC15_1811", 1811, ("ic15_1811",), _IC15_1811),
+    Benchmark("IC15_2077", 2077, ("ic15_2077",), _IC15),
+    Benchmark(
+        "SVTP", 645, ("svtp", "svtp_645"), f"SVT-Perspective (from its authors), or {_RELEASES}"
+    ),
+    Benchmark("CUTE80", 288, ("cute80", "cute80_288"), _CUTE80),
+)
+
+# The official training words of four benchmarks: the field's usual validation data.
+TRAIN_WORDS = _by_name(
+    Benchmark("IIIT5K_2000", 2000, ("iiit5k_2000", "val/iiit5k"), "IIIT 5K-word, train"),
+    Benchmark("IC13_848", 848, ("ic13_848", "val/ic13"), "ICDAR 2013, train"),
+    Benchmark("IC15_4468", 4468, ("ic15_4468", "val/ic15"), "ICDAR 2015, train"),
+    Benchmark("SVT_257", 257, ("svt_257", "val/svt"), "The Street View Text Dataset, train"),
+)
+
+_FUDAN = "FudanVI/benchmarking-chinese-text-recognition (GitHub)"
+_LMDBS = f"the LMDBs linked in the README of {_FUDAN}"
+_HCCDOC = f"SCUT-HCCDoc (HCIILAB), divided and converted as the README of {_FUDAN} says"
+# Settings of the Chinese benchmark: training, validation and test records (README of that
+# repository).
+_SETTINGS = {
+    "Scene": (509_164, 63_645, 63_646, _LMDBS),
+    "Web": (112_471, 14_059, 14_059, _LMDBS),
+    "Document": (400_000, 50_000, 50_000, _LMDBS),
+    "Handwriting": (74_603, 18_651, 23_389, _HCCDOC),
+}
+
+
+def _chinese(place: int, part: str, suffix: str) -> dict[str, Benchmark]:
+    sets = {}
+    for name, (*sizes, how_to_get) in _SETTINGS.items():
+        aliases = (f"{name.lower()}_{part}", f"{name.lower()}/{part}")
+        sets[name] = Benchmark(f"{name}{suffix}", sizes[place], aliases, how_to_get)
+    return sets
+
+
+CHINESE_TRAIN = _chinese(0, "train", "_train")
+CHINESE_VAL = _chinese(1, "val", "_val")
+CHINESE_TEST = {
+    **_chinese(2, "test", ""),
+    # printed lines in traditional characters; no part of the benchmark
+    "TAIGI_Hanji": Benchmark(
+        "TAIGI_Hanji", 375, ("taigi_hanji_375", "taigi_hanji"), "an LMDB named TAIGI_Hanji_375"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of English documents and its parts.
+
+    Attributes:
+        name: Name of the test set; the validation set is ``<name>_val``.
+        width: Width of the images in pixels (w).
+        train: The folder that is trained on.
+        test: The folder of the official test set; None splits a tail off from ``train``.
     """
-    if path.name.endswith(PARTIAL):
-        return Entry(path, 0, None, "unfinished; run its command again")
-    known, faults, records, result = known_as(name, path), [], 0, None
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            records = count_records(path)
-        faults += [str(warning.message) for warning in caught]
-        result = read_recipe(path).get("result")
-    except (ValueError, OSError) as error:
-        faults.append(str(error))
-    written = result.get("records") if isinstance(result, dict) else None
-    if records and written not in (None, records):
-        faults.append(f"{records:,} records where its {RECIPE} has {written:,}")
-    if records and known and records != known.size:
-        faults.append(f"{records:,} records where {known.name} has {known.size:,}")
-    here = (f"LMDB {path}: ", f"LMDB {path.resolve()}: ")
-    faults = [fault.removeprefix(here[0]).removeprefix(here[1]) for fault in faults]
-    return Entry(path, records, known, "; ".join(faults))
+
+    name: str
+    width: int
+    train: Benchmark
+    test: Benchmark | None = None
+
+    @property
+    def parts(self) -> list[Benchmark]:
+        """The folders there are."""
+        return [self.train, self.test] if self.test else [self.train]
 
 
-def known_as(name: str, path: Path) -> Benchmark | None:
-    """Return the registered set whose name a folder bears, a test set only outside of train."""
-    tests = [] if split_side(Path(name)) == "train" else [*BENCHMARKS.values()]
-    documents = [part for source in SOURCES.values() for part in source.parts]
-    others = [s for sets in (TRAIN_WORDS, TEST_SETS, TRAIN_SETS, VAL_SETS) for s in sets.values()]
-    return next((b for b in [*tests, *others, *documents] if b.matches(path)), None)
-
-
-def list_sets(root: Path) -> tuple[Table, Table]:
-    """Return the sets below the data root, and the benchmarks that are missing.
-
-    Raises:
-        FileNotFoundError: If ``root`` is not a folder.
-    """
-    found = find_lmdbs(root, unfinished=True)
-    entries = {name: read_entry(name, path) for name, path in found.items()}
-    bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set
-    for name, entry in entries.items():
-        if entry.known:
-            bearers[entry.known.name].append(name)
-    rows = [
-        [name, f"{e.records:,}", e.known.name if e.known else "-", _state(name, e, bearers)]
-        for name, e in entries.items()
-    ]
-    derived = {
-        name: bearers[b.derived_from][0]
-        for name, b in BENCHMARKS.items()
-        if name not in bearers and b.derived_from in bearers
-    }
-    notes = [f"{name} is selected from {source}" for name, source in derived.items()]
-    sets = Table(f"Sets below {root}", ["set", "records", "known as", "state"], rows, notes)
-    missing = [
-        [b.name, f"{b.size:,}", b.how_to_get]
-        for b in (*BENCHMARKS.values(), *TEST_SETS.values())
-        if b.name not in bearers and b.name not in derived
-    ]
-    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], missing)
-
-
-def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:
-    states = [entry.fault] if entry.fault else []
-    others = [n for n in bearers[entry.known.name] if n != name] if entry.known else []
-    if others:
-        states.append(f"{', '.join(others)} bears that name too; keep one of them")
-    return "; ".join(states) or ("complete" if entry.known else "readable; no count known")
+_FUNSD = (
+    "word crops of FUNSD (Jaume et al., 2019, guillaumejaume.github.io/FUNSD), its official split"
+)
+_SROIE = "line crops of the receipts of ICDAR 2019 SROIE (rrc.cvc.uab.es, challenge 13)"
+DOCUMENTS = {
+    "funsd": Source(
+        "FUNSD",
+        128,
+        Benchmark("FUNSD, training words", 21_888, ("funsd_words_21888",), _FUNSD),
+        Benchmark("FUNSD, test words", 8_707, ("funsd_words_8707",), _FUNSD),
+    ),
+    "sroie": Source(
+        "SROIE", 512, Benchmark("SROIE, lines", 27_066, ("sroie_lines_27066",), _SROIE)
+    ),
+}

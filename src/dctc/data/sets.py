@@ -1,4 +1,4 @@
-"""What all data modules have in common: named sets and the loaders of them."""
+"""Base of the LightningDataModules: named sets, and the loaders of their batches."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
-from dctc.data.augment import Augmentation
-from dctc.data.loaders import eval_loader, train_loader
-from dctc.data.records.batch import Batch
-from dctc.data.records.sampler import StepDataLoader
+from dctc.data.augment import Augmentation, AugmentedDataset
+from dctc.data.records.batch import Batch, collate
+from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
 
 TRAIN = "train"  # name of the training data in SetsDataModule.drops
 
 
 class SetsDataModule(pl.LightningDataModule):
-    """Base of the data modules: the ``setup`` of each fills the sets, and their loaders are here.
+    """Base of the data modules: ``setup`` of a subclass fills the sets, which are loaded here.
 
     Args:
         batch_size: Samples in a batch over all processes.
@@ -109,3 +109,79 @@ class SetsDataModule(pl.LightningDataModule):
             eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
             for dataset in sets.values()
         ]
+
+
+def train_loader(
+    dataset: Any,
+    batch_size: int,
+    seed: int,
+    num_workers: int = 0,
+    trainer: pl.Trainer | None = None,
+    augmentation: Augmentation | None = None,
+) -> StepDataLoader:
+    """Return the shuffled training batches of a run; batch k is a function of (seed, k).
+
+    Args:
+        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
+        batch_size: Samples in a batch over all processes.
+        seed: Seed of the order and of the augmentation.
+        num_workers: Worker processes; the batches are the same for any number.
+        trainer: Says which process this is.
+        augmentation: What is done to each sample.
+
+    Raises:
+        ValueError: If the batch does not divide by the number of processes, the data does not
+            fill one batch, or Lightning would replace the sampler.
+    """
+    rank, world_size = _rank_and_world_size(trainer)
+    steps = StepBatchSampler(len(dataset), batch_size, seed, rank=rank, world_size=world_size)
+    if augmentation is not None and augmentation.strength:
+        dataset = AugmentedDataset(dataset, augmentation, seed)
+    return StepDataLoader(
+        dataset,
+        batch_sampler=steps,
+        persistent_workers=num_workers > 0,
+        **_options(num_workers, trainer),
+    )
+
+
+def eval_loader(
+    dataset: Any, batch_size: int, num_workers: int = 0, trainer: pl.Trainer | None = None
+) -> DataLoader[Batch]:
+    """Return every sample once, in order; the last batch may be smaller.
+
+    Args:
+        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
+        batch_size: Samples in a batch over all processes; each takes its share, at least one.
+        num_workers: Worker processes.
+        trainer: Says which process this is.
+
+    Raises:
+        ValueError: If Lightning would replace the sampler.
+    """
+    rank, world_size = _rank_and_world_size(trainer)
+    sampler = UnpaddedSampler(len(dataset), rank, world_size)
+    share = max(1, batch_size // world_size)
+    return DataLoader(dataset, batch_size=share, sampler=sampler, **_options(num_workers, trainer))
+
+
+def _rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:
+    """Return the number of this process and how many there are; (0, 1) without a Trainer."""
+    if trainer is None or trainer.world_size == 1:
+        return 0, 1
+    # Private, but Lightning keeps the flag nowhere else; it would pad test sets by repetition.
+    if trainer._accelerator_connector.use_distributed_sampler:
+        raise ValueError(
+            "Trainer: set use_distributed_sampler=False; the data is already shared out over the "
+            "processes, and Lightning's sampler counts some test samples twice"
+        )
+    return trainer.global_rank, trainer.world_size
+
+
+def _options(num_workers: int, trainer: pl.Trainer | None) -> dict[str, Any]:
+    if trainer is None:  # images that a net reads on a GPU, if there is one
+        on_gpu = torch.cuda.is_available()
+    else:
+        on_gpu = trainer.strategy.root_device.type == "cuda"
+    # A worker computes with one thread: torch sets that in every worker, and Pillow knows no other.
+    return {"num_workers": num_workers, "collate_fn": collate, "pin_memory": on_gpu}

@@ -7,7 +7,7 @@ from typing import Any
 
 from dctc.data.benchmarks import find_benchmarks, find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
-from dctc.data.records.root import data_root
+from dctc.data.records.folders import data_root
 
 # What a run's own data may say of images and labels, which the benchmarks have to share
 _SHARED = ("height", "width", "grayscale", "charset", "protocol", "eval_batch_size", "num_workers")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from dctc.data.records.writer import RECIPE
+from dctc.data.records.provenance import RECIPE
 from dctc.results.environment import gpu
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.studies.runner import find_modules_of

@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
 
-from dctc.data.document_sets import SOURCES
+from dctc.data.catalogue import DOCUMENTS
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
@@ -102,8 +102,8 @@ def _images(data: dict[str, Any]) -> dict[str, Any]:
         parameters = inspect.signature(data_module).parameters
         found |= {name: parameters[name].default for name in found if name in parameters}
     found |= {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
-    if found["width"] is None and found["source"] in SOURCES:  # as DocumentDataModule has it
-        found["width"] = SOURCES[found["source"]].width
+    if found["width"] is None and found["source"] in DOCUMENTS:  # as DocumentDataModule has it
+        found["width"] = DOCUMENTS[found["source"]].width
     return found
 
 

@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from dctc.argument_types import positive
-from dctc.data.loaders import eval_loader
 from dctc.data.records.batch import Batch
-from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
+from dctc.data.records.images import ImageFiles, ImageSize
+from dctc.data.records.lmdb import LmdbImages, open_images
+from dctc.data.sets import eval_loader
 from dctc.files import replacing
 from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule

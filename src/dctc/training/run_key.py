@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dctc.data.records.writer import RECIPE
+from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.text import Charset

@@ -11,11 +11,10 @@ from PIL import Image
 
 from dctc.cli import main as dctc
 from dctc.data.archives.commands import VERBS
-from dctc.data.archives.commands.write import _has_records
-from dctc.data.catalogue import list_sets
+from dctc.data.archives.listing import list_sets
+from dctc.data.archives.render_command import _has_records
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.records.record import Record
-from dctc.data.records.writer import write_set
+from dctc.data.records.writer import Record, write_set
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.typeface import matplotlib_folder
 from dctc.text import Charset
@@ -36,7 +35,7 @@ def test_help_lists_every_verb(capsys):
         dctc(["data", "--help"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert all(f"\n  {verb} " in printed for verb in VERBS)
+    assert all(f"\n    {verb} " in printed for verb in VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -256,7 +255,7 @@ def test_chinese_lines_take_the_fonts_of_the_machine(root, monkeypatch, capsys):
             raise ValueError("fonts 'system': none")
         return find_fonts(fonts)
 
-    monkeypatch.setattr("dctc.data.render.fonts.find_fonts", find)
+    monkeypatch.setattr("dctc.data.archives.render_command.find_fonts", find)
     with pytest.warns(UserWarning, match="'system': none; drawn with the fonts of matplotlib"):
         dctc([*LINES, "--top-k", "2"])
     assert asked == ["system", None]
@@ -264,11 +263,11 @@ def test_chinese_lines_take_the_fonts_of_the_machine(root, monkeypatch, capsys):
 
 
 def test_warnings_are_lines_without_code(monkeypatch, capsys):
-    def warn(parser, args):
+    def warn(options):
         print(warnings.formatwarning(UserWarning("look"), UserWarning, "a.py", 3), end="")
         print(warnings.formatwarning(Warning("old"), DeprecationWarning, "a.py", 3), end="")
 
-    monkeypatch.setitem(VERBS, "list", warn)
+    monkeypatch.setitem(VERBS, "list", (warn, []))
     dctc(["data", "list"])
     assert capsys.readouterr().out == "dctc: look\na.py:3: DeprecationWarning: old\n"
     assert warnings.formatwarning(UserWarning("x"), UserWarning, "a.py", 3).startswith("a.py:3")

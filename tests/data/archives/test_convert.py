@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from dctc.data.archives.convert import KINDS, Word, convert, mjsynth
-from dctc.data.archives.convert.kinds import read_word
+from dctc.data.archives import text_lists
+from dctc.data.archives.convert import KINDS, convert, read_word
+from dctc.data.archives.text_lists import Word
 from dctc.data.archives.verify import verify
-from dctc.data.published import Benchmark
-from dctc.data.records.environment import open_environment
+from dctc.data.catalogue import Benchmark
+from dctc.data.records.folders import open_environment
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.text import Charset
 
@@ -256,7 +257,7 @@ def test_image_lists(tmp_path, put, kind):
 @pytest.fixture
 def small_mjsynth(monkeypatch):
     """annotation_train.txt has two lines."""
-    monkeypatch.setitem(mjsynth.LINES, "annotation_train.txt", 2)
+    monkeypatch.setitem(text_lists.MJSYNTH_LINES, "annotation_train.txt", 2)
 
 
 def test_mjsynth_labels_stand_in_the_names(tmp_path, put, small_mjsynth):
@@ -288,7 +289,7 @@ def test_a_cut_off_annotation_file_of_mjsynth(tmp_path, put, small_mjsynth):
 
 
 def test_the_parts_of_mjsynth_add_up():
-    whole, *parts = mjsynth.LINES.values()
+    whole, *parts = text_lists.MJSYNTH_LINES.values()
     assert whole == sum(parts)
 
 
@@ -309,7 +310,7 @@ def synthtext(tmp_path, texts, boxes):
 
 
 def test_synthtext_words_are_cropped_upright(tmp_path, monkeypatch):
-    monkeypatch.setattr("dctc.data.archives.convert.synthtext.IMAGES", 3)
+    monkeypatch.setattr("dctc.data.archives.annotations.SYNTHTEXT_IMAGES", 3)
     one = corners(patch_box(1))[:, :, 0]  # MATLAB drops the last axis of a single word
     tilted = np.array([[[35.0, 45, 55, 45], [15, 10, 15, 20]]]).transpose(1, 2, 0)
     texts = [["the \n end", "Now!   "], ["word"], ["x"]]
@@ -321,7 +322,7 @@ def test_synthtext_words_are_cropped_upright(tmp_path, monkeypatch):
 
 
 def test_synthtext_with_more_boxes_than_words(tmp_path, monkeypatch):
-    monkeypatch.setattr("dctc.data.archives.convert.synthtext.IMAGES", 1)
+    monkeypatch.setattr("dctc.data.archives.annotations.SYNTHTEXT_IMAGES", 1)
     source = synthtext(tmp_path, [["one two"]], [corners(*map(patch_box, (0, 1, 2)))])
     with pytest.raises(ValueError, match=r"8/ballet_0\.jpg has 3 boxes and 2 words"):
         convert("synthtext", source, tmp_path / "out")
@@ -348,7 +349,7 @@ def test_synthtext_of_another_number_of_images(tmp_path):
     ],
 )
 def test_synthtext_of_other_contents(tmp_path, monkeypatch, key, value, message):
-    monkeypatch.setattr("dctc.data.archives.convert.synthtext.IMAGES", 2)
+    monkeypatch.setattr("dctc.data.archives.annotations.SYNTHTEXT_IMAGES", 2)
     source = synthtext(tmp_path, ["a", "b"], [corners(patch_box(i)) for i in (0, 1)])
     whole = {k: v for k, v in loadmat(source).items() if not k.startswith("__")}
     savemat(source, {**whole, key: value})

@@ -5,12 +5,10 @@ import io
 import lmdb
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image
 
-from dctc.data.archives import scan as scanning
-from dctc.data.archives.lookalikes import look_alikes
-from dctc.data.archives.scan import difference_hash, label_faults, scan
-from dctc.data.archives.verify import report, verify
+from dctc.data.archives import verify as verifying
+from dctc.data.archives.verify import label_faults, report, scan, verify
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
@@ -81,7 +79,7 @@ def test_wrong_counts_are_faults(tmp_path, write_lmdb):
     assert found["SVTP_645"].faults == ["1 records where SVTP has 645"]
     assert found["short"].faults[0].startswith("num-samples is 2, but there is no record 2")
     assert found["long"].faults[0].startswith("num-samples is 1, but there is a record 2")
-    assert found["short"].scan is None
+    assert not len(found["short"].digests)
 
 
 @pytest.mark.parametrize(
@@ -173,43 +171,12 @@ def test_sets_of_neither_side_are_named(tmp_path, write_lmdb):
 
 
 def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb):
-    changed = ImageEnhance.Brightness(picture(3).resize((90, 30))).enhance(0.7)
-    train = [jpeg(picture(1)), jpeg(picture(2)), jpeg(changed, 60), jpeg(picture(9, (4, 48)))]
-    test = [jpeg(picture(1)), jpeg(picture(3)), jpeg(picture(4)), jpeg(picture(9, (5, 40)))]
+    train, test = [[jpeg(picture(i)) for i in seeds] for seeds in ((1, 2), (1, 3))]
     write_lmdb(tmp_path / "train" / "a", [(image, b"one") for image in train])
     write_lmdb(tmp_path / "test" / "b", [(image, b"two") for image in test])
     found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
     assert not any(v.faults for v in found.values())
-    exact, alike = found["test/b"].findings  # slivers are not compared
-    assert exact == "1 images stand in train/a too, byte for byte"
-    assert alike == "2 images look like one of train/a (1 'two' ~ 1 'one', 2 'two' ~ 3 'one')"
-
-
-def test_the_difference_hash_by_hand():
-    ramp = np.tile(np.arange(17, dtype=np.uint8) * 10, (16, 1))
-    assert difference_hash(Image.fromarray(ramp)).tolist() == [255] * 32
-    assert difference_hash(Image.fromarray(ramp[:, ::-1])).tolist() == [0] * 32
-    step = np.zeros((16, 17), np.uint8)
-    step[:, 9:] = 200  # one bit of each row: the tenth pixel is brighter than the ninth
-    assert np.unpackbits(difference_hash(Image.fromarray(step))).reshape(16, 16)[:, 8].all()
-    assert np.unpackbits(difference_hash(Image.fromarray(step))).sum() == 16
-
-
-def test_look_alikes_agree_with_counting_bits():
-    rng = np.random.default_rng(0)
-    first = rng.integers(0, 256, (70, 32), dtype=np.uint8)
-    second = rng.integers(0, 256, (50, 32), dtype=np.uint8)
-    first[3], first[4], second[7] = second[9], 0, 0
-    first[10] = second[20] ^ np.packbits(np.arange(256) < 30)
-    differ = np.unpackbits(first[:, None] ^ second[None], axis=2).sum(2)  # (70, 50)
-    differ[4], differ[:, 7] = 256, 256
-    for limit in (0, 29, 30, 110):
-        count, closest = look_alikes(first, second, limit)
-        assert count == (differ <= limit).any(1).sum()
-        for pair in closest:
-            assert differ[pair.first - 1, pair.second - 1] == pair.distance
-        order = np.sort(differ[differ <= limit])[:5]
-        assert [pair.distance for pair in closest] == order.tolist()
+    assert found["test/b"].findings == ["1 images stand in train/a too, byte for byte"]
 
 
 @pytest.mark.parametrize(
@@ -227,12 +194,11 @@ def test_labels(raw, faults):
 
 @pytest.mark.slow
 def test_several_processes_read_the_same(tmp_path, write_lmdb, monkeypatch):
-    monkeypatch.setattr(scanning, "CHUNK", 3)
+    monkeypatch.setattr(verifying, "CHUNK", 3)
     records = [(jpeg(picture(i)), b"word" if i != 7 else b"") for i in range(10)]
     path = write_lmdb(tmp_path / "a", records)
     done = []
     one, two = scan(path, 10), scan(path, 10, workers=2, advance=done.append)
     np.testing.assert_array_equal(one.digests, two.digests)
-    np.testing.assert_array_equal(one.looks, two.looks)
     assert one.faults == two.faults == [(8, "label is empty")]
-    assert done == [3, 3, 3, 1]
+    assert done == [3, 6, 9, 10]

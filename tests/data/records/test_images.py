@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.image import load_image
-from dctc.data.records.images import ImageFiles, ImageSize, LmdbImages, open_images
+from dctc.data.records.images import ImageFiles, ImageSize, load_image
+from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.records.sampler import Draw
 
 SIZE = ImageSize(height=8, width=16)

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from dctc.data.benchmarks import three_or_more
 from dctc.data.records.batch import Corrupt, Sample, collate
-from dctc.data.records.environment import count_records, open_environment
+from dctc.data.records.folders import count_records, open_environment
 from dctc.data.records.lmdb import EMPTY, MISSING, NOT_UTF8, OUTSIDE, LmdbDataset
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dctc.data.records.resize import resize_image
+from dctc.data.records.images import resize_image
 
 
 def picture(width, height, mode="RGB", seed=0):

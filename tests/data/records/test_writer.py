@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from dctc.data.records import writer
-from dctc.data.records.environment import count_records, open_environment
+from dctc.data.records.folders import count_records, open_environment
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.records.record import Fault, Progress, Record
-from dctc.data.records.writer import write_set
+from dctc.data.records.provenance import Progress
+from dctc.data.records.writer import Fault, Record, write_set
 from dctc.text import Charset
 
 RECIPE = {"seed": 1, "words": ["a", "ä"]}

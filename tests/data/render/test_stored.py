@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from dctc.cli import main as dctc
-from dctc.data.records.claim import committed
-from dctc.data.records.environment import open_environment
+from dctc.data.records.folders import open_environment
 from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.provenance import committed
 from dctc.data.records.sampler import Draw
 from dctc.data.render import rendered_words
 from dctc.data.render.fonts import Font

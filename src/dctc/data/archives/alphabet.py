@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dctc.data.records.environment import count_records, open_environment
-from dctc.data.records.root import find_lmdbs
+from dctc.data.records.folders import count_records, find_lmdbs, open_environment
 from dctc.data.render.corpora import character_frequencies
 from dctc.files import write_whole
 from dctc.text import Charset, get_protocol

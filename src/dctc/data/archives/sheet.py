@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dctc.data.records.environment import count_records, open_environment
-from dctc.data.records.image import load_image
+from dctc.data.records.folders import count_records, open_environment
+from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
 
 WIDTH = 1008  # pixels of the sheet, shared out over its columns

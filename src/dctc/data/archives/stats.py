@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dctc.data.records.environment import count_records, open_environment
-from dctc.data.records.image import UNDECODABLE
-from dctc.results.tables import Table, percent
+from dctc.data.archives.report import Report
+from dctc.data.records.folders import count_records, open_environment
+from dctc.data.records.images import UNDECODABLE
 
 _QUANTILES = (0, 1, 50, 99, 100)  # percent
 SHOWN = 20  # characters of the table
@@ -74,7 +74,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> dict[s
     }
 
 
-def stats_table(stats: dict[str, dict[str, Any]], frames: int, protocol: str) -> Table:
+def stats_table(stats: dict[str, dict[str, Any]], frames: int, protocol: str) -> Report:
     """Return the numbers of several sets beside each other.
 
     Args:
@@ -94,7 +94,7 @@ def stats_table(stats: dict[str, dict[str, Any]], frames: int, protocol: str) ->
                 f"{aspect[1]:.1f} / {aspect[2]:.1f} / {aspect[3]:.1f}",
                 f"{s['heights'][2]:.0f}",
                 f"{len(s['characters']):,}",
-                percent(s["labels"] - s["too_long"], s["labels"]),
+                f"{100 * (s['labels'] - s['too_long']) / s['labels']:.2f}",
             ]
         )
         frequent = "".join(list(s["characters"])[:SHOWN])
@@ -116,4 +116,4 @@ def stats_table(stats: dict[str, dict[str, Any]], frames: int, protocol: str) ->
     notes.append(
         f"Labels after {protocol}; fit: length plus adjacent repeats within {frames} frames"
     )
-    return Table("Statistics", columns, rows, notes)
+    return Report("Statistics", columns, rows, notes)

@@ -1,21 +1,29 @@
-"""``dctc data verify``: what is broken in the sets, and what is in them twice."""
+"""``dctc data verify``: read every record of sets; what is broken, and what is in them twice."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from dctc.data.archives.lookalikes import MAX_DISTANCE, look_alikes
-from dctc.data.archives.scan import Scan, scan
-from dctc.data.catalogue import read_entry
-from dctc.data.records.environment import open_environment
-from dctc.data.records.root import PARTIAL, split_side
-from dctc.results.tables import Table
+from dctc.data.archives.listing import read_entry
+from dctc.data.archives.report import Report
+from dctc.data.records.batch import extents_fault
+from dctc.data.records.folders import PARTIAL, open_environment, split_side
+from dctc.data.records.images import UNDECODABLE
 
+CHUNK = 2000  # records read by one process at a time
 NAMED = 5  # records of a set that are named for each fault
 
 
@@ -29,9 +37,9 @@ class Verified:
         records: Records read.
         faults: What is broken, one line each; none of a sound set.
         repeats: Records whose image is byte for byte that of an earlier record of the set.
-        findings: What need not be wrong: repeated images, look-alikes of a test set, or that
-            nobody looked for these.
-        scan: What was read; None of a set that cannot be.
+        findings: What need not be wrong: images that are repeated or stand in a training set too,
+            or that nobody looked for these.
+        digests: ``(records,)`` uint64, see :class:`Scan`; empty if the set cannot be read.
     """
 
     path: Path
@@ -40,7 +48,7 @@ class Verified:
     faults: list[str] = field(default_factory=list)
     repeats: int = 0
     findings: list[str] = field(default_factory=list)
-    scan: Scan | None = None
+    digests: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
 
     @property
     def state(self) -> str:
@@ -53,14 +61,15 @@ class Verified:
 def verify(
     sets: dict[str, Path],
     workers: int = 1,
-    advance: Callable[[str, int, int], None] = lambda name, done, of: None,
+    advance: Callable[..., None] = lambda done, what, total: None,
 ) -> dict[str, Verified]:
-    """Read every record of some sets, and compare the training sets with the test sets.
+    """Read every record of some sets, and look for images of test sets in the training sets.
 
     Args:
         sets: Name to LMDB folder.
         workers: Processes.
-        advance: Told the set, how many records of it are read, and how many there are.
+        advance: ``advance(done, what=..., total=...)`` is told how many records of a set are
+            read, its name, and how many there are.
 
     Returns:
         What was found, by name of the set.
@@ -72,78 +81,51 @@ def verify(
         if entry.fault:
             one.faults.append(entry.fault)
         if entry.records:
-            done = [0]
-
-            def step(count: int, name: str = name, done: list[int] = done) -> None:
-                done[0] += count
-                advance(name, done[0], found[name].records)
-
-            one.scan = scan(path, entry.records, workers, step)
-            _add_faults(one)
+            show = partial(advance, what=name, total=entry.records)
+            read = scan(path, entry.records, workers, show)
+            one.digests = read.digests
+            _add_faults(one, read.faults)
             _add_repeats(one)
     sides = {side: [n for n in found if split_side(Path(n)) == side] for side in ("train", "test")}
     for test in sides["test"]:
         for train in sides["train"]:
-            _compare(test, train, found)
+            ours = found[test].digests
+            same = int(np.isin(ours[ours != 0], found[train].digests).sum())
+            if same:
+                text = f"{same:,} images stand in {train} too, byte for byte"
+                found[test].findings.append(text)
     for name, one in found.items():
-        if one.scan is not None and split_side(Path(name)) is None and len(found) > 1:
+        if len(one.digests) and split_side(Path(name)) is None and len(found) > 1:
             one.findings.append("compared with no other set: neither train nor test is in its path")
     return found
 
 
-def _add_faults(one: Verified) -> None:
-    assert one.scan is not None
+def _add_faults(one: Verified, faults: list[Broken]) -> None:
     records: dict[str, list[int]] = {}
-    for record, what in one.scan.faults:
+    for record, what in faults:
         records.setdefault(what, []).append(record)
     for what, numbers in records.items():
-        one.faults.append(f"{what}: {len(numbers):,} records ({_some(numbers)})")
+        named = _some([str(number) for number in numbers[:NAMED]], len(numbers))
+        one.faults.append(f"{what}: {len(numbers):,} records ({named})")
 
 
 def _add_repeats(one: Verified) -> None:
-    assert one.scan is not None
-    digests = one.scan.digests
+    digests = one.digests
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     earlier = first[inverse]
     later = np.flatnonzero((earlier != np.arange(len(digests))) & (digests != 0))
     one.repeats = len(later)
     if one.repeats:
         pairs = [f"{i + 1} = {earlier[i] + 1}" for i in later[:NAMED].tolist()]
-        pairs += ["..."] * (one.repeats > NAMED)
-        one.findings.append(f"{one.repeats:,} images are repeated ({', '.join(pairs)})")
+        named = _some(pairs, one.repeats)
+        one.findings.append(f"{one.repeats:,} images are repeated ({named})")
 
 
-def _compare(test: str, train: str, found: dict[str, Verified]) -> None:
-    """Note the images of a training set that stand in a test set, or look like one there."""
-    ours, theirs = found[test].scan, found[train].scan
-    if ours is None or theirs is None:
-        return
-    same = np.isin(ours.digests[ours.digests != 0], theirs.digests)
-    if same.any():
-        text = f"{int(same.sum()):,} images stand in {train} too, byte for byte"
-        found[test].findings.append(text)
-    count, closest = look_alikes(ours.looks, theirs.looks)
-    if count:
-        pairs = [
-            f"{pair.first} {_label(found[test].path, pair.first)!r} ~ "
-            f"{pair.second} {_label(found[train].path, pair.second)!r}"
-            for pair in closest
-        ]
-        more = ["..."] * (count > len(pairs))
-        text = f"{count:,} images look like one of {train} ({', '.join(pairs + more)})"
-        found[test].findings.append(text)
+def _some(named: list[str], count: int) -> str:
+    return ", ".join([*named, *["..."] * (count > len(named))])
 
 
-def _label(path: Path, record: int) -> str:
-    with open_environment(path).begin() as transaction:
-        return (transaction.get(b"label-%09d" % record) or b"").decode(errors="replace")
-
-
-def _some(numbers: list[int]) -> str:
-    return ", ".join([*map(str, numbers[:NAMED]), *["..."] * (len(numbers) > NAMED)])
-
-
-def report(found: dict[str, Verified]) -> Table:
+def report(found: dict[str, Verified]) -> Report:
     """Return the table of what was found; broken sets first among its notes."""
     rows = [
         [name, f"{v.records:,}", v.known, v.state, f"{v.repeats:,}"] for name, v in found.items()
@@ -154,10 +136,96 @@ def report(found: dict[str, Verified]) -> Table:
         for fault in v.faults
     ]
     notes += [f"{name}: {finding}" for name, v in found.items() for finding in v.findings]
-    notes.append(
-        "Look-alikes: difference hash of 16 x 16 bits after reduction to 17 x 16 grey pixels, at "
-        f"most {MAX_DISTANCE} of 256 bits apart; each test set against each training set"
-    )
     states = Counter(row[3] for row in rows)
     title = f"{len(rows)} sets: {', '.join(f'{n} {state}' for state, n in states.items())}"
-    return Table(title, ["set", "records", "known as", "state", "repeated images"], rows, notes)
+    return Report(title, ["set", "records", "known as", "state", "repeated images"], rows, notes)
+
+
+class Broken(NamedTuple):
+    """A broken record: its number from 1, and the fault in a few words."""
+
+    record: int
+    what: str
+
+
+class Scan(NamedTuple):
+    """What was read of k records, in their order.
+
+    Attributes:
+        digests: ``(k,)`` uint64, a hash of the encoded image; 0 if there is none.
+        faults: What is wrong.
+    """
+
+    digests: np.ndarray
+    faults: list[Broken]
+
+
+def scan(
+    path: Path,
+    records: int,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Scan:
+    """Read a whole set.
+
+    Args:
+        path: LMDB folder.
+        records: Records of it.
+        workers: Processes to share the work.
+        advance: Told how many records have been read, after each piece of work.
+    """
+    chunks = [(path, i, min(i + CHUNK, records + 1)) for i in range(1, records + 1, CHUNK)]
+    digests, faults = [], []
+    parallel = workers > 1 and len(chunks) > 1
+    with ProcessPoolExecutor(workers) if parallel else nullcontext() as pool:
+        for part in pool.map(_scan_chunk, chunks) if pool else map(_scan_chunk, chunks):
+            digests.append(part.digests)
+            faults += part.faults
+            advance(sum(map(len, digests)))
+    return Scan(np.concatenate(digests), faults)
+
+
+def _scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
+    """Read the records from one number up to, not including, another."""
+    path, first, end = chunk
+    digests = np.zeros(end - first, np.uint64)
+    faults = []
+    with open_environment(path).begin() as transaction:
+        drawn = transaction.get(b"extents-%09d" % 1) is not None
+        for record in range(first, end):
+            raw = transaction.get(b"label-%09d" % record)
+            faults += [Broken(record, what) for what in label_faults(raw)]
+            encoded = transaction.get(b"image-%09d" % record)
+            if encoded is None:
+                faults.append(Broken(record, "image missing"))
+                continue
+            digest = hashlib.blake2b(encoded, digest_size=8).digest()
+            digests[record - first] = int.from_bytes(digest, "big")
+            try:
+                with Image.open(io.BytesIO(encoded)) as image:
+                    image.load()
+            except UNDECODABLE as error:
+                faults.append(Broken(record, f"image cannot be decoded ({type(error).__name__})"))
+                continue
+            extents = transaction.get(b"extents-%09d" % record)
+            if extents is not None:
+                characters = len((raw or b"").decode(errors="replace"))
+                what = extents_fault(extents, characters, image.width)
+            else:
+                what = "extents missing" if drawn else ""
+            faults += [Broken(record, what)] if what else []
+    return Scan(digests, faults)
+
+
+def label_faults(raw: bytes | None) -> list[str]:
+    """Return what is wrong with a stored label."""
+    if raw is None:
+        return ["label missing"]
+    try:
+        label = raw.decode()
+    except UnicodeDecodeError:
+        return ["label is not UTF-8"]
+    if not label.strip():
+        return ["label is empty"]
+    control = [c for c in label if unicodedata.category(c) == "Cc"]
+    return [f"label has the control character U+{ord(control[0]):04X}"] if control else []

@@ -1,4 +1,4 @@
-"""What a DataModule yields: one batch of images with their labels."""
+"""Sample and Batch, what datasets and DataModules yield: images, labels, character extents."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from dctc.text.protocol import Protocol
 
 NO_EXTENT = -1.0  # pads Batch.extents; pixel positions are never negative
 
@@ -98,7 +100,7 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
 
 def _stack(images: Sequence[np.ndarray]) -> Tensor:
     pixels = torch.from_numpy(np.stack(images))  # (n, h, w, ch) uint8
-    # (n, ch, h, w); the memory stays channels-last, which is what convolutions on a CPU like best
+    # (n, ch, h, w); the memory stays channels-last, which suits convolutions on a CPU
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
@@ -110,3 +112,43 @@ def _pad_extents(extents: Sequence[np.ndarray | None]) -> Tensor | None:
     for row, extent in zip(padded, known, strict=True):
         row[: len(extent)] = torch.from_numpy(extent)
     return padded
+
+
+def label_extents(
+    text: str, extents: np.ndarray, protocol: Protocol
+) -> tuple[str, np.ndarray | None]:
+    """Apply a protocol to a text and keep the extents of the characters that remain.
+
+    Args:
+        text: s characters.
+        extents: ``(s, 2)``, left and right limit of each.
+        protocol: Makes the label.
+
+    Returns:
+        The label, and the extents of its characters; None for a protocol that does not work
+        character by character.
+    """
+    label, pieces = protocol(text), [protocol(c) for c in text]
+    if "".join(pieces) != label or any(len(piece) > 1 for piece in pieces):
+        return label, None
+    return label, extents[[bool(piece) for piece in pieces]]
+
+
+def extents_fault(raw: bytes, characters: int, width: int) -> str:
+    """Check stored extents; return what is wrong, empty if nothing is.
+
+    Args:
+        raw: ``(s, 2)`` float32 as stored.
+        characters: Characters of the label (s).
+        width: Width of the image in pixels.
+    """
+    if len(raw) != 8 * characters:
+        return f"extents of {len(raw) / 8:g} characters for a label of {characters}"
+    extents = np.frombuffer(raw, np.float32).reshape(-1, 2)
+    if not np.isfinite(extents).all():
+        return "extents are not finite"
+    if extents.min(initial=0) < 0 or extents.max(initial=0) > width:
+        return "extents reach out of the image"
+    if (extents[:, 1] < extents[:, 0]).any() or (np.diff(extents, axis=0) < 0).any():
+        return "extents are not in order"
+    return ""

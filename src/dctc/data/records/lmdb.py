@@ -2,8 +2,8 @@
 
 Keys: ``image-%09d`` (an encoded image), ``label-%09d`` (UTF-8), both counted from 1, and
 ``num-samples`` (clovaai/deep-text-recognition-benchmark, ``create_lmdb_dataset.py``). Sets of drawn
-words may have ``extents-%09d`` too (ours): the limits of each character of the label as stored,
-``(s, 2)`` float32 in the byte order of this machine, in pixels of the image as stored.
+words may have ``extents-%09d`` too (ours): left and right limit of each character of the label as
+stored, ``(s, 2)`` float32 in the byte order of this machine, in pixels of the image as stored.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.environment import count_records, open_environment
-from dctc.data.records.extents import label_extents
-from dctc.data.records.image import load_image
-from dctc.data.records.resize import resize_image
+from dctc.data.records.batch import Corrupt, Sample, label_extents
+from dctc.data.records.folders import count_records, open_environment
+from dctc.data.records.images import ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
 
@@ -35,16 +33,42 @@ MISSING = "label missing"
 WARNED_PER_REASON = 10  # ours: records named one by one; the rest of a broken set is one number
 
 
-class LmdbDataset(Dataset[Sample | Corrupt]):
+class _Records(Dataset[Sample | Corrupt]):
+    """The records of an LMDB folder, opened on first use in each process; it may be pickled."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.records = Path(path), count_records(path)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the environment; the next access opens it again."""
+        self._environment: Any = None
+        self._process = -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_environment": None, "_process": -1}
+
+    def _open(self) -> Any:
+        if self._process != os.getpid():
+            self._environment, self._process = open_environment(self.path), os.getpid()
+        return self._environment
+
+    def _get(self, record: int) -> list[bytes | None]:
+        """Return image, label and extents of a record as stored."""
+        with self._open().begin() as transaction:
+            keys = (b"image-%09d", b"label-%09d", b"extents-%09d")
+            return [transaction.get(key % record) for key in keys]
+
+
+class LmdbDataset(_Records):
     """The records of one LMDB folder whose labels a recogniser can emit.
 
     Labels are read when the set is indexed, and again on access: only record numbers are kept (4
-    bytes a record), so a worker does not copy millions of strings. The environment is opened on
-    first use in each process; the dataset may be forked and pickled.
+    bytes a record), so a worker does not copy millions of strings.
 
     Images are resized to (height, width) without regard to their aspect ratio, as PARSeq (Bautista
     & Atienza, ECCV 2022) does, or with ``keep_ratio`` to the height and padded on the right; see
-    :func:`dctc.data.records.resize.resize_image`.
+    :func:`dctc.data.records.images.resize_image`.
 
     Args:
         path: Folder with ``data.mdb``.
@@ -55,8 +79,8 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         height: Height of the images in pixels (h).
         width: Width of the images in pixels (w).
         grayscale: One channel instead of three.
-        keep: Predicate on the protocolled label. Records that it turns away do not belong to the
-            set, so they are not counted as drops.
+        keep: Predicate on the label after the protocol. Records that it turns away do not belong
+            to the set, so they are not counted as drops.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
         only: Record numbers, counted from 1, of the part of the folder that is the set; None is all
@@ -85,14 +109,10 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         keep_ratio: bool = False,
         only: range | None = None,
     ) -> None:
-        self.path, self.name, self.charset, self.keep = Path(path), name, charset, keep
+        super().__init__(path)
+        self.name, self.charset, self.keep, self.only = name, charset, keep, only
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
-        self.height, self.width, self.grayscale = height, width, grayscale
-        self.keep_ratio = keep_ratio
-        self.only = only
-        self._environment: Any = None
-        self._process = -1
-        self.records = count_records(path)
+        self.size = ImageSize(height, width, grayscale, keep_ratio)
         self.drops: Counter[str] = Counter()
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use
@@ -106,14 +126,14 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         numbers, characters = array("i"), set(self.charset.characters)
         with self._open().begin() as transaction:
             for record in range(1, self.records + 1) if self.only is None else self.only:
-                reason = None
                 raw = transaction.get(b"label-%09d" % record)
                 try:
                     label = None if raw is None else self.protocol(raw.decode())
                 except UnicodeDecodeError:
-                    label, reason = None, NOT_UTF8
+                    self._report(record, NOT_UTF8)
+                    continue
                 if label is None:
-                    self._report(record, reason or MISSING)
+                    self._report(record, MISSING)
                 elif self.keep is not None and not self.keep(label):
                     continue
                 elif not label:
@@ -132,19 +152,6 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
             message = f"{self.name}/{record}: {reason}; left out and counted{more}"
             warnings.warn(message, UserWarning, stacklevel=4)
 
-    def _open(self) -> Any:
-        if self._process != os.getpid():
-            self._environment = open_environment(self.path)
-            self._process = os.getpid()
-        return self._environment
-
-    def close(self) -> None:
-        """Let go of the environment; the next access opens it again."""
-        self._environment, self._process = None, -1
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_environment": None, "_process": -1}
-
     def __len__(self) -> int:
         return len(self.numbers)
 
@@ -156,23 +163,59 @@ class LmdbDataset(Dataset[Sample | Corrupt]):
         """
         record = int(self.numbers[draw.index if isinstance(draw, Draw) else draw])
         key = f"{self.name}/{record}"
-        with self._open().begin() as transaction:
-            encoded = transaction.get(b"image-%09d" % record)
-            text = transaction.get(b"label-%09d" % record).decode()
-            limits = transaction.get(b"extents-%09d" % record)
-        if encoded is None:
-            return Corrupt(key, "image missing")
-        try:
-            image = load_image(encoded, self.grayscale)
-        except ValueError as error:
-            return Corrupt(key, str(error))
-        pixels, valid = resize_image(image, self.height, self.width, self.keep_ratio)
+        encoded, raw, limits = self._get(record)
+        text = (raw or b"").decode()  # indexed, so it is there and UTF-8
         if limits is None:
-            return Sample(pixels, self.protocol(text), key, width=valid)
+            return self.size.sample(encoded, self.protocol(text), key)
         stored = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), pixels of the image
         if len(stored) != len(text):
             return Corrupt(key, f"extents of {len(stored)} characters for a text of {len(text)}")
-        label, extents = label_extents(
-            text, stored * np.float32(valid / image.width), self.protocol
-        )
-        return Sample(pixels, label, key, extents, valid)
+        label, extents = label_extents(text, stored, self.protocol)
+        return self.size.sample(encoded, label, key, extents)
+
+
+class LmdbImages(_Records):
+    """Every record of an LMDB folder, whatever its label; nothing is filtered.
+
+    Args:
+        path: Folder with ``data.mdb``.
+        size: What the images become.
+
+    Attributes:
+        others: 0; there is nothing else in an LMDB.
+
+    Raises:
+        FileNotFoundError: If the folder or its ``data.mdb`` does not exist.
+        ValueError: If it is no LMDB of images, or incomplete.
+    """
+
+    others = 0
+
+    def __init__(self, path: str | Path, size: ImageSize) -> None:
+        super().__init__(path)
+        self.size, self.name = size, self.path.resolve().name
+
+    def __len__(self) -> int:
+        return self.records
+
+    def key(self, index: int) -> str:
+        """Return the folder's name and the number of a record, counted from 1."""
+        return f"{self.name}/{index + 1}"
+
+    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
+        """Return a record with its label as it stands there, or why it cannot be read."""
+        index = draw.index if isinstance(draw, Draw) else draw
+        encoded, label, _ = self._get(index + 1)
+        # the label is only copied to the output: a wrong byte in it does not stop the image
+        return self.size.sample(encoded, (label or b"").decode(errors="replace"), self.key(index))
+
+
+def open_images(path: str | Path, size: ImageSize) -> ImageFiles | LmdbImages:
+    """Open a folder of images, an image file or an LMDB folder.
+
+    Raises:
+        FileNotFoundError: If there is nothing to read.
+        ValueError: If it is an LMDB, but none of images, or incomplete.
+    """
+    lmdb = (Path(path) / "data.mdb").is_file()
+    return (LmdbImages if lmdb else ImageFiles)(path, size)

@@ -1,4 +1,4 @@
-"""Writing an LMDB of labelled images: resumable, grown as needed, and complete or not there.
+"""Write an LMDB of labelled images: resumable, grown as needed, and either complete or not there.
 
 The set is written into ``FOLDER.partial`` and renamed at the end. Every transaction records how far
 it got, so that a writer that was killed goes on where the last committed transaction ended.
@@ -13,27 +13,60 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lmdb
 import numpy as np
 
-from dctc.data.records.claim import (
+from dctc.data.records.folders import PARTIAL
+from dctc.data.records.provenance import (
     PROGRESS,
     RECIPE,
-    claim,
+    Progress,
+    check_recipe,
     committed,
-    completed,
     disk_errors,
+    read_recipe,
+    warn_of_versions,
     write_recipe,
 )
-from dctc.data.records.record import Fault, Progress, Record
-from dctc.data.records.root import PARTIAL
 from dctc.files import locked
 
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
 NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
+
+
+class Record(NamedTuple):
+    """One record to write.
+
+    Attributes:
+        image: Encoded image.
+        label: Text, as the source has it.
+        extents: ``(s, 2)`` float32, left and right limit of each character of the label in pixels
+            of the image; None where unknown.
+    """
+
+    image: bytes
+    label: str
+    extents: np.ndarray | None = None
+
+
+class Fault(NamedTuple):
+    """An item of the source that cannot be written.
+
+    Attributes:
+        name: Which one.
+        reason: Why, in a few words; faults are counted by it.
+        detail: What was seen.
+    """
+
+    name: str
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
 
 
 def write_set(
@@ -50,8 +83,8 @@ def write_set(
         recipe: What the items are a function of, in JSON's types. Stored beside the data.
         items: Returns the items of the source from a number on, counted from 0; the same every
             time. Faults are warned about, counted and left out.
-        check: Looks at the counts before the set is called complete, also where it was complete
-            before, and raises if they are wrong.
+        check: Given the counts before the set is called complete, also of a set that was complete
+            before; raises if they are wrong.
         advance: Told how many items have been taken, after every transaction.
 
     Returns:
@@ -67,31 +100,42 @@ def write_set(
     folder = Path(folder)
     partial = folder.with_name(f"{folder.name}{PARTIAL}")
     recipe = dict(json.loads(json.dumps(recipe)))  # as it comes back from the file
-    if folder.exists():
-        return _checked(completed(folder, recipe), check)
-    lock = folder.with_name(f".{folder.name}.lock")
-    with locked(lock, wait=False, busy=f"{partial}: another process is writing it; wait for it"):
-        if folder.exists():  # finished by another process between the two looks
-            return _checked(completed(folder, recipe), check)
-        partial.mkdir(exist_ok=True)
-        try:
-            claim(partial, recipe)
-            with disk_errors(partial):
-                progress = _write_all(partial, items, check, advance)
-            write_recipe(partial, {**recipe, "result": vars(progress)})
-        except BaseException:
-            with suppress(ValueError):  # what cannot be read is the error already, and stays
-                if not committed(partial).records:
-                    _discard(partial)
-            raise
-        partial.rename(folder)
-    return progress
-
-
-def _checked(progress: Progress, check: Callable[[Progress], None]) -> Progress:
-    """Return the counts of a set that is called complete, unless the check refuses them."""
+    if not folder.exists():
+        lock, busy = folder.with_name(f".{folder.name}.lock"), "another process is writing it"
+        with locked(lock, wait=False, busy=f"{partial}: {busy}; wait for it"):
+            if not folder.exists():  # finished by that other process between the two looks
+                partial.mkdir(exist_ok=True)
+                progress = _write_partial(partial, recipe, items, check, advance)
+                partial.rename(folder)
+                return progress
+    progress = _completed(folder, recipe)
     check(progress)
     return progress
+
+
+def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
+    """Return the counts of a complete set of this recipe."""
+    found = read_recipe(folder)
+    result = found.pop("result", None)
+    if result is None:
+        raise ValueError(f"{folder}: exists already, and not by this command; name another folder")
+    recipe = dict(recipe)
+    warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
+    check_recipe(folder, found, recipe)
+    return Progress(result["taken"], result["records"], Counter(result["faults"]))
+
+
+def _claim(partial: Path, recipe: dict[str, Any]) -> None:
+    """Check that an unfinished folder is of this recipe, or make it so if nothing is in it yet."""
+    for left in partial.glob(f".*.{RECIPE}"):  # of a writer that was killed
+        left.unlink()
+    if committed(partial).taken:
+        found = read_recipe(partial)
+        found.pop("result", None)
+        check_recipe(partial, found, recipe)
+    else:  # before the first transaction any recipe may take over
+        (partial / "data.mdb").unlink(missing_ok=True)
+        write_recipe(partial, recipe)
 
 
 def _discard(partial: Path) -> None:
@@ -102,42 +146,60 @@ def _discard(partial: Path) -> None:
         partial.rmdir()
 
 
+def _write_partial(
+    partial: Path,
+    recipe: dict[str, Any],
+    items: Callable[[int], Iterable[Record | Fault]],
+    check: Callable[[Progress], None],
+    advance: Callable[[int], None],
+) -> Progress:
+    try:
+        _claim(partial, recipe)
+        with disk_errors(partial):
+            progress = _write_all(partial, items, check, advance)
+        write_recipe(partial, {**recipe, "result": vars(progress)})
+    except BaseException:
+        with suppress(ValueError):  # what cannot be read is the error already, and stays
+            if not committed(partial).records:
+                _discard(partial)
+        raise
+    return progress
+
+
 def _write_all(
     partial: Path,
     items: Callable[[int], Iterable[Record | Fault]],
     check: Callable[[Progress], None],
     advance: Callable[[int], None],
 ) -> Progress:
-    # Locks of its own are not needed beside the one above, and would leave a file behind
+    # Locks of its own are not needed beside that of write_set, and would leave a file behind
     environment = lmdb.open(str(partial), map_size=FIRST_MAP, lock=False, meminit=False)
     try:
         with environment.begin() as transaction:
-            raw = transaction.get(PROGRESS)
-        progress = Progress.decode(raw) if raw else Progress()
+            progress = Progress.decode(transaction.get(PROGRESS))
         advance(progress.taken)
         stream = iter(items(progress.taken))
         while batch := list(islice(stream, PER_TRANSACTION)):
+            for fault in [item for item in batch if isinstance(item, Fault)]:
+                if progress.faults.total() < NAMED_PER_SET:
+                    warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=4)
             progress = _growing(environment, _putter(batch, progress))
             advance(progress.taken)
         check(progress)
         if not progress.records:
-            left_out = ", ".join(f"{n:,} {reason}" for reason, n in progress.faults.items())
             raise ValueError(
-                f"{partial}: there is no record to write; left out: {left_out or 'nothing'}"
+                f"{partial}: there is no record to write; left out: "
+                f"{progress.left_out() or 'nothing'}"
             )
-
-        def finish(transaction: Any) -> None:
-            transaction.put(b"num-samples", str(progress.records).encode())
-
-        _growing(environment, finish)
+        count = str(progress.records).encode()
+        _growing(environment, lambda transaction: transaction.put(b"num-samples", count))
     finally:
         environment.close()
     return progress
 
 
 def _putter(batch: list[Record | Fault], before: Progress) -> Callable[[Any], Progress]:
-    for fault in [item for item in batch if isinstance(item, Fault)]:
-        _warn(fault, before)
+    """Return the writing of some items; it may be called again in another transaction."""
 
     def put(transaction: Any) -> Progress:
         progress = Progress(before.taken + len(batch), before.records, Counter(before.faults))
@@ -160,11 +222,6 @@ def _putter(batch: list[Record | Fault], before: Progress) -> Callable[[Any], Pr
         return progress
 
     return put
-
-
-def _warn(fault: Fault, before: Progress) -> None:
-    if before.faults.total() < NAMED_PER_SET:
-        warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=5)
 
 
 def _growing(environment: Any, write: Callable[[Any], Any]) -> Any:

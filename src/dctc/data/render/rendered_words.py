@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import Dataset
 
-from dctc.data.records.batch import Sample
-from dctc.data.records.extents import label_extents
+from dctc.data.records.batch import Sample, label_extents
 from dctc.data.records.sampler import Draw
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.colours import LUMINANCE

@@ -23,11 +23,10 @@ from PIL import Image, features
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 import dctc
-from dctc.data.records.claim import RECIPE, read_recipe, shortened, warn_of_versions
 from dctc.data.records.lmdb import LmdbDataset
-from dctc.data.records.record import Progress, Record
+from dctc.data.records.provenance import RECIPE, Progress, read_recipe, shortened, warn_of_versions
 from dctc.data.records.sampler import Draw
-from dctc.data.records.writer import write_set
+from dctc.data.records.writer import Record, write_set
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.text import Charset

@@ -1,4 +1,8 @@
-"""The archives that can be converted, and the conversion itself."""
+"""Convert official archives to LMDBs: the kinds of archives, and the conversion.
+
+Labels are stored as the archive has them, since protocols are applied on reading. Images are
+stored byte for byte where the archive holds crops; crops out of larger images are stored as PNG.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +17,27 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from dctc.data.archives.convert.icdar import words_of_ic13_1015, words_of_icdar
-from dctc.data.archives.convert.iiit5k import words_of_iiit5k
-from dctc.data.archives.convert.lists import words_of_image_list, words_of_table
-from dctc.data.archives.convert.mjsynth import mjsynth_lacks, words_of_mjsynth
-from dctc.data.archives.convert.svt import words_of_svt
-from dctc.data.archives.convert.synthtext import synthtext_lacks, words_of_synthtext
-from dctc.data.archives.convert.word import Word
-from dctc.data.archives.scan import label_faults
-from dctc.data.benchmarks import BENCHMARKS, TRAIN_WORDS
-from dctc.data.published import Benchmark
-from dctc.data.records.image import UNDECODABLE
-from dctc.data.records.record import Fault, Progress, Record
-from dctc.data.records.root import PARTIAL
-from dctc.data.records.writer import write_set
+from dctc.data.archives.annotations import (
+    synthtext_lacks,
+    words_of_iiit5k,
+    words_of_svt,
+    words_of_synthtext,
+)
+from dctc.data.archives.text_lists import (
+    Word,
+    mjsynth_lacks,
+    words_of_ic13_1015,
+    words_of_icdar,
+    words_of_image_list,
+    words_of_mjsynth,
+    words_of_table,
+)
+from dctc.data.archives.verify import label_faults
+from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS, Benchmark
+from dctc.data.records.folders import PARTIAL
+from dctc.data.records.images import UNDECODABLE, decoding_error
+from dctc.data.records.provenance import Progress
+from dctc.data.records.writer import Fault, Record, write_set
 
 
 class Kind(NamedTuple):
@@ -36,7 +47,7 @@ class Kind(NamedTuple):
         words: Yields its words, given the annotation file and the folder of images.
         source: What the annotation file is called or looks like.
         benchmark: Registered set that it becomes; None for training data and tables of one's own.
-        lacks: Says of training data what its annotation file lacks; empty if it is whole.
+        lacks: Tells what an annotation file of training data lacks; empty if it is whole.
     """
 
     words: Callable[[Path, Path], Iterator[Word]]
@@ -111,7 +122,7 @@ def convert(
             yield item
 
     def check(progress: Progress) -> None:
-        left_out = ", ".join(f"{n:,} {reason}" for reason, n in progress.faults.items())
+        left_out = progress.left_out()
         if not progress.records:
             raise ValueError(f"{source}: no word to write; left out: {left_out or 'nothing'}")
         if left_out and not lenient:
@@ -140,7 +151,7 @@ def convert(
 
 def read_word(word: Word) -> Record | Fault:
     """Read and decode a word's image; return a fault if that fails or the label is broken."""
-    # what is no Unicode, as MATLAB's characters need not be, is for the check to tell
+    # MATLAB's characters need not be valid Unicode; label_faults tells
     if broken := label_faults(word.label.encode("utf-8", "surrogatepass")):
         return Fault(word.name, broken[0], repr(word.label))
     try:
@@ -148,15 +159,10 @@ def read_word(word: Word) -> Record | Fault:
     except FileNotFoundError:
         return Fault(word.name, "image missing")
     except UNDECODABLE as error:
-        return Fault(word.name, "image cannot be read", _line(error))
+        return Fault(word.name, "image cannot be read", decoding_error(error))
     try:
         with Image.open(io.BytesIO(encoded)) as image:
             image.load()
     except UNDECODABLE as error:
-        return Fault(word.name, "image cannot be decoded", _line(error))
+        return Fault(word.name, "image cannot be decoded", decoding_error(error))
     return Record(encoded, word.label)
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()).partition(" <_io")[0]  # without memory addresses
-    return f"{type(error).__name__}: {text}"

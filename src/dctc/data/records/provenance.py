@@ -1,4 +1,4 @@
-"""Whose set a folder holds: the recipe beside the data, and how far the data got."""
+"""What a set was made from, ``recipe.json``, and how many of its records have been written."""
 
 from __future__ import annotations
 
@@ -6,54 +6,49 @@ import json
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
-from dctc.data.records.environment import open_environment
-from dctc.data.records.record import Progress
+from dctc.data.records.folders import open_environment
 from dctc.files import write_whole
 
 RECIPE = "recipe.json"  # beside data.mdb; what was written, and "result" once it is complete
-PROGRESS = b"progress"  # its key in data.mdb while the set is incomplete
+PROGRESS = b"progress"  # key in data.mdb of the counts while the set is incomplete
 
 
-def completed(folder: Path, recipe: dict[str, Any]) -> Progress:
-    """Return the counts of a complete set.
+@dataclass
+class Progress:
+    """How far a set has been written.
 
-    Raises:
-        ValueError: If the folder holds something else.
+    Attributes:
+        taken: Items of the source read, faults included.
+        records: Records written.
+        faults: Items left out, by reason.
     """
-    found = read_recipe(folder)
-    result = found.pop("result", None)
-    if result is None:
-        raise ValueError(f"{folder}: exists already, and not by this command; name another folder")
-    recipe = dict(recipe)
-    warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
-    _compare(folder, found, recipe)
-    return Progress(result["taken"], result["records"], Counter(result["faults"]))
 
+    taken: int = 0
+    records: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
 
-def claim(partial: Path, recipe: dict[str, Any]) -> None:
-    """Make an unfinished folder that of a recipe.
+    def encode(self) -> bytes:
+        """Return the progress as JSON."""
+        return json.dumps(vars(self)).encode()
 
-    Raises:
-        ValueError: If records of another recipe have been committed, or they cannot be read.
-        OSError: If the disk is full.
-    """
-    for left in partial.glob(f".*.{RECIPE}"):  # of a writer that was killed
-        left.unlink()
-    if not committed(partial).taken:  # before the first transaction any recipe may take over
-        (partial / "data.mdb").unlink(missing_ok=True)
-        write_recipe(partial, recipe)
-        return
-    found = read_recipe(partial)
-    found.pop("result", None)
-    _compare(partial, found, recipe)
+    @classmethod
+    def decode(cls, raw: bytes | None) -> Progress:
+        """Return what :meth:`encode` wrote; None is nothing yet."""
+        values = json.loads(raw or b'{"taken": 0, "records": 0, "faults": {}}')
+        return cls(values["taken"], values["records"], Counter(values["faults"]))
+
+    def left_out(self) -> str:
+        """Return the faults in words, for messages."""
+        return ", ".join(f"{n:,} {reason}" for reason, n in self.faults.items())
 
 
 def committed(partial: Path) -> Progress:
@@ -71,8 +66,7 @@ def committed(partial: Path) -> Progress:
     except ValueError as error:
         raise ValueError(f"{error}, after removing this folder") from error
     with environment.begin() as transaction:
-        raw = transaction.get(PROGRESS)
-    return Progress.decode(raw) if raw else Progress()
+        return Progress.decode(transaction.get(PROGRESS))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
@@ -96,8 +90,8 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     return found
 
 
-def write_recipe(folder: Path, recipe: dict[str, Any]) -> None:
-    """Write the recipe of a set: the whole file, or what was there before.
+def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
+    """Write the recipe of a set atomically.
 
     Raises:
         OSError: If the disk is full.
@@ -107,26 +101,28 @@ def write_recipe(folder: Path, recipe: dict[str, Any]) -> None:
         write_whole(folder / RECIPE, text.encode())
 
 
-def _compare(folder: Path, found: dict[str, Any], recipe: dict[str, Any]) -> None:
-    for key in [*recipe, *found]:
-        if found.get(key) != recipe.get(key):
+def check_recipe(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Compare the recipe of a set with that of a command that would write it.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
             raise ValueError(
                 f"{folder}: was begun with {key} {shortened(found.get(key))}, not "
-                f"{shortened(recipe.get(key))}; give the same options, remove it, or name another"
+                f"{shortened(wanted.get(key))}; give the same options, remove it, or name another"
             )
 
 
 def warn_of_versions(folder: str | Path, found: Any, here: Any) -> None:
     """Warn where a complete set was drawn with other versions of libraries than those here.
 
-    It is what it is; what is drawn now, such as the held-out words, may differ in single pixels.
+    It is used as it is; what is drawn now, such as the held-out words, may differ in single pixels.
     """
-    if found != here:
-        changed = sorted(
-            name
-            for name in {*(found or {}), *(here or {})}
-            if (found or {}).get(name) != (here or {}).get(name)
-        )
+    found, here = found or {}, here or {}
+    changed = sorted(name for name in {*found, *here} if found.get(name) != here.get(name))
+    if changed:
         warnings.warn(
             f"{folder}: drawn with other versions of {', '.join(changed)} than those here; taken "
             f"as it is",
@@ -142,10 +138,10 @@ def shortened(value: Any) -> str:
 
 @contextmanager
 def disk_errors(partial: Path, kind: type[Exception] = lmdb.Error) -> Iterator[None]:
-    """Say what to do where a set cannot be written.
+    """Turn errors of writing a set into one OSError that says what to do.
 
     Args:
-        partial: Its folder.
+        partial: Folder of the set.
         kind: What writing raises. Of LMDB, a full disk is a DiskError, a quota or a broken disk
             are others.
     """

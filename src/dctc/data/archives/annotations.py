@@ -1,0 +1,212 @@
+"""Labelled words of archives in MATLAB or XML files: IIIT5K, SVT, SynthText; crops of images."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ElementTree
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dctc.data.archives.text_lists import Word, word_file
+from dctc.data.records.images import opaque
+
+SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/data/scenetext)
+# scipy trusts the bytes of a file: of a broken one it raises whatever zlib, numpy, its tables of
+# types and its own variables make of them.
+_BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NameError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+
+
+class Crops:
+    """Crops of one image, which is opened when the first of them is read.
+
+    Args:
+        file: The image.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._image: Image.Image | None = None
+
+    def word(self, name: str, label: str, box: tuple[float, float, float, float]) -> Word:
+        """Return the word in a box.
+
+        Args:
+            name: Where it stands.
+            label: Text.
+            box: Left, top, right, bottom in pixels; rounded outwards and clipped to the image.
+        """
+        return Word(name, label, lambda: self._crop(box))
+
+    def _crop(self, box: tuple[float, float, float, float]) -> bytes:
+        if self._image is None:
+            with Image.open(self.file) as opened:
+                self._image = opaque(opened).convert("RGB")
+        width, height = self._image.size
+        left, top = max(0, int(box[0] // 1)), max(0, int(box[1] // 1))
+        right, bottom = min(width, int(-(-box[2] // 1))), min(height, int(-(-box[3] // 1)))
+        if right <= left or bottom <= top:
+            raise ValueError("its box lies outside of the image or is empty")
+        buffer = io.BytesIO()
+        self._image.crop((left, top, right, bottom)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
+    """Yield the words of IIIT 5K-word (Mishra, Alahari and Jawahar, BMVC 2012).
+
+    Args:
+        source: ``testdata.mat`` or ``traindata.mat``: a struct array of ImgName, GroundTruth and
+            lexicons, which bears the name of the file.
+        images: Folder that ImgName is relative to.
+
+    Raises:
+        ValueError: If it is not that file.
+    """
+    entries = _load_mat(source, [source.stem])[source.stem]
+    fields = entries.dtype.names or ()
+    for field in ("ImgName", "GroundTruth"):
+        if field not in fields:
+            raise ValueError(f"{source}: {source.stem} has no field {field}, only {list(fields)}")
+    for entry in entries.ravel():
+        name, label = (_text(source, entry[field]) for field in ("ImgName", "GroundTruth"))
+        yield word_file(images, name, label)
+
+
+def words_of_svt(source: Path, images: Path) -> Iterator[Word]:
+    """Yield the words of the Street View Text Dataset (Wang et al., ICCV 2011), cropped.
+
+    Args:
+        source: ``test.xml`` or ``train.xml``: ``image`` elements with ``imageName`` and
+            ``taggedRectangles`` of ``taggedRectangle x= y= width= height=`` with a ``tag``.
+        images: Folder that imageName is relative to.
+
+    Raises:
+        ValueError: If it is not such a file.
+    """
+    try:
+        root = ElementTree.parse(source).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{source}: is not XML ({error})") from error
+    for image in root.iter("image"):
+        name = image.findtext("imageName", "").strip()
+        crops = Crops(images / name)
+        for i, rectangle in enumerate(image.iter("taggedRectangle"), start=1):
+            tag, values = rectangle.findtext("tag"), rectangle.attrib
+            try:
+                x, y, width, height = (float(values[k]) for k in ("x", "y", "width", "height"))
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{source}: rectangle {i} of {name}: x, y, width or height is missing or not a "
+                    f"number ({dict(values)})"
+                ) from error
+            if not name or tag is None:
+                raise ValueError(f"{source}: rectangle {i} of {name or 'an image'} has no name/tag")
+            yield crops.word(f"{name} rectangle {i}", tag, (x, y, x + width, y + height))
+
+
+def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
+    """Yield the words of SynthText (Gupta, Vedaldi and Zisserman, CVPR 2016), cropped.
+
+    Each is cropped to the upright rectangle around its four corners. Crops are not straightened,
+    as in the released LMDBs of clovaai and PARSeq.
+
+    Args:
+        source: ``gt.mat`` with ``imnames``, ``wordBB`` (2, 4, words) and ``txt``, whose strings
+            hold several words apart by spaces and line ends.
+        images: Folder that imnames are relative to.
+
+    Raises:
+        ValueError: If it is not that file, or an image has another number of boxes than of words.
+    """
+    arrays = _load_mat(source, ["imnames", "wordBB", "txt"])
+    columns = [arrays[key].ravel() for key in ("imnames", "wordBB", "txt")]
+    sizes = [len(column) for column in columns]
+    if len(set(sizes)) > 1:
+        raise ValueError(f"{source}: {sizes} images, boxes and texts, which must be as many")
+    for name_cell, corners, texts in zip(*columns, strict=True):
+        name = _text(source, name_cell)
+        if not _is_array(corners, "fiu") or corners.shape[:2] != (2, 4):
+            raise ValueError(f"{source}: {name} has no boxes of four corners; fetch it again")
+        if not _is_array(texts, "U"):
+            raise ValueError(f"{source}: {name} has no texts; fetch it again")
+        labels = " ".join(map(str, texts.ravel())).split()
+        corners = corners.reshape(2, 4, -1)  # of a single word MATLAB drops the last axis
+        if corners.shape[2] != len(labels):
+            raise ValueError(
+                f"{source}: {name} has {corners.shape[2]} boxes and {len(labels)} words"
+            )
+        low, high = np.floor(corners.min(1)), np.ceil(corners.max(1))  # (2, words)
+        crops = Crops(images / name)
+        for i, label in enumerate(labels):
+            box = (*low[:, i].tolist(), *high[:, i].tolist())
+            yield crops.word(f"{name} word {i + 1}", label, box)
+
+
+def synthtext_lacks(source: Path) -> str:
+    """Tell what a ``gt.mat`` lacks: it is not the archive's if it has another number of images.
+
+    Args:
+        source: The file.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    found, expected = _load_mat(source, ["imnames"])["imnames"].size, SYNTHTEXT_IMAGES
+    return (
+        "" if found == expected else f"{source}: {found:,} images where SynthText has {expected:,}"
+    )
+
+
+def _load_mat(file: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Return some arrays of a MATLAB file (up to version 7.2, as both archives are).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none, is broken, or lacks one of the arrays.
+    """
+    from scipy.io import loadmat  # slow to load
+    from scipy.io.matlab import MatReadError
+
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file")
+    try:
+        found = loadmat(file, variable_names=names)
+    except (*_BROKEN, MatReadError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{file}: cannot be read as a MATLAB file ({reason}); fetch or unpack it again"
+        ) from error
+    for name in names:
+        if not isinstance(found.get(name), np.ndarray):
+            raise ValueError(f"{file}: holds no array {name!r}; give the archive's own file")
+    return {name: found[name] for name in names}
+
+
+def _text(file: Path, cell: Any) -> str:
+    """Return the string of a cell; ValueError if it is something else."""
+    if not _is_array(cell, "U") or cell.size != 1:
+        seen = " ".join(repr(cell).split())[:60]
+        raise ValueError(f"{file}: holds {seen} in place of a string; fetch or unpack it again")
+    return str(cell.item())
+
+
+def _is_array(cell: Any, kinds: str) -> bool:
+    return isinstance(cell, np.ndarray) and cell.dtype.kind in kinds

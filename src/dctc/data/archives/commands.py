@@ -1,0 +1,247 @@
+"""``dctc data``: make, convert, list, verify and look at sets of labelled word images."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dctc.argument_types import positive
+from dctc.data.archives import verify as verification
+from dctc.data.archives.alphabet import write_alphabet, write_common_characters
+from dctc.data.archives.convert import KINDS
+from dctc.data.archives.convert import convert as convert_archive
+from dctc.data.archives.listing import list_sets
+from dctc.data.archives.render_command import COMMON, DEFAULTS, render
+from dctc.data.archives.report import Report, progress_bar
+from dctc.data.archives.sheet import check_image_file, contact_sheet
+from dctc.data.archives.stats import set_stats, stats_table
+from dctc.data.records.folders import data_root, find_lmdbs
+from dctc.data.render.fonts import font_report
+from dctc.text import get_protocol
+
+_EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
+clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
+lists the options of a verb."""
+Argument = tuple[str, dict[str, Any]]  # name and options for argparse
+
+
+def list_(options: Namespace) -> None:
+    """List the sets below the data root, and what is missing from it."""
+    for table in list_sets(data_root(options.root)):
+        if table.rows:
+            table.print()
+
+
+def verify(options: Namespace) -> None:
+    """Read every record: what is broken, repeated, or in train and test alike.
+
+    Ends with 1 if something is unfinished or broken: a wrong count, an image that does not decode,
+    a label that is empty, has control characters or is not UTF-8, limits of characters that do not
+    fit. Images that are byte for byte the same are only named.
+    """
+    with progress_bar("records") as show:
+        found = verification.verify(_find_sets(options, True), options.workers, show)
+    verification.report(found).print()
+    if any(one.faults for one in found.values()):
+        raise SystemExit(1)
+
+
+def stats(options: Namespace) -> None:
+    """Measure labels and shapes, and count the labels that fit into t frames."""
+    protocol, frames = get_protocol(options.protocol), options.frames
+    found = {name: set_stats(p, protocol, frames) for name, p in _find_sets(options).items()}
+    stats_table(found, frames, options.protocol).print()
+
+
+def show(options: Namespace) -> None:
+    """Draw a contact sheet: crops with their labels."""
+    check_image_file(options.out)
+    sheet, undrawn = contact_sheet(
+        options.path, options.count, options.columns, options.seed, options.fonts
+    )
+    sheet.save(options.out)
+    if undrawn:
+        print(f"{undrawn} labels are shown by their code points: no font has them (--fonts)")
+    print(f"written to {options.out}")
+
+
+def fonts(options: Namespace) -> None:
+    """List the fonts, and why some are not used."""
+    rows = [
+        [file.name, face.family, f"{len(face.characters):,}", face.reason or "used"]
+        for file, face in font_report(options.fonts)
+    ]
+    Report("Fonts", ["file", "family", "characters", "state"], rows).print()
+
+
+def convert(options: Namespace) -> None:
+    """Convert an official archive to an LMDB; a conversion that was cut off goes on."""
+    with progress_bar("words") as show:
+        done = convert_archive(
+            options.kind, options.source, options.out, options.images, options.lenient, show
+        )
+    print(f"{options.out}: {done.records:,} records, {done.faults.total():,} words left out")
+
+
+def alphabet(options: Namespace) -> None:
+    """Write a charset file: the characters of LMDBs' labels, or the commonest Chinese ones.
+
+    Give either --labels or --top-k.
+    """
+    if bool(options.labels) == bool(options.top_k):
+        raise ValueError("alphabet: give either --labels or --top-k")
+    if options.labels:
+        charset = write_alphabet(options.out, options.labels, options.protocol)
+    else:
+        charset = write_common_characters(options.out, options.top_k)
+    print(f"{options.out}: {len(charset):,} characters")
+
+
+def _arg(name: str, help: str, type: Any = None, default: Any = None, **options: Any) -> Argument:
+    """Return an argument for argparse; ``nargs``, ``required`` and the like are options."""
+    return name, {"help": help, "type": type, "default": default, **options}
+
+
+_OWN = "those that come with matplotlib"
+_ROOT = _arg("--root", "data root")
+_WORKERS = _arg("--workers", "processes (default: all cores)", positive, os.cpu_count() or 1)
+_FONTS = _arg("--fonts", f"folder of fonts, or system (default: {_OWN})")
+_SETS = _arg(
+    "paths",
+    "LMDB folders, or folders with LMDBs below them (default: the data root)",
+    Path,
+    nargs="*",
+    metavar="PATH",
+)
+_SEED = _arg("--seed", "seed of what is chosen at random (%(default)s)", int, 0)
+_RENDER = [
+    _arg("--out", "folder of the LMDB (default: train/rendered_LANGUAGE in the data root)", Path),
+    _arg("--count", "words to draw", positive, required=True),
+    _arg("--language", "(%(default)s)", default="en", choices=DEFAULTS),
+    _arg("--preset", "(%(default)s)", default="scene", choices=("easy", "scene", "document")),
+    _SEED,
+    _arg(
+        "--charset",
+        "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt; "
+        "give the alphabet of the Chinese benchmark to draw all of its characters)",
+    ),
+    _arg("--top-k", f"zh: commonest characters only ({COMMON:,} without charset)", positive),
+    _arg(
+        "--protocol",
+        "decides with the charset what is drawn; labels are stored as they were drawn (english36, "
+        "chinese_fold)",
+    ),
+    _arg("--words", "python, wordfreq or file (en: python, zh: wordfreq)"),
+    _arg("--max-length", "characters (en: 12, zh: 15)", positive),
+    _arg("--height", "pixels (%(default)s)", positive, 32),
+    _arg("--width", "pixels (en: 128, zh: 256)", positive),
+    _arg("--fonts", f"folder of fonts, or system (en: {_OWN}, zh: system)"),
+    _ROOT,
+    _WORKERS,
+]
+_KINDS = ", ".join(f"{name} ({kind.source})" for name, kind in KINDS.items())
+_LENIENT = (
+    "leave out words whose image is missing or unreadable or whose label is broken, warned about "
+    "and counted, and take another number of words than the archive has"
+)
+_CONVERT = [
+    _arg("kind", _KINDS, choices=KINDS, metavar="KIND"),
+    _arg("source", "the annotation file", Path, metavar="SOURCE"),
+    _arg("--out", "folder of the LMDB", Path, required=True),
+    _arg("--images", "folder of the images (default: of SOURCE)", Path),
+    ("--lenient", {"help": _LENIENT, "action": "store_true"}),
+]
+_ALPHABET = [
+    _arg("--out", "the file", Path, required=True),
+    _arg("--labels", "LMDBs, whose labels are read", nargs="+", metavar="PATH"),
+    _arg("--top-k", "so many Chinese characters, and digits and small letters", positive),
+    _arg("--protocol", "of the labels (%(default)s)", default="chinese_fold"),
+]
+_STATS = [
+    _arg("--protocol", "applied to labels first (%(default)s)", default="verbatim"),
+    _arg("--frames", "t, frames (%(default)s)", positive, 32),
+]
+_SHOW = [
+    _arg("path", "LMDB folder", Path, metavar="PATH"),
+    _arg("--out", "image file to write", Path, required=True),
+    _arg("--count", "crops (%(default)s)", positive, 60),
+    _arg("--columns", "crops in a row (%(default)s)", positive, 6),
+    _SEED,
+    _FONTS,
+]
+# What runs a verb, described by its docstring, and its arguments
+VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
+    "render": (render, _RENDER),
+    "convert": (convert, _CONVERT),
+    "alphabet": (alphabet, _ALPHABET),
+    "list": (list_, [_ROOT]),
+    "verify": (verify, [_SETS, _ROOT, _WORKERS]),
+    "stats": (stats, [_SETS, _ROOT, *_STATS]),
+    "show": (show, _SHOW),
+    "fonts": (fonts, [_FONTS]),
+}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one verb.
+
+    Args:
+        args: Command line without ``dctc data``; None takes that of the process.
+    """
+    parser = argparse.ArgumentParser("dctc data", description=__doc__, epilog=_EPILOG)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, (run, arguments) in VERBS.items():
+        text = (inspect.getdoc(run) or "").partition("\n\nArgs:")[0]
+        first = text.partition("\n")[0].rstrip(".")
+        one = verbs.add_parser(name, help=first, description=" ".join(text.split()))
+        for argument, options in arguments:
+            one.add_argument(argument, **options)
+    chosen = parser.parse_args(args)
+    with _one_line_warnings():
+        VERBS[chosen.verb][0](chosen)
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Print warnings as lines for the user, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def formatted(message: Warning | str, category: type[Warning], *where: Any) -> str:
+        plain = issubclass(category, UserWarning)
+        return f"dctc: {message}\n" if plain else usual(message, category, *where)
+
+    warnings.formatwarning = formatted  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
+def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
+    """Return the LMDBs that were asked for, named so that their side of a split shows.
+
+    Args:
+        options: Of a verb with ``paths`` and ``--root``.
+        unfinished: Sets that have not been written to the end too.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist or holds none.
+    """
+    root, sets = data_root(options.root), {}
+    for top in options.paths or [root]:
+        found = find_lmdbs(top, unfinished)
+        if not found:
+            raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
+        for path in found.values():
+            whole = path.absolute()
+            below = whole.is_relative_to(root)
+            name = whole.relative_to(root) if below else Path(*whole.parts[-3:])
+            sets[name.as_posix()] = path
+    return sets

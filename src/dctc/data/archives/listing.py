@@ -1,0 +1,114 @@
+"""``dctc data list``: the sets below the data root, and the benchmarks that are missing."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from dctc.data.archives.report import Report
+from dctc.data.catalogue import (
+    BENCHMARKS,
+    CHINESE_TEST,
+    CHINESE_TRAIN,
+    CHINESE_VAL,
+    DOCUMENTS,
+    TRAIN_WORDS,
+    Benchmark,
+)
+from dctc.data.records.folders import PARTIAL, count_records, find_lmdbs, split_side
+from dctc.data.records.provenance import RECIPE, read_recipe
+
+
+class Entry(NamedTuple):
+    """One LMDB folder.
+
+    Attributes:
+        path: The folder.
+        records: ``num-samples``; 0 if it cannot be read.
+        known: Registered set whose name it bears.
+        fault: Why it cannot be read or is not complete, in one line; empty if all is well.
+    """
+
+    path: Path
+    records: int
+    known: Benchmark | None
+    fault: str
+
+
+def read_entry(name: str, path: Path) -> Entry:
+    """Count the records of an LMDB folder, and compare them with what is known of it.
+
+    Args:
+        name: Its path below the data root, which tells its side of a split.
+        path: The folder.
+    """
+    if path.name.endswith(PARTIAL):
+        return Entry(path, 0, None, "unfinished; run its command again")
+    known, faults, records, result = known_as(name, path), [], 0, None
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            records = count_records(path)
+        faults += [str(warning.message) for warning in caught]
+        result = read_recipe(path).get("result")
+    except (ValueError, OSError) as error:
+        faults.append(str(error))
+    written = result.get("records") if isinstance(result, dict) else None
+    if records and written not in (None, records):
+        faults.append(f"{records:,} records where its {RECIPE} has {written:,}")
+    if records and known and records != known.size:
+        faults.append(f"{records:,} records where {known.name} has {known.size:,}")
+    here = (f"LMDB {path}: ", f"LMDB {path.resolve()}: ")
+    faults = [fault.removeprefix(here[0]).removeprefix(here[1]) for fault in faults]
+    return Entry(path, records, known, "; ".join(faults))
+
+
+def known_as(name: str, path: Path) -> Benchmark | None:
+    """Return the registered set whose name a folder bears, a test set only outside of train."""
+    tests = {} if split_side(Path(name)) == "train" else BENCHMARKS
+    catalogue = (tests, TRAIN_WORDS, CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL)
+    sets = [one for part in catalogue for one in part.values()]
+    sets += [part for source in DOCUMENTS.values() for part in source.parts]
+    return next((one for one in sets if one.matches(path)), None)
+
+
+def list_sets(root: Path) -> tuple[Report, Report]:
+    """Return the sets below the data root, and the benchmarks that are missing.
+
+    Raises:
+        FileNotFoundError: If ``root`` is not a folder.
+    """
+    found = find_lmdbs(root, unfinished=True)
+    entries = {name: read_entry(name, path) for name, path in found.items()}
+    bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set
+    for name, entry in entries.items():
+        if entry.known:
+            bearers[entry.known.name].append(name)
+    rows = [
+        [name, f"{e.records:,}", e.known.name if e.known else "-", _state(name, e, bearers)]
+        for name, e in entries.items()
+    ]
+    derived = {
+        name: bearers[b.derived_from][0]
+        for name, b in BENCHMARKS.items()
+        if name not in bearers and b.derived_from in bearers
+    }
+    notes = [f"{name} is selected from {source}" for name, source in derived.items()]
+    sets = Report(f"Sets below {root}", ["set", "records", "known as", "state"], rows, notes)
+    missing = [
+        [b.name, f"{b.size:,}", b.how_to_get]
+        for b in (*BENCHMARKS.values(), *CHINESE_TEST.values())
+        if b.name not in bearers and b.name not in derived
+    ]
+    return sets, Report("Missing benchmarks", ["set", "records", "where to get it"], missing)
+
+
+def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:
+    states = [entry.fault] if entry.fault else []
+    others = [n for n in bearers[entry.known.name] if n != name] if entry.known else []
+    if others:
+        states.append(f"{', '.join(others)} bears that name too; keep one of them")
+    return "; ".join(states) or ("complete" if entry.known else "readable; no count known")

@@ -1,0 +1,68 @@
+"""Tables and progress bars of ``dctc data`` on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+class Report(NamedTuple):
+    """A table of text with notes below it.
+
+    Attributes:
+        title: Heading.
+        columns: Names of the columns; the second is right-aligned, if numbers stand there.
+        rows: Cells.
+        notes: Lines below the table.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def print(self) -> None:
+        """Print the table and the notes; columns of numbers are right-aligned and never cut."""
+        console = Console()
+        console.print(self.title, style="italic", markup=False, highlight=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for name, *cells in zip(self.columns, *self.rows, strict=True):
+            numbers = all(set(cell) <= set("0123456789,./- ") for cell in cells)
+            side: Literal["left", "right"] = "right" if numbers else "left"
+            table.add_column(escape(name), justify=side, no_wrap=numbers, overflow="fold")
+        for row in self.rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+        console.print()
+        for note in self.notes:
+            console.print(note, markup=False, highlight=False, style="dim")
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on stderr if that is a terminal.
+
+    Args:
+        what: What is counted.
+        total: How many there are, where known.
+
+    Yields:
+        ``show(done, what=..., total=...)``, which moves it.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden) as bar:
+        task = bar.add_task(what, total=total)
+
+        def show(done: int, what: str | None = None, total: int | None = None) -> None:
+            bar.update(task, completed=done, description=what, total=total)
+
+        yield show

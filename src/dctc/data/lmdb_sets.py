@@ -1,0 +1,206 @@
+"""Base of the data modules that read LMDBs, and several LMDBs read as one set."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.utilities import rank_zero_only
+from torch.utils.data import Dataset
+
+from dctc.data.augment import Augmentation
+from dctc.data.benchmarks import is_test_set
+from dctc.data.records.batch import Corrupt, Sample
+from dctc.data.records.folders import data_root as find_data_root
+from dctc.data.records.folders import find_lmdbs
+from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.sampler import Draw
+from dctc.data.sets import SetsDataModule
+from dctc.text import Charset, get_protocol
+
+report = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+class LmdbDataModule(SetsDataModule):
+    """Base of the data modules that read LMDBs: the arguments and the stages that they share.
+
+    With several processes, the Trainer needs ``use_distributed_sampler=False``.
+
+    Args:
+        batch_size: Samples in a batch over all processes.
+        width: Width of the images in pixels (w).
+        charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
+        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
+        eval_batch_size: Samples in a batch for validation and test; None is ``batch_size``.
+        height: Height of the images in pixels (h).
+        grayscale: One channel instead of three.
+        data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
+        seed: Seed of the order of training samples and of their augmentation.
+        num_workers: Worker processes of each loader.
+        allow_size_mismatch: Take a set even if it has not the published number of records.
+        keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
+            it.
+        augment: Strength of the augmentation of training images, see
+            :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
+        views: Views of each training image; 2 for losses that need two.
+
+    Raises:
+        ValueError: At once, for a charset, protocol or set that does not exist, or an augmentation
+            out of range; in :meth:`setup`, for a test set among the training data, a set listed
+            twice, a set of the wrong size, or no test set at all.
+        FileNotFoundError: In :meth:`setup`, for data that is not there.
+    """
+
+    test: list[str]  # names of the test sets that are asked for
+
+    def __init__(
+        self,
+        batch_size: int,
+        width: int,
+        charset: str,
+        protocol: str,
+        eval_batch_size: int | None = None,
+        height: int = 32,
+        grayscale: bool = False,
+        data_root: str | None = None,
+        seed: int = 0,
+        num_workers: int = 2,
+        allow_size_mismatch: bool = False,
+        keep_ratio: bool = False,
+        augment: float = 0.0,
+        views: int = 1,
+    ) -> None:
+        augmentation = Augmentation(augment, views)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
+        self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
+        self.charset, self.protocol = Charset.load(charset), get_protocol(protocol)
+        self.options: dict[str, Any] = {
+            "protocol": self.protocol,
+            "charset": self.charset,
+            "height": height,
+            "width": width,
+            "grayscale": grayscale,
+            "keep_ratio": keep_ratio,
+        }
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find and index the sets of a stage, as Lightning names it; None is all."""
+        root = find_data_root(self.root)
+        if stage in ("fit", None) and self.train_set is None:
+            self.train_set = self._open_train(root)
+        if stage in ("fit", "validate", None) and not self.val_sets:
+            self.val_sets = self._open_val(root)
+        if stage in ("test", "predict", None) and not self.test_sets:
+            self.test_sets = self._open_test(root)
+            if not self.test_sets:
+                raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
+
+    def _open_train(self, root: Path) -> Any:
+        """Return the training data; None if none is named."""
+        raise NotImplementedError
+
+    def _open_val(self, root: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _open_test(self, root: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def check_names(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
+    """Refuse names of sets that there are not.
+
+    Args:
+        what: Argument that they were given in.
+        names: The names; None is none.
+        known: The names that there are.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    known = list(known)
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"{what}: {name!r} is not one of {', '.join(known)}")
+
+
+class UnionDataset(Dataset[Sample | Corrupt]):
+    """Data sets one after the other, indexed by a :class:`~dctc.data.records.sampler.Draw`.
+
+    :class:`torch.utils.data.ConcatDataset` takes bare numbers only; here the part sees the number
+    of the draw too, so whatever is random in it stays a function of (seed, draw).
+
+    Args:
+        parts: Data sets with ``__len__`` and ``__getitem__(Draw)``.
+
+    Raises:
+        ValueError: If there is no part.
+    """
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        if not parts:
+            raise ValueError("a union of no data sets; name at least one")
+        self.parts = list(parts)
+        self.ends = np.cumsum([len(part) for part in parts])  # (number of parts,)
+
+    @property
+    def drops(self) -> Counter[str]:
+        """Records dropped when the parts were indexed, by reason."""
+        return sum((part.drops for part in self.parts), Counter())
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
+        if not isinstance(draw, Draw):
+            draw = Draw(draw, draw)
+        if not 0 <= draw.index < len(self):
+            raise IndexError(f"item {draw.index} of a union of {len(self)}")
+        which = int(np.searchsorted(self.ends, draw.index, side="right"))
+        begin = int(self.ends[which - 1]) if which else 0
+        return self.parts[which][Draw(draw.index - begin, draw.number)]
+
+
+def open_union(
+    what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False, **options: Any
+) -> UnionDataset:
+    """Index all LMDBs in and below some folders; each part is named by its path below the root.
+
+    Args:
+        what: What it is for; begins every error.
+        folders: Absolute, or relative to ``root``.
+        root: Data root.
+        refuse_tests: Take no test set.
+        **options: protocol, charset, height, width, grayscale and keep_ratio of
+            :class:`LmdbDataset`.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
+        ValueError: If an LMDB is listed twice, is broken, or is a test set.
+    """
+    sets: dict[Path, str] = {}
+    real: set[Path] = set()
+    for folder in folders:
+        top = root / folder  # an absolute folder stays what it is
+        if not top.is_dir():
+            raise FileNotFoundError(
+                f"{what}: {folder!r} is neither a folder below {root} nor an absolute one"
+            )
+        below = find_lmdbs(top)
+        if not below:
+            raise FileNotFoundError(f"{what}: no LMDB (data.mdb) in or below {top}")
+        for path in below.values():
+            if path.resolve() in real:
+                raise ValueError(f"{what}: {path} is listed twice; name it once")
+            if refuse_tests and is_test_set(path, root):
+                raise ValueError(
+                    f"{what}: {path} is a test set; never train on one: name folders of "
+                    f"training data only"
+                )
+            real.add(path.resolve())
+            inside = path.is_relative_to(root)
+            sets[path] = (path.relative_to(root) if inside else path).as_posix()
+    return UnionDataset([LmdbDataset(path, name, **options) for path, name in sets.items()])
