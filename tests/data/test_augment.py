@@ -6,7 +6,6 @@ from dctc.data.english import EnglishDataModule
 from dctc.data.records.batch import Corrupt, Sample, collate
 from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
-from dctc.data.sets import train_loader
 
 HEIGHT, WIDTH = 32, 128
 CELLS = 7  # characters of the marked image
