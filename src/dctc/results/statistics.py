@@ -57,7 +57,8 @@ def compare(
         pool: Further arms whose runs tell how much seeds differ.
 
     Returns:
-        One row for each arm that has runs, as the reference has, with the columns
+        One row for each arm that has runs, as the reference has; where test sets differ from seed to
+        seed, of the seeds that both have. It has the columns
         :data:`COLUMNS`: runs of both, words, means of both in percent, the difference in points and
         its interval. ``p`` is NaN where several arms are compared. Where no arm has two runs, the
         interval allows for words only.
@@ -71,13 +72,19 @@ def compare(
     if not known or not len(values[reference]):
         return pd.DataFrame(columns=list(COLUMNS))
     check_comparable(frame, [reference, *known], sets)
+    apart = _tested_apart(frame, [reference, *known], sets)
     spread, freedom = pooled_sd([per_run(frame, a, sets, metric) for a in {*pool, *values}])
     counts = tuple(len(values[arm]) for arm in known)
     rows = {}
     for arm in known:
         a, b = values[reference], values[arm]
+        if apart:
+            a, b = (own[own.index.isin(a.index) & own.index.isin(b.index)] for own in (a, b))
+        if not len(b):
+            continue
         of_seeds = spread**2 * (1 / len(a) + 1 / len(b)) if freedom else 0.0
-        of_words, n = _words(frame, registry, reference, arm, sets)
+        groups = [[seed] for seed in a.index] if apart else [sorted({*a.index, *b.index})]
+        of_words, n = _words(frame, registry, (reference, arm), sets, groups)
         if metric != "accuracy":
             of_words = 0.0
         error, df = _combined(of_seeds, freedom, of_words, n - 1)
@@ -159,36 +166,58 @@ def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
 def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> None:
     """Refuse to compare runs that were scored on different samples or trained for other steps.
 
+    Test sets may differ from seed to seed, as those that are drawn do, but not within a seed.
+
     Raises:
         ValueError: With the set and two runs that differ.
     """
     rows = pd.concat([rows_of(frame, arm, sets) for arm in arms])
-    for name, of_set in rows.groupby("set"):
-        for what in ("samples", "protocol", "steps", "drawn_from"):
-            known = of_set.dropna(subset=[what])  # the first records do not say all of these
-            if known[what].nunique() > 1:
-                first = known.iloc[0]
-                other = known[known[what] != first[what]].iloc[0]
+    apart = _tested_apart(frame, arms, sets)
+    for what in ("samples", "drawn_from", "protocol", "steps"):
+        of_seed = apart and what in ("samples", "drawn_from")
+        known = rows.dropna(subset=[what])  # the first records do not say all of these
+        for _, group in known.groupby(["set", "seed"] if of_seed else ["set"]):
+            if group[what].nunique() > 1:
+                first = group.iloc[0]
+                other = group[group[what] != first[what]].iloc[0]
                 raise ValueError(
-                    f"{name}: {first.arm} (seed {first.seed}) and {other.arm} (seed {other.seed}) "
-                    f"differ in {what}; run those of an old configuration again"
+                    f"{first.set}: {first.arm} (seed {first.seed}) and {other.arm} (seed "
+                    f"{other.seed}) differ in {what}; run those of an old configuration again"
                 )
 
 
+def _tested_apart(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> bool:
+    """Return whether the runs of one arm were scored on other samples for every seed."""
+    rows = pd.concat([rows_of(frame, arm, sets) for arm in arms])
+    return bool((rows.groupby(["arm", "set"]).samples.nunique() > 1).any())
+
+
 def _words(
-    frame: pd.DataFrame, registry: Registry, first: str, second: str, sets: Sequence[str]
+    frame: pd.DataFrame,
+    registry: Registry,
+    arms: tuple[str, str],
+    sets: Sequence[str],
+    groups: Sequence[Sequence[int]],
 ) -> tuple[float, int]:
-    """Return the variance of the difference over words, in squared points, and all words."""
+    """Return the variance of the difference over words, in squared points, and all words.
+
+    Args:
+        frame: The results.
+        registry: Where the hits lie.
+        arms: The reference and the other arm.
+        sets: Names of the sets.
+        groups: Seeds that were scored on the same samples.
+    """
     variance, words = 0.0, 0
     for name in sets:
-        rates = []
-        for arm in (first, second):
-            rows = rows_of(frame, arm, sets)
-            rows = rows[rows.set == name]
-            rates.append(np.mean([registry.read_hits(row) for row in rows.itertuples()], axis=0))
-        gain = 100 * (rates[1] - rates[0])
-        variance += gain.var() / len(gain) / len(sets) ** 2
-        words += len(gain)
+        found = [rows_of(frame, arm, sets) for arm in arms]
+        of_set = [rows[rows.set == name] for rows in found]
+        for seeds in groups:
+            chosen = [rows[rows.seed.isin(list(seeds))].itertuples() for rows in of_set]
+            rates = [np.mean([registry.read_hits(row) for row in of], axis=0) for of in chosen]
+            gain = 100 * (rates[1] - rates[0])
+            variance += gain.var() / len(gain) / (len(sets) * len(groups)) ** 2
+            words += len(gain)
     return float(variance), words
 
 

@@ -19,12 +19,11 @@ from dctc.results.plots import PlotRow, draw_runs
 from dctc.results.registry import Registry, runs_folder
 from dctc.results.statistics import EXPLAINED, compare, difference_cell, p_cell
 from dctc.results.tables import Table, drop_notes
-from dctc.results.upload import report
+from dctc.results.upload import LogMode, report
 from dctc.studies.parallel import Outcome, execute_all, report_problems
 from dctc.studies.search import choices, open_searches, search_table
 from dctc.studies.status import status_lines
 from dctc.studies.study import FULL, SEARCH_SEED, Run, Study, load_study
-from dctc.training.logs import LogMode
 
 Drawn = tuple[dict[str, Table], dict[str, Figure]]
 

@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
+from dctc.results.upload import LogMode
 from dctc.studies.runner import Finished, Run, execute
-from dctc.training.logs import LogMode
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 

@@ -14,10 +14,11 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.results.registry import Record, Registry, runs_folder
+from dctc.results.upload import LogMode
 from dctc.studies.study import Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
-from dctc.training.logs import LogMode, quiet_lightning
+from dctc.training.logs import quiet_lightning
 from dctc.training.results_writer import now
 from dctc.training.run_folder import FINAL, alone
 

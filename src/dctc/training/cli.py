@@ -57,7 +57,7 @@ from dctc.training.run_folder import (
     go_on,
     marked,
 )
-from dctc.training.run_key import run_key
+from dctc.training.run_key import drawn_versions, run_key
 
 SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
@@ -252,6 +252,7 @@ class RecognizerCLI(LightningCLI):
             seed=config["seed_everything"],
             protocol=config["model"]["protocol"],
             readings=self.folder / readings,
+            drawn=drawn_versions(config),
         )
 
     def _is_end(self, checkpoint: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,23 @@ class ResultsWriter(pl.Callback):
         seed: Seed of the run.
         protocol: Protocol of labels and predictions.
         readings: Folder for ``<set>.tsv``: key, label, prediction and confidence of every sample.
+        drawn: Versions of what draws the data, see :func:`dctc.training.run_key.drawn_versions`.
 
     Attributes:
         records: What the last test wrote.
     """
 
     def __init__(
-        self, folder: Path, run: str, arm: str, seed: int, protocol: str, readings: Path
+        self,
+        folder: Path,
+        run: str,
+        arm: str,
+        seed: int,
+        protocol: str,
+        readings: Path,
+        drawn: Mapping[str, int] | None = None,
     ) -> None:
+        self.drawn = dict(drawn or {})
         self.readings = readings
         self.registry = Registry(folder)
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
@@ -124,6 +133,7 @@ class ResultsWriter(pl.Callback):
             about={
                 **self._environment(trainer),
                 **_source(trainer),
+                **({"drawn": self.drawn} if self.drawn else {}),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
                 EDIT_PARTS: parts._asdict(),
