@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dctc.data.render.layout import Geometry, lay_out_scene, project, random_geometry
+from dctc.data.render.layout import Geometry, lay_out_scene, random_geometry
 from dctc.data.render.presets import DOCUMENT, SCENE
 
 
@@ -45,11 +45,6 @@ def test_what_is_drawn_lands_where_forward_says(radius):
         ((u,), (v,)) = geometry.forward(np.array([[x], [y]], float))
         expected = [(u + 100) / 210 * 128, (v + 60) / 120 * 64]
         assert np.abs(centre - expected).max() < (1.2 if radius else 0.3)  # patches are straight
-
-
-def test_project_divides():
-    matrix = np.array([[1.0, 0, 0], [0, 1, 0], [0.5, 0, 1]])
-    assert project(matrix, np.array([[2.0], [4.0]])).ravel().tolist() == [1.0, 2.0]
 
 
 def test_each_character_alone_lies_within_its_extents(sans):

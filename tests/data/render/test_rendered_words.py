@@ -82,13 +82,6 @@ def test_extents_of_removed_characters_are_dropped():
     assert label_extents("abcd", extents, lambda text: 2 * text) == ("abcdabcd", None)
 
 
-def test_words_of_a_file_are_drawn(renderer, tmp_path):
-    (tmp_path / "words.txt").write_text("\n".join(f"{a}street" for a in string.ascii_lowercase))
-    words = RenderedWords("train", 10, renderer, words=str(tmp_path / "words.txt"))
-    share = np.mean([label.endswith("street") for label in labels(words, 100)])
-    assert 0.6 < share < 0.9
-
-
 def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, sans, tmp_path):
     (tmp_path / "alphabet.txt").write_text("0123456789abc汉字")
     options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "language": "zh"}

@@ -1,4 +1,3 @@
-import string
 from dataclasses import replace
 
 import numpy as np
@@ -64,14 +63,6 @@ def test_ink_lies_within_the_extents(fonts, text):
             assert columns[int(a) : int(np.ceil(b))].max() > 150
 
 
-def test_limits_fall_between_letters(sans):
-    renderer = WordRenderer([sans], distort=False)
-    for seed in range(10):
-        image, extents = renderer.render("HIH1H", np.random.default_rng(seed))
-        columns = 255.0 - image.min(axis=(0, 2))
-        assert (columns[extents[1:, 0].astype(int)] < 40).all()
-
-
 def test_extents_follow_the_distortion(sans):
     """The two bars of a distorted ``I...I`` are where the extents say."""
     renderer, hits = WordRenderer([sans]), []
@@ -83,12 +74,6 @@ def test_extents_follow_the_distortion(sans):
         peaks = ink[:half].argmax(), half + ink[half:].argmax()
         hits += [a - 4 <= p <= b + 4 for p, (a, b) in zip(peaks, extents[[0, -1]], strict=True)]
     assert np.mean(hits) > 0.9  # a texture may outshine a faint bar
-
-
-def test_only_fonts_with_all_characters_are_used(every):
-    renderer = WordRenderer(every)
-    assert all(font.covers("<{|}>") for font in renderer.fonts_for("a<{|}>b"))
-    assert len(renderer.fonts_for(string.ascii_letters)) == len(every)
 
 
 def test_a_family_of_many_files_does_not_rule(every):

@@ -30,16 +30,13 @@ def signs(limits: Limits = PLAIN) -> EnglishTexts:
     return EnglishTexts(dict(english_words()), limits)
 
 
-def draw(source: TextSource, count: int, seed: int = 0) -> list[str]:
-    rng = np.random.default_rng(seed)
+def draw(source: TextSource, count: int) -> list[str]:
+    rng = np.random.default_rng(0)
     return [source.draw(rng) for _ in range(count)]
 
 
 @pytest.mark.parametrize("source", [easy, signs])
 class TestEveryEnglishSource:
-    def test_draws_depend_on_the_generator_only(self, source):
-        assert draw(source(), 50) == draw(source(), 50) != draw(source(), 50, seed=1)
-
     def test_held_out_labels_never_come_up_in_training(self, source):
         train = set(map(english36, draw(source(), 2000)))
         held_out = set(map(english36, draw(source(HELD_OUT), 500)))
