@@ -1,15 +1,9 @@
 """Metrics: pure functions, and torchmetrics classes that sum counts over them."""
 
-from dctc.metrics.accuracy import WordAccuracy
-from dctc.metrics.alignment import (
-    AlignmentCounts,
-    compare_alignment,
-    true_alignment,
-)
+from dctc.metrics.accuracy import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
+from dctc.metrics.alignment import AlignmentCounts, compare_alignment, true_alignment
 from dctc.metrics.edit_distance import (
-    CharacterErrorRate,
     EditOperations,
-    NormalizedEditDistance,
     edit_distance,
     edit_operations,
     normalized_similarity,

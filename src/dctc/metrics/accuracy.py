@@ -1,4 +1,4 @@
-"""Word accuracy."""
+"""Torchmetrics classes of word accuracy, NED and character error rate."""
 
 from __future__ import annotations
 
@@ -8,8 +8,40 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from dctc.metrics.edit_distance import edit_distance, normalized_similarity
 
-class WordAccuracy(Metric):
+
+class _Rate(Metric):
+    """A sum over samples by another sum; nan before any sample."""
+
+    full_state_update = False
+    part: Tensor
+    whole: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        zero = torch.tensor(0.0, dtype=torch.float64)  # float32 would lose a third beyond 2**24
+        self.add_state("part", zero, dist_reduce_fx="sum")
+        self.add_state("whole", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predictions: Sequence[str], labels: Sequence[str]) -> None:
+        """Count n predictions against n labels, both already under the protocol."""
+        pairs = zip(predictions, labels, strict=True)
+        self.part += sum(self._score(prediction, label) for prediction, label in pairs)
+        self.whole += sum(map(self._size, labels))
+
+    def compute(self) -> Tensor:
+        """Return the rate."""
+        return (self.part / self.whole).float()
+
+    def _score(self, prediction: str, label: str) -> float:
+        raise NotImplementedError
+
+    def _size(self, label: str) -> int:
+        return 1
+
+
+class WordAccuracy(_Rate):
     """Share of samples whose prediction equals the label, in [0, 1]; nan before any sample.
 
     Example:
@@ -19,21 +51,44 @@ class WordAccuracy(Metric):
         0.5
     """
 
-    full_state_update = False
     higher_is_better = True
-    correct: Tensor
-    total: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+    def _score(self, prediction: str, label: str) -> float:
+        return float(prediction == label)
 
-    def update(self, predictions: Sequence[str], labels: Sequence[str]) -> None:
-        """Count n predictions against n labels, both already under the protocol."""
-        self.correct += sum(p == label for p, label in zip(predictions, labels, strict=True))
-        self.total += len(labels)
 
-    def compute(self) -> Tensor:
-        """Return the share."""
-        return self.correct / self.total
+class NormalizedEditDistance(_Rate):
+    """Mean of :func:`normalized_similarity` over samples; nan before any sample.
+
+    Example:
+        >>> ned = NormalizedEditDistance()
+        >>> ned.update(["cat", "dog"], ["cart", "dog"])
+        >>> ned.compute().item()
+        0.875
+    """
+
+    higher_is_better = True
+
+    def _score(self, prediction: str, label: str) -> float:
+        return normalized_similarity(prediction, label)
+
+
+class CharacterErrorRate(_Rate):
+    """Summed edit distance over summed label length; the lower the better, may exceed 1.
+
+    Without any character in the labels: nan, or inf if something was read.
+
+    Example:
+        >>> cer = CharacterErrorRate()
+        >>> cer.update(["cat", "dog"], ["cart", "dog"])
+        >>> round(cer.compute().item(), 4)
+        0.1429
+    """
+
+    higher_is_better = False
+
+    def _score(self, prediction: str, label: str) -> float:
+        return edit_distance(prediction, label)
+
+    def _size(self, label: str) -> int:
+        return len(label)

@@ -1,4 +1,4 @@
-"""AACC: how good a latent alignment is.
+"""Alignment accuracy (AACC) of z*, and the true alignment of rendered words.
 
 The paper's definition of its AACC is not known to us. Ours, always named in full:
 

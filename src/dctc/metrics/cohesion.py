@@ -1,4 +1,4 @@
-"""How well classes hold together in a space of features, and apart from one another."""
+"""Cohesion of classes in a feature space: silhouette, purity of neighbours, distances."""
 
 from __future__ import annotations
 

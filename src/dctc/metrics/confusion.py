@@ -1,4 +1,4 @@
-"""Which characters are read for one another, and the groups that they form."""
+"""Counts of character substitutions, and groups of the characters confused most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Pair = tuple[str, str]  # two characters, the lower one first
 
 
 def substitutions(readings: Iterable[tuple[str, str]]) -> Counter[Pair]:
-    """Count which characters stand for which others, in either direction.
+    """Count the substitutions of each pair of characters, in either direction.
 
     Args:
         readings: Label and prediction of each sample. Substitutions are those of a shortest edit

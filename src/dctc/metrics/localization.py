@@ -1,4 +1,4 @@
-"""At which frame a net reads each character of a label, and how far two nets differ in that.
+"""Frame at which a net reads each character of a label, and disagreement of two nets.
 
 The disagreement of two nets is the share of label characters whose frames lie more than
 :data:`TOLERANCE` apart. It puts a number on what the paper calls the alignment inconsistency of two

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,8 @@ class Charset:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("charset: it holds no character")
-        if len(set(self.characters)) < len(self.characters):
-            twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        counts = Counter(self.characters)
+        if twice := sorted(c for c, count in counts.items() if count > 1):
             raise ValueError(f"charset: {twice[:5]} stand in it more than once")
 
     @classmethod

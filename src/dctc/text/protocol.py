@@ -1,7 +1,7 @@
 """Evaluation protocols: pure functions ``str -> str`` applied to predictions and labels alike.
 
-A protocol folds away the differences that a benchmark does not count. It is applied to labels when
-a set is indexed, and to both sides when a prediction is scored.
+A protocol folds away the differences that a benchmark does not count. Labels pass it when a set is
+indexed, labels and predictions when these are scored.
 """
 
 from __future__ import annotations
@@ -54,12 +54,10 @@ def english94(text: str) -> str:
 def chinese(text: str) -> str:
     """Apply :func:`chinese_fold`, then turn traditional characters into simplified ones.
 
-    The protocol that the Chinese benchmark scores with (FudanVI,
-    benchmarking-chinese-text-recognition). zhconv's ``zh-cn`` table holds phrases too: what a
-    character becomes may depend on its neighbours (乾 in 乾隆 stays), and a phrase may change its
-    length. So the whole is not always the sum of its characters, some rare phrases change again
-    when it is applied twice, and training labels, which have to stand for what the image shows,
-    pass :func:`chinese_fold` alone.
+    The protocol of the Chinese benchmark (FudanVI, benchmarking-chinese-text-recognition).
+    zhconv's ``zh-cn`` table holds phrases too: a character may depend on its neighbours (乾 in 乾隆
+    stays), a phrase may change its length, and some change again when it is applied twice. So
+    training labels, which have to stand for what the image shows, pass :func:`chinese_fold` alone.
 
     Raises:
         ValueError: If zhconv is not installed.
