@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 TRAINING = ("fit", "validate", "test", "predict")
-_MAINS = {
+COMMANDS = {  # the module of each one's main
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
     "compare": "dctc.studies.compare",
     "data": "dctc.data.archives.commands",
@@ -63,10 +63,10 @@ def _run(args: list[str]) -> None:
     if command in ("-h", "--help"):
         print(USAGE)
         return
-    if command not in _MAINS:
+    if command not in COMMANDS:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
-    module = _MAINS[command]
+    module = COMMANDS[command]
     if command == "predict" and any(arg.split("=")[0] == "--images" for arg in args):
         module = "dctc.training.predict"
     # a command imports only what it needs

@@ -83,18 +83,6 @@ def test_a_ctc_loss_is_replaced_by_one_of_the_same_blank_and_reduction(loss):
     assert module.loss.estimator == "posterior" and module.loss.distill_weight == 0.3
 
 
-def test_the_replaced_loss_is_the_same_number(tmp_path):
-    losses = []
-    for loss, callbacks in (
-        (nn.CTCLoss(), []),
-        (nn.CTCLoss(), [DCTCCallback(0.0)]),
-        (CTCLoss(reduction="mean"), [DCTCCallback(0.0)]),
-    ):
-        _, trainer = fit(tmp_path, *callbacks, loss=loss, max_steps=1)
-        losses.append(trainer.callback_metrics["train/loss"].item())
-    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
-
-
 def test_a_dctc_loss_stays_and_its_weight_is_scheduled(tmp_path):
     loss = DCTCLoss(0.9, estimator="viterbi", margin=0.2)
     module, _ = fit(tmp_path, DCTCCallback(0.4, estimator="likelihood"), loss=loss)

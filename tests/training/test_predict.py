@@ -97,10 +97,9 @@ def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
     assert not (tmp_path / "out.tsv").exists()
 
 
-@pytest.mark.parametrize("named", ["", "config.yaml"])
-def test_the_command_takes_a_run_or_its_configuration(run, folder, capsys, named):
+def test_the_command_takes_a_run(run, folder, capsys):
     (folder / "notes.txt").write_text("x")
-    main(["predict", str(run / named), "--images", str(folder), "--num_workers=0"])
+    main(["predict", str(run), "--images", str(folder), "--num_workers=0"])
     file = run / "images.tsv"
     assert [row[1] for row in rows_of(file)] == ["one", "", "two", "three"]
     printed = capsys.readouterr()
@@ -109,13 +108,14 @@ def test_the_command_takes_a_run_or_its_configuration(run, folder, capsys, named
     assert printed.err.startswith("1 of them could not be read")
 
 
-def test_the_command_takes_an_output_and_a_checkpoint(run, folder, tmp_path, capsys):
-    other = run / "other.ckpt"
+def test_the_command_takes_a_configuration_a_checkpoint_and_an_output(
+    run, folder, tmp_path, capsys
+):
+    other, out = run / "other.ckpt", tmp_path / "x.tsv"
     (run / "checkpoints" / "final.ckpt").rename(other)
-    out = tmp_path / "x.tsv"
     options = [f"--images={folder / 'a.png'}", f"--out={out}", "--num_workers=0"]
     with pytest.raises(SystemExit):
         main(["predict", str(run), *options])
     assert "final.ckpt" in capsys.readouterr().err
-    main(["predict", str(run), *options, f"--ckpt_path={other}"])
+    main(["predict", str(run / "config.yaml"), *options, f"--ckpt_path={other}"])
     assert [row[:2] for row in rows_of(out)] == [["a.png", "one"]]
