@@ -39,7 +39,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
             means = {study.mean: study.sets, "five-set mean": FIVE}
             title = "Table 1, English: word accuracy"
             found = {
-                "table1": sets_table(study, frame, means, title),
+                "table1": sets_table(study, frame, means, title, ["rendered"]),
                 "differences": differences_table(study, frame, registry, KEY, ["rendered"]),
             }
             tables |= {name: table for name, table in found.items() if table is not None}

@@ -84,11 +84,11 @@ def headline_table(frame: pd.DataFrame, registry: Registry) -> Table | None:
             cells = [pair.label, pair.weight, f"{second.n:,.0f}", str(second.runs)]
             cells += [f"{first.accuracy:.2f}", f"{second.accuracy:.2f}", difference_cell(second)]
             cells += [p_cell(second.p), f"{first.ned:.2f}", f"{second.ned:.2f}"]
-            rows.append([*cells, difference_cell(ned)])
+            rows.append([*cells, difference_cell(ned), f"{first.cer:.2f}", f"{second.cer:.2f}"])
     if not rows:
         return None
     columns = ["on", "weight", "n", "runs", "CTC", "DCTC", "difference [95 % CI]", "p"]
-    columns += ["CTC NED", "DCTC NED", "NED difference"]
+    columns += ["CTC NED", "DCTC NED", "NED difference", "CTC CER", "DCTC CER"]
     notes = [f"Percent; as many runs of CTC. {EXPLAINED} NED's allows for seeds only."]
     return Table("CTC and DCTC on all test data", columns, rows, notes)
 

@@ -136,14 +136,22 @@ def comparison_table(
     several = len({*compared}) > 1
     rows = []
     for _, row in table.iterrows():
-        cells = [_title(row), str(row.runs), f"{row.accuracy:.2f}", f"{row.ned:.2f}"]
+        shares = [f"{row[metric]:.2f}" for metric in ("accuracy", "ned", "cer")]
+        cells = [_title(row), str(row.runs), *shares]
         known = row.reference in study.arms and pd.notna(row.points)
         if several:
             cells.append(study.arms[row.reference].title if known else "-")
         ned = {name: row[f"ned_{name}"] for name in ("points", "low", "high")}
         cells += [difference_cell(row), p_cell(row.p), difference_cell(ned)] if known else [""] * 3
         rows.append(cells)
-    columns = ["trained with", "runs", "accuracy", "NED", *(["compared with"] if several else [])]
+    columns = [
+        "trained with",
+        "runs",
+        "accuracy",
+        "NED",
+        "CER",
+        *(["compared with"] if several else []),
+    ]
     columns += ["difference [95 % CI]", "p", "NED difference"]
     return Table(title, columns, rows, [*_explained(study, table, frame), *notes])
 
@@ -183,8 +191,35 @@ def comparison_plot(
     return draw_runs(rows, mean, "word accuracy, percent", title)
 
 
+def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
+    """Return the accuracy of every single run, the mean over the study's sets; None without runs.
+
+    Args:
+        study: The study.
+        frame: Its results.
+    """
+    found = {}
+    for key, value in choices(study, frame).items():
+        values = per_run(final(frame), study.arm_name(key, value), study.sets)
+        if len(values):
+            found[study.arms[key].title] = values
+    seeds = sorted({seed for values in found.values() for seed in values.index})
+    if not seeds:
+        return None
+    rows = [
+        [title, *(f"{values[seed]:.2f}" if seed in values else "" for seed in seeds)]
+        for title, values in found.items()
+    ]
+    columns = ["trained with", *(f"seed {seed}" for seed in seeds)]
+    return Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."])
+
+
 def sets_table(
-    study: Study, frame: pd.DataFrame, means: Mapping[str, Sequence[str]], title: str
+    study: Study,
+    frame: pd.DataFrame,
+    means: Mapping[str, Sequence[str]],
+    title: str,
+    extra: Sequence[str] = (),
 ) -> Table | None:
     """Return the accuracy of each arm on each test set; None without results.
 
@@ -193,6 +228,7 @@ def sets_table(
         frame: Its results.
         means: Names of sets by what their mean is called; each set counts the same.
         title: Heading.
+        extra: Further sets, which are in no mean.
     """
     found, rows = {}, []
     for key, value in choices(study, frame).items():
@@ -209,6 +245,12 @@ def sets_table(
         rows.append([name, f"{size:,}", *(f"{share:.2f}" for share in shares)])
     weighted = [f"{100 * f.correct.sum() / f.n.sum():.2f}" for f in found.values()]
     rows.append(["weighted mean", f"{sizes.sum():,}", *weighted])
+    for name in extra:
+        of_set = final(frame)[final(frame).set == name]
+        arms = [f.arm.iloc[0] for f in found.values()]
+        if set(arms) <= {*of_set.arm}:
+            shares = [f"{per_run(of_set, arm, [name]).mean():.2f}" for arm in arms]
+            rows.append([name, f"{of_set.n.iloc[0]:,}", *shares])
     note = (
         "Word accuracy in percent, means over runs. The weighted mean counts every word the same."
     )
@@ -275,8 +317,11 @@ def draw_study(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
             figures["compare"] = comparison_plot(study, found, frame, sets, title)
         if len(sets) > 1:
             title = f"{study.title}: accuracy by set"
-            by_set = sets_table(study, frame, {study.mean: sets}, title)
+            others = [name for name in own_sets(study, frame) if name not in sets]
+            by_set = sets_table(study, frame, {study.mean: sets}, title, others)
             tables |= {"sets": by_set} if by_set else {}
+    if table := runs_table(study, frame):
+        tables["runs"] = table
     if study.validation and (table := search_table(study, frame)):
         tables["search"] = table
     return tables, figures
