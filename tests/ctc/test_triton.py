@@ -1,43 +1,32 @@
 """Which kernels are used, and the Triton ones against torch, in a process of their own."""
 
-import os
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from dctc import CTCLoss
 from dctc.ctc import kernels, torch_kernels
+from tiny import run_python
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
-def run(*arguments, **environment):
-    """Run Python in another process; its output is shown where it fails."""
-    inherited = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=inherited | environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-
-
 def compare(**environment):
+    """Run ``triton_equality.py`` in another process; its output is shown where it fails."""
     file = Path(__file__).with_name("triton_equality.py")
-    run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(file), **environment)
+    done = run_python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(file), **environment)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
 @needs_triton
 @pytest.mark.slow
 def test_equals_torch_in_the_interpreter():
-    compare(TRITON_INTERPRET="1")
+    compare(TRITON_INTERPRET="1", timeout=600)
 
 
 @needs_triton
@@ -90,32 +79,36 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
         assert kernel in alone or "bar.sync" in compiled.asm["ptx"]
 
 
-def test_the_loss_alone_imports_no_kernels():
-    run(
-        "-c",
-        "import sys, torch; from dctc import DCTCLoss; DCTCLoss()(torch.zeros(4, 1, 3), "
-        "torch.tensor([[1, 2]]), [4], [2]); assert 'dctc.ctc.triton_kernels' not in sys.modules",
-        DCTC_KERNELS="",
-    )
+ARGUMENTS = torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2]
 
 
-def arguments():
-    return torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2]
+def test_on_a_cpu_no_kernels_are_imported(monkeypatch):
+    monkeypatch.setattr(kernels, "KERNELS", "auto")
+    monkeypatch.delitem(sys.modules, "dctc.ctc.triton_kernels", raising=False)
+    CTCLoss()(*ARGUMENTS)
+    assert "dctc.ctc.triton_kernels" not in sys.modules
 
 
-def test_an_unknown_path_is_named(monkeypatch):
-    monkeypatch.setattr(kernels, "KERNELS", "cuda")
-    with pytest.raises(ValueError, match="DCTC_KERNELS=cuda: not one of torch, triton, auto"):
-        CTCLoss()(*arguments())
+def test_a_path_that_cannot_be_taken_is_named_in_one_line(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(kernels, "find_spec", lambda name: True)
+    for path, error, message in (
+        ("cuda", ValueError, "DCTC_KERNELS=cuda: not one of torch, triton, auto$"),
+        ("triton", RuntimeError, "Triton kernels: the logits are on cpu; .*$"),
+    ):
+        monkeypatch.setattr(kernels, "KERNELS", path)
+        with pytest.raises(error, match=message):
+            CTCLoss()(*ARGUMENTS)
 
 
 def test_triton_may_be_absent(monkeypatch):
     monkeypatch.setattr(kernels, "find_spec", lambda name: None)
     monkeypatch.setattr(kernels, "KERNELS", "auto")
-    assert kernels.choose_kernels(torch.zeros(1, 1, 2, device="meta")) is torch_kernels
+    on_gpu = SimpleNamespace(is_cuda=True)
+    assert kernels.choose_kernels(on_gpu) is torch_kernels
     monkeypatch.setattr(kernels, "KERNELS", "triton")
     with pytest.raises(RuntimeError, match="DCTC_KERNELS=triton: triton is not installed"):
-        CTCLoss()(*arguments())
+        CTCLoss()(*ARGUMENTS)
 
 
 @needs_triton
@@ -131,19 +124,3 @@ def test_a_gpu_without_a_working_compiler_is_told_once(monkeypatch):
         assert not kernels.triton_works(torch.device("cpu"))
     assert not kernels.triton_works(torch.device("cpu"))
     kernels.triton_works.cache_clear()
-
-
-@needs_triton
-def test_triton_on_a_cpu_is_refused_in_one_line():
-    code = (
-        "import torch\n"
-        "from dctc import CTCLoss\n"
-        "try:\n"
-        "    CTCLoss()(torch.zeros(4, 1, 3), torch.tensor([[1, 2]]), [4], [2])\n"
-        "except RuntimeError as error:\n"
-        "    assert str(error).startswith('Triton kernels: the logits are on cpu'), error\n"
-        "    assert '\\n' not in str(error)\n"
-        "else:\n"
-        "    raise AssertionError('not refused')\n"
-    )
-    run("-c", code, DCTC_KERNELS="triton")

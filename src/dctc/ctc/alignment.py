@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
@@ -123,8 +124,8 @@ def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:
     score = emitted[0].masked_fill(state > 1, -torch.inf)
     steps = torch.zeros((t, n, 2 * s + 1), dtype=torch.int64, device=device)
     for frame in range(1, t):
-        by_two = shifted(score, 2).masked_fill(~skips, -torch.inf)
-        came_from = torch.stack((score, shifted(score, 1), by_two))
+        by_one, by_two = (F.pad(score, (k, 0), value=-torch.inf)[:, :-k] for k in (1, 2))
+        came_from = torch.stack((score, by_one, by_two.masked_fill(~skips, -torch.inf)))
         best, step = came_from.max(0)
         active = frame < labels.frames[:, None]
         steps[frame] = torch.where(active, step, 0)
@@ -138,11 +139,6 @@ def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:
         path[frame] = classes.gather(1, current)[:, 0]
         current = (current - steps[frame].gather(1, current)).clamp(min=0)
     return path
-
-
-def shifted(score: Tensor, by: int) -> Tensor:
-    """Shift ``(n, k)`` scores to the right by some states, filling with -inf."""
-    return torch.nn.functional.pad(score, (by, 0), value=-torch.inf)[:, : score.shape[1]]
 
 
 def collapse(alignment: Tensor, blank: int) -> tuple[Tensor, Tensor]:

@@ -41,16 +41,15 @@ def choose_kernels(logits: Tensor) -> ModuleType:
         if KERNELS == "triton":
             raise RuntimeError("DCTC_KERNELS=triton: triton is not installed")
         return torch_kernels
-    if KERNELS == "auto" and not triton_works(logits.device):
-        return torch_kernels
-    from dctc.ctc import triton_kernels  # here, so that the losses load torch alone
-
-    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
-    if not (logits.is_cuda or interpreted):
+    if not logits.is_cuda and os.environ.get("TRITON_INTERPRET") != "1":
         raise RuntimeError(
             f"Triton kernels: the logits are on {logits.device.type}; a GPU is needed, or "
             "TRITON_INTERPRET=1 in the environment before the first loss"
         )
+    if KERNELS == "auto" and not triton_works(logits.device):
+        return torch_kernels
+    from dctc.ctc import triton_kernels  # here, so that the losses load torch alone
+
     return triton_kernels
 
 

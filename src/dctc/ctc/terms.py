@@ -60,8 +60,8 @@ def ctc_terms(
     Args:
         logits: ``(t, n, c)`` logits or log probabilities.
         labels: The labels.
-        blank: See :class:`Options`, as the other arguments.
-        estimator: How z* is estimated.
+        blank: Class of the blank; this and the following are :class:`dctc.ctc.distil.Options`.
+        estimator: How z* is estimated, or None.
         alignment: ``(t, n)`` classes in place of the estimate.
         margin: m.
         scale: s.

@@ -56,41 +56,21 @@ def gradient(
     out = torch.empty_like(logits)
     with torch.cuda.device_of(logits):
         _gradient[(t * n,)](
-            logits,
-            *logits.stride(),
-            out,
-            *out.stride(),
-            normaliser.peak,
-            factor.contiguous(),
-            None if alignment is None else alignment.contiguous(),
-            at_alignment.contiguous(),
-            columns,
-            *columns.stride(),
-            (scale * column_weights).to(dtype).contiguous(),
-            n,
-            c,
-            width,
-            scale,
-            alignment is not None,
-            CLASSES,
-            triton.next_power_of_2(width),
-        )
+            logits, *logits.stride(), out, *out.stride(), normaliser.peak, factor.contiguous(),
+            None if alignment is None else alignment.contiguous(), at_alignment.contiguous(),
+            columns, *columns.stride(), (scale * column_weights).to(dtype).contiguous(),
+            n, c, width, scale, alignment is not None, CLASSES, triton.next_power_of_2(width),
+        )  # fmt: skip
     return out
 
 
 @triton.jit
 def _normalise(
-    logits: tl.tensor,
-    stride_t: tl.tensor,
-    stride_n: tl.tensor,
-    stride_c: tl.tensor,
-    peaks: tl.tensor,
-    rests: tl.tensor,
-    n: tl.tensor,
-    c: tl.tensor,
+    logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
+    peaks: tl.tensor, rests: tl.tensor, n: tl.tensor, c: tl.tensor,
     scale: tl.constexpr,  # as an argument it would arrive in float32
     CLASSES: tl.constexpr,
-) -> None:
+) -> None:  # fmt: skip
     frame = tl.program_id(0).to(tl.int64)
     dtype = peaks.dtype.element_ty
     row = logits + (frame // n) * stride_t + (frame % n) * stride_n
@@ -121,31 +101,15 @@ def _normalise(
 
 @triton.jit
 def _gradient(
-    logits: tl.tensor,
-    stride_t: tl.tensor,
-    stride_n: tl.tensor,
-    stride_c: tl.tensor,
-    out: tl.tensor,
-    out_stride_t: tl.tensor,
-    out_stride_n: tl.tensor,
-    out_stride_c: tl.tensor,
-    peaks: tl.tensor,
-    factors: tl.tensor,
-    alignment: tl.tensor,
-    at_alignment: tl.tensor,
-    columns: tl.tensor,
-    column_stride_t: tl.tensor,
-    column_stride_n: tl.tensor,
-    column_stride_s: tl.tensor,
-    column_weights: tl.tensor,
-    n: tl.tensor,
-    c: tl.tensor,
-    width: tl.tensor,
+    logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
+    out: tl.tensor, out_stride_t: tl.tensor, out_stride_n: tl.tensor, out_stride_c: tl.tensor,
+    peaks: tl.tensor, factors: tl.tensor, alignment: tl.tensor, at_alignment: tl.tensor,
+    columns: tl.tensor, column_stride_t: tl.tensor, column_stride_n: tl.tensor,
+    column_stride_s: tl.tensor, column_weights: tl.tensor,
+    n: tl.tensor, c: tl.tensor, width: tl.tensor,
     scale: tl.constexpr,  # as an argument it would arrive in float32
-    HAS_ALIGNMENT: tl.constexpr,
-    CLASSES: tl.constexpr,
-    COLUMNS: tl.constexpr,
-) -> None:
+    HAS_ALIGNMENT: tl.constexpr, CLASSES: tl.constexpr, COLUMNS: tl.constexpr,
+) -> None:  # fmt: skip
     frame = tl.program_id(0).to(tl.int64)
     t, sample = frame // n, frame % n
     dtype = peaks.dtype.element_ty

@@ -35,21 +35,10 @@ def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
     classes = labels.classes.contiguous()
     with torch.cuda.device_of(emissions):
         _forward_backward[(n,)](
-            emissions.contiguous(),
-            classes,
-            labels.lengths,
-            labels.frames,
-            labels.feasible,
-            *scratch.unbind(),
-            nll,
-            occupancy,
-            n,
-            width,
-            padded,
-            IMPOSSIBLE,
-            num_warps=min(max(padded // COLUMNS_PER_WARP, 1), 8),
-            num_stages=1,
-        )
+            emissions.contiguous(), classes, labels.lengths, labels.frames, labels.feasible,
+            *scratch.unbind(), nll, occupancy, n, width, padded, IMPOSSIBLE,
+            num_warps=min(max(padded // COLUMNS_PER_WARP, 1), 8), num_stages=1,
+        )  # fmt: skip
         _merge_repeats[(t * n,)](
             occupancy, classes, labels.lengths, posterior, n, width, padded, num_warps=1
         )
@@ -64,19 +53,10 @@ def best_candidate(
     alignment = torch.empty((t, n), dtype=torch.int64, device=emissions.device)
     with torch.cuda.device_of(emissions):
         _best_candidate[(t * n,)](
-            posterior.contiguous(),
-            emissions.contiguous(),
-            labels.classes.contiguous(),
-            alignment,
-            n,
-            width,
-            blank,
-            likelihood,
-            PROBABILITY_FLOOR,
-            TIE,
-            triton.next_power_of_2(width),
+            posterior.contiguous(), emissions.contiguous(), labels.classes.contiguous(), alignment,
+            n, width, blank, likelihood, PROBABILITY_FLOOR, TIE, triton.next_power_of_2(width),
             num_warps=1,
-        )
+        )  # fmt: skip
     return alignment
 
 
@@ -91,21 +71,14 @@ def _log_add(a: tl.tensor, b: tl.tensor, c: tl.tensor) -> tl.tensor:
 
 @triton.jit
 def _forward_backward(
-    emissions: tl.tensor,
-    classes: tl.tensor,
-    lengths: tl.tensor,
-    frame_counts: tl.tensor,
+    emissions: tl.tensor, classes: tl.tensor, lengths: tl.tensor, frame_counts: tl.tensor,
     feasible: tl.tensor,
     blanks: tl.tensor,  # scratch (t, n, width): the forward variable of the blank after column j
     characters: tl.tensor,  # scratch (t, n, width): that of the character of column j
     onward: tl.tensor,  # scratch (t, n, width): the backward one of the character, with emission
-    nlls: tl.tensor,
-    occupancy: tl.tensor,
-    n: tl.tensor,
-    width: tl.tensor,
-    COLUMNS: tl.constexpr,
-    IMPOSSIBLE: tl.constexpr,  # of log p(label)
-) -> None:
+    nlls: tl.tensor, occupancy: tl.tensor, n: tl.tensor, width: tl.tensor,
+    COLUMNS: tl.constexpr, IMPOSSIBLE: tl.constexpr,
+) -> None:  # fmt: skip
     """Run over the frames of one sample, forth and back.
 
     Lane j holds two states: the character of column j (none for j = 0) and the blank after it. So
@@ -178,14 +151,9 @@ def _forward_backward(
 
 @triton.jit
 def _merge_repeats(
-    occupancy: tl.tensor,
-    classes: tl.tensor,
-    lengths: tl.tensor,
-    posterior: tl.tensor,
-    n: tl.tensor,
-    width: tl.tensor,
-    COLUMNS: tl.constexpr,
-) -> None:
+    occupancy: tl.tensor, classes: tl.tensor, lengths: tl.tensor, posterior: tl.tensor,
+    n: tl.tensor, width: tl.tensor, COLUMNS: tl.constexpr,
+) -> None:  # fmt: skip
     """Sum the columns of equal characters, in order, into the first of them; the others are 0."""
     frame = tl.program_id(0).to(tl.int64)
     sample = frame % n
@@ -207,18 +175,10 @@ def _merge_repeats(
 
 @triton.jit
 def _best_candidate(
-    posterior: tl.tensor,
-    emissions: tl.tensor,
-    classes: tl.tensor,
-    alignment: tl.tensor,
-    n: tl.tensor,
-    width: tl.tensor,
-    blank: tl.tensor,
-    LIKELIHOOD: tl.constexpr,
-    FLOOR: tl.constexpr,
-    TIE: tl.constexpr,
-    COLUMNS: tl.constexpr,
-) -> None:
+    posterior: tl.tensor, emissions: tl.tensor, classes: tl.tensor, alignment: tl.tensor,
+    n: tl.tensor, width: tl.tensor, blank: tl.tensor,
+    LIKELIHOOD: tl.constexpr, FLOOR: tl.constexpr, TIE: tl.constexpr, COLUMNS: tl.constexpr,
+) -> None:  # fmt: skip
     frame = tl.program_id(0).to(tl.int64)
     j = tl.arange(0, COLUMNS)
     inside = j < width
