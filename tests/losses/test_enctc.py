@@ -8,7 +8,7 @@ from dctc.ctc import Labels, pack_labels
 from dctc.losses import CTCLoss, EnCTCLoss, EnEsCTCLoss, EsCTCLoss, enctc
 from dctc.losses.enctc import longest_segment
 from oracle.cases import FEASIBLE, Case
-from oracle.enumeration import finite_differences, log_softmax, paths_of
+from oracle.enumeration import log_softmax, paths_of
 from oracle.gradient import value_and_gradient
 from oracle.paths import longest_segment as exact_segment
 from oracle.paths import path_sums, segment_lengths, spaced_paths, through_softmax
@@ -134,17 +134,6 @@ def test_the_constraint_leaves_no_sample_out_from_tau_1_on():
     some = found.feasible & (frames > 0)
     assert (found.nll[some] > 0).all()
     assert EsCTCLoss(0.4).terms(*arguments).feasible.sum() < found.feasible.sum()
-
-
-@pytest.mark.parametrize("case", [Case((1, 1), 5, 3), Case((1, 2), 4, 4), Case((), 3, 2)], ids=str)
-def test_gradient_of_the_entropy_is_that_of_finite_differences(case):
-    logits = case.logits(n=1)
-    _, gradient = value_and_gradient(EnCTCLoss(1.0, case.blank), logits, *case.arguments(1))
-    paths = paths_of(case.label, case.t, case.c, case.blank)
-    expected = finite_differences(
-        lambda x: -path_sums(log_softmax(x), paths)[1], logits[:, 0].numpy()
-    )
-    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
 
 
 def test_one_path_has_no_entropy_and_equal_paths_the_log_of_their_number():

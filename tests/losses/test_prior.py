@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dctc.losses import CTCLoss, PriorCTCLoss
-from oracle.cases import FEASIBLE, Case
-from oracle.enumeration import finite_differences, log_softmax, paths_of
+from oracle.cases import FEASIBLE
+from oracle.enumeration import log_softmax, paths_of
 from oracle.gradient import value_and_gradient
 from oracle.paths import path_sums
 
@@ -32,17 +32,6 @@ def test_value_and_gradient_equal_the_enumeration(case, scale):
         np.testing.assert_allclose(value[i], nll, atol=1e-11)
         expected = np.exp(log_p) + by_nll  # P - gamma
         np.testing.assert_allclose(gradient[:, i], (i + 1) * expected, atol=1e-11)
-
-
-def test_gradient_is_that_of_finite_differences():
-    case = Case((1, 1), 5, 3)
-    loss, logits = make(3, 1.0).eval(), case.logits(n=1)
-    _, gradient = value_and_gradient(loss, logits, *case.arguments(1))
-    paths, log_prior = paths_of(case.label, 5, 3, 0), loss.prior.log().numpy()
-    expected = finite_differences(
-        lambda x: path_sums(log_softmax(x) - log_prior, paths)[0], logits[:, 0].numpy()
-    )
-    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-8)
 
 
 def test_without_scale_it_is_ctc(samples):

@@ -51,7 +51,7 @@ class AttentionRecognizer(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        encoder: nn.Module | str = "small_resnet",
+        encoder: str | nn.Module = "small_resnet",
         size: int = 128,
         layers: int = 1,
         heads: int = 4,
