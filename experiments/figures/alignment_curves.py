@@ -33,7 +33,7 @@ MARKS = 5  # markers on a line of many points
 
 
 def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str, np.ndarray]:
-    """Gather what :class:`dctc.training.estimators.EstimatorLog` logged.
+    """Gather what :class:`dctc.training.callbacks.EstimatorLog` logged.
 
     Args:
         arms: Of each arm, the metrics of its seeds, as

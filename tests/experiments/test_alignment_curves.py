@@ -11,7 +11,7 @@ from experiments.figures.alignment_curves import (
 from experiments.figures.published import load_arrays, save_arrays
 
 from dctc.ctc import ESTIMATORS
-from dctc.training.estimators import METRICS as LOGGED
+from dctc.training.callbacks import METRICS as LOGGED
 
 
 def logged(level, steps=(0, 20, 40)):

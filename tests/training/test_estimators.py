@@ -5,8 +5,7 @@ import torch
 
 from dctc.ctc import ESTIMATORS
 from dctc.data.records.batch import Sample, collate
-from dctc.training.callbacks import DCTCCallback
-from dctc.training.estimators import METRICS, EstimatorLog
+from dctc.training.callbacks import METRICS, DCTCCallback, EstimatorLog
 from tiny import FixedData, make_module, make_trainer, noise, same_weights, weights
 
 
