@@ -4,7 +4,7 @@ Shapes used throughout: ``t`` frames, ``n`` batch, ``c`` classes including the b
 of the longest label of the batch.
 """
 
-from dctc.ctc.alignment import (
+from dctc.ctc.estimators import (
     ESTIMATORS,
     NO_CLASS,
     Estimator,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dctc.ctc.alignment import NO_CLASS, Estimator
+from dctc.ctc.estimators import NO_CLASS, Estimator
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import Lattice
 

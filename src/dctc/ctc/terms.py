@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dctc.ctc.alignment import NO_CLASS, Estimator, estimate_alignment
 from dctc.ctc.distil import FrameWeights, Options, distil
+from dctc.ctc.estimators import NO_CLASS, Estimator, estimate_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import readable, refuse_second_derivative, samples_last

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dctc.ctc.alignment import best_candidate
+from dctc.ctc.estimators import best_candidate
 from dctc.ctc.lattice import forward_backward
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Forward-backward and the choice of z* as Triton kernels, in float64.
 
 A program runs forward-backward for one sample, or chooses the class of one frame. The references
-are :func:`dctc.ctc.lattice.forward_backward` and :func:`dctc.ctc.alignment.best_candidate`.
+are :func:`dctc.ctc.lattice.forward_backward` and :func:`dctc.ctc.estimators.best_candidate`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from dctc.ctc.alignment import PROBABILITY_FLOOR, TIE
+from dctc.ctc.estimators import PROBABILITY_FLOOR, TIE
 from dctc.ctc.labels import Labels
 from dctc.ctc.lattice import IMPOSSIBLE, Lattice
 
@@ -48,7 +48,7 @@ def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
 def best_candidate(
     posterior: Tensor, emissions: Tensor, labels: Labels, blank: int, likelihood: bool
 ) -> Tensor:
-    """Do what :func:`dctc.ctc.alignment.best_candidate` does, NaN and infinities included."""
+    """Do what :func:`dctc.ctc.estimators.best_candidate` does, NaN and infinities included."""
     t, n, width = emissions.shape
     alignment = torch.empty((t, n), dtype=torch.int64, device=emissions.device)
     with torch.cuda.device_of(emissions):

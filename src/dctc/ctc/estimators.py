@@ -1,4 +1,4 @@
-"""Latent alignment z*: the class that each frame most plausibly stands for, given the label."""
+"""Estimators of the latent alignment z*, the class that each frame stands for given the label."""
 
 from __future__ import annotations
 
