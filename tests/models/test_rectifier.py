@@ -19,10 +19,6 @@ def resized(images, size):
     return F.interpolate(images, size, mode="bilinear", align_corners=True)
 
 
-def test_it_has_about_1_85_million_parameters(rectifier):
-    assert sum(p.numel() for p in rectifier.parameters()) == pytest.approx(1.85e6, rel=0.01)
-
-
 @pytest.mark.parametrize("size", [(32, 100), (64, 256), (40, 31)])
 @torch.no_grad()
 def test_a_new_one_only_resizes(rectifier, size):
@@ -83,21 +79,3 @@ def test_it_may_be_cast(rectifier, dtype):
     straight = rectifier.to(dtype)(torch.full((1, 3, 64, 256), 0.5, dtype=dtype))
     assert straight.dtype == dtype and straight.shape == (1, 3, 32, 100)
     torch.testing.assert_close(straight.float(), torch.full((1, 3, 32, 100), 0.5))
-
-
-def test_the_points_learn():
-    """Gradient descent on the points moves a shifted image to where it is wanted."""
-    torch.manual_seed(0)
-    rectifier = Rectifier(16, 32).eval()
-    column = torch.linspace(-2, 2, 64)
-    images = torch.exp(-((column - 0.25) ** 2)).expand(1, 3, 32, 64)
-    wanted = resized(torch.exp(-(column**2)).expand(1, 3, 32, 64), (16, 32))
-    optimizer = torch.optim.Adam(rectifier.points.parameters(), lr=0.01)
-    losses = []
-    for _ in range(20):
-        loss = (rectifier(images) - wanted)[..., 4:-4].square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.1 * losses[0]

@@ -119,12 +119,6 @@ def test_patch_tokens_lie_where_their_patches_lay():
     assert change.nonzero().tolist() == [[1, 5]]
 
 
-@pytest.mark.parametrize("name", QUICK)
-@torch.no_grad()
-def test_grayscale(name):
-    assert encoder_of(name, in_chans=1)(torch.zeros(1, 1, 32, 64)).shape[3] == 16
-
-
 def test_options_reach_timm():
     assert encoder_of("test_resnet", drop_rate=0.25).encoder.drop_rate == 0.25
     assert encoder_of("small_resnet", drop_rate=0.5).encoder.drop_rate == 0.5

@@ -1,10 +1,9 @@
-"""How fast training data comes: decoding, drawing, loaders, and what a training waits for it."""
+"""Speed of training data: decoding, rendering, and the time that a training waits for it."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,6 @@ def bench_data(scale: str, lmdb: Path | None = None) -> None:
             "drawn_per_cpu_s": {
                 name: _per_cpu_second(_words(name, count), count // 4) for name in PRESETS
             },
-            "loader_per_s": {str(w): _loader_speed(images, w, count) for w in WORKERS},
             "waiting_share": {
                 kind: {str(w): _waiting_share(data, w, batches) for w in WORKERS}
                 for kind, data in trained_on.items()
@@ -107,29 +105,14 @@ def _per_cpu_second(dataset: Any, count: int) -> float:
     return count / (time.process_time() - began)
 
 
-def _batches(dataset: Any, workers: int) -> Iterator[Any]:
-    """Return the training batches of a loader whose workers have begun."""
-    batches = iter(train_loader(dataset, BATCH_SIZE, 0, workers))
-    next(batches)
-    return batches
-
-
-def _loader_speed(dataset: Any, workers: int, count: int) -> float:
-    """Return images per second of a loader that nobody keeps waiting."""
-    read, batches = 0, _batches(dataset, workers)
-    began = time.perf_counter()
-    while read < count and (batch := next(batches, None)):
-        read += len(batch.label)
-    return read / (time.perf_counter() - began)
-
-
 def _waiting_share(dataset: Any, workers: int, count: int) -> float:
     """Return the share of the time of training small_resnet that goes by waiting for a batch."""
     torch.manual_seed(0)
     tokenizer, device = CTCTokenizer("36"), default_device()
     module = RecognizerModule(TimmRecognizer(tokenizer.num_classes), DCTCLoss(), tokenizer)
     optimizer = torch.optim.AdamW(module.to(device).parameters())
-    waited, batches = 0.0, _batches(dataset, workers)
+    waited, batches = 0.0, iter(train_loader(dataset, BATCH_SIZE, 0, workers))
+    next(batches)  # the workers have begun
     began = time.perf_counter()
     for _ in range(count):
         asked = time.perf_counter()
@@ -152,8 +135,6 @@ def _table(m: dict[str, Any]) -> Table:
     ]
     for name, speed in m["drawn_per_cpu_s"].items():
         rows.append([f"drawn, {name}, words per CPU second", f"{speed:,.0f}"])
-    for workers, speed in m["loader_per_s"].items():
-        rows.append([f"loader, {workers} workers, images per second", f"{speed:,.0f}"])
     for kind, shares in m["waiting_share"].items():
         for workers, share in shares.items():
             what = f"small_resnet waits for data, {kind}, {workers} workers, %"

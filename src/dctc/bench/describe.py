@@ -86,7 +86,7 @@ def main(args: list[str] | None = None) -> None:
         OSError: If there is no such configuration.
     """
     parser = argparse.ArgumentParser(prog="dctc describe", description=__doc__)
-    parser.add_argument("model", type=Path, help="fragment, config.yaml, or folder of a run")
+    parser.add_argument("model", type=Path, help="YAML file with a model.net, or folder of a run")
     parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
     parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")
     parser.add_argument("--width", type=positive, help="pixels (default: the configuration's)")

@@ -1,4 +1,4 @@
-"""A recogniser that reads by attention: a CTC encoder's frames and a small transformer decoder."""
+"""Attention recogniser: the frames of a CTC encoder and a small transformer decoder."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class AttentionRecognizer(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A decoder layer, normalised before each part; it gives its attention over frames away."""
+    """Pre-norm decoder layer that returns its attention over frames."""
 
     def __init__(self, size: int, heads: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The TPS rectifier in front of a recogniser (Shi et al., ASTER, TPAMI 2018; RARE, CVPR 2016)."""
+"""TPS rectifier: straightens text images (Shi et al., ASTER, TPAMI 2018; RARE, CVPR 2016)."""
 
 from __future__ import annotations
 
