@@ -101,12 +101,6 @@ except OSError:
     fcntl.flock(9, fcntl.LOCK_EX)'
 }
 
-clear_environment() {
-  mkdir -p "$VENV"
-  echo incomplete >"$STAMP_FILE"
-  find "$VENV" -mindepth 1 -maxdepth 1 ! -name "${STAMP_FILE##*/}" -exec rm -rf {} +
-}
-
 # uv does not read pip's settings (index, certificate, constraints): hands them on in its variables,
 # which are set in this process alone and not printed.
 export_pip_settings() {
@@ -143,7 +137,11 @@ make_environment() {
   fi
   if [[ ! -x $VENV/bin/python || $(cat "$STAMP_FILE" 2>/dev/null) != "$stamp" ]]; then
     echo "making the environment in $VENV (up to 6 GB, a minute or two)"
-    [[ -n $dry_run ]] || clear_environment
+    if [[ -z $dry_run ]]; then
+      mkdir -p "$VENV"
+      echo incomplete >"$STAMP_FILE"
+      find "$VENV" -mindepth 1 -maxdepth 1 ! -name "${STAMP_FILE##*/}" -exec rm -rf {} +
+    fi
     quietly "$python" -m venv "$VENV"
     logged "$VENV/bin/python" -m pip install -c constraints.txt uv ||
       echo "reproduce.sh: no uv to be had (see $LOG); pip installs, which takes minutes" >&2
@@ -156,24 +154,21 @@ make_environment() {
   fi
 }
 
-keep_memory() { # glibc keeps large freed blocks: a training step on a CPU takes a tenth less time
-  export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} # 32 MiB, the most it takes
-  export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
-}
-
 run_module() { run "$VENV/bin/python" -m "$@"; }
 
 run_target() { # run_target TARGET OPTION...
   local target=$1
   shift
-  if [[ $target != test ]]; then keep_memory; fi
+  if [[ $target != test ]]; then # glibc keeps freed blocks: a step on a CPU takes a tenth less
+    export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} # 32 MiB, the most it takes
+    export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
+  fi
   case $target in
     setup) echo "the environment is in $VENV" ;;
     test) run_tests "$@" ;;
     all) run_all "$@" ;;
     data) run_module dctc.cli data render "$@" ;;
     bench) run_module dctc.cli bench --scale "$scale" "$@" ;;
-    status) run_module experiments.status --scale "$scale" "${RESULTS[@]}" "$@" ;;
     table3-english) run_module experiments.table3 --english --scale "$scale" "$@" ;;
     publish | pages) run_module "experiments.$target" "$@" ;;
     *) run_module "experiments.$target" --scale "$scale" "$@" ;;
