@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import Drawn, draw_study, run_command, study_parser
+from dctc.studies.compare import run_command, study_parser
+from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, SCALES, load, without_missing
 

@@ -10,7 +10,8 @@ from dctc.cli import one_line_errors
 from dctc.results.frame import per_run
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import Drawn, run_command, study_parser
+from dctc.studies.compare import run_command, study_parser
+from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, load
 

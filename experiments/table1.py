@@ -10,17 +10,10 @@ from matplotlib.figure import Figure
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import (
-    Drawn,
-    comparison_table,
-    differences_table,
-    draw_study,
-    run_command,
-    sets_table,
-    study_parser,
-    summarize,
-)
+from dctc.studies.compare import run_command, study_parser
+from dctc.studies.layouts import Drawn, comparison_table, differences_table, draw_study, sets_table
 from dctc.studies.study import Study
+from dctc.studies.summary import summarize
 from experiments.studies import CONFIGS, PUBLISHED, SCALES, load, without_missing
 from experiments.tables.nets_table import nets_table
 from experiments.tables.quoted import english_table

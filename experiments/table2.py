@@ -8,7 +8,8 @@ import pandas as pd
 
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
-from dctc.studies.compare import Drawn, draw_study, run_command, study_parser
+from dctc.studies.compare import run_command, study_parser
+from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, SCALES
 from experiments.studies.chinese import chinese_study, missing_fonts

@@ -11,15 +11,10 @@ from dctc.bench.losses import Cost, read_costs
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import (
-    Drawn,
-    comparison_table,
-    draw_study,
-    run_command,
-    study_parser,
-    summarize,
-)
+from dctc.studies.compare import run_command, study_parser
+from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
+from dctc.studies.summary import summarize
 from experiments.studies import PUBLISHED, SCALES, load, without_missing
 from experiments.tables.alignments import (
     alignment_table,

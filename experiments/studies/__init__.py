@@ -10,7 +10,8 @@ import yaml
 
 from dctc.data.benchmarks import find_documents
 from dctc.data.catalogue import DOCUMENTS
-from dctc.studies.study import Study, load_study
+from dctc.studies.study import Study
+from dctc.studies.study_file import load_study
 
 CONFIGS = Path("experiments/configs")
 PUBLISHED = Path("experiments/results")

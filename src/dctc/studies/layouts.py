@@ -1,0 +1,229 @@
+"""Tables and plots of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dctc.results.frame import per_run, rows_of
+from dctc.results.hardware import hardware_notes
+from dctc.results.plots import PlotRow, draw_runs
+from dctc.results.registry import Registry
+from dctc.results.statistics import EXPLAINED, difference_cell, p_cell
+from dctc.results.tables import Table, drop_notes
+from dctc.studies.search import choices, search_table
+from dctc.studies.study import Study
+from dctc.studies.summary import final, own_sets, summarize
+
+Drawn = tuple[dict[str, Table], dict[str, Figure]]
+
+
+def comparison_table(
+    study: Study, table: pd.DataFrame, frame: pd.DataFrame, title: str, notes: Sequence[str] = ()
+) -> Table:
+    """Return a summary as a table: a row for each arm.
+
+    Args:
+        study: The study.
+        table: From :func:`summarize`.
+        frame: The frame that it was made of.
+        title: Heading.
+        notes: Lines below the table.
+    """
+    compared = [reference for reference in table.reference if reference in study.arms]
+    several = len({*compared}) > 1
+    rows = []
+    for _, row in table.iterrows():
+        shares = [f"{row[metric]:.2f}" for metric in ("accuracy", "ned", "cer")]
+        cells = [_title(row), str(row.runs), *shares]
+        known = row.reference in study.arms and pd.notna(row.points)
+        if several:
+            cells.append(study.arms[row.reference].title if known else "-")
+        ned = {name: row[f"ned_{name}"] for name in ("points", "low", "high")}
+        cells += [difference_cell(row), p_cell(row.p), difference_cell(ned)] if known else [""] * 3
+        rows.append(cells)
+    columns = [
+        "trained with",
+        "runs",
+        "accuracy",
+        "NED",
+        "CER",
+        *(["compared with"] if several else []),
+    ]
+    columns += ["difference [95 % CI]", "p", "NED difference"]
+    return Table(title, columns, rows, [*_explained(study, table, frame), *notes])
+
+
+def _title(row: Any) -> str:
+    """Return an arm's title with its value, unless that stands there already."""
+    value = "" if row.value is None or pd.isna(row.value) else str(row.value)
+    return row.title if value in row.title else f"{row.title} {value}"
+
+
+def _explained(study: Study, table: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    notes = [f"Percent, means over runs. {EXPLAINED} NED's allows for seeds only."]
+    others = [key for key in table.index if table.reference[key] and key not in study.planned]
+    if len(others) > 1:
+        notes.append("Arms of one reference have simultaneous intervals (Dunnett), and no p.")
+        if planned := [table.title[key] for key in table.index if key in study.planned]:
+            notes.append(f"Planned by itself, with an interval of its own: {', '.join(planned)}.")
+    titles = dict(zip(table.arm, table.title, strict=True))
+    rows = final(frame)
+    rows = rows[rows.arm.isin([*titles]) & rows.set.isin(study.sets or rows.set)]
+    return [*notes, *hardware_notes(rows.assign(title=rows.arm.map(titles))), *drop_notes(rows)]
+
+
+def comparison_plot(
+    study: Study, table: pd.DataFrame, frame: pd.DataFrame, sets: Sequence[str], title: str
+) -> Figure:
+    """Draw a summary: a dot for each run, and the 95 % interval of each arm's difference."""
+    frame = final(frame)
+    reference = next((key for key in table.index if not table.reference[key]), table.index[0])
+    rows = []
+    for row in table.itertuples():
+        values = per_run(frame, row.arm, sets)
+        gpus = frame[frame.arm == row.arm].groupby("seed").gpu.first()
+        on_gpu = [bool(gpus[seed]) for seed in values.index]
+        rows.append(PlotRow(_title(row), [*values], on_gpu, row.points, row.low, row.high))
+    mean = float(table.accuracy[reference])
+    return draw_runs(rows, mean, "word accuracy, percent", title)
+
+
+def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
+    """Return the accuracy of every single run, the mean over the study's sets; None without runs.
+
+    Args:
+        study: The study.
+        frame: Its results.
+    """
+    found = {}
+    for key, value in choices(study, frame).items():
+        values = per_run(final(frame), study.arm_name(key, value), study.sets)
+        if len(values):
+            found[study.arms[key].title] = values
+    seeds = sorted({seed for values in found.values() for seed in values.index})
+    if not seeds:
+        return None
+    rows = [
+        [title, *(f"{values[seed]:.2f}" if seed in values else "" for seed in seeds)]
+        for title, values in found.items()
+    ]
+    columns = ["trained with", *(f"seed {seed}" for seed in seeds)]
+    return Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."])
+
+
+def sets_table(
+    study: Study,
+    frame: pd.DataFrame,
+    means: Mapping[str, Sequence[str]],
+    title: str,
+    extra: Sequence[str] = (),
+) -> Table | None:
+    """Return the accuracy of each arm on each test set; None without results.
+
+    Args:
+        study: The study.
+        frame: Its results.
+        means: Names of sets by what their mean is called; each set counts the same.
+        title: Heading.
+        extra: Further sets, which are in no mean.
+    """
+    found, rows = {}, []
+    for key, value in choices(study, frame).items():
+        of_arm = rows_of(final(frame), study.arm_name(key, value), study.sets)
+        if len(of_arm):
+            found[study.arms[key].title] = of_arm
+    if not found:
+        return None
+    sizes = next(iter(found.values())).groupby("set").n.first()
+    rows = [["runs", "", *(str(of_arm.seed.nunique()) for of_arm in found.values())]]
+    for name, of in ({one: [one] for one in study.sets} | dict(means)).items():
+        shares = [per_run(f, f.arm.iloc[0], of).mean() for f in found.values()]
+        size = sum(sizes[one] for one in of)
+        rows.append([name, f"{size:,}", *(f"{share:.2f}" for share in shares)])
+    weighted = [f"{100 * f.correct.sum() / f.n.sum():.2f}" for f in found.values()]
+    rows.append(["weighted mean", f"{sizes.sum():,}", *weighted])
+    for name in extra:
+        of_set = final(frame)[final(frame).set == name]
+        arms = [f.arm.iloc[0] for f in found.values()]
+        if set(arms) <= {*of_set.arm}:
+            shares = [f"{per_run(of_set, arm, [name]).mean():.2f}" for arm in arms]
+            rows.append([name, f"{of_set.n.iloc[0]:,}", *shares])
+    note = (
+        "Word accuracy in percent, means over runs. The weighted mean counts every word the same."
+    )
+    notes = [note, *drop_notes(pd.concat(found.values()))]
+    return Table(title, ["on", "n", *found], rows, notes)
+
+
+def differences_table(
+    study: Study, frame: pd.DataFrame, registry: Registry, key: str, extra: Sequence[str] = ()
+) -> Table | None:
+    """Return an arm against its reference on each test set and on their mean; None without both.
+
+    Args:
+        study: The study.
+        frame: Its results.
+        registry: Where the hits of single words lie.
+        key: Key of the arm.
+        extra: Further sets, which are in no mean.
+    """
+    reference = study.arms[key].reference
+    shown = {one: [one] for one in (*study.sets, *extra)}
+    shown |= {study.mean: [*study.sets]} if len(study.sets) > 1 else {}
+    rows = []
+    for name, of in shown.items():
+        found = summarize(study, frame, registry, [reference, key], of)
+        if len(found) == 2:
+            first, second = found.loc[reference], found.loc[key]
+            ned = {part: second[f"ned_{part}"] for part in ("points", "low", "high")}
+            cells = [f"{first.accuracy:.2f}", f"{second.accuracy:.2f}", difference_cell(second)]
+            cells += [f"{first.ned:.2f}", f"{second.ned:.2f}", difference_cell(ned)]
+            rows.append([name, f"{second.n:,.0f}", *cells])
+    if not rows:
+        return None
+    titles = [study.arms[reference].title, study.arms[key].title]
+    columns = ["on", "n", *titles, "difference [95 % CI]"]
+    columns += [*(f"NED, {title}" for title in titles), "NED difference"]
+    note = f"Percent, means over runs. {EXPLAINED} NED's allows for seeds only."
+    return Table(f"{study.title}: {titles[1]} against {titles[0]}", columns, rows, [note])
+
+
+def draw_study(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
+    """Return the tables and plots of a study: of each group, or of all arms and sets.
+
+    Args:
+        study: The study.
+        frame: From :func:`dctc.results.frame.read_frame`.
+        registry: Where the hits of single words lie.
+    """
+    tables: dict[str, Table] = {}
+    figures: dict[str, Figure] = {}
+    sets = list(study.sets) or own_sets(study, frame)
+    study = replace(study, sets=tuple(sets))
+    for group in study.groups:
+        found = summarize(study, frame, registry, group.arms, sets, group.references)
+        if len(found) > 1 and found.points.notna().any():
+            notes = [*group.notes, *study.notes]
+            tables[group.key] = comparison_table(study, found, frame, group.title, notes)
+    if not study.groups and sets:
+        found = summarize(study, frame, registry)
+        if len(found):
+            name = study.mean if len(sets) > 1 else sets[0]
+            title = f"{study.title}: {name}"
+            tables["compare"] = comparison_table(study, found, frame, title, study.notes)
+            figures["compare"] = comparison_plot(study, found, frame, sets, title)
+        if len(sets) > 1:
+            title = f"{study.title}: accuracy by set"
+            others = [name for name in own_sets(study, frame) if name not in sets]
+            by_set = sets_table(study, frame, {study.mean: sets}, title, others)
+            tables |= {"sets": by_set} if by_set else {}
+    if table := runs_table(study, frame):
+        tables["runs"] = table
+    if study.validation and (table := search_table(study, frame)):
+        tables["search"] = table
+    return tables, figures

@@ -1,0 +1,171 @@
+"""Studies from YAML files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dctc.studies.benchmark_tests import Benchmarks
+from dctc.studies.study import FULL, Arm, Group, Search, Study
+
+_STUDY_KEYS = {
+    *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
+    *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
+    *("groups", "notes"),
+}
+_ARM_KEYS = {"title", "config", "set", "seeds", "reference", "search", "use", "value"}
+_SCALED = ("sets", "validation", "search")  # keys that a scale may have in place of the study
+_SCALE_KEYS = {*_SCALED, "config", "set", "seeds", "arms", "values", "allow_size_mismatch"}
+
+
+def load_study(
+    file: str | Path, scale: str = "", overrides: Mapping[str, Any] | None = None
+) -> Study:
+    """Read a study from its file.
+
+    The file's keys, of which ``study``, ``config`` and ``arms`` are needed::
+
+        study: mine                # folder below the runs, first part of the arms' names
+        config: [base.yaml]        # configurations of dctc fit, relative to this file
+        set: {trainer.max_steps: 1000}       # overrides by dotted path
+        seeds: [0, 1, 2]           # of every arm that has none of its own
+        sets: [FUNSD]              # test sets that the table compares; the runs' own if not given
+        reference: ctc             # what arms are compared with; the first arm if not given
+        planned: [dctc]            # see Study.planned
+        arms:
+          ctc: {title: CTC, config: loss/ctc.yaml}
+          mine: {set: {model.loss: my_loss.MyLoss}, seeds: [0, 1]}
+          tuned: {config: ..., search: {argument: model.loss.init_args.weight, values: [1, 2]}}
+          shared: {use: other.yaml#ctc}      # an arm of another study, with its runs
+          weighed: {use: other.yaml#dctc, value: 0.01}     # at a value that is searched there
+
+    Further keys are those of :class:`Study`; ``scales`` names smaller versions of it, each with
+    ``config``, ``set``, ``seeds``, ``arms`` (keys), ``values`` (how many a search tries), ``sets``,
+    ``validation`` and ``search``.
+
+    Args:
+        file: The YAML file.
+        scale: Name of the scale; runs of another one than ``small`` are kept apart by its name.
+        overrides: Further overrides by dotted path.
+
+    Raises:
+        ValueError: If a key or a scale is not known, or an arm that is named is not there.
+        OSError: If a file cannot be read.
+    """
+    file = Path(file)
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: not a study; it holds no keys")
+    _refuse_others(content, _STUDY_KEYS, str(file))
+    for needed in ("study", "config", "arms"):
+        if needed not in content:
+            raise ValueError(f"{file}: no {needed!r}; a study needs study, config and arms")
+    scales = content.get("scales") or {}
+    if scale and scales and scale not in scales:
+        raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales)}")
+    scaled = scales.get(scale) or {}
+    _refuse_others(scaled, _SCALE_KEYS, f"{file}: scale {scale}")
+    content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
+    seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)))
+    search = content.get("search") or {}
+    benchmarks = content.get("benchmarks")
+    mismatch = bool(scaled.get("allow_size_mismatch"))
+    study = Study(
+        name=content["study"] + ("" if scale in ("", FULL) else f"-{scale}"),
+        title=content.get("title", content["study"]),
+        file=file,
+        configs=(*_files(file, content["config"]), *_files(file, scaled.get("config", ()))),
+        set={**(content.get("set") or {}), **(scaled.get("set") or {}), **(overrides or {})},
+        arms={},
+        planned=tuple(_list(content.get("planned"))),
+        sets=tuple(_list(content.get("sets"))),
+        mean=content.get("mean", "mean"),
+        validation=content.get("validation", ""),
+        search_set=search.get("set") or {},
+        benchmarks=Benchmarks(tuple(benchmarks), mismatch) if benchmarks else None,
+        stored=content.get("stored", ""),
+        diagnose=bool(content.get("diagnose")),
+        notes=tuple(_list(content.get("notes"))),
+        scale=scale,
+    )
+    chosen = scaled.get("arms") or list(content["arms"])
+    reference = content.get("reference") or chosen[0]
+    arms = {}
+    for key in chosen:
+        if key not in content["arms"]:
+            raise ValueError(f"{file}: no arm {key!r}; there are {', '.join(content['arms'])}")
+        made = _arm(study, key, content["arms"][key] or {}, reference)
+        if "seeds" in scaled or not (content["arms"][key] or {}).get("seeds"):
+            made = replace(made, seeds=seeds)
+        if made.search and "values" in scaled:
+            values = made.search.values[: scaled["values"]]
+            made = replace(made, search=replace(made.search, values=values))
+        arms[key] = made
+    groups = tuple(
+        Group(
+            name,
+            group["title"],
+            tuple(key for key in group["arms"] if key in arms),
+            group.get("references") or {},
+            tuple(_list(group.get("notes"))),
+        )
+        for name, group in (content.get("groups") or {}).items()
+    )
+    return replace(study, arms=arms, groups=groups)
+
+
+def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:
+    where = f"{study.file}: arm {key}"
+    _refuse_others(content, _ARM_KEYS, where)
+    compared_with = content.get("reference", "" if key == reference else reference)
+    if use := content.get("use"):
+        name, _, shared = use.partition("#")
+        owner = load_study(study.file.parent / name, study.scale)
+        if shared not in owner.arms:
+            raise ValueError(f"{where}: {name} has no arm {shared!r}")
+        arm = owner.arms[shared]
+        value = content.get("value")
+        return replace(
+            arm,
+            title=content.get("title", arm.title),
+            reference=compared_with,
+            seeds=_seeds(content["seeds"]) if "seeds" in content else arm.seeds,
+            search=arm.search if value is None else None,
+            value=value,
+            owner=arm.owner or owner,
+        )
+    search = content.get("search")
+    return Arm(
+        key=str(key),
+        title=content.get("title", str(key)),
+        configs=_files(study.file, content.get("config", ())),
+        set=content.get("set") or {},
+        seeds=_seeds(content.get("seeds", 1)),
+        reference=compared_with,
+        search=Search(**{**search, "values": tuple(search["values"])}) if search else None,
+    )
+
+
+def _files(file: Path, names: Any) -> tuple[Path, ...]:
+    found = tuple((file.parent / name) for name in _list(names))
+    for config in found:
+        if not config.is_file():
+            raise FileNotFoundError(f"{file}: no configuration {config}")
+    return found
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    return tuple(range(value)) if isinstance(value, int) else tuple(value)
+
+
+def _refuse_others(content: Mapping[str, Any], known: set[str], where: str) -> None:
+    if others := [str(key) for key in content if key not in known]:
+        raise ValueError(f"{where}: no key {others[0]!r}; there are {', '.join(sorted(known))}")
