@@ -32,8 +32,8 @@ def test_arrays_by_arm_seed_metric_and_estimator():
     rows = last_values(arrays).rows
     assert rows[0] == ["CTC", "likelihood", "20.00", "20.00", "20.00"]
     assert rows[7] == ["DCTC", "greedy", "85.00", "85.00", "85.00"]
-    # of the seeds 40 and 30 points: t with one degree of freedom is 12.706, times 5
-    assert rows[8] == ["DCTC - CTC", "likelihood", *["+35.00 ± 63.53"] * 3]
+    # t with two degrees of freedom is 4.303, times 11.18: variances of 200 and 50, two seeds each
+    assert rows[8] == ["DCTC - CTC", "likelihood", *["+35.00 [-13.11,+83.11]"] * 3]
     assert len(rows) == 12
 
 
