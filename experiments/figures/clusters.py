@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from dctc.data.records.batch import Batch
 from dctc.data.render.corpora import is_chinese
 from dctc.data.render.fonts import SYSTEM, find_fonts
-from dctc.metrics.cohesion import NEIGHBOURS, cohesion
-from dctc.metrics.confusion import confused_groups, substitutions
-from dctc.metrics.localization import NOWHERE, best_frames, character_posterior
 from dctc.results.tables import Table
 from dctc.text import CTCTokenizer
 from experiments.figures import COLOURS, WIDTH, Arrays
+from experiments.figures.cohesion import NEIGHBOURS, cohesion
+from experiments.figures.confusion import confused_groups, substitutions
+from experiments.figures.localization import NOWHERE, best_frames, character_posterior
 
 PERPLEXITY = 30  # van der Maaten & Hinton (JMLR 2008) name 5 to 50; fewer where points are few
 GROUPS = 4  # that are drawn
@@ -142,7 +142,7 @@ def cluster_arrays(
 
     Returns:
         ``groups`` ``(g,)``; of cluster k ``points_<k>`` ``(arms, m, 2)`` and ``characters_<k>``
-        ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`dctc.metrics.cohesion.Cohesion`.
+        ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`experiments.figures.cohesion.Cohesion`.
 
     Raises:
         ValueError: If a word is given twice, whose features would be neighbours whatever the net.

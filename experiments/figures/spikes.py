@@ -12,15 +12,15 @@ from torch import Tensor
 
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.metrics.localization import (
+from dctc.results.registry import Record
+from dctc.text import CTCTokenizer
+from dctc.text.decode import greedy_decode
+from experiments.figures.localization import (
     Disagreement,
     best_frames,
     character_posterior,
     disagreement,
 )
-from dctc.results.registry import Record
-from dctc.text import CTCTokenizer
-from dctc.text.decode import greedy_decode
 
 WORDS = 4  # that are drawn
 SHORTEST = 4  # characters of a word that is drawn

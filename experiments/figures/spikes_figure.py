@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dctc.metrics.localization import NOWHERE, TOLERANCE
 from dctc.results.tables import Table, percent
 from experiments.figures import COLOURS, FONT_SIZE, WIDTH, Arrays
+from experiments.figures.localization import NOWHERE, TOLERANCE
 
 # How a character looks: by colour, line and marker, so that it can be told in grey too
 CLOSE: dict[str, Any] = {"color": COLOURS[0], "linestyle": "-", "marker": "o", "markersize": 3}

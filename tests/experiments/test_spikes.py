@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from experiments.figures.localization import Disagreement
 from experiments.figures.published import load_arrays, save_arrays
 from experiments.figures.spikes import (
     character_weights,
@@ -16,7 +17,6 @@ from experiments.figures.spikes import (
 from experiments.figures.spikes_figure import draw_one_word, draw_spikes, rate_table
 
 from dctc.data.records.batch import collate
-from dctc.metrics.localization import Disagreement
 from dctc.text import CTCTokenizer
 from tiny import noise_batch
 

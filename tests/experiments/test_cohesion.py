@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from dctc.metrics.cohesion import cohesion
+from experiments.figures.cohesion import cohesion
 
 
 def test_four_points_by_hand():

@@ -4,8 +4,7 @@ import itertools
 
 import pytest
 import torch
-
-from dctc.metrics.localization import (
+from experiments.figures.localization import (
     NOWHERE,
     Disagreement,
     best_frames,

@@ -1,6 +1,6 @@
 """Substitutions and groups of confused characters, by hand."""
 
-from dctc.metrics.confusion import confused_groups, substitutions
+from experiments.figures.confusion import confused_groups, substitutions
 
 
 def test_only_substitutions_count_and_their_direction_does_not():
