@@ -142,7 +142,8 @@ def cluster_arrays(
 
     Returns:
         ``groups`` ``(g,)``; of cluster k ``points_<k>`` ``(arms, m, 2)`` and ``characters_<k>``
-        ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see :class:`experiments.figures.cohesion.Cohesion`.
+        ``(m,)``; ``cohesion`` ``(arms, seeds, g, 3)``, see
+        :class:`experiments.figures.cohesion.Cohesion`.
 
     Raises:
         ValueError: If a word is given twice, whose features would be neighbours whatever the net.
