@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torchmetrics import MetricCollection
 from torchmetrics.text import CharErrorRate
 from torchmetrics.utilities import dim_zero_sum
 
@@ -28,6 +29,16 @@ def test_rates_by_hand():
     peer = updated(CharErrorRate()).compute()
     assert updated(CharacterErrorRate()).compute() == pytest.approx(peer.item(), abs=1e-7)
     assert updated(CharacterErrorRate(), ["abcd"], ["x"]).compute() == 4.0
+
+
+def test_a_collection_keeps_them_apart_after_a_first_batch_that_is_all_right():
+    kinds = {"accuracy": WordAccuracy, "ned": NormalizedEditDistance, "cer": CharacterErrorRate}
+    together = MetricCollection({name: kind() for name, kind in kinds.items()})
+    alone = {name: kind() for name, kind in kinds.items()}
+    for metric in (together, *alone.values()):
+        updated(metric, ["a", "b"], ["a", "b"])
+        updated(metric)
+    assert together.compute() == {name: metric.compute() for name, metric in alone.items()}
 
 
 @EVERY
@@ -61,11 +72,11 @@ def test_rates_of_nothing(metric):
 def test_a_mean_over_many_samples_keeps_its_digits():
     """Summed in float32, a third would get lost beyond 2**24 of them."""
     ned = NormalizedEditDistance()
-    ned.part += 2**26
-    ned.whole += 2**26
+    ned.similarity += 2**26
+    ned.samples += 2**26
     for _ in range(100):
         ned.update(["ab"], ["a"])
-    assert ned.part == 2**26 + 50
+    assert ned.similarity == 2**26 + 50
     assert ned.compute().dtype == torch.float32
 
 
@@ -74,4 +85,4 @@ def test_a_missing_prediction_is_an_error_and_counts_nothing(metric):
     broken = metric()
     with pytest.raises(ValueError, match=r"zip\(\) argument 2 is longer"):
         broken.update(["a"], ["a", "b"])
-    assert (broken.part, broken.whole) == (0, 0)
+    assert all(total == 0 for total in broken.metric_state.values())

@@ -15,24 +15,28 @@ class _Rate(Metric):
     """A sum over samples by another sum; nan before any sample."""
 
     full_state_update = False
-    part: Tensor
-    whole: Tensor
+    # Names of both sums, of each class its own: a MetricCollection updates only one of several
+    # metrics that have equal states after the first batch
+    _sums: tuple[str, str]
 
     def __init__(self) -> None:
         super().__init__()
+        part, whole = self._sums
         zero = torch.tensor(0.0, dtype=torch.float64)  # float32 would lose a third beyond 2**24
-        self.add_state("part", zero, dist_reduce_fx="sum")
-        self.add_state("whole", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state(part, zero, dist_reduce_fx="sum")
+        self.add_state(whole, torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, predictions: Sequence[str], labels: Sequence[str]) -> None:
         """Count n predictions against n labels, both already under the protocol."""
         pairs = zip(predictions, labels, strict=True)
-        self.part += sum(self._score(prediction, label) for prediction, label in pairs)
-        self.whole += sum(map(self._size, labels))
+        added = sum(self._score(prediction, label) for prediction, label in pairs)
+        for name, value in zip(self._sums, (added, sum(map(self._size, labels))), strict=True):
+            setattr(self, name, getattr(self, name) + value)
 
     def compute(self) -> Tensor:
         """Return the rate."""
-        return (self.part / self.whole).float()
+        part, whole = (getattr(self, name) for name in self._sums)
+        return (part / whole).float()
 
     def _score(self, prediction: str, label: str) -> float:
         raise NotImplementedError
@@ -52,6 +56,7 @@ class WordAccuracy(_Rate):
     """
 
     higher_is_better = True
+    _sums = ("correct", "samples")
 
     def _score(self, prediction: str, label: str) -> float:
         return float(prediction == label)
@@ -68,6 +73,7 @@ class NormalizedEditDistance(_Rate):
     """
 
     higher_is_better = True
+    _sums = ("similarity", "samples")
 
     def _score(self, prediction: str, label: str) -> float:
         return normalized_similarity(prediction, label)
@@ -86,6 +92,7 @@ class CharacterErrorRate(_Rate):
     """
 
     higher_is_better = False
+    _sums = ("edits", "characters")
 
     def _score(self, prediction: str, label: str) -> float:
         return edit_distance(prediction, label)
