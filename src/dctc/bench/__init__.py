@@ -9,7 +9,7 @@ from pathlib import Path
 from dctc.argument_types import positive
 from dctc.results.tables import Table
 
-WHAT = ("loss", "losses", "linear", "models", "data")
+WHAT = ("loss", "losses", "linear", "models")
 SCALES = ("tiny", "smoke", "small")
 
 
@@ -26,15 +26,12 @@ def main(args: list[str] | None = None) -> None:
         choices=WHAT,
         default="loss",
         help="loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; linear: the "
-        "last layer fused with the loss; models: nets with CTC and DCTC; data: loading of images "
-        "(default: loss)",
+        "last layer fused with the loss; models: nets with CTC and DCTC (default: loss)",
     )
     add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
     threads = "CPU threads (default: 1, then 2); losses and models take the first"
     add("--threads", type=positive, nargs="+", default=[1, 2], help=threads)
     add("--configs", type=Path, help="models: folder of YAML files, one for each net")
-    images = "data: LMDBs of English words (default: those of the data root)"
-    add("--images", type=Path, help=images)
     options = parser.parse_args(args)
     if options.what == "models" and not options.configs:
         parser.error("--what models: name the folder of the nets' YAML files with --configs")
@@ -50,10 +47,6 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.models import bench_models
 
         bench_models(options.scale, options.threads[0], options.configs)
-    elif options.what == "data":
-        from dctc.bench.data import bench_data
-
-        bench_data(options.scale, options.images)
     else:
         from dctc.bench.loss import bench_linear, bench_loss
 
