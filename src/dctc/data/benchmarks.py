@@ -12,17 +12,11 @@ from dctc.data.records.lmdb import LmdbDataset
 
 
 class Found(NamedTuple):
-    """A set below a data root.
-
-    Attributes:
-        benchmark: Which one.
-        path: Its LMDB folder, or that of the set it is derived from.
-        derived: Whether it has to be selected from that other set.
-    """
+    """A set below a data root."""
 
     benchmark: Benchmark
-    path: Path
-    derived: bool = False
+    path: Path  # its LMDB folder, or that of the set it is derived from
+    derived: bool = False  # whether it has to be selected from that other set
 
 
 def three_or_more(label: str) -> bool:
@@ -31,7 +25,7 @@ def three_or_more(label: str) -> bool:
 
 
 def match(benchmark: Benchmark, lmdbs: Mapping[str, Path]) -> Path | None:
-    """Return the one folder that bears the name of a set, None if there is none.
+    """Return the one folder that bears the name of a set; None if there is none.
 
     Raises:
         ValueError: If several do.
@@ -46,7 +40,10 @@ def match(benchmark: Benchmark, lmdbs: Mapping[str, Path]) -> Path | None:
 
 
 def find_sets(
-    sets: Mapping[str, Benchmark], root: str | Path, names: Iterable[str] | None = None
+    sets: Mapping[str, Benchmark],
+    root: str | Path,
+    names: Iterable[str] | None = None,
+    not_below_train: bool = False,
 ) -> dict[str, Found]:
     """Look for sets below a data root; those that are not there are not in the answer.
 
@@ -54,35 +51,35 @@ def find_sets(
         sets: Sets by name, such as :data:`dctc.data.catalogue.CHINESE_TEST`.
         root: Data root.
         names: Names of some of them; None is all.
+        not_below_train: Leave train and validation folders out.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
         ValueError: If two folders bear the name of one set.
     """
     lmdbs = find_lmdbs(root)
-    paths = {name: match(sets[name], lmdbs) for name in (sets if names is None else names)}
-    return {name: Found(sets[name], path) for name, path in paths.items() if path}
+    if not_below_train:
+        lmdbs = {name: p for name, p in lmdbs.items() if split_side(Path(name)) != "train"}
+
+    def path_of(name: str) -> Path | None:
+        return match(sets[name], lmdbs) if name in sets else None
+
+    found = {}
+    for name in sets if names is None else names:
+        if path := path_of(name):
+            found[name] = Found(sets[name], path)
+        elif path := path_of(sets[name].derived_from or ""):
+            found[name] = Found(sets[name], path, derived=True)
+    return found
 
 
 def find_benchmarks(root: str | Path) -> tuple[dict[str, Found], list[Benchmark]]:
-    """Look for the English benchmarks, leaving train and validation folders out.
+    """Look for the English benchmarks, see :func:`find_sets`; train folders are left out.
 
     Returns:
         Those present by name, and those missing; both in the order of ``BENCHMARKS``.
-
-    Raises:
-        FileNotFoundError: If ``root`` is not a folder.
-        ValueError: If two folders bear the name of one benchmark.
     """
-    lmdbs = {r: p for r, p in find_lmdbs(root).items() if split_side(Path(r)) != "train"}
-    paths = {name: match(benchmark, lmdbs) for name, benchmark in BENCHMARKS.items()}
-    present: dict[str, Found] = {}
-    for name, benchmark in BENCHMARKS.items():
-        path, source = paths[name], paths.get(benchmark.derived_from or "")
-        if path is not None:
-            present[name] = Found(benchmark, path)
-        elif source is not None:
-            present[name] = Found(benchmark, source, derived=True)
+    present = find_sets(BENCHMARKS, root, not_below_train=True)
     return present, [b for name, b in BENCHMARKS.items() if name not in present]
 
 
@@ -119,8 +116,7 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
     Args:
         found: From :func:`find_benchmarks` or :func:`find_sets`.
         allow_size_mismatch: Take a set of another size all the same.
-        **options: protocol, charset, height, width, grayscale and keep_ratio of
-            :class:`LmdbDataset`.
+        **options: protocol, charset and size of :class:`LmdbDataset`.
 
     Raises:
         ValueError: If the number of records is not that of the catalogue.

@@ -161,3 +161,8 @@ DOCUMENTS = {
         "SROIE", 512, Benchmark("SROIE, lines", 27_066, ("sroie_lines_27066",), _SROIE)
     ),
 }
+
+# All but the English benchmarks
+OTHERS = [
+    one for sets in (TRAIN_WORDS, CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL) for one in sets.values()
+] + [part for source in DOCUMENTS.values() for part in source.parts]

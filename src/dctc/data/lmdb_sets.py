@@ -17,6 +17,7 @@ from dctc.data.benchmarks import is_test_set
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root as find_data_root
 from dctc.data.records.folders import find_lmdbs
+from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
@@ -81,10 +82,7 @@ class LmdbDataModule(SetsDataModule):
         self.options: dict[str, Any] = {
             "protocol": self.protocol,
             "charset": self.charset,
-            "height": height,
-            "width": width,
-            "grayscale": grayscale,
-            "keep_ratio": keep_ratio,
+            "size": ImageSize(height, width, grayscale, keep_ratio),
         }
 
     def setup(self, stage: str | None = None) -> None:
@@ -174,8 +172,7 @@ def open_union(
         folders: Absolute, or relative to ``root``.
         root: Data root.
         refuse_tests: Take no test set.
-        **options: protocol, charset, height, width, grayscale and keep_ratio of
-            :class:`LmdbDataset`.
+        **options: protocol, charset and size of :class:`LmdbDataset`.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.

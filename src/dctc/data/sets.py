@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -51,12 +50,12 @@ class SetsDataModule(pl.LightningDataModule):
 
     @property
     def val_names(self) -> list[str]:
-        """Names of the validation sets, in the order of :meth:`val_dataloader`."""
+        """Names of the validation sets, in the order of their loaders."""
         return list(self.val_sets)
 
     @property
     def test_names(self) -> list[str]:
-        """Names of the test sets, in the order of :meth:`test_dataloader`."""
+        """Names of the test sets, in the order of their loaders."""
         return list(self.test_sets)
 
     def drops(self, name: str) -> dict[str, int]:
@@ -83,32 +82,23 @@ class SetsDataModule(pl.LightningDataModule):
         """
         if self.train_set is None:
             raise ValueError(f"train: no training data; {self.name_training_data}")
-        return train_loader(
-            self.train_set,
-            self.batch_size,
-            self.seed,
-            self.num_workers,
-            self.trainer,
-            self.augmentation,
-        )
+        sizes = self.batch_size, self.seed, self.num_workers
+        return train_loader(self.train_set, *sizes, self.trainer, self.augmentation)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`val_names`."""
-        return self._eval_loaders(self.val_sets)
+        return [self._eval_loader(dataset) for dataset in self.val_sets.values()]
 
     def test_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`test_names`."""
-        return self._eval_loaders(self.test_sets)
+        return [self._eval_loader(dataset) for dataset in self.test_sets.values()]
 
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
         """Return the loaders of the test sets."""
         return self.test_dataloader()
 
-    def _eval_loaders(self, sets: Mapping[str, Any]) -> list[DataLoader[Batch]]:
-        return [
-            eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
-            for dataset in sets.values()
-        ]
+    def _eval_loader(self, dataset: Any) -> DataLoader[Batch]:
+        return eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
 
 
 def train_loader(
@@ -179,9 +169,8 @@ def _rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:
 
 
 def _options(num_workers: int, trainer: pl.Trainer | None) -> dict[str, Any]:
-    if trainer is None:  # images that a net reads on a GPU, if there is one
-        on_gpu = torch.cuda.is_available()
-    else:
-        on_gpu = trainer.strategy.root_device.type == "cuda"
+    # without a trainer, a net reads the images on a GPU if there is one
+    device = trainer.strategy.root_device.type if trainer else None
+    on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
     # A worker computes with one thread: torch sets that in every worker, and Pillow knows no other.
     return {"num_workers": num_workers, "collate_fn": collate, "pin_memory": on_gpu}

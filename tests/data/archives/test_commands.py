@@ -13,6 +13,7 @@ from dctc.cli import main as dctc
 from dctc.data.archives.commands import VERBS
 from dctc.data.archives.listing import list_sets
 from dctc.data.archives.render_command import _has_records
+from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.writer import Record, write_set
 from dctc.data.render.fonts import find_fonts
@@ -30,49 +31,48 @@ def root(tmp_path, write_lmdb, encode_image, monkeypatch):
     return tmp_path / "root"
 
 
-def test_help_lists_every_verb(capsys):
-    with pytest.raises(SystemExit) as ended:
-        dctc(["data", "--help"])
-    assert ended.value.code == 0
+def ended(*args):
+    """Run a verb that ends the program; return its code."""
+    with pytest.raises(SystemExit) as exit:
+        dctc(["data", *map(str, args)])
+    return exit.value.code
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_help(capsys):
+    assert ended("--help") == 0
     printed = capsys.readouterr().out
     assert all(f"\n    {verb} " in printed for verb in VERBS)
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb, capsys):
-    with pytest.raises(SystemExit) as ended:
-        dctc(["data", verb, "--help"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: dctc data {verb} ")
+    for verb in VERBS:
+        assert ended(verb, "--help") == 0
+        assert capsys.readouterr().out.startswith(f"usage: dctc data {verb} ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["lisst"], ["verify", "--workers", "0"]])
 def test_wrong_arguments_end_with_2(arguments, capsys):
-    with pytest.raises(SystemExit) as ended:
-        dctc(["data", *arguments])
-    assert ended.value.code == 2
+    assert ended(*arguments) == 2
     assert "usage: dctc data" in capsys.readouterr().err
 
 
 def test_list(root, capsys):
     dctc(["data", "list"])
-    printed = " ".join(capsys.readouterr().out.split())
+    printed = words(capsys.readouterr().out)
     assert "test/mine 3 - readable" in printed
     assert "2 records where SVT has 647" in printed
     assert "CUTE80 288" in printed  # missing, with where to get it
     assert "University of Malaya" in printed
 
 
-def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image, capsys):
+def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image):
     write_lmdb(root / "evaluation" / "svt_647", [(encode_image(), b"ab")])
-    dctc(["data", "list"])
-    assert "evaluation/svt_647" in capsys.readouterr().out
     states = {name: state for name, _, _, state in list_sets(root)[0].rows}
+    also = "bears that name too; keep one of them"
     assert states == {
-        "evaluation/svt_647": "1 records where SVT has 647; test/SVT bears that name too; keep one "
-        "of them",
-        "test/SVT": "2 records where SVT has 647; evaluation/svt_647 bears that name too; keep one "
-        "of them",
+        "evaluation/svt_647": f"1 records where SVT has 647; test/SVT {also}",
+        "test/SVT": f"2 records where SVT has 647; evaluation/svt_647 {also}",
         "test/mine": "readable; no count known",
     }
 
@@ -88,54 +88,33 @@ def test_what_is_selected_from_another_set_is_not_missing(root, write_lmdb, enco
     ]
 
 
-@pytest.fixture
-def unfinished(root, encode_image):
-    """A set whose writing was cut off."""
-
+def test_a_set_that_is_not_finished_is_named(root, encode_image, capsys):
     def items(taken):
         yield from (Record(encode_image(i), "ab") for i in range(500))  # one transaction
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         write_set(root / "train" / "words", {"seed": 0}, items)
-    return root / "train" / "words.partial"
-
-
-def test_a_set_that_is_not_finished_is_named(root, unfinished, capsys):
     dctc(["data", "list"])
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "train/words.partial 0 - unfinished; run its command again" in printed
-    for path in (root / "train", unfinished):
-        with pytest.raises(SystemExit) as ended:
-            dctc(["data", "verify", str(path), "--workers", "1"])
-        assert ended.value.code == 1
-        printed = " ".join(capsys.readouterr().out.split())
+    unfinished = "train/words.partial 0 - unfinished; run its command again"
+    assert unfinished in words(capsys.readouterr().out)
+    for path in (root / "train", root / "train" / "words.partial"):
+        assert ended("verify", path, "--workers", 1) == 1
+        printed = words(capsys.readouterr().out)
         assert "1 sets: 1 unfinished" in printed
         assert "UNFINISHED train/words.partial: run its command again" in printed
-    dctc(["data", "stats", str(root / "test" / "mine"), "--root", str(root)])
-    with pytest.raises(SystemExit):
-        dctc(["data", "stats", str(root / "train")])
+    assert ended("stats", root / "train") == 1
     assert "no LMDB" in capsys.readouterr().err
 
 
 def test_verify_ends_with_1_where_something_is_broken(root, capsys):
-    with pytest.raises(SystemExit) as ended:
-        dctc(["data", "verify", "--workers", "1"])
-    assert ended.value.code == 1
-    printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        "BROKEN test/SVT: image cannot be decoded (UnidentifiedImageError): 1 records (2)"
-        in printed
-    )
+    assert ended("verify", "--workers", 1) == 1
+    fault = "image cannot be decoded (UnidentifiedImageError): 1 records (2)"
+    assert f"BROKEN test/SVT: {fault}" in words(capsys.readouterr().out)
     dctc(["data", "verify", str(root / "test" / "mine"), "--workers", "1"])
     assert "1 sets: 1 sound" in capsys.readouterr().out
-
-
-def test_a_folder_without_sets(root, capsys):
     (root / "empty").mkdir()
-    with pytest.raises(SystemExit) as ended:
-        dctc(["data", "verify", str(root / "empty")])
-    assert ended.value.code == 1
+    assert ended("verify", root / "empty") == 1
     assert "no LMDB (data.mdb) in it or below it" in capsys.readouterr().err
 
 
@@ -146,11 +125,13 @@ def test_stats(root, capsys):
     assert "0.00" in printed  # none of its labels fits into one frame
 
 
-def test_show(root, tmp_path, capsys):
-    out = tmp_path / "sheet.png"
-    dctc(["data", "show", str(root / "test" / "mine"), "--out", str(out), "--columns", "3"])
+@pytest.mark.parametrize(("name", "columns", "width"), [("a.png", 3, 1008), ("a.jpg", 45, 990)])
+def test_show(root, tmp_path, capsys, name, columns, width):
+    out = tmp_path / name
+    path = str(root / "test" / "mine")
+    dctc(["data", "show", path, "--out", str(out), "--columns", str(columns)])
     assert capsys.readouterr().out == f"written to {out}\n"
-    assert Image.open(out).width == 1008
+    assert Image.open(out).width == width
 
 
 @pytest.mark.parametrize(
@@ -163,18 +144,10 @@ def test_show(root, tmp_path, capsys):
     ],
 )
 def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
-    command = ["data", "show", str(root / "test" / "mine"), "--columns", str(columns)]
-    with pytest.raises(SystemExit) as ended:
-        dctc([*command, "--out", str(tmp_path / out)])
-    assert ended.value.code == 1
+    path = root / "test" / "mine"
+    assert ended("show", path, "--columns", columns, "--out", tmp_path / out) == 1
     assert message in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["root"]
-
-
-def test_the_most_columns_are_drawn(root, tmp_path):
-    out = tmp_path / "sheet.jpg"
-    dctc(["data", "show", str(root / "test" / "mine"), "--columns", "45", "--out", str(out)])
-    assert Image.open(out).width == 990
 
 
 def test_fonts(capsys):
@@ -188,8 +161,7 @@ def test_convert(root, tmp_path, encode_image, capsys):
     (tmp_path / "a.png").write_bytes(encode_image())
     (tmp_path / "labels.tsv").write_text("a.png\tword\nb.png\tnone\n")
     arguments = ["data", "convert", "table", str(tmp_path / "labels.tsv")]
-    with pytest.raises(SystemExit):
-        dctc([*arguments, "--out", str(tmp_path / "out")])
+    assert ended(*arguments[1:], "--out", tmp_path / "out") == 1
     assert "b.png: image missing" in capsys.readouterr().err
     with pytest.warns(UserWarning, match="b.png: image missing; left out and counted"):
         dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
@@ -197,10 +169,11 @@ def test_convert(root, tmp_path, encode_image, capsys):
 
 
 def test_alphabet(root, tmp_path, capsys):
-    dctc(
-        ["data", "alphabet", "--labels", str(root / "test" / "mine"), "--out", str(tmp_path / "a")]
-    )
+    labels = ["--labels", str(root / "test" / "mine")]
+    dctc(["data", "alphabet", *labels, "--out", str(tmp_path / "a")])
     assert capsys.readouterr().out == f"{tmp_path / 'a'}: 2 characters\n"
+    for neither_or_both in ([], [*labels, "--top-k", "2"]):
+        assert ended("alphabet", *neither_or_both, "--out", tmp_path / "b") == 1
     pytest.importorskip("wordfreq")
     dctc(["data", "alphabet", "--top-k", "2", "--out", str(tmp_path / "b")])
     written = (tmp_path / "b").read_text(encoding="utf-8")
@@ -212,8 +185,8 @@ def test_render_goes_below_the_data_root(root, capsys):
     dctc(["data", "render", "--count", "3", "--workers", "1", "--width", "64"])
     folder = root / "train" / "rendered_en"
     assert capsys.readouterr().out.endswith(f"{folder}: 3 records\n")
-    words = LmdbDataset(folder, "rendered", "english36", Charset.load("36"), width=64)
-    assert words[0].image.shape == (32, 64, 3) and words[0].extents is not None
+    word = LmdbDataset(folder, "x", "english36", Charset.load("36"), ImageSize(32, 64))[0]
+    assert word.image.shape == (32, 64, 3) and word.extents is not None
 
 
 LINES = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
@@ -230,8 +203,7 @@ def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, caps
     file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
     assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是的"
     assert len(file.read_text(encoding="utf-8")) == 38
-    with pytest.raises(SystemExit):
-        dctc([*command, "--top-k", "3"])
+    assert ended(*command[1:], "--top-k", 3) == 1
     assert "was begun with top_k 2, not 3" in capsys.readouterr().err
     assert len(file.read_text(encoding="utf-8")) == 38
     # Of a set that was cut off they are its own too, but not where nothing is left of it

@@ -7,20 +7,15 @@ from dctc.text import get_protocol
 def test_numbers_by_hand(tmp_path, write_lmdb, encode_image):
     labels = [b"Hello", b"aa a", b"...", b"\xff", b"b"]
     sizes = [(40, 10), (20, 20), (30, 10), (10, 10), (60, 20)]
-    records = [
-        (encode_image(width=w, height=h), label)
-        for (w, h), label in zip(sizes, labels, strict=True)
-    ]
+    records = [(encode_image(0, *size), label) for size, label in zip(sizes, labels, strict=True)]
     path = write_lmdb(tmp_path / "a", [*records, (b"broken", b"word")])
     stats = set_stats(path, get_protocol("english36"), frames=5)
-    assert (stats["records"], stats["labels"], stats["unreadable"]) == (6, 3, 2)
-    assert stats["lengths"][::2] == [1, 3, 5]  # hello, aaa, b
-    assert stats["aspects"][::4] == [1, 4]
-    assert stats["aspects"][2] == 3
-    assert stats["heights"][2] == 15
+    assert (stats.records, stats.labels, stats.unreadable) == (6, 3, 2)
+    assert stats.lengths[::2] == [1, 3, 5]  # hello, aaa, b
+    assert (stats.aspects[::2], stats.heights[2]) == ([1, 3, 4], 15)
     # hello needs 6 frames for its l's, aaa needs 5
-    assert (stats["too_long"], stats["longest_need"]) == (1, 6)
-    assert stats["characters"] == {"a": 3, "l": 2, "h": 1, "e": 1, "o": 1, "b": 1}
+    assert (stats.too_long, stats.longest_need) == (1, 6)
+    assert stats.characters == {"a": 3, "l": 2, "h": 1, "e": 1, "o": 1, "b": 1}
     table = stats_table({"a": stats}, 5, "english36")
     assert table.rows == [["a", "6", "3", "3 / 5", "1.1 / 3.0 / 4.0", "15", "6", "66.67"]]
     assert "a: 2 records cannot be read; see dctc data verify" in table.notes

@@ -31,43 +31,25 @@ def test_rows_columns_and_channels_keep_their_places():
     torch.testing.assert_close(image[0], expected)
 
 
-def test_a_narrow_image_says_how_wide_it_is():
-    batch = collate([sample(), sample()._replace(width=2)])
-    assert batch.width.tolist() == [6, 2]
-    assert batch.width.dtype == torch.int64
-    assert batch.image.shape == (2, 3, 4, 6)
-
-
 def test_extents_are_padded():
     one, two = np.array([[0, 2]], np.float32), np.array([[0, 2], [3, 5]], np.float32)
     batch = collate([sample(extents=one), sample(extents=two)])
     assert batch.extents.shape == (2, 2, 2)
     assert batch.extents[0].tolist() == [[0, 2], [NO_EXTENT, NO_EXTENT]]
     assert batch.extents[1].tolist() == two.tolist()
+    assert collate([sample(extents=one), sample()]).extents is None  # unless all are known
 
 
-def test_extents_are_none_unless_all_are_known():
-    assert collate([sample(extents=np.zeros((1, 2), np.float32)), sample()]).extents is None
+def test_a_narrow_image_says_how_wide_it_is_and_batches_travel_between_processes():
+    batch = pickle.loads(pickle.dumps(collate([sample(), sample()._replace(width=2)])))
+    assert batch.width.tolist() == [6, 2]
+    assert (batch.width.dtype, batch.image.shape) == (torch.int64, (2, 3, 4, 6))
 
 
-def test_corrupt_records_are_listed_and_warned_about():
+@pytest.mark.parametrize("good", [[], [sample()]])
+def test_corrupt_records_are_listed_and_warned_about(good):
     bad = Corrupt("set/7", "image missing")
     with pytest.warns(UserWarning, match="set/7: image missing"):
-        batch = collate([sample(), bad])
-    assert batch.key == ["set/1"]
-    assert batch.corrupt == [bad]
-
-
-def test_a_batch_without_a_readable_record_is_empty():
-    bad = Corrupt("set/7", "image missing")
-    with pytest.warns(UserWarning, match="set/7"):
-        batch = collate([bad])
-    assert (batch.label, batch.key, batch.corrupt) == ([], [], [bad])
-    assert len(batch.image) == len(batch.width) == 0
-
-
-def test_batches_travel_between_processes():
-    batch = collate([sample()])
-    again = pickle.loads(pickle.dumps(batch))
-    assert again.key == batch.key
-    assert torch.equal(again.image, batch.image)
+        batch = collate([*good, bad])
+    assert (batch.key, batch.corrupt) == ([s.key for s in good], [bad])
+    assert len(batch.label) == len(batch.image) == len(batch.width) == len(good)

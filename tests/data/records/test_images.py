@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.images import ImageFiles, ImageSize, load_image
+from dctc.data.records.images import ImageFiles, ImageSize, load_image, resize_image
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.records.sampler import Draw
 
@@ -36,21 +36,20 @@ def test_a_folder_is_read_in_the_order_of_its_paths(folder):
     np.testing.assert_array_equal(images[Draw(1, 7)].image, found[1].image)
 
 
-def test_an_unreadable_file_says_why_without_its_path(folder):
+def test_an_unreadable_file_says_why_without_its_path_and_one_image_is_a_set(folder):
     reason = open_images(folder, SIZE)[3].reason
     assert "UnidentifiedImageError" in reason and str(folder) not in reason
-
-
-def test_one_image(folder):
     images = open_images(folder / "b" / "2.JPG", SIZE)
     assert [images[0].key] == ["2.JPG"] and len(images) == 1
 
 
-def test_pixels_are_those_of_pillow(folder):
+def test_pixels_are_those_of_pillow_and_the_ratio_is_kept_on_demand(folder):
     with Image.open(folder / "a.png") as image:
         expected = np.array(image.convert("L").resize((16, 8), Image.Resampling.BICUBIC))
     sample = open_images(folder, ImageSize(8, 16, grayscale=True))[0]
     np.testing.assert_array_equal(sample.image[..., 0], expected)
+    sample = open_images(folder, ImageSize(8, 64, keep_ratio=True))[0]
+    assert sample.image.shape == (8, 64, 3) and sample.width == 20  # 40 x 16 at height 8
 
 
 def pixels_of(image, tmp_path, name="a.png", **options):
@@ -86,11 +85,6 @@ def test_levels_of_unknown_meaning_are_refused(tmp_path, levels):
         pixels_of(Image.fromarray(levels), tmp_path, "a.tif")
 
 
-def test_the_aspect_ratio_is_kept_on_demand(folder):
-    sample = open_images(folder, ImageSize(8, 64, keep_ratio=True))[0]
-    assert sample.image.shape == (8, 64, 3) and sample.width == 20  # 40 x 16 at height 8
-
-
 @pytest.mark.parametrize("make, says", [(False, "neither a folder nor a file"), (True, "no image")])
 def test_nothing_to_read(tmp_path, make, says):
     if make:
@@ -110,10 +104,36 @@ def test_every_record_of_an_lmdb_is_read_whatever_its_label(tmp_path, write_lmdb
     assert [item.label for item in found[:5]] == ["It's", "", "", "�", "名"]
     assert found[5] == Corrupt("set/6", "image missing")
     assert found[6].reason.startswith("image cannot be decoded")
+    again = pickle.loads(pickle.dumps(images))  # while it is open
+    np.testing.assert_array_equal(again[0].image, found[0].image)
 
 
-def test_an_lmdb_in_use_can_be_sent_to_another_process(tmp_path, write_lmdb, encode_image):
-    images = open_images(write_lmdb(tmp_path / "set", [(encode_image(), b"a")]), SIZE)
-    first = images[0]
-    again = pickle.loads(pickle.dumps(images))[0]
-    np.testing.assert_array_equal(again.image, first.image)
+def picture(width, height, mode="RGB", seed=0):
+    shape = (height, width, 3) if mode == "RGB" else (height, width)
+    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(("width", "height", "valid"), [(40, 16, 80), (30, 32, 30), (63, 64, 32)])
+def test_the_ratio_is_kept_and_the_rest_is_the_mean_colour(mode, width, height, valid):
+    image = picture(width, height, mode)
+    pixels, found = resize_image(image, 32, 100, keep_ratio=True)
+    assert (found, pixels.shape[:2], pixels.dtype) == (valid, (32, 100), np.uint8)
+    assert pixels.flags.writeable
+    expected = np.asarray(image.resize((valid, 32), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(pixels[:, :valid].squeeze(), expected)
+    mean = expected.reshape(-1, pixels.shape[2]).mean(0)
+    assert np.abs(pixels[:, valid:] - mean).max() <= 0.5
+
+
+@pytest.mark.parametrize("size", [(400, 16), (200, 64), (199, 64), (1000, 1)])
+def test_a_longer_line_is_squashed(size):
+    pixels, valid = resize_image(picture(*size), 32, 100, keep_ratio=True)
+    assert valid == 100
+    np.testing.assert_array_equal(pixels, resize_image(picture(*size), 32, 100)[0])
+
+
+def test_nothing_is_narrower_than_a_pixel():
+    pixels, valid = resize_image(picture(1, 500), 32, 100, keep_ratio=True)
+    assert valid == 1 and pixels.shape == (32, 100, 3)

@@ -14,6 +14,7 @@ import pytest
 
 from dctc.cli import main as dctc
 from dctc.data.records.folders import open_environment
+from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import committed
 from dctc.data.records.sampler import Draw
@@ -45,8 +46,8 @@ def contents(folder):
 
 
 def read(folder, **options):
-    sizes = {"height": 32, "width": 64}
-    return LmdbDataset(folder, "x", "english36", Charset.load("36"), **sizes | options)
+    size = ImageSize(**{"height": 32, "width": 64} | options)
+    return LmdbDataset(folder, "x", "english36", Charset.load("36"), size)
 
 
 # ---- the recipe ----

@@ -1,10 +1,14 @@
-"""Labelled words of archives in MATLAB or XML files: IIIT5K, SVT, SynthText; crops of images."""
+"""Labelled words of archives in MATLAB or XML files: IIIT5K, SVT, SynthText; crops of images.
+
+Each ``words_of_...`` takes the annotation file and the folder that image names are relative to. It
+raises ValueError where the file is not of its form, and FileNotFoundError where there is none.
+"""
 
 from __future__ import annotations
 
 import io
+import math
 import xml.etree.ElementTree as ElementTree
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,30 +20,10 @@ from dctc.data.archives.text_lists import Word, word_file
 from dctc.data.records.images import opaque
 
 SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/data/scenetext)
-# scipy trusts the bytes of a file: of a broken one it raises whatever zlib, numpy, its tables of
-# types and its own variables make of them.
-_BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NameError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 
 
 class Crops:
-    """Crops of one image, which is opened when the first of them is read.
-
-    Args:
-        file: The image.
-    """
+    """Crops of one image file, which is opened when the first of them is read."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -60,8 +44,8 @@ class Crops:
             with Image.open(self.file) as opened:
                 self._image = opaque(opened).convert("RGB")
         width, height = self._image.size
-        left, top = max(0, int(box[0] // 1)), max(0, int(box[1] // 1))
-        right, bottom = min(width, int(-(-box[2] // 1))), min(height, int(-(-box[3] // 1)))
+        left, top = (max(0, math.floor(edge)) for edge in box[:2])
+        right, bottom = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))
         if right <= left or bottom <= top:
             raise ValueError("its box lies outside of the image or is empty")
         buffer = io.BytesIO()
@@ -72,13 +56,8 @@ class Crops:
 def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of IIIT 5K-word (Mishra, Alahari and Jawahar, BMVC 2012).
 
-    Args:
-        source: ``testdata.mat`` or ``traindata.mat``: a struct array of ImgName, GroundTruth and
-            lexicons, which bears the name of the file.
-        images: Folder that ImgName is relative to.
-
-    Raises:
-        ValueError: If it is not that file.
+    ``testdata.mat`` and ``traindata.mat`` hold a struct array of ImgName, GroundTruth and lexicons,
+    which bears the name of the file.
     """
     entries = _load_mat(source, [source.stem])[source.stem]
     fields = entries.dtype.names or ()
@@ -93,13 +72,8 @@ def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
 def words_of_svt(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of the Street View Text Dataset (Wang et al., ICCV 2011), cropped.
 
-    Args:
-        source: ``test.xml`` or ``train.xml``: ``image`` elements with ``imageName`` and
-            ``taggedRectangles`` of ``taggedRectangle x= y= width= height=`` with a ``tag``.
-        images: Folder that imageName is relative to.
-
-    Raises:
-        ValueError: If it is not such a file.
+    ``test.xml`` and ``train.xml`` have ``image`` elements with ``imageName`` and
+    ``taggedRectangles`` of ``taggedRectangle x= y= width= height=`` with a ``tag``.
     """
     try:
         root = ElementTree.parse(source).getroot()
@@ -126,15 +100,8 @@ def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of SynthText (Gupta, Vedaldi and Zisserman, CVPR 2016), cropped.
 
     Each is cropped to the upright rectangle around its four corners. Crops are not straightened,
-    as in the released LMDBs of clovaai and PARSeq.
-
-    Args:
-        source: ``gt.mat`` with ``imnames``, ``wordBB`` (2, 4, words) and ``txt``, whose strings
-            hold several words apart by spaces and line ends.
-        images: Folder that imnames are relative to.
-
-    Raises:
-        ValueError: If it is not that file, or an image has another number of boxes than of words.
+    as in the released LMDBs of clovaai and PARSeq. ``gt.mat`` holds ``imnames``, ``wordBB`` (2, 4,
+    words) and ``txt``, whose strings are several words apart by spaces and line ends.
     """
     arrays = _load_mat(source, ["imnames", "wordBB", "txt"])
     columns = [arrays[key].ravel() for key in ("imnames", "wordBB", "txt")]
@@ -161,35 +128,20 @@ def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
 
 
 def synthtext_lacks(source: Path) -> str:
-    """Tell what a ``gt.mat`` lacks: it is not the archive's if it has another number of images.
-
-    Args:
-        source: The file.
-
-    Raises:
-        ValueError: If it cannot be read.
-    """
-    found, expected = _load_mat(source, ["imnames"])["imnames"].size, SYNTHTEXT_IMAGES
-    return (
-        "" if found == expected else f"{source}: {found:,} images where SynthText has {expected:,}"
-    )
+    """Tell what a ``gt.mat`` lacks: it is not the archive's if it has another number of images."""
+    found, whole = _load_mat(source, ["imnames"])["imnames"].size, SYNTHTEXT_IMAGES
+    return "" if found == whole else f"{source}: {found:,} images where SynthText has {whole:,}"
 
 
 def _load_mat(file: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Return some arrays of a MATLAB file (up to version 7.2, as both archives are).
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is none, is broken, or lacks one of the arrays.
-    """
+    """Return some arrays of a MATLAB file (up to version 7.2, as both archives are)."""
     from scipy.io import loadmat  # slow to load
-    from scipy.io.matlab import MatReadError
 
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file")
     try:
         found = loadmat(file, variable_names=names)
-    except (*_BROKEN, MatReadError) as error:
+    except Exception as error:  # scipy raises whatever zlib, numpy or its tables make of the bytes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"{file}: cannot be read as a MATLAB file ({reason}); fetch or unpack it again"

@@ -41,18 +41,12 @@ from dctc.data.records.writer import Fault, Record, write_set
 
 
 class Kind(NamedTuple):
-    """One kind of archive.
+    """One kind of archive."""
 
-    Attributes:
-        words: Yields its words, given the annotation file and the folder of images.
-        source: What the annotation file is called or looks like.
-        benchmark: Registered set that it becomes; None for training data and tables of one's own.
-        lacks: Tells what an annotation file of training data lacks; empty if it is whole.
-    """
-
-    words: Callable[[Path, Path], Iterator[Word]]
-    source: str
-    benchmark: Benchmark | None = None
+    words: Callable[[Path, Path], Iterator[Word]]  # of the annotation file and folder of images
+    source: str  # what the annotation file is called or looks like
+    benchmark: Benchmark | None = None  # registered set that it becomes, if any
+    # tells what an annotation file of training data lacks; empty if it is whole
     lacks: Callable[[Path], str] = lambda source: ""
 
 

@@ -9,33 +9,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dctc.data.archives.report import Report
-from dctc.data.catalogue import (
-    BENCHMARKS,
-    CHINESE_TEST,
-    CHINESE_TRAIN,
-    CHINESE_VAL,
-    DOCUMENTS,
-    TRAIN_WORDS,
-    Benchmark,
-)
+from dctc.data.catalogue import BENCHMARKS, CHINESE_TEST, OTHERS, Benchmark
 from dctc.data.records.folders import PARTIAL, count_records, find_lmdbs, split_side
 from dctc.data.records.provenance import RECIPE, read_recipe
 
 
 class Entry(NamedTuple):
-    """One LMDB folder.
-
-    Attributes:
-        path: The folder.
-        records: ``num-samples``; 0 if it cannot be read.
-        known: Registered set whose name it bears.
-        fault: Why it cannot be read or is not complete, in one line; empty if all is well.
-    """
+    """One LMDB folder."""
 
     path: Path
-    records: int
-    known: Benchmark | None
-    fault: str
+    records: int  # num-samples; 0 if it cannot be read
+    known: Benchmark | None  # registered set whose name it bears
+    fault: str  # why it cannot be read or is not complete, in one line; empty if all is well
 
 
 def read_entry(name: str, path: Path) -> Entry:
@@ -68,11 +53,8 @@ def read_entry(name: str, path: Path) -> Entry:
 
 def known_as(name: str, path: Path) -> Benchmark | None:
     """Return the registered set whose name a folder bears, a test set only outside of train."""
-    tests = {} if split_side(Path(name)) == "train" else BENCHMARKS
-    catalogue = (tests, TRAIN_WORDS, CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL)
-    sets = [one for part in catalogue for one in part.values()]
-    sets += [part for source in DOCUMENTS.values() for part in source.parts]
-    return next((one for one in sets if one.matches(path)), None)
+    tests = [] if split_side(Path(name)) == "train" else BENCHMARKS.values()
+    return next((one for one in (*tests, *OTHERS) if one.matches(path)), None)
 
 
 def list_sets(root: Path) -> tuple[Report, Report]:

@@ -14,14 +14,7 @@ from rich.table import Table
 
 
 class Report(NamedTuple):
-    """A table of text with notes below it.
-
-    Attributes:
-        title: Heading.
-        columns: Names of the columns; the second is right-aligned, if numbers stand there.
-        rows: Cells.
-        notes: Lines below the table.
-    """
+    """A table of text with notes below it."""
 
     title: str
     columns: Sequence[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dctc.data.records.folders import count_records, open_environment
+from dctc.data.records.folders import count_records, open_environment, read_record
 from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
 
@@ -30,10 +30,10 @@ def contact_sheet(
     Args:
         path: LMDB folder.
         count: Records at most.
-        columns: Crops beside each other.
+        columns: Crops in a row.
         seed: Seed of the choice.
         fonts: Fonts for the labels, see :func:`find_fonts`; None takes those that come with
-            matplotlib, and of the machine where these have not all characters of a label.
+            matplotlib, and those of the system where these have not all characters of a label.
 
     Returns:
         The sheet, and how many labels had to be shown by their code points.
@@ -52,11 +52,11 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     available, unreadable = _Fonts(fonts), 0
     with open_environment(path).begin() as transaction:
-        for i, record in enumerate(sorted(int(c) + 1 for c in chosen)):
+        for i, number in enumerate(sorted(int(c) + 1 for c in chosen)):
             x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
-            sheet.paste(_crop(transaction.get(b"image-%09d" % record), width), (x, y))
-            raw = transaction.get(b"label-%09d" % record) or b""
-            label = raw.decode(errors="replace")
+            stored = read_record(transaction, number)
+            sheet.paste(_crop(stored.image, width), (x, y))
+            label = (stored.label or b"").decode(errors="replace")
             font = available.covering(label)
             unreadable += font is None
             shown = label if font else " ".join(f"{ord(c):04X}" for c in label)
@@ -94,7 +94,7 @@ def _crop(encoded: bytes | None, width: int) -> Image.Image:
 
 
 class _Fonts:
-    """The fonts for the labels; those of the machine are looked for when they are needed."""
+    """The fonts for the labels; those of the system are looked for when they are needed."""
 
     def __init__(self, where: str | None) -> None:
         self.fonts = find_fonts(where)

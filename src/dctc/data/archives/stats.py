@@ -5,22 +5,37 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dctc.data.archives.report import Report
-from dctc.data.records.folders import count_records, open_environment
+from dctc.data.records.folders import count_records, open_environment, read_record
 from dctc.data.records.images import UNDECODABLE
 
 _QUANTILES = (0, 1, 50, 99, 100)  # percent
 SHOWN = 20  # characters of the table
 
 
-def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> dict[str, Any]:
+@dataclass
+class Stats:
+    """Statistics of a set; lists are at 0, 1, 50, 99 and 100 % of labels or images."""
+
+    records: int
+    labels: int  # not empty after the protocol
+    lengths: list[float]  # of labels
+    aspects: list[float]  # width over height
+    heights: list[float]  # pixels
+    too_long: int  # labels that do not fit into t frames
+    longest_need: int  # frames that the most demanding label needs
+    characters: dict[str, int]  # how often each occurs, the most frequent first
+    unreadable: int  # images or labels that cannot be read
+
+
+def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
     """Measure a set; labels after the protocol, images by their headers alone.
 
     A label fits into t frames if its length plus its adjacent repeats does (Graves et al., 2006).
@@ -30,13 +45,6 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> dict[s
         protocol: Applied to every label.
         frames: t.
 
-    Returns:
-        ``records``; ``labels`` that are not empty after the protocol; ``lengths``, ``aspects``
-        (width over height) and ``heights`` (pixels) at 0, 1, 50, 99 and 100 %; ``too_long``,
-        labels that do not fit into t frames; ``longest_need``, frames that the most demanding one
-        needs; ``characters``, how often each occurs, the most frequent first; ``unreadable``
-        images or labels.
-
     Raises:
         FileNotFoundError: If there is no LMDB.
         ValueError: If it is none, or nothing of it can be read.
@@ -45,11 +53,11 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> dict[s
     characters: Counter[str] = Counter()
     records, unreadable = count_records(path), 0
     with open_environment(path).begin() as transaction:
-        for record in range(1, records + 1):
-            image = transaction.get(b"image-%09d" % record)
+        for number in range(1, records + 1):
+            stored = read_record(transaction, number)
             try:
-                label = protocol((transaction.get(b"label-%09d" % record) or b"").decode())
-                with Image.open(io.BytesIO(image or b"")) as opened:
+                label = protocol((stored.label or b"").decode())
+                with Image.open(io.BytesIO(stored.image or b"")) as opened:
                     sizes.append(opened.size)
             except UNDECODABLE:  # UnicodeDecodeError is a ValueError
                 unreadable += 1
@@ -61,59 +69,47 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> dict[s
     if not lengths:
         raise ValueError(f"LMDB {path}: no label is left by this protocol; choose another one")
     width, height = np.array(sizes, dtype=float).T
-    return {
-        "records": records,
-        "labels": len(lengths),
-        "lengths": np.percentile(lengths, _QUANTILES).tolist(),
-        "aspects": np.percentile(width / height, _QUANTILES).tolist(),
-        "heights": np.percentile(height, _QUANTILES).tolist(),
-        "too_long": int((np.array(needs) > frames).sum()),
-        "longest_need": max(needs),
-        "characters": dict(characters.most_common()),
-        "unreadable": unreadable,
-    }
+    return Stats(
+        records,
+        len(lengths),
+        np.percentile(lengths, _QUANTILES).tolist(),
+        np.percentile(width / height, _QUANTILES).tolist(),
+        np.percentile(height, _QUANTILES).tolist(),
+        sum(need > frames for need in needs),
+        max(needs),
+        dict(characters.most_common()),
+        unreadable,
+    )
 
 
-def stats_table(stats: dict[str, dict[str, Any]], frames: int, protocol: str) -> Report:
+def stats_table(stats: dict[str, Stats], frames: int, protocol: str) -> Report:
     """Return the numbers of several sets beside each other.
 
     Args:
-        stats: Set to the numbers of :func:`set_stats`.
+        stats: By name of the set.
         frames: t.
         protocol: Name of the protocol.
     """
     rows, notes = [], []
     for name, s in stats.items():
-        length, aspect = s["lengths"], s["aspects"]
-        rows.append(
-            [
-                name,
-                f"{s['records']:,}",
-                f"{s['labels']:,}",
-                f"{length[2]:.0f} / {length[4]:.0f}",
-                f"{aspect[1]:.1f} / {aspect[2]:.1f} / {aspect[3]:.1f}",
-                f"{s['heights'][2]:.0f}",
-                f"{len(s['characters']):,}",
-                f"{100 * (s['labels'] - s['too_long']) / s['labels']:.2f}",
-            ]
-        )
-        frequent = "".join(list(s["characters"])[:SHOWN])
-        notes.append(f"{name}: needs up to {s['longest_need']} frames; most frequent {frequent}")
-        if s["unreadable"]:
-            notes.append(
-                f"{name}: {s['unreadable']:,} records cannot be read; see dctc data verify"
-            )
-    columns = [
-        "set",
-        "records",
-        "labels",
-        "length 50/100%",
-        "aspect 1/50/99%",
-        "height 50%",
-        "characters",
-        f"fit {frames}, %",
-    ]
+        row = [
+            name,
+            f"{s.records:,}",
+            f"{s.labels:,}",
+            f"{s.lengths[2]:.0f} / {s.lengths[4]:.0f}",
+            " / ".join(f"{aspect:.1f}" for aspect in s.aspects[1:4]),
+            f"{s.heights[2]:.0f}",
+            f"{len(s.characters):,}",
+            f"{100 * (s.labels - s.too_long) / s.labels:.2f}",
+        ]
+        rows.append(row)
+        frequent = "".join(list(s.characters)[:SHOWN])
+        notes.append(f"{name}: needs up to {s.longest_need} frames; most frequent {frequent}")
+        if s.unreadable:
+            notes.append(f"{name}: {s.unreadable:,} records cannot be read; see dctc data verify")
+    fit = f"fit {frames}, %"
+    columns = ["set", "records", "labels", "length 50/100%", "aspect 1/50/99%", "height 50%"]
     notes.append(
         f"Labels after {protocol}; fit: length plus adjacent repeats within {frames} frames"
     )
-    return Report("Statistics", columns, rows, notes)
+    return Report("Statistics", [*columns, "characters", fit], rows, notes)

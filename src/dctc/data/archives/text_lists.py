@@ -1,4 +1,8 @@
-"""Labelled words of archives that list them in text files: ICDAR, SVTP, CUTE80, MJSynth, tables."""
+"""Labelled words of archives that list them in text files: ICDAR, SVTP, CUTE80, MJSynth, tables.
+
+Each ``words_of_...`` takes the annotation file and the folder that image names are relative to. It
+raises ValueError where a line is not of its form or the file is not UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +27,12 @@ MJSYNTH_LINES = {
 
 
 class Word(NamedTuple):
-    """One labelled word of an archive.
+    """One labelled word of an archive."""
 
-    Attributes:
-        name: Where it stands, for messages.
-        label: Text, as the archive has it.
-        read: Returns the encoded image. It raises OSError if the file cannot be read, and
-            ValueError if there is nothing to crop.
-    """
-
-    name: str
-    label: str
+    name: str  # where it stands, for messages
+    label: str  # as the archive has it
+    # Returns the encoded image. It raises OSError if the file cannot be read, and ValueError if
+    # there is nothing to crop.
     read: Callable[[], bytes]
 
 
@@ -45,13 +44,8 @@ def word_file(images: Path, name: str, label: str) -> Word:
 def words_of_icdar(source: Path, images: Path) -> Iterator[Word]:
     r"""Yield the words of ICDAR 2013 and 2015 (rrc.cvc.uab.es): ``word_1.png, "Label"``.
 
-    Args:
-        source: ``gt.txt``, with or without a byte order mark; ``\"`` and ``\\`` in a label stand
-            for ``"`` and ``\``.
-        images: Folder of the images.
-
-    Raises:
-        ValueError: If a line is not of this form.
+    Of the file, ``gt.txt``, a byte order mark is dropped; ``\"`` and ``\\`` in a label stand for
+    ``"`` and ``\``.
     """
     for number, line in _lines(source):
         found = _LINE.fullmatch(line)
@@ -64,10 +58,6 @@ def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word]:
     """Yield those words of ICDAR 2013's 1,095 test words that are of ASCII letters and digits only.
 
     These are the field's 1,015 (arXiv 1904.01906, section 3.2).
-
-    Args:
-        source: ``gt.txt`` of all 1,095.
-        images: Folder of the images.
     """
     return (word for word in words_of_icdar(source, images) if _ALPHANUMERIC.issuperset(word.label))
 
@@ -76,13 +66,6 @@ def words_of_image_list(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of an ``imagelist.txt``, as SVT-Perspective and the cropped CUTE80 have it.
 
     Its lines are ``file label`` or ``file label size,of,lexicon the,lexicon``; no label has spaces.
-
-    Args:
-        source: The list.
-        images: Folder that the names are relative to.
-
-    Raises:
-        ValueError: If a line is not of this form.
     """
     for number, line in _lines(source):
         parts = line.split(maxsplit=3)
@@ -95,15 +78,7 @@ def words_of_image_list(source: Path, images: Path) -> Iterator[Word]:
 
 
 def words_of_table(source: Path, images: Path) -> Iterator[Word]:
-    """Yield the words of a table: on each line a file, a tab and its label, which is kept as it is.
-
-    Args:
-        source: The table.
-        images: Folder that the names are relative to.
-
-    Raises:
-        ValueError: If a line has no tab or no name.
-    """
+    """Yield the words of a table: on each line a file, a tab and its label, kept as it is."""
     for number, line in _lines(source):
         name, tab, label = line.partition("\t")
         if not tab or not name.strip():
@@ -114,12 +89,7 @@ def words_of_table(source: Path, images: Path) -> Iterator[Word]:
 def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of MJSynth (Jaderberg et al., 2014): the name of a file has its label.
 
-    Args:
-        source: ``annotation_train.txt`` or its neighbours: ``./2425/1/115_Lube_45484.jpg 45484``.
-        images: Folder that the names are relative to.
-
-    Raises:
-        ValueError: If a line is not of this form.
+    Lines of ``annotation_train.txt`` and its neighbours are ``./2425/1/115_Lube_45484.jpg 45484``.
     """
     for number, line in _lines(source):
         name = line.split()[0]
@@ -135,9 +105,6 @@ def mjsynth_lacks(source: Path) -> str:
     """Tell what an annotation file lacks: it was cut off if it has not the known number of lines.
 
     Of a file of another name no number is known, which is warned about.
-
-    Args:
-        source: The annotation file.
     """
     expected = MJSYNTH_LINES.get(source.name)
     if expected is None:

@@ -20,7 +20,7 @@ from PIL import Image
 from dctc.data.archives.listing import read_entry
 from dctc.data.archives.report import Report
 from dctc.data.records.batch import extents_fault
-from dctc.data.records.folders import PARTIAL, open_environment, split_side
+from dctc.data.records.folders import PARTIAL, open_environment, read_record, split_side
 from dctc.data.records.images import UNDECODABLE
 
 CHUNK = 2000  # records read by one process at a time
@@ -29,25 +29,17 @@ NAMED = 5  # records of a set that are named for each fault
 
 @dataclass
 class Verified:
-    """What was found in one set.
-
-    Attributes:
-        path: Its folder.
-        known: Name of the registered set, or ``-``.
-        records: Records read.
-        faults: What is broken, one line each; none of a sound set.
-        repeats: Records whose image is byte for byte that of an earlier record of the set.
-        findings: What need not be wrong: images that are repeated or stand in a training set too,
-            or that nobody looked for these.
-        digests: ``(records,)`` uint64, see :class:`Scan`; empty if the set cannot be read.
-    """
+    """What was found in one set."""
 
     path: Path
-    known: str
+    known: str  # name of the registered set, or "-"
     records: int
-    faults: list[str] = field(default_factory=list)
-    repeats: int = 0
+    faults: list[str] = field(default_factory=list)  # what is broken, one line each
+    repeats: int = 0  # records whose image is byte for byte that of an earlier record of the set
+    # What need not be wrong: images that are repeated or stand in a training set too, or that
+    # nobody looked for these
     findings: list[str] = field(default_factory=list)
+    # (records,) uint64, see Scan; empty if the set cannot be read
     digests: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
 
     @property
@@ -100,7 +92,7 @@ def verify(
     return found
 
 
-def _add_faults(one: Verified, faults: list[Broken]) -> None:
+def _add_faults(one: Verified, faults: list[tuple[int, str]]) -> None:
     records: dict[str, list[int]] = {}
     for record, what in faults:
         records.setdefault(what, []).append(record)
@@ -141,23 +133,11 @@ def report(found: dict[str, Verified]) -> Report:
     return Report(title, ["set", "records", "known as", "state", "repeated images"], rows, notes)
 
 
-class Broken(NamedTuple):
-    """A broken record: its number from 1, and the fault in a few words."""
-
-    record: int
-    what: str
-
-
 class Scan(NamedTuple):
-    """What was read of k records, in their order.
+    """What was read of k records, in their order."""
 
-    Attributes:
-        digests: ``(k,)`` uint64, a hash of the encoded image; 0 if there is none.
-        faults: What is wrong.
-    """
-
-    digests: np.ndarray
-    faults: list[Broken]
+    digests: np.ndarray  # (k,) uint64, a hash of the encoded image; 0 if there is none
+    faults: list[tuple[int, str]]  # a record's number from 1, and what is wrong in a few words
 
 
 def scan(
@@ -189,15 +169,14 @@ def _scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
     """Read the records from one number up to, not including, another."""
     path, first, end = chunk
     digests = np.zeros(end - first, np.uint64)
-    faults = []
+    faults: list[tuple[int, str]] = []
     with open_environment(path).begin() as transaction:
-        drawn = transaction.get(b"extents-%09d" % 1) is not None
+        drawn = read_record(transaction, 1).extents is not None
         for record in range(first, end):
-            raw = transaction.get(b"label-%09d" % record)
-            faults += [Broken(record, what) for what in label_faults(raw)]
-            encoded = transaction.get(b"image-%09d" % record)
+            encoded, raw, extents = read_record(transaction, record)
+            faults += [(record, what) for what in label_faults(raw)]
             if encoded is None:
-                faults.append(Broken(record, "image missing"))
+                faults.append((record, "image missing"))
                 continue
             digest = hashlib.blake2b(encoded, digest_size=8).digest()
             digests[record - first] = int.from_bytes(digest, "big")
@@ -205,15 +184,13 @@ def _scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
                 with Image.open(io.BytesIO(encoded)) as image:
                     image.load()
             except UNDECODABLE as error:
-                faults.append(Broken(record, f"image cannot be decoded ({type(error).__name__})"))
+                faults.append((record, f"image cannot be decoded ({type(error).__name__})"))
                 continue
-            extents = transaction.get(b"extents-%09d" % record)
+            what = "extents missing" if extents is None and drawn else ""
             if extents is not None:
                 characters = len((raw or b"").decode(errors="replace"))
                 what = extents_fault(extents, characters, image.width)
-            else:
-                what = "extents missing" if drawn else ""
-            faults += [Broken(record, what)] if what else []
+            faults += [(record, what)] if what else []
     return Scan(digests, faults)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -20,6 +20,20 @@ PARTIAL = ".partial"  # how the folder ends that a set is written into until it 
 # LMDB forbids a second environment on one folder within a process, so data sets share them. Keyed
 # by the process too: an environment must not be used beyond a fork.
 _environments: WeakValueDictionary[tuple[int, str], Any] = WeakValueDictionary()
+
+
+class Stored(NamedTuple):
+    """A record as stored: encoded image, label and extents; None where there is none."""
+
+    image: bytes | None
+    label: bytes | None
+    extents: bytes | None
+
+
+def read_record(transaction: Any, number: int) -> Stored:
+    """Read a record, counted from 1; its keys are told in :mod:`dctc.data.records.lmdb`."""
+    keys = (b"image-%09d", b"label-%09d", b"extents-%09d")
+    return Stored(*(transaction.get(key % number) for key in keys))
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -124,17 +138,13 @@ def count_records(folder: str | Path) -> int:
             ) from error
         if count < 1:
             raise ValueError(f"LMDB {folder}: num-samples is {count}: the set is empty")
-
-        def exists(record: int) -> bool:
-            keys = (b"label-%09d" % record, b"image-%09d" % record)
-            return any(transaction.get(key) is not None for key in keys)
-
-        if not exists(count):
+        last, beyond = (read_record(transaction, number) for number in (count, count + 1))
+        if last == (None, None, None):
             raise ValueError(
                 f"LMDB {folder}: num-samples is {count:,}, but there is no record {count:,}; the "
                 f"set is incomplete: fetch or convert it again"
             )
-        if exists(count + 1):
+        if beyond != (None, None, None):
             warnings.warn(
                 f"LMDB {folder}: num-samples is {count:,}, but there is a record {count + 1:,}; "
                 f"the records above num-samples are not read",

@@ -77,12 +77,13 @@ def decoding_error(error: Exception) -> str:
 def resize_image(
     image: Image.Image, height: int, width: int, keep_ratio: bool = False
 ) -> tuple[np.ndarray, int]:
-    """Resize an image with Pillow's bicubic filter, as PARSeq (ECCV 2022) does.
+    """Resize an image with Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
 
-    Where the aspect ratio is kept, the image gets the height, and the width that goes with it, at
-    most ``width``: a longer line is squashed into it. The rest, on the right, is filled with the
-    image's mean colour (ours): black or any other fixed colour would end most images with an edge
-    that is as sharp as a stroke, and would weigh on the statistics of a normalisation layer.
+    There the aspect ratio is not kept. Where it is, the image gets the height, and the width that
+    goes with it, at most ``width``: a longer line is squashed into it. The rest, on the right, is
+    filled with the image's mean colour (ours): black or any other fixed colour would end most
+    images with an edge that is as sharp as a stroke, and would weigh on the statistics of a
+    normalisation layer.
 
     Args:
         image: Of mode ``L`` or ``RGB``.
@@ -114,7 +115,7 @@ def pad_right(pixels: np.ndarray, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ImageSize:
-    """Size and channels of the images that a recogniser reads.
+    """Size and channels of the images that a recogniser reads, see :func:`resize_image`.
 
     Attributes:
         height: Pixels (h).
@@ -156,6 +157,9 @@ class ImageSize:
         if extents is not None:
             extents = extents * np.float32(valid / image.width)
         return Sample(pixels, label, key, extents, valid)
+
+
+SIZE = ImageSize()  # the usual one
 
 
 class ImageFiles(Dataset[Sample | Corrupt]):

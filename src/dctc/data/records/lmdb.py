@@ -20,8 +20,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from dctc.data.records.batch import Corrupt, Sample, label_extents
-from dctc.data.records.folders import count_records, open_environment
-from dctc.data.records.images import ImageFiles, ImageSize
+from dctc.data.records.folders import Stored, count_records, open_environment, read_record
+from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
 
@@ -53,11 +53,9 @@ class _Records(Dataset[Sample | Corrupt]):
             self._environment, self._process = open_environment(self.path), os.getpid()
         return self._environment
 
-    def _get(self, record: int) -> list[bytes | None]:
-        """Return image, label and extents of a record as stored."""
+    def _get(self, number: int) -> Stored:
         with self._open().begin() as transaction:
-            keys = (b"image-%09d", b"label-%09d", b"extents-%09d")
-            return [transaction.get(key % record) for key in keys]
+            return read_record(transaction, number)
 
 
 class LmdbDataset(_Records):
@@ -66,23 +64,15 @@ class LmdbDataset(_Records):
     Labels are read when the set is indexed, and again on access: only record numbers are kept (4
     bytes a record), so a worker does not copy millions of strings.
 
-    Images are resized to (height, width) without regard to their aspect ratio, as PARSeq (Bautista
-    & Atienza, ECCV 2022) does, or with ``keep_ratio`` to the height and padded on the right; see
-    :func:`dctc.data.records.images.resize_image`.
-
     Args:
         path: Folder with ``data.mdb``.
         name: Name of the set, the first part of every key.
         protocol: Rule applied to every label: a name in :data:`dctc.text.PROTOCOLS` or a function
             ``str -> str`` (picklable, if workers are spawned).
         charset: Records with a character outside of it are dropped.
-        height: Height of the images in pixels (h).
-        width: Width of the images in pixels (w).
-        grayscale: One channel instead of three.
+        size: What the images become.
         keep: Predicate on the label after the protocol. Records that it turns away do not belong
             to the set, so they are not counted as drops.
-        keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
-            it.
         only: Record numbers, counted from 1, of the part of the folder that is the set; None is all
             of it. Records outside of it are not counted as drops either.
 
@@ -102,17 +92,13 @@ class LmdbDataset(_Records):
         name: str,
         protocol: str | Callable[[str], str],
         charset: Charset,
-        height: int = 32,
-        width: int = 128,
-        grayscale: bool = False,
+        size: ImageSize = SIZE,
         keep: Callable[[str], bool] | None = None,
-        keep_ratio: bool = False,
         only: range | None = None,
     ) -> None:
         super().__init__(path)
-        self.name, self.charset, self.keep, self.only = name, charset, keep, only
+        self.name, self.charset, self.size, self.keep, self.only = name, charset, size, keep, only
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
-        self.size = ImageSize(height, width, grayscale, keep_ratio)
         self.drops: Counter[str] = Counter()
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use

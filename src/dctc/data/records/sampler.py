@@ -1,4 +1,4 @@
-"""Which samples make up batch k: a pure function of (seed, k)."""
+"""Samplers and data loader: batch k of a run is a pure function of (seed, k)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Draw(NamedTuple):
 
     Attributes:
         index: Which item.
-        number: The how-manieth item of the whole run this is; it seeds whatever is random about it.
+        number: Number of this item in the whole run; it seeds whatever is random about it.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which a draw has no use for
@@ -32,7 +32,6 @@ class StepBatchSampler(Sampler[list[Draw]]):
         size: Items in the dataset.
         batch_size: Items in a batch over all processes.
         seed: Seed of the permutations.
-        shuffle: False visits items in order, and from one epoch to the next Draw.number goes on.
         rank: This process; it takes items ``rank::world_size`` of every batch.
         world_size: Number of processes.
 
@@ -46,7 +45,6 @@ class StepBatchSampler(Sampler[list[Draw]]):
         size: int,
         batch_size: int,
         seed: int,
-        shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -57,9 +55,10 @@ class StepBatchSampler(Sampler[list[Draw]]):
             )
         if size < batch_size:
             raise ValueError(f"{size} training samples do not fill one batch of {batch_size}")
-        self.size, self.batch_size, self.seed, self.shuffle = size, batch_size, seed, shuffle
+        self.size, self.batch_size, self.seed = size, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.next_batch = 0  # k of the batch that the next iteration begins with
+        self._cached = -1, np.empty(0, int)  # an epoch and its permutation
 
     def __len__(self) -> int:
         return self.size // self.batch_size
@@ -73,13 +72,11 @@ class StepBatchSampler(Sampler[list[Draw]]):
         begin = k * self.batch_size - first  # Draw.number of the epoch's first item
         return [Draw(int(order[p]), begin + p) for p in positions]
 
-    def _order(self, epoch: int) -> Any:
-        if not self.shuffle:
-            return range(self.size)
-        if getattr(self, "_cached_epoch", None) != epoch:
-            self._cached_order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
-            self._cached_epoch = epoch
-        return self._cached_order
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._cached[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+            self._cached = epoch, order
+        return self._cached[1]
 
     def __iter__(self) -> Iterator[list[Draw]]:
         for k in range(self.next_batch, (self.next_batch // len(self) + 1) * len(self)):
@@ -87,7 +84,7 @@ class StepBatchSampler(Sampler[list[Draw]]):
 
 
 class StepDataLoader(DataLoader):
-    """A DataLoader over a :class:`StepBatchSampler` that knows how far it has been read.
+    """A DataLoader over a :class:`StepBatchSampler` that can be saved and resumed.
 
     Lightning saves :meth:`state_dict` in its checkpoints and restores it, so a resumed run goes on
     with the batch after the last one that was trained on, whatever the workers had fetched ahead.
@@ -119,7 +116,7 @@ class StepDataLoader(DataLoader):
 
 
 class UnpaddedSampler(Sampler[Draw]):
-    """Every item once, in order, shared out over the processes without padding.
+    """Every item once, in order, split over the processes without padding.
 
     Lightning's own distributed sampler repeats items so that all processes get the same number; a
     set of 645 would then count 646 on two processes.

@@ -6,6 +6,7 @@ it got, so that a writer that was killed goes on where the last committed transa
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections import Counter
@@ -69,10 +70,13 @@ class Fault(NamedTuple):
         return f"{self.name}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
 
 
+Items = Callable[[int], Iterable[Record | Fault]]
+
+
 def write_set(
     folder: str | Path,
     recipe: Mapping[str, Any],
-    items: Callable[[int], Iterable[Record | Fault]],
+    items: Items,
     check: Callable[[Progress], None] = lambda progress: None,
     advance: Callable[[int], None] = lambda taken: None,
 ) -> Progress:
@@ -105,7 +109,16 @@ def write_set(
         with locked(lock, wait=False, busy=f"{partial}: {busy}; wait for it"):
             if not folder.exists():  # finished by that other process between the two looks
                 partial.mkdir(exist_ok=True)
-                progress = _write_partial(partial, recipe, items, check, advance)
+                try:
+                    _claim(partial, recipe)
+                    with disk_errors(partial):
+                        progress = _write_all(partial, items, check, advance)
+                    write_recipe(partial, {**recipe, "result": vars(progress)})
+                except BaseException:
+                    with suppress(ValueError):  # what cannot be read is the error already; it stays
+                        if not committed(partial).records:
+                            _discard(partial)
+                    raise
                 partial.rename(folder)
                 return progress
     progress = _completed(folder, recipe)
@@ -146,29 +159,9 @@ def _discard(partial: Path) -> None:
         partial.rmdir()
 
 
-def _write_partial(
-    partial: Path,
-    recipe: dict[str, Any],
-    items: Callable[[int], Iterable[Record | Fault]],
-    check: Callable[[Progress], None],
-    advance: Callable[[int], None],
-) -> Progress:
-    try:
-        _claim(partial, recipe)
-        with disk_errors(partial):
-            progress = _write_all(partial, items, check, advance)
-        write_recipe(partial, {**recipe, "result": vars(progress)})
-    except BaseException:
-        with suppress(ValueError):  # what cannot be read is the error already, and stays
-            if not committed(partial).records:
-                _discard(partial)
-        raise
-    return progress
-
-
 def _write_all(
     partial: Path,
-    items: Callable[[int], Iterable[Record | Fault]],
+    items: Items,
     check: Callable[[Progress], None],
     advance: Callable[[int], None],
 ) -> Progress:
@@ -182,15 +175,13 @@ def _write_all(
         while batch := list(islice(stream, PER_TRANSACTION)):
             for fault in [item for item in batch if isinstance(item, Fault)]:
                 if progress.faults.total() < NAMED_PER_SET:
-                    warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=4)
-            progress = _growing(environment, _putter(batch, progress))
+                    warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=3)
+            progress = _growing(environment, functools.partial(_put, batch, progress))
             advance(progress.taken)
         check(progress)
         if not progress.records:
-            raise ValueError(
-                f"{partial}: there is no record to write; left out: "
-                f"{progress.left_out() or 'nothing'}"
-            )
+            left_out = progress.left_out() or "nothing"
+            raise ValueError(f"{partial}: there is no record to write; left out: {left_out}")
         count = str(progress.records).encode()
         _growing(environment, lambda transaction: transaction.put(b"num-samples", count))
     finally:
@@ -198,30 +189,25 @@ def _write_all(
     return progress
 
 
-def _putter(batch: list[Record | Fault], before: Progress) -> Callable[[Any], Progress]:
-    """Return the writing of some items; it may be called again in another transaction."""
-
-    def put(transaction: Any) -> Progress:
-        progress = Progress(before.taken + len(batch), before.records, Counter(before.faults))
-        for item in batch:
-            if isinstance(item, Fault):
-                progress.faults[item.reason] += 1
-                continue
-            progress.records += 1
-            transaction.put(b"image-%09d" % progress.records, item.image)
-            transaction.put(b"label-%09d" % progress.records, item.label.encode())
-            if item.extents is not None:
-                extents = np.ascontiguousarray(item.extents, np.float32)
-                if extents.shape != (len(item.label), 2):
-                    raise ValueError(
-                        f"record {progress.records}: extents {extents.shape} for the "
-                        f"{len(item.label)} characters of {item.label!r}"
-                    )
-                transaction.put(b"extents-%09d" % progress.records, extents.tobytes())
-        transaction.put(PROGRESS, progress.encode())
-        return progress
-
-    return put
+def _put(batch: list[Record | Fault], before: Progress, transaction: Any) -> Progress:
+    progress = Progress(before.taken + len(batch), before.records, Counter(before.faults))
+    for item in batch:
+        if isinstance(item, Fault):
+            progress.faults[item.reason] += 1
+            continue
+        progress.records += 1
+        transaction.put(b"image-%09d" % progress.records, item.image)
+        transaction.put(b"label-%09d" % progress.records, item.label.encode())
+        if item.extents is not None:
+            extents = np.ascontiguousarray(item.extents, np.float32)
+            if extents.shape != (len(item.label), 2):
+                raise ValueError(
+                    f"record {progress.records}: extents {extents.shape} for the "
+                    f"{len(item.label)} characters of {item.label!r}"
+                )
+            transaction.put(b"extents-%09d" % progress.records, extents.tobytes())
+    transaction.put(PROGRESS, progress.encode())
+    return progress
 
 
 def _growing(environment: Any, write: Callable[[Any], Any]) -> Any:

@@ -23,6 +23,7 @@ from PIL import Image, features
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 import dctc
+from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import RECIPE, Progress, read_recipe, shortened, warn_of_versions
 from dctc.data.records.sampler import Draw
@@ -234,7 +235,5 @@ def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
         "stored",
         protocol=drawn.protocol,
         charset=Charset(drawn.charset),
-        height=drawn.renderer.height,
-        width=drawn.renderer.width,
-        grayscale=drawn.grayscale,
+        size=ImageSize(drawn.renderer.height, drawn.renderer.width, drawn.grayscale),
     )

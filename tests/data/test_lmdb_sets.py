@@ -1,0 +1,171 @@
+"""What all data modules of LMDBs share, tried on each; and sets that are unions of LMDBs."""
+
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from dctc.data.lmdb_sets import UnionDataset
+from dctc.data.records.sampler import Draw
+
+
+def keys(loader):
+    return [key for batch in loader for key in batch.key]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("english", {"test": ["SVT50"]}, "test: 'SVT50' is not one of IIIT5K, SVT"),
+        ("english", {"charset": "35"}, "charset '35'"),
+        ("english", {"protocol": "english35"}, "protocol 'english35'"),
+        ("chinese", {"test": ["Sceen"]}, "test: 'Sceen' is not one of Scene, Web"),
+        ("chinese", {"val": ["TAIGI_Hanji"]}, "val: 'TAIGI_Hanji' is not one of Scene, Web"),
+        ("chinese", {"charset": "none.txt"}, "charset 'none.txt'"),
+        ("document", {"test": ["SROIE"]}, "'SROIE' is not one of FUNSD, FUNSD_val"),
+        ("document", {"train_size": 0}, "train_size 0: at least one"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(module, kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        module(kind, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "options", "message"),
+    [
+        ("english", "test", {}, "SVT: 6 records where 647 are expected"),
+        ("chinese", "fit", {"train": ["Scene"]}, "train: 4 records where 509,164 are expected, in"),
+        ("chinese", "test", {"test": ["Web"]}, "Web: 1 records where 14,059 are expected"),
+        ("document", "fit", {}, "20 records where 21,888 are expected"),
+    ],
+)
+def test_a_set_of_another_size_is_refused(ready, kind, stage, options, message):
+    with pytest.raises(ValueError, match=message):
+        ready(kind, stage, allow_size_mismatch=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"),
+    [
+        *(("english", f) for f in ("english/test/SVT_647", "english/test", "english", ".")),
+        *(("chinese", f) for f in ("chinese/scene_test", "chinese", "chinese/test")),
+    ],
+)
+def test_test_sets_are_never_trained_on(ready, kind, folder):
+    with pytest.raises(ValueError, match=r"train: .*test.* is a test set; never train on one"):
+        ready(kind, "fit", train=[folder])
+
+
+@pytest.mark.parametrize(
+    ("kind", "train", "message"),
+    [
+        ("english", ["synth/none"], "train: 'synth/none' is neither a folder below"),
+        ("english", ["empty"], r"train: no LMDB \(data.mdb\) in or below"),
+        ("english", ["synth/ST", "synth"], "synth/ST is listed twice"),
+        ("chinese", ["none"], "train: 'none' is neither a folder below"),
+        ("chinese", ["Document"], r"train: Document_train: not found below .*FudanVI"),
+        ("chinese", ["Scene", "chinese/scene_train"], "scene_train is listed twice"),
+    ],
+)
+def test_training_folders_that_cannot_be_used(ready, sets, kind, train, message):
+    (sets / "empty").mkdir(exist_ok=True)
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        ready(kind, "fit", train=train)
+
+
+@pytest.mark.parametrize(
+    ("kind", "test", "named"), [("english", "IIIT5K", "LMDB"), ("chinese", "Document", "settings")]
+)
+def test_nothing_to_train_or_to_test(ready, kind, test, named):
+    with pytest.raises(ValueError, match=f"train: no training data; name {named}"):
+        ready(kind, "fit").train_dataloader()
+    with pytest.raises(ValueError, match=f"test: none of {test} found below"):
+        ready(kind, "test", test=[test])
+    with pytest.raises(ValueError, match=r"drops\('SVTP'\): not set up"):
+        ready(kind, "test").drops("SVTP")
+
+
+def trainer(rank, world_size, use_distributed_sampler=False):
+    connector = SimpleNamespace(use_distributed_sampler=use_distributed_sampler)
+    return SimpleNamespace(
+        global_rank=rank,
+        world_size=world_size,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        _accelerator_connector=connector,
+    )
+
+
+def test_processes_share_out_every_sample_once(ready):
+    alone = ready("english", train=["synth"])
+    shares = []
+    for rank in range(2):
+        data = ready("english", train=["synth"])
+        data.trainer = trainer(rank, 2)
+        shares.append((keys(data.train_dataloader()), keys(data.test_dataloader()[0])))
+    assert [(len(train), len(svt)) for train, svt in shares] == [(6, 3), (6, 2)]
+    assert sorted(shares[0][1] + shares[1][1]) == keys(alone.test_dataloader()[0])
+    assert sorted(shares[0][0] + shares[1][0]) == sorted(keys(alone.train_dataloader()))
+
+
+def test_trainers_that_do_not_go_with_the_loaders_are_refused(ready):
+    data = ready("english", train=["synth"])
+    data.trainer = trainer(0, 2, use_distributed_sampler=True)
+    with pytest.raises(ValueError, match="set use_distributed_sampler=False"):
+        data.test_dataloader()
+    data.trainer = trainer(0, 3)
+    with pytest.raises(ValueError, match=r"batch_size 4 .* does not divide by 3"):
+        data.train_dataloader()
+
+
+def test_a_union_hands_the_number_of_the_draw_on():
+    class Echo(list):
+        def __getitem__(self, draw):
+            return len(self), draw
+
+    union = UnionDataset([Echo("abc"), Echo("d"), Echo("ef")])
+    got = [union[Draw(i, 10 * i)] for i in range(len(union))]
+    places = [(3, 0), (3, 1), (3, 2), (1, 0), (2, 0), (2, 1)]
+    assert got == [(size, Draw(i, 10 * n)) for n, (size, i) in enumerate(places)]
+    assert union[4] == (2, Draw(0, 4))
+    with pytest.raises(IndexError):
+        union[6]
+    with pytest.raises(ValueError, match="no data sets"):
+        UnionDataset([])
+
+
+class Recorder(pl.LightningModule):
+    """Notes the keys of all batches that it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = []
+
+    def training_step(self, batch, batch_idx):
+        self.seen.append(tuple(batch.key))
+        return self.weight * batch.image.mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning", "ignore:.*LeafSpec")
+@pytest.mark.parametrize("stop", [2, 3, 4])  # within an epoch of three batches, at its end, beyond
+def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(module, tmp_path, stop):
+    def run(max_steps, checkpoint=None, num_workers=0):
+        recorder = Recorder()
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        fit = pl.Trainer(
+            accelerator="cpu", max_steps=max_steps, enable_checkpointing=False, **quiet
+        )
+        data = module("english", train=["synth"], val={}, num_workers=num_workers, seed=5)
+        fit.fit(recorder, data, ckpt_path=checkpoint)
+        return recorder, fit
+
+    whole, _ = run(8)
+    begun, fit = run(stop, num_workers=1)
+    fit.save_checkpoint(tmp_path / "half.ckpt")
+    resumed, _ = run(8, checkpoint=tmp_path / "half.ckpt")
+    assert begun.seen + resumed.seen == whole.seen
