@@ -6,7 +6,7 @@ Characters of rendered words, and at scale small Chinese look-alikes, of the net
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -38,7 +38,7 @@ def read(arms: Sequence[Sequence[Finished]]) -> list[tuple[str, str]]:
     return [(found.label, found.prediction) for file in tables for found in read_readings(file)]
 
 
-def more_lines(data: Any, size: int) -> list[Batch]:
+def more_lines(data: Any, size: int = CHINESE_LINES) -> list[Batch]:
     """Return the rendered test lines of a run, and those that come after them."""
     data.setup("test")
     (lines,) = map(copy, data.test_sets.values())
@@ -50,11 +50,23 @@ def draw(
     name: str,
     options: argparse.Namespace,
     plan: Study,
-    finished: list[list[Finished]],
-    groups: list[str],
-    words: list[Batch],
+    words_of: Callable[[Any], list[Batch]],
+    chinese: bool = False,
 ) -> None:
-    """Measure the clusters of all runs of a study, and draw those of its first seed."""
+    """Train, find the characters that are confused most, measure and draw their clusters.
+
+    Args:
+        name: Of the figure.
+        options: Of the command line.
+        plan: The trainings; the nets of its first seed are drawn.
+        words_of: Returns the words to measure on from the data of a run.
+        chinese: Whether Chinese characters alone count, such as are frequent in those words.
+    """
+    finished = runs.finish(plan, options)
+    words = words_of(finished[0][0].data)
+    labels = [label for batch in words for label in batch.label] if chinese else None
+    tiny = options.scale == "tiny"
+    groups = TINY_GROUPS if tiny else choose_groups(read(finished), labels)
     nets, tokenizer = runs.load_nets(finished)
     arrays = cluster_arrays(nets, tokenizer, words, groups)
     arrays["arms"] = np.array([arm.title for arm in plan.arms.values()])
@@ -62,46 +74,26 @@ def draw(
     runs.report_figure(name, options.scale, options.log, figure, arrays, table)
 
 
-def english(options: argparse.Namespace) -> None:
-    """Train on rendered words, and draw the characters that the nets confuse."""
-    plan = runs.study(options.scale)
-    finished = runs.finish(plan, options)
-    groups = TINY_GROUPS if options.scale == "tiny" else choose_groups(read(finished))
-    words = list(runs.test_batches(finished[0][0].data))
-    draw("figure4", options, plan, finished, groups, words)
-
-
-def chinese(options: argparse.Namespace) -> None:
-    """Draw the Chinese characters that the nets of table 2 confuse; nothing without fonts.
-
-    All seeds of table 2 are tested on the same lines, which these begin with: of texts and of fonts
-    that no net was trained on.
-
-    Raises:
-        ValueError: If nothing else is to be drawn and there are no fonts that draw Chinese.
-    """
-    plan = chinese_study(options.scale)
-    if missing := missing_fonts():
-        if options.only:
-            raise ValueError(missing)
-        print(f"{missing}; left out")
-        return
-    finished = runs.finish(plan, options)
-    lines = more_lines(finished[0][0].data, CHINESE_LINES)
-    groups = choose_groups(read(finished), [text for batch in lines for text in batch.label])
-    draw("figure4-chinese", options, plan, finished, groups, lines)
-
-
 def main() -> None:
-    """Train, find the clusters, measure them, draw."""
+    """Draw English characters, and Chinese ones where fonts draw them.
+
+    All seeds of table 2 are tested on the same Chinese lines, with which those begin that are
+    measured: of texts and of fonts that no net was trained on.
+    """
     options = runs.parse(__doc__ or "", runs.study, PARTS)
     parts = options.only or PARTS
     if "chinese" in options.only and options.scale != "small":
         raise ValueError("--only chinese: shorter trainings than those of scale small read none")
     if "english" in parts:
-        english(options)
+        draw("figure4", options, runs.study(options.scale), lambda d: [*runs.test_batches(d)])
     if "chinese" in parts and options.scale == "small":
-        chinese(options)
+        plan = chinese_study(options.scale)
+        if not (missing := missing_fonts()):
+            draw("figure4-chinese", options, plan, more_lines, chinese=True)
+        elif options.only:
+            raise ValueError(missing)
+        else:
+            print(f"{missing}; left out")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def parse(
         if name not in only:
             raise ValueError(f"--only {name}: there are {', '.join(only) or 'no parts'}")
     if options.status:
-        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {"figure": []}
+        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {"figure2": []}
         print(*status_lines(found, PUBLISHED), sep="\n")
         raise SystemExit(0)
     return options
