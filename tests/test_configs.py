@@ -14,6 +14,8 @@ from dctc.data.render.fonts import chinese_families, find_fonts
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.training.cli import RecognizerCLI
+from dctc.training.run_key import run_key
+from scripts import resolve
 
 CONFIGS = Path("experiments/configs")
 FRAGMENTS = ("data", "model", "loss", "trainer")
@@ -135,9 +137,20 @@ def test_a_complete_configuration_says_what_it_is_for(file):
 
 @named(COMPLETE)
 def test_what_a_comment_points_to_is_there(file):
-    for what, page in re.findall(r'see "?(.+?)"? in (\S*README\.md)', file.read_text()):
-        lines = Path(page).read_text().lower().replace("`", "").splitlines()
-        assert any(line.startswith("#") and what.lower() in line for line in lines)
+    text = " ".join(line.strip("# ") for line in comment(file))
+    for what, page in re.findall(r'see "(.+?)" in (\S+\.md)', text):
+        headings = re.findall(r"^#.*", Path(page).read_text(encoding="utf-8"), re.MULTILINE)
+        assert any(what in heading for heading in headings), what
+    for path in re.findall(r"experiments/\S+\w", text):
+        assert Path(path).exists(), path
+
+
+@named([file for file in COMPLETE if "results/configs" in file.read_text()])
+def test_the_published_run_of_a_comment_has_its_key(file):
+    (published,) = re.findall(r"experiments/results/configs/\w+\.yaml", file.read_text())
+    config = resolve("fit", "--config", published)
+    stored = config["data"]["init_args"].pop("stored", None)
+    assert stored or run_key(config, {}) == Path(published).stem
 
 
 def test_the_minutes_of_a_training_are_those_of_the_results():
