@@ -1,11 +1,8 @@
 """``dctc data verify``: planted faults are found, sound sets are sound."""
 
-import io
-
 import lmdb
 import numpy as np
 import pytest
-from PIL import Image
 
 from dctc.data.archives import verify as verifying
 from dctc.data.archives.verify import label_faults, report, scan, verify
@@ -15,22 +12,14 @@ from dctc.data.render.renderer import WordRenderer
 from dctc.data.render.stored import render_set
 
 
-def picture(seed, size=(60, 24)):
-    """Blurred noise, as busy as a crop of a sign."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (8, 12, 3), dtype=np.uint8)
-    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)
+@pytest.fixture
+def jpeg(encode_image):
+    return lambda seed=0: encode_image(seed, 60, 24, "JPEG")
 
 
-def jpeg(image, quality=90):
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
-def test_sound_sets_are_sound(tmp_path, write_lmdb):
-    write_lmdb(tmp_path / "train" / "a", [(jpeg(picture(i)), b"word") for i in range(5)])
-    write_lmdb(tmp_path / "test" / "b", [(jpeg(picture(i)), b"word") for i in range(5, 8)])
-    sets = {name: tmp_path / name for name in ("train/a", "test/b")}
+def test_sound_sets_are_sound(tmp_path, write_lmdb, jpeg):
+    seeds = {"train/a": range(5), "test/b": range(5, 8)}
+    sets = {n: write_lmdb(tmp_path / n, [(jpeg(i), b"word") for i in s]) for n, s in seeds.items()}
     found = verify(sets)
     assert [(v.records, v.faults, v.repeats, v.findings) for v in found.values()] == [
         (5, [], 0, []),
@@ -39,17 +28,17 @@ def test_sound_sets_are_sound(tmp_path, write_lmdb):
     assert report(found).title == "2 sets: 2 sound"
 
 
-def test_planted_faults_are_named(tmp_path, write_lmdb):
-    good = jpeg(picture(0))
+def test_planted_faults_are_named(tmp_path, write_lmdb, jpeg):
+    good = jpeg()
     records = [
         (good, b"word"),
         (good[: len(good) // 2], b"cut"),
         (b"no image", b"x"),
         (None, b"x"),
-        (jpeg(picture(1)), b""),
-        (jpeg(picture(2)), b"\xff"),
-        (jpeg(picture(3)), b"a\tb"),
-        (jpeg(picture(4)), None),
+        (jpeg(1), b""),
+        (jpeg(2), b"\xff"),
+        (jpeg(3), b"a\tb"),
+        (jpeg(4), None),
         (good, b"again"),
     ]
     (one,) = verify({"a": write_lmdb(tmp_path / "a", records)}).values()
@@ -62,24 +51,17 @@ def test_planted_faults_are_named(tmp_path, write_lmdb):
         "label is not UTF-8: 1 records (6)",
         "label missing: 1 records (8)",
     ]
-    assert one.repeats == 1
-    assert one.findings == ["1 images are repeated (9 = 1)"]
-    notes = report({"a": one}).notes
-    assert notes[0] == f"BROKEN a: {one.faults[0]}"
+    assert (one.repeats, one.findings) == (1, ["1 images are repeated (9 = 1)"])
+    assert report({"a": one}).notes[0] == f"BROKEN a: {one.faults[0]}"
 
 
-def test_wrong_counts_are_faults(tmp_path, write_lmdb):
-    image = jpeg(picture(0))
-    sets = {
-        "SVTP_645": write_lmdb(tmp_path / "SVTP_645", [(image, b"a")]),
-        "short": write_lmdb(tmp_path / "short", [(image, b"a")], b"2"),
-        "long": write_lmdb(tmp_path / "long", [(image, b"a")] * 2, b"1"),
-    }
-    found = verify(sets)
-    assert found["SVTP_645"].faults == ["1 records where SVTP has 645"]
-    assert found["short"].faults[0].startswith("num-samples is 2, but there is no record 2")
-    assert found["long"].faults[0].startswith("num-samples is 1, but there is a record 2")
-    assert not len(found["short"].digests)
+def test_wrong_counts_are_faults(tmp_path, write_lmdb, jpeg):
+    for count, what in ((b"2", "no record 2"), (b"3", "no record 3"), (b"0", "the set is empty")):
+        path = write_lmdb(tmp_path / what, [(jpeg(), b"a")], count)
+        (one,) = verify({"a": path}).values()
+        assert what in one.faults[0] and not len(one.digests)
+    (one,) = verify({"a": write_lmdb(tmp_path / "a", [(jpeg(), b"a")] * 2, b"1")}).values()
+    assert one.faults[0].startswith("num-samples is 1, but there is a record 2")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +75,9 @@ def test_wrong_counts_are_faults(tmp_path, write_lmdb):
         ("test/SVT", "SVT has 647"),
     ],
 )
-def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, folder, fault):
+def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, jpeg, folder, fault):
     path = tmp_path / "training" / folder  # folders above the data root say nothing
-    (one,) = verify({folder: write_lmdb(path, [(jpeg(picture(0)), b"a")])}).values()
+    (one,) = verify({folder: write_lmdb(path, [(jpeg(0), b"a")])}).values()
     assert one.faults == [f"1 records where {fault}"]
 
 
@@ -108,15 +90,15 @@ def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, folder,
         ("", "recipe.json: is broken"),
     ],
 )
-def test_the_recipe_beside_a_set_is_compared(tmp_path, write_lmdb, content, fault):
-    path = write_lmdb(tmp_path / "a", [(jpeg(picture(0)), b"a")])
+def test_the_recipe_beside_a_set_is_compared(tmp_path, write_lmdb, jpeg, content, fault):
+    path = write_lmdb(tmp_path / "a", [(jpeg(0), b"a")])
     (path / "recipe.json").write_text(content)
     (one,) = verify({"a": path}).values()
     assert len(one.faults) == (fault is not None)
     assert fault is None or fault in one.faults[0]
 
 
-def test_limits_of_characters_are_verified(tmp_path, write_lmdb):
+def test_limits_of_characters_are_verified(tmp_path, write_lmdb, jpeg):
     sound = [[0, 20], [20, 30], [30, 60]]  # of an image of 60 pixels
     stored = [
         sound,
@@ -128,7 +110,7 @@ def test_limits_of_characters_are_verified(tmp_path, write_lmdb):
         [[20, 30], [0, 20], [30, 60]],
         None,
     ]
-    path = write_lmdb(tmp_path / "a", [(jpeg(picture(i)), "aäb".encode()) for i in range(8)])
+    path = write_lmdb(tmp_path / "a", [(jpeg(i), "aäb".encode()) for i in range(8)])
     environment = lmdb.open(str(path), map_size=2**24)
     with environment.begin(write=True) as transaction:
         for record, extents in enumerate(stored, start=1):
@@ -153,10 +135,10 @@ def test_rendered_sets_are_sound(tmp_path):
     assert (one.records, one.faults) == (20, [])
 
 
-def test_sets_of_neither_side_are_named(tmp_path, write_lmdb):
+def test_sets_of_neither_side_are_named(tmp_path, write_lmdb, jpeg):
     names = ["train/a", "b"]
     for i, name in enumerate(names):
-        write_lmdb(tmp_path / name, [(jpeg(picture(i)), b"a")])
+        write_lmdb(tmp_path / name, [(jpeg(i), b"a")])
     found = verify({name: tmp_path / name for name in names})
     assert found["train/a"].findings == []
     assert found["b"].findings == [
@@ -165,8 +147,8 @@ def test_sets_of_neither_side_are_named(tmp_path, write_lmdb):
     assert verify({"b": tmp_path / "b"})["b"].findings == []  # there is nothing to compare with
 
 
-def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb):
-    train, test = [[jpeg(picture(i)) for i in seeds] for seeds in ((1, 2), (1, 3))]
+def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
+    train, test = [[jpeg(i) for i in seeds] for seeds in ((1, 2), (1, 3))]
     write_lmdb(tmp_path / "train" / "a", [(image, b"one") for image in train])
     write_lmdb(tmp_path / "test" / "b", [(image, b"two") for image in test])
     found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
@@ -188,9 +170,9 @@ def test_labels(raw, faults):
 
 
 @pytest.mark.slow
-def test_several_processes_read_the_same(tmp_path, write_lmdb, monkeypatch):
+def test_several_processes_read_the_same(tmp_path, write_lmdb, jpeg, monkeypatch):
     monkeypatch.setattr(verifying, "CHUNK", 3)
-    records = [(jpeg(picture(i)), b"word" if i != 7 else b"") for i in range(10)]
+    records = [(jpeg(i), b"word" if i != 7 else b"") for i in range(10)]
     path = write_lmdb(tmp_path / "a", records)
     done = []
     one, two = scan(path, 10), scan(path, 10, workers=2, advance=done.append)
