@@ -1,4 +1,4 @@
-"""The net of a configuration, with or without trained weights; no data, trainer or loss."""
+"""Load the net of a configuration or of a run, without data, trainer or loss."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HEIGHT, WIDTH = 32, 128  # the DataModules' defaults
 
 
 class Loaded(NamedTuple):
-    """A net and what is needed to use it.
+    """A net and what its use requires.
 
     Attributes:
         net: On the CPU, in evaluation mode.
         tokenizer: Maps its classes to characters.
-        protocol: Name of the protocol that its readings pass.
+        protocol: Name of the protocol of its predictions.
         image: Channels, height and width of the images that the configuration trains on.
         keep_ratio: Whether those images keep their aspect ratio and are padded.
     """
