@@ -144,6 +144,10 @@ def test_the_loss_of_validation_is_ctc_where_the_teacher_is_missing(tmp_path):
 def test_what_cannot_be_given_is_refused():
     with pytest.raises(ValueError, match=r"CenterCTCLoss needs the features .* TinyNet"):
         make_module(nn_without_features, loss=center())
+    strange = CTCLoss()
+    strange.needs = frozenset({"views"})
+    with pytest.raises(ValueError, match="CTCLoss needs views, which is none of features, align"):
+        make_module(loss=strange)
 
 
 def with_second_view(batch):

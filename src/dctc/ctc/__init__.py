@@ -1,4 +1,4 @@
-"""The CTC lattice on torch alone: labels, forward-backward, latent alignments.
+"""CTC on torch alone: labels, forward-backward, latent alignments, both terms of DCTC.
 
 Shapes used throughout: ``t`` frames, ``n`` batch, ``c`` classes including the blank, ``s`` length
 of the longest label of the batch.

@@ -1,4 +1,4 @@
-"""ACE: aggregation cross-entropy, which compares how often each class occurs."""
+"""ACE: aggregation cross-entropy on how often each class occurs (Xie et al., CVPR 2019)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ class ACELoss(SequenceLoss):
     The blank takes the frames that are left, N_blank = T - s. Source: Xie, Huang, Zhu, Jin, Liu and
     Xie, "Aggregation Cross-Entropy for Sequence Recognition", CVPR 2019 (arXiv 1904.08364), as in
     the authors' code (``ACE``), but for the 1e-10 that it adds to each probability.
-    There is no CTC in it, and the order of the frames does not change it: where a character stands,
-    the net has to find out by itself. Nothing collapses in it either: a character is expected to
-    fill one frame, and the authors read every frame that is not blank as a character of its own.
-    Recognisers here read its nets as CTC's, equal neighbours as one character.
+    There is no CTC in it, and the order of the frames does not change it. A character is expected
+    to fill one frame, and the authors decode every frame that is not blank as a character of its
+    own; recognisers here decode its nets as those of CTC, equal neighbours as one character.
 
     Nats per sample, at least the entropy of the counts. T are the sample's own valid frames. As in
     the other losses a sample is 0 whose label does not fit its frames as CTC reads them, or where

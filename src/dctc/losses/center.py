@@ -11,19 +11,18 @@ from dctc.losses.frames import ctc_and_labels, frame_mean
 
 
 class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
-    """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the class that frame t is read as.
+    """L = CTC + w mean_t |f_t - centre of z_t|^2, z_t the greedy class of frame t.
 
     Source: Wen, Zhang, Li and Qiao, "A Discriminative Feature Learning Approach for Deep Face
     Recognition", ECCV 2016, without its factor 1/2; for CTC as in PaddleOCR
-    (ppocr/losses/center_loss.py), whose rules these are: a frame's class is the greedy one,
-    argmax_k of its logits; frames read as blank count like all others; the weight is that of its
-    configuration, 0.05, while its report of a gain names 0.25 (doc/doc_ch/enhanced_ctc_loss.md).
-    PaddleOCR takes the mean over all frames of the batch, padded ones too, and its centres rest:
-    drawn at random, which it says brings no clear gain, or the mean features of each class in a net
-    that was trained with CTC before.
+    (ppocr/losses/center_loss.py), whose rules these are: a frame's class is argmax_k of its logits;
+    blank frames count like all others; the weight is that of its configuration, 0.05, while its
+    report of a gain names 0.25 (doc/doc_ch/enhanced_ctc_loss.md). PaddleOCR takes the mean over all
+    frames of the batch, padded ones too, and its centres are fixed: drawn at random, which it says
+    brings no clear gain, or the mean features of each class in a net trained with CTC before.
 
-    Ours need no net before: they start at 0 and follow the features by eq. 4 of Wen et al. whenever
-    the loss is called in training mode, after it was computed: for each class,
+    Ours need no pre-trained net: they start at 0 and follow the features by eq. 4 of Wen et al.
+    whenever the loss is called in training mode, after it was computed: for each class,
     centre += alpha sum (f - centre) / (1 + count). They are a buffer, stored with a checkpoint, and
     no optimizer or weight decay moves them. With several processes each moves its own; where the
     loss is part of the module that DistributedDataParallel wraps, those of the first are then

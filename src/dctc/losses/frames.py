@@ -1,4 +1,4 @@
-"""The frames that take part in a regularised loss, and their terms over all classes."""
+"""Frame-wise parts of regularised losses: valid log probabilities, KL divergence, sum, mean."""
 
 from __future__ import annotations
 

@@ -59,16 +59,16 @@ class Objective(Protocol):
     unfit: str
 
     def outputs(self, parts: Parts, batch: Batch) -> Any:
-        """Run the net, as far as its loss and its reading have it in common."""
+        """Return what both loss and decoding start from."""
 
     def loss(self, parts: Parts, batch: Batch, outputs: Any) -> Loss:
         """Return the loss of a batch with its labels."""
 
     def read(self, parts: Parts, batch: Batch, outputs: Any) -> list[Reading]:
-        """Read a batch; the labels are not looked at."""
+        """Decode a batch; its labels are not used."""
 
     def explain(self, parts: Parts) -> str:
-        """Say why the net cannot emit a label, and what the loss makes of that."""
+        """Return why the net cannot emit a label and how the loss treats it, for a warning."""
 
 
 class CTCObjective:
@@ -123,7 +123,7 @@ class CTCObjective:
         return greedy_decode(self._logits(parts, outputs), frame_limits(parts.net, batch))
 
     def explain(self, parts: Parts) -> str:
-        """Say that frames are missing."""
+        """Return the end of the warning about labels that need more frames."""
         infinite = isinstance(parts.loss, nn.CTCLoss) and not parts.loss.zero_infinity
         effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
         if not getattr(parts.loss, "mask_infeasible", True):
@@ -170,11 +170,14 @@ class AttentionObjective:
         return read_until_end(logits, parts.net.max_length)
 
     def explain(self, parts: Parts) -> str:
-        """Say that positions are missing."""
+        """Return the end of the warning about labels that are too long."""
         return (
             f"are longer than the {parts.net.max_length} characters that the net can read, and "
             f"are logged as train/{self.unfit}; in the loss they add nothing to it"
         )
+
+
+NEEDS = ("features", "alignment", "second", "teacher")  # what CTCObjective can give
 
 
 def needs(loss: nn.Module) -> frozenset[str]:
@@ -183,7 +186,7 @@ def needs(loss: nn.Module) -> frozenset[str]:
 
 
 def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
-    """Refuse a training batch without what the loss needs of it: views, or extents of characters.
+    """Check that a training batch has the views and the extents of characters that a loss needs.
 
     Args:
         loss: The loss.
@@ -239,14 +242,19 @@ def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Readin
 
 
 def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
-    """Choose the objective of a net, and refuse a loss that is made for the other kind.
+    """Choose the objective of a net, and refuse a loss that does not go with it.
 
     A loss with a ``blank`` is one for CTC.
 
     Raises:
-        ValueError: If net and loss do not go together.
+        ValueError: If net and loss do not go together, or the loss needs what nobody makes.
     """
     net_name, loss_name = type(net).__name__, type(loss).__name__
+    if unknown := needs(loss) - set(NEEDS):
+        raise ValueError(
+            f"loss {loss_name} needs {', '.join(sorted(unknown))}, which is none of "
+            f"{', '.join(NEEDS)}; see dctc.losses"
+        )
     if isinstance(net, AttentionNet):
         if hasattr(loss, "blank"):
             raise ValueError(

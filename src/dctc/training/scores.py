@@ -1,4 +1,4 @@
-"""How samples were read, and the scores of the sets that they belong to."""
+"""Outcome of each sample; word accuracy, NED and CER of each set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccurac
 
 
 class Outcome(NamedTuple):
-    """How one sample was read.
+    """Label and prediction of one sample.
 
     Attributes:
-        key: Which sample.
+        key: Key of the sample.
         label: Its label under the protocol.
         prediction: The reading under the protocol.
         confidence: Probability of the best path, or of the characters and the end.
