@@ -1,13 +1,18 @@
-"""The pages: their commands parse, their links and paths exist, their lines are short."""
+"""The pages: commands, code, links, paths and numbers hold, and paragraphs are short."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
+from torch.nn import functional as F
 
+from dctc import DCTCLoss
 from dctc.cli import TRAINING, USAGE
 from dctc.data.archives.commands import VERBS
+from dctc.studies.compare import main as compare
 from scripts import ROOT, resolve, shell
 
 LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
@@ -100,3 +105,47 @@ def test_commands_parse(command, tmp_path, monkeypatch):
 
 def is_made_by_the_reader(word):
     return word.endswith(".yaml") and not Path(word).exists()
+
+
+def block(language, word):
+    """Return the block of README in a language that holds a word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGES["README.md"], re.DOTALL)
+    (found,) = (block for block in blocks if word in block)
+    return found
+
+
+def test_the_loss_in_six_lines_is_the_loss():
+    logits = torch.randn(9, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([[1, 2, 2], [3, 4, 0], [1, 0, 0]])
+    lengths = (torch.tensor([9, 9, 9]), torch.tensor([3, 2, 1]))
+    names = {"torch": torch, "F": F, "alpha": 0.1, "logits": logits.requires_grad_()}
+    names |= {"targets": targets, "input_lengths": lengths[0], "target_lengths": lengths[1]}
+    exec(block("python", "log_p"), names)
+    expected = DCTCLoss(distill_weight=0.1)(logits, targets, *lengths)
+    assert torch.allclose(names["loss"], expected)
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in (names["loss"], expected)]
+    assert torch.allclose(*gradients)
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
+    tmp_path, monkeypatch, write_lmdb, encode_image, capsys
+):
+    for name in ("train", "val", "test"):
+        write_lmdb(tmp_path / name / "mine", [(encode_image(i), b"word") for i in range(4)])
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path))
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "my_loss.py").write_text(block("python", "MyLoss"))
+    study = yaml.safe_load(block("yaml", "study:"))
+    data = {"train": ["train/mine"], "val": {"mine": ["val/mine"]}, "test": ["test/mine"]}
+    options = {"data.init_args." + name: value for name, value in data.items()}
+    options |= {"data.init_args.batch_size": 2, "data.init_args.num_workers": 0}
+    options |= {"trainer.max_steps": 1, "trainer.val_check_interval": 1}
+    study["set"] = {"data": "dctc.data.english.EnglishDataModule", **options}
+    study |= {"config": str(ROOT / study["config"]), "seeds": 1}
+    study["arms"]["ctc"]["config"] = str(ROOT / study["arms"]["ctc"]["config"])
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    compare([str(tmp_path / "study.yaml"), "--log", "off"])
+    assert "mine" in capsys.readouterr().out
+    assert (tmp_path / "runs/mine/compare.png").exists()
+    assert (tmp_path / "runs/mine/mine/seed0/readings/mine.tsv").exists()

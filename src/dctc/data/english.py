@@ -30,7 +30,8 @@ class EnglishDataModule(LmdbDataModule):
             as far as they are there.
         test: Names of benchmarks (:data:`dctc.data.catalogue.BENCHMARKS`). None is all but
             IC13_1015. A benchmark that is not there is named and left out. ``real_train_words``
-            can be named too, to put figures of validation data into the registry.
+            can be named too, to put figures of validation data into the registry. A name with a
+            slash is a folder as in ``train``, whose last part names the set: ``test/mine``.
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w).
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
@@ -56,7 +57,8 @@ class EnglishDataModule(LmdbDataModule):
         **options: Any,
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)
-        check_names("test", test, (*BENCHMARKS, REAL_TRAIN_WORDS))
+        named = [name for name in test or () if "/" not in name]
+        check_names("test", named, (*BENCHMARKS, REAL_TRAIN_WORDS))
         self.train, self.val = list(train or []), val
         self.test = list(DEFAULT_TEST if test is None else test)
 
@@ -79,6 +81,8 @@ class EnglishDataModule(LmdbDataModule):
             if name in present:
                 found = present[name]
                 sets[name] = open_benchmark(found, self.allow_size_mismatch, **self.options)
+            elif "/" in name:
+                sets[Path(name).name] = open_union("test", [name], root, **self.options)
             elif name != REAL_TRAIN_WORDS:
                 report(BENCHMARKS[name].missing_from(root, ", so it is not tested"))
         if REAL_TRAIN_WORDS in self.test:
