@@ -15,8 +15,7 @@ class Found(NamedTuple):
     """A set below a data root."""
 
     benchmark: Benchmark
-    path: Path  # its LMDB folder, or that of the set it is derived from
-    derived: bool = False  # whether it has to be selected from that other set
+    path: Path  # its LMDB folder, or that of the set that it has to be selected from
 
 
 def three_or_more(label: str) -> bool:
@@ -66,10 +65,8 @@ def find_sets(
 
     found = {}
     for name in sets if names is None else names:
-        if path := path_of(name):
+        if path := path_of(name) or path_of(sets[name].derived_from or ""):
             found[name] = Found(sets[name], path)
-        elif path := path_of(sets[name].derived_from or ""):
-            found[name] = Found(sets[name], path, derived=True)
     return found
 
 
@@ -121,7 +118,8 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
     Raises:
         ValueError: If the number of records is not that of the catalogue.
     """
-    benchmark, path, derived = found
+    benchmark, path = found
+    derived = not benchmark.matches(path)
     source = BENCHMARKS[benchmark.derived_from] if derived and benchmark.derived_from else benchmark
     dataset = LmdbDataset(path, benchmark.name, keep=three_or_more if derived else None, **options)
     if not allow_size_mismatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class ChineseDataModule(LmdbDataModule):
         return self._open("tested", CHINESE_TEST, self.test, root)
 
     def _open(
-        self, done: str, catalogue: Mapping[str, Benchmark], names: list[str], root: Path
+        self, done: str, catalogue: Mapping[str, Benchmark], names: Sequence[str], root: Path
     ) -> dict[str, Any]:
         """Open the sets that are there, and name those that are not."""
         present, sets = find_sets(catalogue, root, names), {}

@@ -7,8 +7,7 @@ from typing import Any
 
 from dctc.data.benchmarks import find_benchmarks, find_train_words, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
-from dctc.data.lmdb_sets import LmdbDataModule, UnionDataset, check_names, open_union, report
-from dctc.data.sets import TRAIN
+from dctc.data.lmdb_sets import LmdbDataModule, check_names, open_union, report
 
 REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
 
@@ -61,11 +60,6 @@ class EnglishDataModule(LmdbDataModule):
         check_names("test", named, (*BENCHMARKS, REAL_TRAIN_WORDS))
         self.train, self.val = list(train or []), val
         self.test = list(DEFAULT_TEST if test is None else test)
-
-    def _open_train(self, root: Path) -> UnionDataset | None:
-        if not self.train:
-            return None
-        return open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         sets = self._real_train_words(root) if self.val is None else self.val

@@ -20,7 +20,7 @@ from dctc.data.records.folders import find_lmdbs
 from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.sampler import Draw
-from dctc.data.sets import SetsDataModule
+from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.text import Charset, get_protocol
 
 report = rank_zero_only(logging.getLogger(__name__).warning)
@@ -56,7 +56,8 @@ class LmdbDataModule(SetsDataModule):
         FileNotFoundError: In :meth:`setup`, for data that is not there.
     """
 
-    test: list[str]  # names of the test sets that are asked for
+    train: Sequence[str] = ()  # folders of the training data
+    test: Sequence[str]  # names of the test sets that are asked for
 
     def __init__(
         self,
@@ -99,7 +100,9 @@ class LmdbDataModule(SetsDataModule):
 
     def _open_train(self, root: Path) -> Any:
         """Return the training data; None if none is named."""
-        raise NotImplementedError
+        if not self.train:
+            return None
+        return open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         raise NotImplementedError
@@ -109,16 +112,7 @@ class LmdbDataModule(SetsDataModule):
 
 
 def check_names(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
-    """Refuse names of sets that there are not.
-
-    Args:
-        what: Argument that they were given in.
-        names: The names; None is none.
-        known: The names that there are.
-
-    Raises:
-        ValueError: If one is unknown.
-    """
+    """Raise ValueError for a name that is not known; ``what`` is the argument it is given in."""
     known = list(known)
     for name in names or ():
         if name not in known:

@@ -190,11 +190,7 @@ VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one verb.
-
-    Args:
-        args: Command line without ``dctc data``; None takes that of the process.
-    """
+    """Run one verb; ``args`` is the command line without ``dctc data``, or None."""
     parser = argparse.ArgumentParser("dctc data", description=__doc__, epilog=_EPILOG)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (run, arguments) in VERBS.items():
@@ -225,15 +221,7 @@ def _one_line_warnings() -> Iterator[None]:
 
 
 def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
-    """Return the LMDBs that were asked for, named so that their side of a split shows.
-
-    Args:
-        options: Of a verb with ``paths`` and ``--root``.
-        unfinished: Sets that have not been written to the end too.
-
-    Raises:
-        FileNotFoundError: If a folder does not exist or holds none.
-    """
+    """Return the LMDBs that were asked for, named so that their side of a split shows."""
     root, sets = data_root(options.root), {}
     for top in options.paths or [root]:
         found = find_lmdbs(top, unfinished)

@@ -40,15 +40,7 @@ class Report(NamedTuple):
 
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on stderr if that is a terminal.
-
-    Args:
-        what: What is counted.
-        total: How many there are, where known.
-
-    Yields:
-        ``show(done, what=..., total=...)``, which moves it.
-    """
+    """Show a progress bar on stderr if that is a terminal; yields ``show(done, what=, total=)``."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     hidden = not console.is_terminal

@@ -146,14 +146,7 @@ def scan(
     workers: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Scan:
-    """Read a whole set.
-
-    Args:
-        path: LMDB folder.
-        records: Records of it.
-        workers: Processes to share the work.
-        advance: Told how many records have been read, after each piece of work.
-    """
+    """Read a whole set with some processes; ``advance`` is told how many records are read."""
     chunks = [(path, i, min(i + CHUNK, records + 1)) for i in range(1, records + 1, CHUNK)]
     digests, faults = [], []
     parallel = workers > 1 and len(chunks) > 1

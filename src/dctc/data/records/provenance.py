@@ -43,7 +43,11 @@ class Progress:
     @classmethod
     def decode(cls, raw: bytes | None) -> Progress:
         """Return what :meth:`encode` wrote; None is nothing yet."""
-        values = json.loads(raw or b'{"taken": 0, "records": 0, "faults": {}}')
+        return cls.of(json.loads(raw)) if raw else cls()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Progress:
+        """Return the progress of its attributes by name."""
         return cls(values["taken"], values["records"], Counter(values["faults"]))
 
     def left_out(self) -> str:
@@ -140,10 +144,7 @@ def shortened(value: Any) -> str:
 def disk_errors(partial: Path, kind: type[Exception] = lmdb.Error) -> Iterator[None]:
     """Turn errors of writing a set into one OSError that says what to do.
 
-    Args:
-        partial: Folder of the set.
-        kind: What writing raises. Of LMDB, a full disk is a DiskError, a quota or a broken disk
-            are others.
+    Of LMDB, a full disk is a DiskError; a quota or a broken disk are others.
     """
     try:
         yield

@@ -135,7 +135,7 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     recipe = dict(recipe)
     warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
     check_recipe(folder, found, recipe)
-    return Progress(result["taken"], result["records"], Counter(result["faults"]))
+    return Progress.of(result)
 
 
 def _claim(partial: Path, recipe: dict[str, Any]) -> None:
