@@ -9,8 +9,6 @@ import yaml
 from dctc.training.nets import load_net
 from tiny import TinyNet, make_module, make_trainer, same_weights
 
-ROOT = Path(__file__).parents[2]
-FRAGMENTS = sorted((ROOT / "experiments/configs/model").glob("*.yaml"))
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
 
 
@@ -31,16 +29,6 @@ def checkpoint_of(tmp_path, **options) -> tuple[Path, dict[str, torch.Tensor]]:
     trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "final.ckpt", weights_only=True)
     return tmp_path / "final.ckpt", module.net.state_dict()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda file: file.stem)
-def test_every_fragment_of_a_model_is_a_net(fragment):
-    net, tokenizer, _, image, _ = load_net(fragment)
-    assert net.num_classes == tokenizer.num_classes
-    assert not net.training
-    with torch.no_grad():
-        assert net(torch.zeros(2, *image)).shape[1:] == (2, tokenizer.num_classes)
 
 
 def test_the_charset_sets_the_classes(write):

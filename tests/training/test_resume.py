@@ -14,6 +14,7 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.module import RecognizerModule
+from dctc.training.schedule import SparingAdamW
 from tiny import (
     TinyNet,
     config,
@@ -111,7 +112,7 @@ def fit(folder, net, steps=10, resume=None, save=False, seed=0):
     """Train on epochs of 4 steps with a validation after every second; return the weights."""
     torch.manual_seed(seed)
     module = RecognizerModule(
-        net(), CTCLoss(), CTCTokenizer("36"), lambda p: torch.optim.Adam(p, lr=0.01)
+        net(), CTCLoss(), CTCTokenizer("36"), lambda named: SparingAdamW(named, lr=0.01)
     )
     data = RenderedDataModule(
         batch_size=4, epoch_size=16, val_size=4, width=64, max_length=4, num_workers=0, seed=1
