@@ -61,8 +61,8 @@ def main() -> None:
             f"only. The README says how to get them."
         )
     run_command("demo", options, [study], draw)
-    if options.status or options.source:
-        return
+    if options.status or options.source or options.only or options.seeds:
+        return  # the pictures show seed 0 of both arms
     finished = finish_all(study.runs(), options.jobs, options.log)
     out = runs_folder() / study.name
     names = [arm.title for arm in study.arms.values()]

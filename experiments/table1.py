@@ -55,7 +55,7 @@ def main() -> None:
     """Train what is missing, and compare."""
     options = study_parser(__doc__ or "", SCALES).parse_args()
     studies = [load(name, options.scale) for name in ("models", "receipts")]
-    planned = studies if options.source else without_missing(studies)
+    planned = studies if options.source or options.status else without_missing(studies)
     run_command("table1", options, planned, draw, PUBLISHED)
 
 

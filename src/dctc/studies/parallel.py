@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
 from dctc.results.upload import LogMode
-from dctc.studies.runner import Finished, Run, execute
+from dctc.studies.runner import Finished, Run, execute, resolve
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 
@@ -215,15 +215,18 @@ def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
         with open(file, "a") as stream:
             for descriptor in (1, 2):  # which loggers, libraries and loading workers share
                 os.dup2(stream.fileno(), descriptor)
-        alone = {"trainer.enable_progress_bar": False, "data.init_args.num_workers": 0}
-        run = replace(run, set={**run.set, **alone})
-    outcome = _try(run, log, net)
+    outcome = _try(run, quiet, log, net)
     sys.stdout.flush()
     return outcome
 
 
-def _try(run: Run, log: LogMode, net: bool) -> Outcome:
+def _try(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
     try:
+        if quiet:
+            alone: dict[str, Any] = {"trainer.enable_progress_bar": False}
+            if "num_workers" in resolve(run)["data"].get("init_args", {}):
+                alone["data.init_args.num_workers"] = 0
+            run = replace(run, set={**run.set, **alone})
         return Outcome(execute(run, log, net).records)
     except Busy as error:
         return Outcome({}, str(error), busy=True)

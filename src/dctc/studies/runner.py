@@ -56,7 +56,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         ValueError: If its results are those of words from other fonts or another corpus.
     """
     quiet_lightning()
-    find_modules_of(run)
+    _find_modules_of(run)
     with alone(runs_folder() / run.name):
         cli = RecognizerCLI([*run.options, f"--log={log}"], run=False)
         try:
@@ -78,7 +78,26 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         return Finished(run, cli.folder, cli.datamodule, _known(cli))
 
 
-def find_modules_of(run: Run) -> None:
+def resolve(run: Run) -> dict[str, Any]:
+    """Return the resolved configuration of a run; nothing is built, and no folder touched."""
+    _find_modules_of(run)
+    return _Unbuilt([*run.options, "--log=off"], run=False).resolved
+
+
+class _Unbuilt(RecognizerCLI):
+    """Resolves a configuration; builds nothing and touches no folder."""
+
+    def before_instantiate_classes(self) -> None:
+        """Check nothing."""
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+    def _set_seed(self) -> None:
+        """Seed nothing."""
+
+
+def _find_modules_of(run: Run) -> None:
     """Let classes be found that a run names and that lie beside its study's file."""
     if run.folder is not None and str(run.folder) not in sys.path:
         sys.path.append(str(run.folder))

@@ -10,9 +10,8 @@ import torch
 from dctc.data.records.provenance import RECIPE
 from dctc.results.environment import gpu
 from dctc.results.registry import Record, Registry, runs_folder
-from dctc.studies.runner import find_modules_of
+from dctc.studies.runner import resolve
 from dctc.studies.study import Run
-from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.run_key import run_key
 
@@ -20,23 +19,9 @@ OfSet = Mapping[str, Record]
 TOGETHER = "together"
 
 
-class _Unbuilt(RecognizerCLI):
-    """Resolves a configuration; builds nothing and touches no folder."""
-
-    def before_instantiate_classes(self) -> None:
-        """Check nothing."""
-
-    def instantiate_classes(self) -> None:
-        """Build nothing."""
-
-    def _set_seed(self) -> None:
-        """Seed nothing."""
-
-
 def planned_key(run: Run) -> str:
     """Return the key that a run will have, whether its training words are drawn yet or not."""
-    find_modules_of(run)
-    config = _Unbuilt([*run.options, "--log=off"], run=False).resolved
+    config = resolve(run)
     if run.stored is not None and not (run.stored.folder / RECIPE).is_file():
         config["data"]["init_args"]["stored"] = run.stored.data().seed
     return run_key(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ _STUDY_KEYS = {
     *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
     *("groups", "notes"),
 }
+_SEARCHED = ("argument", "values")
+_GROUP_KEYS = {"title", "arms", "references", "notes"}
 _ARM_KEYS = {"title", "config", "set", "seeds", "reference", "search", "use", "value"}
 _SCALED = ("sets", "validation", "search")  # keys that a scale may have in place of the study
 _SCALE_KEYS = {*_SCALED, "config", "set", "seeds", "arms", "values", "allow_size_mismatch"}
@@ -53,22 +55,17 @@ def load_study(
         overrides: Further overrides by dotted path.
 
     Raises:
-        ValueError: If a key or a scale is not known, or an arm that is named is not there.
+        ValueError: If the file is not a study, a key or a scale is not known, or an arm that is
+            named is not there.
         OSError: If a file cannot be read.
     """
     file = Path(file)
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{file}: not a study; it holds no keys")
-    _refuse_others(content, _STUDY_KEYS, str(file))
-    for needed in ("study", "config", "arms"):
-        if needed not in content:
-            raise ValueError(f"{file}: no {needed!r}; a study needs study, config and arms")
+    content = _read(file)
     scales = content.get("scales") or {}
     if scale and scales and scale not in scales:
         raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales)}")
     scaled = scales.get(scale) or {}
-    _refuse_others(scaled, _SCALE_KEYS, f"{file}: scale {scale}")
+    _check_keys(scaled, _SCALE_KEYS, (), f"{file}: scale {scale}")
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
     seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)))
     search = content.get("search") or {}
@@ -96,14 +93,16 @@ def load_study(
     reference = content.get("reference") or chosen[0]
     arms = {}
     for key in chosen:
-        if key not in content["arms"]:
-            raise ValueError(f"{file}: no arm {key!r}; there are {', '.join(content['arms'])}")
-        made = _arm(study, key, content["arms"][key] or {}, reference)
-        if "seeds" in scaled or not (content["arms"][key] or {}).get("seeds"):
-            made = replace(made, seeds=seeds)
+        made = replace(_arm(study, key, content["arms"][key] or {}, reference), seeds=seeds)
+        own = (content["arms"][key] or {}).get("seeds")
+        if own and "seeds" not in scaled:
+            made = replace(made, seeds=_seeds(own))
         if made.search and "values" in scaled:
             values = made.search.values[: scaled["values"]]
             made = replace(made, search=replace(made.search, values=values))
+        if made.search and not (study.validation or made.owner):
+            names = f", or a scale that does: {', '.join(scales)}" if scales else ""
+            raise ValueError(f"{file}: arm {key}: a search needs 'validation'; name a set{names}")
         arms[key] = made
     groups = tuple(
         Group(
@@ -120,7 +119,6 @@ def load_study(
 
 def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:
     where = f"{study.file}: arm {key}"
-    _refuse_others(content, _ARM_KEYS, where)
     compared_with = content.get("reference", "" if key == reference else reference)
     if use := content.get("use"):
         name, _, shared = use.partition("#")
@@ -133,18 +131,17 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
             arm,
             title=content.get("title", arm.title),
             reference=compared_with,
-            seeds=_seeds(content["seeds"]) if "seeds" in content else arm.seeds,
             search=arm.search if value is None else None,
             value=value,
             owner=arm.owner or owner,
         )
-    search = content.get("search")
+    if search := content.get("search"):
+        _check_keys(search, {"source", *_SEARCHED}, _SEARCHED, f"{where}: search")
     return Arm(
         key=str(key),
         title=content.get("title", str(key)),
         configs=_files(study.file, content.get("config", ())),
         set=content.get("set") or {},
-        seeds=_seeds(content.get("seeds", 1)),
         reference=compared_with,
         search=Search(**{**search, "values": tuple(search["values"])}) if search else None,
     )
@@ -166,6 +163,34 @@ def _seeds(value: Any) -> tuple[int, ...]:
     return tuple(range(value)) if isinstance(value, int) else tuple(value)
 
 
-def _refuse_others(content: Mapping[str, Any], known: set[str], where: str) -> None:
+def _read(file: Path) -> dict[str, Any]:
+    """Return the content of a study's file, of which all keys and names of arms are known."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    _check_keys(content, _STUDY_KEYS, ("study", "config", "arms"), str(file))
+    arms = content["arms"]
+    if not (isinstance(arms, dict) and arms):
+        raise ValueError(f"{file}: arms: names of arms are needed, each with what it sets")
+    named = [content.get("reference"), *_list(content.get("planned"))]
+    for key, arm in arms.items():
+        _check_keys(arm or {}, _ARM_KEYS, (), f"{file}: arm {key}")
+        named.append((arm or {}).get("reference"))
+    for scale in (content.get("scales") or {}).values():
+        named += (scale or {}).get("arms", [])
+    for key, group in (content.get("groups") or {}).items():
+        _check_keys(group, _GROUP_KEYS, ("title", "arms"), f"{file}: group {key}")
+        named += [*group["arms"], *(group.get("references") or {}).values()]
+    if others := [name for name in named if name and name not in arms]:
+        raise ValueError(f"{file}: no arm {others[0]!r}; there are {', '.join(map(str, arms))}")
+    return content
+
+
+def _check_keys(content: Any, known: set[str], needed: Sequence[str], where: str) -> None:
+    if not isinstance(content, dict):
+        raise ValueError(f"{where}: it holds no keys")
     if others := [str(key) for key in content if key not in known]:
         raise ValueError(f"{where}: no key {others[0]!r}; there are {', '.join(sorted(known))}")
+    if missing := [key for key in needed if key not in content]:
+        raise ValueError(f"{where}: {missing[0]!r} is missing")
