@@ -125,6 +125,14 @@ class FixedData(pl.LightningDataModule):
         return [_loader(batches) for batches in self.test.values()]
 
 
+class NoiseData(FixedData):
+    """Images of noise, as a data module without any argument."""
+
+    def __init__(self) -> None:
+        batches = {"rendered": [noise_batch(["ab", "c", "de", "f", "gh"])]}
+        super().__init__(batches["rendered"] * 4, batches, batches)
+
+
 def _loader(batches: Sequence[Batch]) -> DataLoader:
     return DataLoader(list(batches), batch_size=None, collate_fn=lambda batch: batch)
 

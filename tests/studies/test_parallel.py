@@ -1,49 +1,96 @@
+"""Many runs, in processes of their own."""
+
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
-from dctc.files import Busy
-from dctc.studies.parallel import _gpus, _on, execute_all, finish_all
-from dctc.studies.runner import Run, execute
-from dctc.training.run_folder import alone
-from tiny import config, write_config
+from dctc.studies import parallel
+from dctc.studies.parallel import (
+    Outcome,
+    _gpus,
+    _on,
+    execute_all,
+    finish_all,
+    report_problems,
+)
+from tiny import config, held_by_another
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("runs")]
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 
 
-def test_one_that_fails_dies_or_is_busy_stops_no_other(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    good = write_config(tmp_path / "good.yaml", config())
-    dies = config()
-    dies["trainer"]["callbacks"] = [{"class_path": "tiny.Kill", "init_args": {"step": 1}}]
-    runs = [
-        Run("a/wrong", (good, "--data.init_args.max_length=-1", "--no_such_option=1")),
-        Run("a/dies", (write_config(tmp_path / "dies.yaml", dies),)),
-        Run("a/busy", (good,)),
-        Run("a/good", (good,), diagnosed=True),
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch, runs):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # execute_all sets it for good
+
+
+def changed(run, name, **changes):
+    """Return a run under another name."""
+    return replace(run, name=f"t/{name}/seed0", arm=f"t/{name}", **changes)
+
+
+def callback(name, **init_args):
+    return {"trainer.callbacks": [{"class_path": f"tiny.{name}", "init_args": init_args}]}
+
+
+def test_one_that_fails_dies_or_is_busy_stops_no_other(plain, tmp_path, runs, capfd):
+    own = config("english")
+    own["data"] = {"class_path": "tiny.NoiseData"}  # which has no num_workers to be set to zero
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    runs_of = [
+        changed(plain, "wrong", set={"no_such_option": 1}),
+        changed(plain, "dies", set=callback("Kill", step=1)),
+        changed(plain, "busy"),
+        changed(plain, "good", diagnosed=True),
+        changed(plain, "own", configs=(tmp_path / "own.yaml",)),
     ]
-    folder = tmp_path / "runs"
-    with alone(folder / "a" / "busy"):
-        found = execute_all(runs, jobs=2)
-    assert list(found["a/good"].records) == ["rendered"]
-    assert "alignment" in found["a/good"].records["rendered"].about
-    assert not found["a/good"].problem
-    assert "ended with code -9" in found["a/dies"].problem
-    assert found["a/wrong"].problem and not found["a/wrong"].records
-    assert found["a/busy"].busy and "another process" in found["a/busy"].problem
-    assert not any(found[name].busy for name in ("a/wrong", "a/dies", "a/good"))
+    with held_by_another(runs / "t" / "busy" / "seed0"):
+        found = execute_all(runs_of, jobs=2)
+    outcomes = {run.arm: found[run.name] for run in runs_of}
+    good, busy = outcomes["t/good"], outcomes["t/busy"]
+    assert list(good.records) == ["rendered"] and not good.problem
+    assert "alignment" in good.records["rendered"].about
+    assert list(outcomes["t/own"].records) == ["rendered"]
+    assert "ended with code -9" in outcomes["t/dies"].problem
+    assert outcomes["t/wrong"].problem and not outcomes["t/wrong"].records
+    assert busy.busy and "another process" in busy.problem
     printed = capfd.readouterr().out
-    assert "a/good: rendered" in printed and "max_steps" not in printed
-    assert "`max_steps=2` reached" in (folder / "a" / "good.log").read_text()
-    assert "no_such_option" in (folder / "a" / "wrong.log").read_text()
-    again = execute_all(runs[-1:], jobs=1)
-    assert again["a/good"].records == found["a/good"].records
-    assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert "t/good/seed0: rendered" in printed and "max_steps" not in printed
+    assert "`max_steps=2` reached" in (runs / "t" / "good" / "seed0.log").read_text()
+    assert "no_such_option" in (runs / "t" / "wrong" / "seed0.log").read_text()
+    assert report_problems(found) == 2  # one that another process is at is no failure
+    said = capfd.readouterr().out
+    assert "not yet: t/busy/seed0: " in said and said.count("FAILED: ") == 2
+
+
+LINE = r"\[(\d)/2\] (\S+): rendered [\d,]+ of 5 right \(\d+ s\)(; about \d+ min left)?"
+
+
+def test_nets_that_are_needed(plain, capsys):
+    runs_of = [changed(plain, "one"), changed(plain, "two", set={"trainer.max_steps": 1})]
+    finished = finish_all(runs_of, 1, "off")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    first, last = (re.fullmatch(LINE, line) for line in lines)
+    assert (first[1], last[1]) == ("1", "2") and first[3] and not last[3]
+    assert [match[2] for match in (first, last)] == [run.name for run in runs_of]
+    assert [one.run for one in finished] == runs_of
+    assert all((one.folder / "checkpoints" / "final.ckpt").exists() for one in finished)
+
+
+def test_a_net_that_is_missing_ends_the_command(plain, monkeypatch, capsys):
+    failed = {plain.name: Outcome({}, "RuntimeError: broken")}
+    monkeypatch.setattr(parallel, "execute_all", lambda *_, **__: failed)
+    with pytest.raises(SystemExit):
+        finish_all([plain], 1, "off")
+    assert "FAILED: t/one/seed0: RuntimeError: broken" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -54,92 +101,46 @@ def test_gpus_are_those_that_may_be_used(monkeypatch, named, count, expected):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if named is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     assert _gpus() == expected
     with _on(expected[-1]):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == expected[-1]
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
 
 
-def test_trainings_are_spread_over_the_gpus(tmp_path, runs, monkeypatch):
+@pytest.mark.slow
+def test_trainings_are_spread_over_the_gpus(plain, runs, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    says = config()
-    says["trainer"]["callbacks"] = [{"class_path": "tiny.SaysGpu"}]
-    option = write_config(tmp_path / "says.yaml", says)
-    names = ("a/one", "a/two")
-    # not the same run, which the second would find done if it began late
-    runs_of = [Run(n, (option, f"--seed_everything={i}")) for i, n in enumerate(names)]
-    assert not any(o.problem for o in execute_all(runs_of, 2).values())
-    logs = [(runs / f"{name}.log").read_text() for name in names]
+    # other seeds, as the second of two equal runs would find it done
+    runs_of = [changed(plain, f"{i}", seed=i, set=callback("SaysGpu")) for i in range(2)]
+    assert not any(outcome.problem for outcome in execute_all(runs_of, 2).values())
+    logs = [(runs / f"{run.name}.log").read_text() for run in runs_of]
     assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
 
 
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_sigterm_leaves_no_training_behind(tmp_path, runs):
-    endless = write_config(tmp_path / "endless.yaml", config())
-    program = (
+def test_sigterm_leaves_no_training_behind(plain, tmp_path, runs):
+    (tmp_path / "program.py").write_text(
+        "from pathlib import Path\n"
         "from dctc.studies.parallel import execute_all\n"
-        "from dctc.studies.runner import Run\n"
+        "from dctc.studies.study import Run\n"
         "if __name__ == '__main__':\n"
-        f"    options = ({endless!r}, '--trainer.max_steps=1000000')\n"
-        "    execute_all([Run('a/one', options), Run('a/two', options)], jobs=2)\n"
+        f"    configs = (Path({str(plain.configs[0])!r}),)\n"
+        "    steps = {'trainer.max_steps': 1000000}\n"
+        "    execute_all([Run(n, n, 0, configs, steps) for n in ('one', 'two')], jobs=2)\n"
     )
-    (tmp_path / "program.py").write_text(program)
-    here = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(here.parent / "src"), str(here)])
-    environment = {**os.environ, "PYTHONPATH": paths}
-    process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], env=environment)
-    checkpoints = [runs / "a" / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
+    process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")])
+    checkpoints = [runs / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
     deadline = time.monotonic() + 120
     while not all(file.exists() for file in checkpoints) and time.monotonic() < deadline:
         time.sleep(0.1)
-    started = children(process.pid)
-    process.terminate()
+    tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    started = [int(child) for child in tasks.read_text().split()]
+    process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 143
     assert len(started) >= 2
-    for _ in range(100):
-        if not any(Path(f"/proc/{pid}").exists() for pid in started):
-            return
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in started):
+        assert time.monotonic() < deadline, f"still there: {started}"
         time.sleep(0.1)
-    raise AssertionError(f"still there: {started}")
-
-
-def test_a_net_that_is_needed_is_waited_for(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("dctc.studies.parallel._WAIT_S", 0.05)
-    run = Run("a/one", (write_config(tmp_path / "one.yaml", config()),))
-    monkeypatch.setattr("dctc.studies.parallel.execute", busy_twice(execute))
-    (finished,) = finish_all([run], 1, "off")
-    assert list(finished.records) == ["rendered"]
-    assert capsys.readouterr().out.count("waiting for it") == 1
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_nets_that_are_needed_are_counted(tmp_path, monkeypatch, capsys, jobs):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    option = write_config(tmp_path / "one.yaml", config())
-    runs = [Run("a/one", (option,)), Run("a/two", (option, "--trainer.max_steps=1"))]
-    finished = finish_all(runs, jobs, "off")
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    first, last = (re.fullmatch(LINE, line) for line in lines)
-    assert (first[1], last[1]) == ("1", "2") and first[3] and not last[3]
-    assert {first[2], last[2]} == {run.name for run in runs}
-    assert [one.run for one in finished] == runs
-
-
-LINE = r"\[(\d)/2\] (\S+): rendered [\d,]+ of [\d,]+ right \(\d+ s\)(; about \d+ min left)?"
-
-
-def busy_twice(execute):
-    calls = iter((True, True, False))
-
-    def answer(*arguments):
-        if next(calls):
-            raise Busy("a/one: another process is at this run")
-        return execute(*arguments)
-
-    return answer
