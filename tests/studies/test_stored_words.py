@@ -1,0 +1,55 @@
+"""Training words that the runs of a study share."""
+
+import yaml
+
+from dctc.data.rendered import RenderedDataModule
+from dctc.studies.stored_words import StoredWords
+
+OWN = {"epoch_size": 50, "val_size": 2, "test_size": 2, "width": 64, "max_length": 4}
+
+
+def test_words_are_those_that_a_run_would_draw_and_are_drawn_once(tmp_path, runs):
+    content = {
+        "seed_everything": 3,
+        "model": {"protocol": "english36"},
+        "data": {"class_path": "dctc.data.rendered.RenderedDataModule", "init_args": OWN},
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(content))
+    words = StoredWords("words", (file,), {"data.init_args.epoch_size": 5, "trainer.max_steps": 1})
+    assert words.folder == runs / "words" / "words-5"
+    words.write()
+    written = (words.folder / "data.mdb").stat().st_mtime_ns
+    words.write()
+    assert (words.folder / "data.mdb").stat().st_mtime_ns == written
+
+    # another seed reads the same words; it has the held-out ones of theirs too
+    shared = {**OWN, "batch_size": 5, "num_workers": 0}
+    stored = RenderedDataModule(**shared, seed=7, stored=str(words.folder))
+    drawn = RenderedDataModule(**{**shared, "epoch_size": 5}, seed=3)
+    for data in (stored, drawn):
+        data.setup()
+    labels = [sorted(next(iter(data.train_dataloader())).label) for data in (stored, drawn)]
+    assert labels[0] == labels[1]
+    held_out = [next(iter(data.test_dataloader()[0])) for data in (stored, drawn)]
+    assert held_out[0].key == held_out[1].key and held_out[0].label == held_out[1].label
+
+
+def test_later_configurations_and_what_is_set_override(tmp_path, runs):
+    model = {"protocol": "english62", "tokenizer": {"init_args": {"charset": "62"}}}
+    contents = [
+        {"data": {"init_args": {**OWN, "preset": "easy"}}, "seed_everything": 1},
+        {"data": {"init_args": {"epoch_size": 9}}, "model": model},
+    ]
+    files = tuple(tmp_path / f"{i}.yaml" for i in range(2))
+    for file, content in zip(files, contents, strict=True):
+        file.write_text(yaml.safe_dump(content))
+
+    def drawn(**changes):
+        data = StoredWords("w", files, changes).data()
+        return data.sizes["train"], data.seed, data.preset, *data.text.values()
+
+    base = drawn()
+    assert base[:3] == (9, 1, "easy") and {"62", "english62"} <= {*map(str, base[3:])}
+    other = drawn(**{"model.tokenizer.init_args.charset": "36", "data.init_args.preset": "scene"})
+    assert other[:3] == (9, 1, "scene") and {"36", "english62"} <= {*map(str, other[3:])}
