@@ -5,7 +5,8 @@ import pytest
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.studies.search import choices, open_searches, search_table
-from dctc.studies.study import SEARCH_SEED, load_study
+from dctc.studies.study import SEARCH_SEED
+from dctc.studies.study_file import load_study
 
 STUDY = """
 study: t

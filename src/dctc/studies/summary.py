@@ -56,6 +56,7 @@ def summarize(
     table = pd.DataFrame.from_dict(rows, orient="index")
     if table.empty:
         return table
+    table["value"] = pd.Series({key: chosen[key] for key in table.index}, dtype=object)
     for metric, prefix in (("accuracy", ""), ("ned", "ned_")):
         parts = []
         for of in _families(study, table, chosen):

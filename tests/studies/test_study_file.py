@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from dctc.studies.benchmark_tests import Benchmarks
-from dctc.studies.study import SEARCH_SEED, load_study
+from dctc.studies.study import SEARCH_SEED
+from dctc.studies.study_file import load_study
 
 WEIGHT = "model.loss.init_args.weight"
 STUDY = f"""
