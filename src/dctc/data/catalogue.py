@@ -58,39 +58,46 @@ class Benchmark:
             )
 
 
-def _by_name(*sets: Benchmark) -> dict[str, Benchmark]:
-    return {one.name: one for one in sets}
-
-
+_HAND_PICKED = "a hand-picked subset of IC15_2077 that cannot be derived; only in"
 _RELEASES = "the LMDBs released by baudm/parseq or clovaai/deep-text-recognition-benchmark"
-_IIIT5K, _SVT = "IIIT 5K-word (CVIT, IIIT Hyderabad)", "The Street View Text Dataset (UCSD)"
-_IC13 = f"ICDAR 2013 (rrc.cvc.uab.es, challenge 2, task 3), or {_RELEASES}"
-_IC15 = f"ICDAR 2015 (rrc.cvc.uab.es, challenge 4, task 3), or {_RELEASES}"
-_IC15_1811 = f"a hand-picked subset of IC15_2077 that cannot be derived; only in {_RELEASES}"
-_CUTE80 = f"CUTE80 (C. S. Chan, University of Malaya), or {_RELEASES}"
+
+
+def _english(name: str, size: int, source: str, derived_from: str | None = None) -> Benchmark:
+    base = name.lower().removesuffix(f"_{size}")
+    aliases = dict.fromkeys((name.lower(), f"{base}_{size}"))
+    return Benchmark(name, size, tuple(aliases), f"{source} {_RELEASES}", derived_from)
+
+
 # The English benchmarks. Sizes: arXiv 1904.01906, section 3.2.
-BENCHMARKS = _by_name(
-    Benchmark("IIIT5K", 3000, ("iiit5k", "iiit5k_3000"), f"{_IIIT5K}, or {_RELEASES}"),
-    Benchmark("SVT", 647, ("svt", "svt_647"), f"{_SVT}, or {_RELEASES}"),
-    Benchmark(
-        "IC13_857", 857, ("ic13_857",), f"derived from IC13_1015, or {_RELEASES}", "IC13_1015"
-    ),
-    Benchmark("IC13_1015", 1015, ("ic13_1015",), _IC13),
-    Benchmark("IC15_1811", 1811, ("ic15_1811",), _IC15_1811),
-    Benchmark("IC15_2077", 2077, ("ic15_2077",), _IC15),
-    Benchmark(
-        "SVTP", 645, ("svtp", "svtp_645"), f"SVT-Perspective (from its authors), or {_RELEASES}"
-    ),
-    Benchmark("CUTE80", 288, ("cute80", "cute80_288"), _CUTE80),
-)
+BENCHMARKS = {
+    one.name: one
+    for one in (
+        _english("IIIT5K", 3000, "IIIT 5K-word (CVIT, IIIT Hyderabad), or"),
+        _english("SVT", 647, "The Street View Text Dataset (UCSD), or"),
+        _english("IC13_857", 857, "derived from IC13_1015, or", "IC13_1015"),
+        _english("IC13_1015", 1015, "ICDAR 2013 (rrc.cvc.uab.es, challenge 2, task 3), or"),
+        _english("IC15_1811", 1811, _HAND_PICKED),
+        _english("IC15_2077", 2077, "ICDAR 2015 (rrc.cvc.uab.es, challenge 4, task 3), or"),
+        _english("SVTP", 645, "SVT-Perspective (from its authors), or"),
+        _english("CUTE80", 288, "CUTE80 (C. S. Chan, University of Malaya), or"),
+    )
+}
 
 # The official training words of four benchmarks: the field's usual validation data.
-TRAIN_WORDS = _by_name(
-    Benchmark("IIIT5K_2000", 2000, ("iiit5k_2000", "val/iiit5k"), "IIIT 5K-word, train"),
-    Benchmark("IC13_848", 848, ("ic13_848", "val/ic13"), "ICDAR 2013, train"),
-    Benchmark("IC15_4468", 4468, ("ic15_4468", "val/ic15"), "ICDAR 2015, train"),
-    Benchmark("SVT_257", 257, ("svt_257", "val/svt"), "The Street View Text Dataset, train"),
-)
+TRAIN_WORDS = {
+    f"{name}_{size}": Benchmark(
+        f"{name}_{size}",
+        size,
+        (f"{name.lower()}_{size}", f"val/{name.lower()}"),
+        f"{source}, train",
+    )
+    for name, size, source in (
+        ("IIIT5K", 2000, "IIIT 5K-word"),
+        ("IC13", 848, "ICDAR 2013"),
+        ("IC15", 4468, "ICDAR 2015"),
+        ("SVT", 257, "The Street View Text Dataset"),
+    )
+}
 
 _FUDAN = "FudanVI/benchmarking-chinese-text-recognition (GitHub)"
 _LMDBS = f"the LMDBs linked in the README of {_FUDAN}"

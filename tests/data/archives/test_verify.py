@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dctc.data.archives import verify as verifying
-from dctc.data.archives.verify import label_faults, report, scan, verify
+from dctc.data.archives.verify import report, scan, verify
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
@@ -40,6 +40,9 @@ def test_planted_faults_are_named(tmp_path, write_lmdb, jpeg):
         (jpeg(3), b"a\tb"),
         (jpeg(4), None),
         (good, b"again"),
+        (jpeg(5), "漢字 a".encode()),
+        (jpeg(6), b"  "),
+        (jpeg(7), "a\u0085b".encode()),
     ]
     (one,) = verify({"a": write_lmdb(tmp_path / "a", records)}).values()
     assert sorted(one.faults) == [
@@ -47,7 +50,8 @@ def test_planted_faults_are_named(tmp_path, write_lmdb, jpeg):
         "image cannot be decoded (UnidentifiedImageError): 1 records (3)",
         "image missing: 1 records (4)",
         "label has the control character U+0009: 1 records (7)",
-        "label is empty: 1 records (5)",
+        "label has the control character U+0085: 1 records (12)",
+        "label is empty: 2 records (5, 11)",
         "label is not UTF-8: 1 records (6)",
         "label missing: 1 records (8)",
     ]
@@ -154,19 +158,6 @@ def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
     found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
     assert not any(v.faults for v in found.values())
     assert found["test/b"].findings == ["1 images stand in train/a too, byte for byte"]
-
-
-@pytest.mark.parametrize(
-    ("raw", "faults"),
-    [
-        (b"word", []),
-        ("漢字 a".encode(), []),
-        (b"  ", ["label is empty"]),
-        ("a\u0085b".encode(), ["label has the control character U+0085"]),
-    ],
-)
-def test_labels(raw, faults):
-    assert label_faults(raw) == faults
 
 
 @pytest.mark.slow

@@ -69,12 +69,9 @@ def test_a_resumed_run_goes_on_where_it_stopped():
     assert list(sampler) == [StepBatchSampler(23, 4, seed=3).batch(k) for k in range(7, 10)]
 
 
-def test_a_batch_that_does_not_divide_is_refused():
+def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"batch_size 4 .* does not divide by 3 processes"):
         StepBatchSampler(23, 4, seed=3, world_size=3)
-
-
-def test_a_dataset_smaller_than_a_batch_is_refused():
     with pytest.raises(ValueError, match="3 training samples do not fill one batch of 4"):
         StepBatchSampler(3, 4, seed=3)
 
