@@ -9,7 +9,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -53,17 +52,7 @@ def draw_runs(rows: Sequence[PlotRow], reference: float, xlabel: str, title: str
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    figure = Figure((_WIDTH, 1.0 + _ROW * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(reference, color=MUTED, linewidth=1.0, zorder=0)
-    for y, row in enumerate(rows):
-        _dots(axes, y, row, row.values)
-        if not np.isnan(row.low):
-            mean = float(np.mean(row.values))
-            _interval(axes, y, mean, mean + row.low - row.points, mean + row.high - row.points)
-        _said(axes, y, row)
-    _finish(axes, rows, xlabel, title)
-    return figure
+    return _draw(rows, reference, xlabel, title, means=True)
 
 
 def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure:
@@ -74,17 +63,7 @@ def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    figure = Figure((_WIDTH, 1.0 + _ROW * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(0.0, color=MUTED, linewidth=1.0, zorder=0)
-    for y, row in enumerate(rows):
-        if row.heading:
-            continue
-        _dots(axes, y, row, row.values)
-        _interval(axes, y, row.points, row.low, row.high)
-        _said(axes, y, row)
-    _finish(axes, rows, xlabel, title)
-    return figure
+    return _draw(rows, 0.0, xlabel, title, means=False)
 
 
 def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None = None) -> Path:
@@ -104,27 +83,38 @@ def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None =
     return file
 
 
-def _dots(axes: Axes, y: int, row: PlotRow, values: Sequence[float]) -> None:
-    for on_gpu, marker, colour in ((False, "o", CPU_COLOUR), (True, "^", GPU_COLOUR)):
-        shown = [v for v, g in zip(values, row.on_gpu, strict=True) if g == on_gpu]
-        style: dict[str, Any] = {"markersize": 4.5, "alpha": 0.65, "markeredgewidth": 0}
-        axes.plot(shown, [y + 0.18] * len(shown), marker, color=colour, clip_on=True, **style)
+def _draw(rows: Sequence[PlotRow], line: float, xlabel: str, title: str, means: bool) -> Figure:
+    """Draw rows of dots and intervals.
 
-
-def _interval(axes: Axes, y: int, middle: float, low: float, high: float) -> None:
-    axes.plot([low, high], [y - 0.12, y - 0.12], color=INK, linewidth=1.6, solid_capstyle="butt")
-    axes.plot([middle], [y - 0.12], "|", color=INK, markersize=9, markeredgewidth=2)
-
-
-def _said(axes: Axes, y: int, row: PlotRow) -> None:
-    if np.isnan(row.points):
-        return
-    text = difference_cell({"points": row.points, "low": row.low, "high": row.high})
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-    axes.annotate(text, (1.01, y), **place, fontsize=8, family="monospace")
-
-
-def _finish(axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str) -> None:
+    Args:
+        rows: What is drawn.
+        line: Where the reference's vertical line stands.
+        xlabel: Name of the measure, with its unit.
+        title: Heading.
+        means: Whether an interval is that of the mean of the dots, or that of the difference.
+    """
+    figure = Figure((_WIDTH, 1.0 + _ROW * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(line, color=MUTED, linewidth=1.0, zorder=0)
+    dot: dict[str, Any] = {"linestyle": "", "markersize": 4.5, "markeredgewidth": 0}
+    kinds = {False: ("o", CPU_COLOUR, "run (CPU)"), True: ("^", GPU_COLOUR, "run (GPU)")}
+    for y, row in enumerate(rows):
+        if row.heading:
+            continue
+        for gpu, (marker, colour, _) in kinds.items():
+            shown = [v for v, g in zip(row.values, row.on_gpu, strict=True) if g == gpu]
+            axes.plot(
+                shown, [y + 0.18] * len(shown), marker=marker, color=colour, alpha=0.65, **dot
+            )
+        if not (means and np.isnan(row.low)):
+            middle = float(np.mean(row.values)) if means else row.points
+            ends = [middle + row.low - row.points, middle + row.high - row.points]
+            axes.plot(ends, [y - 0.12] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+            axes.plot([middle], [y - 0.12], "|", color=INK, markersize=9, markeredgewidth=2)
+        if not np.isnan(row.points):
+            text = difference_cell({"points": row.points, "low": row.low, "high": row.high})
+            place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+            axes.annotate(text, (1.01, y), **place, fontsize=8, family="monospace")
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8.5)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.heading else "normal")
@@ -137,15 +127,12 @@ def _finish(axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str) -> Non
         axes.axhspan(y - 0.5, y + 0.5, color=BAND, alpha=0.35, linewidth=0, zorder=-1)
     if title:
         axes.set_title(title, fontsize=10, loc="left")
-    handles = [_key("o", CPU_COLOUR, "run (CPU)")]
-    if any(any(row.on_gpu) for row in rows):
-        handles.append(_key("^", GPU_COLOUR, "run (GPU)"))
+    known = {False, *(gpu for row in rows for gpu in row.on_gpu)}
+    handles = [
+        Line2D([], [], marker=marker, color=colour, label=label, **dot)
+        for gpu, (marker, colour, label) in kinds.items()
+        if gpu in known
+    ]
     handles.append(Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI"))
-    axes.figure.legend(
-        handles=handles, loc="outside lower right", ncols=3, fontsize=8, frameon=False
-    )
-
-
-def _key(marker: str, colour: str, label: str) -> Line2D:
-    style: dict[str, Any] = {"linestyle": "", "markersize": 4.5, "markeredgewidth": 0}
-    return Line2D([], [], marker=marker, color=colour, label=label, **style)
+    figure.legend(handles=handles, loc="outside lower right", ncols=3, fontsize=8, frameon=False)
+    return figure

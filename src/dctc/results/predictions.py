@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 _OPENERS: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open}
-_COLUMNS = ("key", "prediction", "label")
 _SEPARATOR = "] ["
 _PUBLISHED = re.compile(r"(\d+) \[(.*)\]", re.DOTALL)
 
@@ -44,20 +43,21 @@ def read_predictions(file: str | Path) -> Iterator[Prediction]:
         ValueError: If it is empty, cut off or not UTF-8; for a line that is malformed or bears the
             key of an earlier one; the message names file and line.
     """
-    file = Path(file)
-    seen: dict[str, int] = {}
+    file, seen = Path(file), dict[str, int]()
     try:
-        with _OPENERS.get(file.suffix, open)(
-            file, "rt", encoding="utf-8-sig", newline=""
-        ) as stream:
-            for number, prediction in _parse(stream, str(file)):
-                if prediction.key in seen:
+        opened = _OPENERS.get(file.suffix, open)
+        with opened(file, "rt", encoding="utf-8-sig", newline="") as stream:
+            head = stream.readline()
+            stream.seek(0)
+            is_table = "\t" in head and not _PUBLISHED.match(head)
+            for number, found in (_table if is_table else _lines)(stream, str(file)):
+                if found.key in seen:
                     raise ValueError(
-                        f"{file}:{number}: key {prediction.key} stands in line "
-                        f"{seen[prediction.key]} too; keep one of them"
+                        f"{file}:{number}: key {found.key} stands in line {seen[found.key]} too; "
+                        f"keep one of them"
                     )
-                seen[prediction.key] = number
-                yield prediction
+                seen[found.key] = number
+                yield found
     except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"{file}: cut off or damaged ({error}); fetch it again") from error
     except UnicodeDecodeError as error:
@@ -66,39 +66,32 @@ def read_predictions(file: str | Path) -> Iterator[Prediction]:
         raise ValueError(f"{file}: no predictions in it")
 
 
-def _parse(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
-    """Yield line numbers and predictions."""
-    head = stream.readline()
-    stream.seek(0)
-    if "\t" in head and not _PUBLISHED.match(head):
-        yield from _parse_table(stream, name)
-        return
+def _lines(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
+    """Yield line numbers and predictions of the published form."""
     # not splitlines(): a label may hold what that takes for a line break
     for number, line in enumerate(stream, start=1):
-        yield number, _parse_published(line.rstrip("\r\n"), f"{name}:{number}")
+        line = line.rstrip("\r\n")
+        matched = _PUBLISHED.fullmatch(line)
+        parts = matched[2].split(_SEPARATOR) if matched else []
+        if matched is None or len(parts) != 2:
+            several = f", and {_SEPARATOR!r} only once" if len(parts) > 2 else ""
+            shown = repr(line if len(line) <= 60 else f"{line[:57]}...")
+            raise ValueError(
+                f"{name}:{number}: {shown} is not of the form 'index [prediction] [label]'{several}"
+            )
+        yield number, Prediction(matched[1], *parts)
 
 
-def _parse_published(line: str, where: str) -> Prediction:
-    matched = _PUBLISHED.fullmatch(line)
-    parts = matched[2].split(_SEPARATOR) if matched else []
-    if matched is None or len(parts) != 2:
-        several = f", and {_SEPARATOR!r} only once" if len(parts) > 2 else ""
-        raise ValueError(
-            f"{where}: {_shortened(line)} is not of the form 'index [prediction] [label]'{several}"
-        )
-    return Prediction(matched[1], *parts)
-
-
-def _parse_table(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
+def _table(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]:
+    """Yield line numbers and predictions of a table."""
     rows = csv.reader(stream, delimiter="\t", strict=True)
     head = next(rows)
-    missing = [column for column in _COLUMNS if column not in head]
-    if missing:
+    if missing := [column for column in Prediction._fields if column not in head]:
         raise ValueError(
             f"{name}:1: no column {missing[0]!r} among {', '.join(head)}; a table of predictions "
-            f"has the columns {', '.join(_COLUMNS)}"
+            f"has the columns {', '.join(Prediction._fields)}"
         )
-    places = [head.index(column) for column in _COLUMNS]
+    places = [head.index(column) for column in Prediction._fields]
     try:
         for row in rows:
             if len(row) != len(head):
@@ -108,7 +101,3 @@ def _parse_table(stream: IO[str], name: str) -> Iterator[tuple[int, Prediction]]
             yield rows.line_num, Prediction(*(row[place] for place in places))
     except csv.Error as error:
         raise ValueError(f"{name}:{rows.line_num}: {error}; quote as csv.writer does") from error
-
-
-def _shortened(line: str) -> str:
-    return repr(line if len(line) <= 60 else f"{line[:57]}...")

@@ -62,16 +62,6 @@ class Record:
     wall_s: float
     about: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def ned(self) -> float:
-        """Mean normalized similarity in percent."""
-        return 100 * self.similarity / self.n
-
-    @property
-    def cer(self) -> float:
-        """Edit distance per character of the labels in percent."""
-        return 100 * self.edits / self.characters
-
 
 def runs_folder() -> Path:
     """Return the folder of this user's runs: ``DCTC_RUNS``, or ``runs``."""
@@ -140,11 +130,7 @@ class Registry:
         half = content[whole:]
         if not half:
             return
-        try:
-            _parse(half)
-        except (ValueError, TypeError):
-            pass
-        else:
+        if isinstance(_parse(half), Record):
             stream.write(b"\n")  # a whole one after all, without the end of its line
             return
         aside = self.file.with_name(f"{self.file.name}.rejected")
@@ -155,17 +141,11 @@ class Registry:
 
     def records(self) -> Iterator[Record]:
         """Read all records; a line that is not one is named in a warning and left out."""
-        for number, line in self._lines():
-            try:
-                yield _parse(line)
-            except (ValueError, TypeError) as error:
-                warnings.warn(
-                    f"{self.file}:{number}: not a record ({error}); left out", stacklevel=2
-                )
-
-    def _lines(self) -> Iterator[tuple[int, str]]:
-        if self.file.exists():
-            yield from enumerate(self.file.read_text().splitlines(), start=1)
+        for where, record in self._read():
+            if isinstance(record, Record):
+                yield record
+            else:
+                warnings.warn(f"{where}: not a record ({record}); left out", stacklevel=2)
 
     def whole_records(self) -> list[Record]:
         """Return all records.
@@ -174,14 +154,17 @@ class Registry:
             ValueError: If a line is not one.
         """
         found = []
-        for number, line in self._lines():
-            try:
-                found.append(_parse(line))
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{self.file}:{number}: not a record ({error}); mend or remove that line first"
-                ) from error
+        for where, record in self._read():
+            if not isinstance(record, Record):
+                raise ValueError(f"{where}: not a record ({record}); mend or remove that line")
+            found.append(record)
         return found
+
+    def _read(self) -> Iterator[tuple[str, Record | Exception]]:
+        """Yield where each line is, and its record, or why it is none."""
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        for number, line in enumerate(lines, start=1):
+            yield f"{self.file}:{number}", _parse(line)
 
     def find(self, run: str) -> dict[str, Record]:
         """Return the latest records of a run, by set."""
@@ -209,8 +192,11 @@ def scored_at(record: Record) -> str:
     return str(record.about.get("time", ""))
 
 
-def _parse(line: str | bytes) -> Record:
-    return Record(**json.loads(line))
+def _parse(line: str | bytes) -> Record | Exception:
+    try:
+        return Record(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        return error
 
 
 def samples_key(keys: Sequence[str]) -> str:

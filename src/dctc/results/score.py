@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import pandas as pd
 from rich.console import Console
 
 from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
@@ -20,15 +20,14 @@ PARTS = EditOperations._fields
 NOTES = (
     "Accuracy: share of predictions that equal their label, both under the protocol.",
     "NED: mean of 1 - edit distance / length of the longer of the two; higher is better.",
-    "CER: summed edit distance / summed length of the labels. Its parts, of the same length: sub "
-    "(characters read as others), del (left out) and ins (added). Where several shortest ways lead "
-    "from label to prediction, rapidfuzz's is taken; del less ins does not hang on that.",
+    "CER: summed edit distance / summed length of the labels. Its parts, of the same length: sub, "
+    "del, ins (substitutions, deletions, insertions). Where several shortest ways lead from label "
+    "to prediction, rapidfuzz's is taken; del less ins does not depend on that.",
 )
 
 
-@dataclass(frozen=True)
-class Score:
-    """How well a file of predictions reads.
+class Score(NamedTuple):
+    """Counts of a file of predictions.
 
     Attributes:
         name: The file, without folder and endings.
@@ -59,13 +58,10 @@ class Score:
 
     def rates(self) -> dict[str, float]:
         """Return accuracy, NED, CER and its parts as shares; none that is a share of nothing."""
-        rates = {}
-        if self.n:
-            rates = {"accuracy": self.correct / self.n, "ned": self.similarity / self.n}
-        if self.characters:
-            rates["cer"] = self.edits / self.characters
-            rates |= {f"cer_{part}": getattr(self, part) / self.characters for part in PARTS}
-        return rates
+        of_samples = {"accuracy": self.correct, "ned": self.similarity}
+        of_characters = {"cer": self.edits, **{f"cer_{p}": getattr(self, p) for p in PARTS}}
+        shares = ((of_samples, self.n), (of_characters, self.characters))
+        return {k: part / whole for parts, whole in shares if whole for k, part in parts.items()}
 
 
 def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> Score:
@@ -73,77 +69,55 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
 
     Samples whose label is empty under the protocol are left out and counted.
     """
-    n = correct = characters = dropped = 0
-    similarity, operations = 0.0, EditOperations(0, 0, 0)
-    for _, prediction, label in predictions:
+    samples = [Score(name, 0, 0, 0, 0, 0, 0, 0.0, dropped=0)]
+    for key, prediction, label in predictions:
         prediction, label = protocol(prediction), protocol(label)
         if not label:
-            dropped += 1
+            samples.append(Score(key, 0, 0, 0, 0, 0, 0, 0.0, dropped=1))
             continue
-        n += 1
-        correct += prediction == label
-        of_sample = edit_operations(prediction, label)
-        operations = EditOperations(*map(sum, zip(operations, of_sample, strict=True)))
-        characters += len(label)
-        similarity += normalized_similarity(prediction, label)
-    return Score(name, n, correct, *operations, characters, similarity, dropped)
+        edits, ned = edit_operations(prediction, label), normalized_similarity(prediction, label)
+        samples.append(Score(key, 1, prediction == label, *edits, len(label), ned, dropped=0))
+    return pool(samples)._replace(name=name)
 
 
 def pool(scores: Sequence[Score]) -> Score:
     """Return the score of all samples together: each file weighs as its samples do."""
-    counts = ("n", "correct", *PARTS, "characters", "similarity", "dropped")
-    return Score("weighted mean", *(sum(getattr(s, count) for s in scores) for count in counts))
+    return Score("weighted mean", *map(sum, zip(*(s[1:] for s in scores), strict=True)))
 
 
 def mean(scores: Sequence[Score]) -> dict[str, float]:
     """Return the plain means over files; none where a file has nothing to take it of."""
-    rates = [score.rates() for score in scores]
-    names = [name for name in rates[0] if all(name in r for r in rates)]
-    return {name: sum(r[name] for r in rates) / len(rates) for name in names}
+    table = pd.DataFrame([score.rates() for score in scores])
+    return {str(name): rate for name, rate in table.dropna(axis=1).mean().items()}
 
 
 def table(scores: Sequence[Score], protocol: str) -> Table:
     """Lay scores out, with their means below if there are several."""
-    rows = [_row(score.name, score, score.rates()) for score in scores]
+    rows = [_row(score) for score in scores]
     if len(scores) > 1:
-        together = pool(scores)
-        rows += [
-            ["mean", "", "", *_cells(mean(scores))],
-            _row(together.name, together, together.rates()),
-        ]
+        rows += [["mean", "", "", *_cells(mean(scores))], _row(pool(scores))]
     columns = ["file", "n", "dropped", "accuracy %", "NED", "CER %", "sub %", "del %", "ins %"]
     return Table(f"Scored under the protocol {protocol}", columns, rows, NOTES)
 
 
-def _row(name: str, score: Score, rates: dict[str, float]) -> list[str]:
-    return [name, f"{score.n:,}", f"{score.dropped:,}", *_cells(rates)]
+def _row(score: Score) -> list[str]:
+    return [score.name, f"{score.n:,}", f"{score.dropped:,}", *_cells(score.rates())]
 
 
 def _cells(rates: dict[str, float]) -> list[str]:
-    ned = f"{rates['ned']:.4f}" if "ned" in rates else "-"
-    shares = ("accuracy", "cer", *(f"cer_{part}" for part in PARTS))
-    accuracy, *errors = (percent(rates[k], 1) if k in rates else "-" for k in shares)
-    return [accuracy, ned, *errors]
+    names = ("accuracy", "ned", "cer", *(f"cer_{part}" for part in PARTS))
+    cells = {k: f"{rate:.4f}" if k == "ned" else percent(rate, 1) for k, rate in rates.items()}
+    return [cells.get(name, "-") for name in names]
 
 
 def as_json(scores: Sequence[Score], protocol: str) -> str:
     """Return counts and rates as JSON: shares, not percent, those of the CER as ``cer_<part>``."""
-
-    def row(score: Score) -> dict[str, Any]:
-        return {**vars(score), "edits": score.edits, **score.rates()}
-
-    together = row(pool(scores))
+    files = [{**s._asdict(), "edits": s.edits, **s.rates()} for s in (*scores, pool(scores))]
+    together = files.pop()
     del together["name"]
-    return json.dumps(
-        {
-            "protocol": protocol,
-            "files": [row(score) for score in scores],
-            "mean": mean(scores),
-            "weighted_mean": together,
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+    means = {"mean": mean(scores), "weighted_mean": together}
+    content = {"protocol": protocol, "files": files, **means}
+    return json.dumps(content, ensure_ascii=False, indent=1)
 
 
 def main(args: list[str] | None = None) -> None:
