@@ -132,12 +132,17 @@ def forest_plot(frame: pd.DataFrame, registry: Registry) -> Figure:
         frame: From :func:`dctc.results.frame.read_frame`.
         registry: Where the hits lie.
     """
-    rows = [PlotRow("Accuracy", heading=True)]
-    rows += [row for pair in pairs() if (row := _forest_row(pair, frame, registry, ""))]
-    rows.append(PlotRow("NED", heading=True))
     main = [pair for pair in pairs() if not pair.condition]
-    rows += [row for pair in main if (row := _forest_row(pair, frame, registry, "ned_"))]
-    return draw_forest(rows, "DCTC less CTC, points", "")
+    conditions = [pair for pair in pairs() if pair.condition]
+    rows = []
+    for heading, shown, prefix in (
+        ("Accuracy (weight of DCTC)", main, ""),
+        ("Accuracy, FUNSD, other trainings", conditions, ""),
+        ("NED (weight of DCTC)", main, "ned_"),
+    ):
+        rows.append(PlotRow(heading, heading=True))
+        rows += [row for pair in shown if (row := _forest_row(pair, frame, registry, prefix))]
+    return draw_forest(rows, "DCTC less CTC, points")
 
 
 def _forest_row(pair: Pair, frame: pd.DataFrame, registry: Registry, prefix: str) -> PlotRow | None:
@@ -150,7 +155,7 @@ def _forest_row(pair: Pair, frame: pd.DataFrame, registry: Registry, prefix: str
     gpus = rows_of(final(frame), second.arm, pair.sets).groupby("seed").gpu.first()
     on_gpu = [bool(gpus[seed]) for seed in values.index]
     interval = [second[f"{prefix}{part}"] for part in ("points", "low", "high")]
-    label = f"{pair.label} (weight {pair.weight})"
+    label = f"{pair.label.removeprefix('FUNSD, ')} ({pair.weight})"
     return PlotRow(label, [*(values - first[metric])], on_gpu, *interval)
 
 
@@ -158,7 +163,9 @@ def _compared(
     pair: Pair, frame: pd.DataFrame, registry: Registry
 ) -> tuple[pd.Series, pd.Series] | None:
     """Return the rows of both arms; None where one has no runs."""
-    found = summarize(pair.study, frame, registry, [pair.ctc, pair.dctc], pair.sets)
-    if len(found) < 2:
+    arms = pair.study.arms
+    keys = [pair.ctc, *(key for key, arm in arms.items() if arm.reference == pair.ctc)]
+    found = summarize(pair.study, frame, registry, keys, pair.sets)
+    if not {pair.ctc, pair.dctc} <= {*found.index}:
         return None
     return found.loc[pair.ctc], found.loc[pair.dctc]

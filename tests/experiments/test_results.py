@@ -1,6 +1,7 @@
 """The pages of measured results say what the committed evidence says."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_a_figure_on_a_page_is_drawn_from_the_committed_arrays(name):
     source, _ = DRAW[name]
     assert drawn_from == (digest(load_arrays(folder / f"{source}.npz")) if source else None)
     assert (folder / f"{name}.png").stat().st_size <= MOST_PNG
+
+
+def test_a_difference_has_one_interval_in_all_tables():
+    tables = (RESULTS.folder / "TABLES.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| DCTC 0\.1 \| 8 \|.*?([-+]\S+ \[\S+\])", tables, re.MULTILINE)
+    assert len(found) > 3 and len({*found}) == 1
 
 
 @pytest.mark.slow

@@ -9,8 +9,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dctc.results.statistics import difference_cell
 
@@ -18,6 +21,8 @@ INK, MUTED, BAND = "#222222", "#777777", "#E4E4E4"
 CPU_COLOUR, GPU_COLOUR = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermilion
 _ROW = 0.3  # inches
 _WIDTH = 7.2
+_FAR = 8  # times the median distance from the reference; arms beyond it lie outside of the axis
+_ARROW: dict[str, Any] = {"color": INK, "markersize": 6, "markeredgewidth": 0, "clip_on": False}
 
 
 @dataclass(frozen=True)
@@ -43,27 +48,52 @@ class PlotRow:
     heading: bool = False
 
 
-def draw_runs(rows: Sequence[PlotRow], reference: float, xlabel: str, title: str = "") -> Figure:
+def draw_runs(
+    rows: Sequence[PlotRow], reference: Sequence[float], xlabel: str, title: str = ""
+) -> Figure:
     """Draw each run as a dot, and where the 95 % interval of the difference puts the arm's mean.
+
+    Arms far from all others lie outside of the axis; an arrow points to them.
 
     Args:
         rows: The arms.
-        reference: Mean of the reference, at which a line stands.
+        reference: Values of the reference's runs: a band over them, and a line at their mean.
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    return _draw(rows, reference, xlabel, title, means=True)
+    middle = float(np.mean(reference))
+    means = np.array([np.mean(row.values) for row in rows])
+    away = np.abs([0.0 if np.isnan(row.points) else row.points for row in rows])
+    near = away <= _FAR * np.median(away[away > 0]) if away.any() else away == 0
+    shown = [*reference]
+    for row, mean, is_near in zip(rows, means, near, strict=True):
+        ends = [mean + end - row.points for end in (row.low, row.high) if not np.isnan(end)]
+        shown += [*row.values, *ends] if is_near else []
+    figure, axes = _axes(rows, shown, middle)
+    axes.axvspan(min(reference), max(reference), color=CPU_COLOUR, alpha=0.12, linewidth=0)
+    for y, (row, mean) in enumerate(zip(rows, means, strict=True)):
+        _row(axes, y, row, mean)
+    band = Patch(color=CPU_COLOUR, alpha=0.12, linewidth=0, label="runs of the reference")
+    _finish(axes, rows, xlabel, title, [band])
+    return figure
 
 
 def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure:
     """Draw differences with their 95 % intervals around zero, and a dot for each run.
+
+    Intervals wider than all runs together are cut off; an arrow says so.
 
     Args:
         rows: The comparisons; ``values`` are those of runs less the mean of the reference.
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    return _draw(rows, 0.0, xlabel, title, means=False)
+    figure, axes = _axes(rows, [0.0, *(value for row in rows for value in row.values)], 0.0)
+    for y, row in enumerate(rows):
+        if not row.heading:
+            _row(axes, y, row, row.points)
+    _finish(axes, rows, xlabel, title)
+    return figure
 
 
 def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None = None) -> Path:
@@ -83,56 +113,62 @@ def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None =
     return file
 
 
-def _draw(rows: Sequence[PlotRow], line: float, xlabel: str, title: str, means: bool) -> Figure:
-    """Draw rows of dots and intervals.
-
-    Args:
-        rows: What is drawn.
-        line: Where the reference's vertical line stands.
-        xlabel: Name of the measure, with its unit.
-        title: Heading.
-        means: Whether an interval is that of the mean of the dots, or that of the difference.
-    """
+def _axes(rows: Sequence[PlotRow], shown: Sequence[float], middle: float) -> tuple[Figure, Axes]:
+    """Return axes that hold these values, with a line at the reference's mean."""
     figure = Figure((_WIDTH, 1.0 + _ROW * len(rows)), layout="constrained")
     axes = figure.subplots()
-    axes.axvline(line, color=MUTED, linewidth=1.0, zorder=0)
-    dot: dict[str, Any] = {"linestyle": "", "markersize": 4.5, "markeredgewidth": 0}
-    kinds = {False: ("o", CPU_COLOUR, "run (CPU)"), True: ("^", GPU_COLOUR, "run (GPU)")}
-    for y, row in enumerate(rows):
-        if row.heading:
-            continue
-        for gpu, (marker, colour, _) in kinds.items():
-            shown = [v for v, g in zip(row.values, row.on_gpu, strict=True) if g == gpu]
-            axes.plot(
-                shown, [y + 0.18] * len(shown), marker=marker, color=colour, alpha=0.65, **dot
-            )
-        if not (means and np.isnan(row.low)):
-            middle = float(np.mean(row.values)) if means else row.points
-            ends = [middle + row.low - row.points, middle + row.high - row.points]
-            axes.plot(ends, [y - 0.12] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
-            axes.plot([middle], [y - 0.12], "|", color=INK, markersize=9, markeredgewidth=2)
-        if not np.isnan(row.points):
-            text = difference_cell({"points": row.points, "low": row.low, "high": row.high})
-            place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-            axes.annotate(text, (1.01, y), **place, fontsize=8, family="monospace")
+    space = 0.05 * (max(shown) - min(shown)) or 1.0  # where all runs are equal
+    axes.set_xlim(min(shown) - space, max(shown) + space)
+    axes.axvline(middle, color=MUTED, linewidth=1.0, zorder=0)
+    return figure, axes
+
+
+def _row(axes: Axes, y: int, row: PlotRow, mean: float) -> None:
+    """Draw the runs of a row below its interval around the mean, and the difference beside it."""
+    for on_gpu, marker, colour in ((False, "o", CPU_COLOUR), (True, "^", GPU_COLOUR)):
+        values = [v for v, g in zip(row.values, row.on_gpu, strict=True) if g == on_gpu]
+        style: dict[str, Any] = {"markersize": 4.5, "alpha": 0.65, "markeredgewidth": 0}
+        axes.plot(values, [y + 0.2] * len(values), marker, color=colour, **style)
+    least, most = axes.get_xlim()
+    if not least < mean < most:
+        axes.plot([least if mean < least else most], [y], "<" if mean < least else ">", **_ARROW)
+    elif not np.isnan(row.points):
+        low, high = mean + row.low - row.points, mean + row.high - row.points
+        axes.plot([low, high], [y - 0.12] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+        axes.plot([mean], [y - 0.12], "|", color=INK, markersize=9, markeredgewidth=2)
+        for end, edge, marker in ((low, least, "<"), (high, most, ">")):
+            if (end < edge) if marker == "<" else (end > edge):
+                axes.plot([edge], [y - 0.12], marker, **_ARROW)
+    if not np.isnan(row.points):
+        text = difference_cell({"points": row.points, "low": row.low, "high": row.high})
+        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        axes.annotate(text, (1.02, y), **place, fontsize=8, family="monospace")
+
+
+def _finish(
+    axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str, more: Sequence[Artist] = ()
+) -> None:
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8.5)
-    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+    for y, (label, row) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
         label.set_fontweight("bold" if row.heading else "normal")
+        if y % 2 and not row.heading:
+            axes.axhspan(y - 0.5, y + 0.5, color=BAND, alpha=0.35, linewidth=0, zorder=-1)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(xlabel, fontsize=9)
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    for y in range(0, len(rows), 2):
-        axes.axhspan(y - 0.5, y + 0.5, color=BAND, alpha=0.35, linewidth=0, zorder=-1)
     if title:
         axes.set_title(title, fontsize=10, loc="left")
-    known = {False, *(gpu for row in rows for gpu in row.on_gpu)}
-    handles = [
-        Line2D([], [], marker=marker, color=colour, label=label, **dot)
-        for gpu, (marker, colour, label) in kinds.items()
-        if gpu in known
-    ]
+    handles = [_key("o", CPU_COLOUR, "run (CPU)")]
+    if any(any(row.on_gpu) for row in rows):
+        handles.append(_key("^", GPU_COLOUR, "run (GPU)"))
     handles.append(Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI"))
-    figure.legend(handles=handles, loc="outside lower right", ncols=3, fontsize=8, frameon=False)
-    return figure
+    axes.figure.legend(
+        handles=[*handles, *more], loc="outside lower right", ncols=4, fontsize=8, frameon=False
+    )
+
+
+def _key(marker: str, colour: str, label: str) -> Line2D:
+    style: dict[str, Any] = {"linestyle": "", "markersize": 4.5, "markeredgewidth": 0}
+    return Line2D([], [], marker=marker, color=colour, label=label, **style)

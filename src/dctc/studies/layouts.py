@@ -88,8 +88,8 @@ def comparison_plot(
         gpus = frame[frame.arm == row.arm].groupby("seed").gpu.first()
         on_gpu = [bool(gpus[seed]) for seed in values.index]
         rows.append(PlotRow(_title(row), [*values], on_gpu, row.points, row.low, row.high))
-    mean = float(table.accuracy[reference])
-    return draw_runs(rows, mean, "word accuracy, percent", title)
+    runs = [*per_run(frame, str(table.arm[reference]), sets)]
+    return draw_runs(rows, runs, "word accuracy, percent", title)
 
 
 def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
@@ -213,7 +213,8 @@ def draw_study(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
         found = summarize(study, frame, registry)
         if len(found):
             name = study.mean if len(sets) > 1 else sets[0]
-            title = f"{study.title}: {name}"
+            told = name.casefold() in study.title.casefold()
+            title = study.title if told else f"{study.title}: {name}"
             tables["compare"] = comparison_table(study, found, frame, title, study.notes)
             figures["compare"] = comparison_plot(study, found, frame, sets, title)
         if len(sets) > 1:

@@ -87,7 +87,7 @@ def _pool(study: Study, frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
 
     An arm that a study shares with another one so has the same interval in both.
     """
-    owners = {id(owner): owner for key in keys if (owner := study.arms[key].owner or study)}
+    owners = {owner.file: owner for key in keys if (owner := study.arms[key].owner or study)}
     owner = next(iter(owners.values())) if len(owners) == 1 else study
     return [owner.arm_name(key, value) for key, value in choices(owner, frame).items()]
 
