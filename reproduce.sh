@@ -25,7 +25,7 @@ ablations       tiny,smoke,small  DCTC, one factor at a time
 all             tiny,smoke,small  every figure and table; one that fails stops no other
 status          tiny,smoke,small  finished and missing runs of them, and the time the others take
 publish         any               copy finished runs and figures into experiments/results
-pages           any               write the tables of experiments/results into its README.md"
+pages           any               write experiments/results/TABLES.md and its plots"
 read -ra RESULTS <<<"$(awk '/^(figure|table|ablations)/ { printf $1 " " }' <<<"$TARGETS")"
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}

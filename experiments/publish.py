@@ -11,7 +11,7 @@ from experiments.figures.published import FIGURES, publish_figures
 from experiments.tables.publishing import adopt, find_runs, publish, publish_benchmarks
 
 RESULTS = "experiments/results"
-# What the tables of experiments/README.md are drawn from, as far as it is there
+# What experiments/results/TABLES.md is drawn from, as far as it is there
 TARGETS = (
     "renderer",
     "table1",

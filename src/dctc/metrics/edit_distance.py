@@ -21,7 +21,7 @@ class EditOperations(NamedTuple):
     """The parts of an edit distance, on one shortest way from the label to the prediction.
 
     Attributes:
-        substitutions: Characters of the label that were read as others.
+        substitutions: Characters of the label replaced by others.
         deletions: Characters of the label that are missing in the prediction.
         insertions: Characters that were read where the label has none.
     """

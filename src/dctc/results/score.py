@@ -33,7 +33,7 @@ class Score(NamedTuple):
         name: The file, without folder and endings.
         n: Samples scored.
         correct: Samples read exactly.
-        substitutions: Characters of the labels that were read as others.
+        substitutions: Characters of the labels replaced by others.
         deletions: Characters of the labels that are missing.
         insertions: Characters that were read where the labels have none.
         characters: Summed label length.
