@@ -91,14 +91,13 @@ def curves_table(curves: pd.DataFrame, title: str) -> Table | None:
     """Return mean and spread over runs at each validated step; None without curves."""
     if curves.empty:
         return None
-    table = curves.groupby(["steps", "title"], sort=False).accuracy.agg(["mean", "std", "size"])
+    table = curves.groupby(["steps", "title"]).accuracy.apply(list)
     titles = list(dict.fromkeys(curves.title))
     rows = []
     for steps in sorted({*curves.steps}):
         if all((steps, name) in table.index for name in titles):
-            cells = [table.loc[steps, name] for name in titles]
-            rows.append([f"{steps:,}", *(f"{c['mean']:.2f} ± {c['std']:.2f}" for c in cells)])
-    sizes = ", ".join(f"{name}: {table.xs(name, level=1)['size'].max():.0f}" for name in titles)
+            rows.append([f"{steps:,}", *(_over_runs(table[steps, name], 2) for name in titles)])
+    sizes = ", ".join(f"{name}: {table.xs(name, level=1).map(len).max()}" for name in titles)
     note = f"Percent of the validation words, mean ± standard deviation over runs ({sizes})."
     return Table(title, ["steps", *titles], rows, [note])
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from dctc.bench.cost import arm, count_parameters
+from dctc.bench.describe import arm, count_parameters
 from dctc.bench.models import LOSSES
 from dctc.results.tables import Table
 from dctc.training.nets import load_net

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from dctc.bench import SCALES, benchmark_tables, data, loss, losses, main, models
+from dctc.bench import SCALES, benchmark_tables, loss, losses, main, models
 from dctc.bench.loss import Size, bench_loss, two_pass_dctc, words_of
 from dctc.losses import DCTCLoss
 
@@ -78,5 +78,5 @@ def test_wrong_options_end_with_2(options, says, capsys):
 
 
 def test_every_scale_is_known():
-    assert set(loss.REPEATS) == set(data.SCALES) == set(models.SCALES) == set(SCALES)
+    assert set(loss.REPEATS) == set(models.SCALES) == set(SCALES)
     assert {*loss.SIZES, *loss.LINEAR_SIZES, *losses.SIZES, *losses.STEP_BATCH} <= set(SCALES)

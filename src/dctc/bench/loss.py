@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dctc.bench.measure import (
-    cpu_threads,
-    default_device,
-    ratio_table,
-    report,
-    time_and_memory,
-)
+from dctc.bench.measure import cpu_threads, default_device, ratio_table, report, time_and_memory
 from dctc.losses import CTCLoss, DCTCLoss, dctc_linear_loss
 from dctc.results.environment import gpu
 from dctc.results.tables import Table
@@ -68,7 +63,7 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
             "DCTC": DCTCLoss(reduction="sum"),
             "two-pass": two_pass_dctc,
         }
-        steps = {name: step_of(loss, logits, *words) for name, loss in losses.items()}
+        steps = {k: step_of(partial(loss, logits, *words), [logits]) for k, loss in losses.items()}
         for count in threads if device.type == "cpu" else threads[:1]:
             with cpu_threads(count):
                 measured = time_and_memory(steps, REPEATS[scale], device)
@@ -94,7 +89,7 @@ def bench_linear(scale: str) -> None:
         "linear, DCTCLoss": lambda: unfused(F.linear(*leaves), *words),
         "dctc_linear_loss": lambda: dctc_linear_loss(*leaves, *words, reduction="sum"),
     }
-    steps = {name: _step(way, leaves) for name, way in ways.items()}
+    steps = {name: step_of(way, leaves) for name, way in ways.items()}
     measured = time_and_memory(steps, 1 if scale == "tiny" else 5, device)
     report("linear", {**size._asdict(), "features": FEATURES, **measured}, _linear_table)
 
@@ -106,20 +101,14 @@ def words_of(size: Size, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return targets, torch.full((n,), size.frames), torch.full((n,), LABEL_LENGTH)
 
 
-def step_of(loss: Callable[..., Tensor], logits: Tensor, *rest: Tensor, **extras: Tensor) -> Any:
+def step_of(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
     """Return a step that computes a loss and its gradients, and drops these.
 
     Args:
-        loss: Called with all the others.
-        logits: ``(t, n, c)``.
-        *rest: Targets and lengths.
-        **extras: What else the loss takes.
+        loss: Returns the loss.
+        leaves: Tensors whose gradients are dropped.
     """
-    leaves = [x for x in (logits, *extras.values()) if x.requires_grad]
-    return _step(lambda: loss(logits, *rest, **extras), leaves)
 
-
-def _step(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
     def step() -> None:
         loss().backward()
         for leaf in leaves:
@@ -160,15 +149,10 @@ def loss_table(measured: dict[str, Any]) -> Table:
     rows, on_cpu = [], not gpu(measured)
     for row in measured["rows"]:
         size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
-        rows.append(
-            [
-                f"{size['classes']:,}",
-                f"{size['frames']} x {size['batch']}",
-                *([str(row["threads"])] if on_cpu else []),
-                *(f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")),
-                f"{peak['DCTC'] / peak[PEER]:.2f}",
-            ]
-        )
+        cells = [f"{size['classes']:,}", f"{size['frames']} x {size['batch']}"]
+        cells += [str(row["threads"])] if on_cpu else []
+        cells += [f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")]
+        rows.append([*cells, f"{peak['DCTC'] / peak[PEER]:.2f}"])
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
         f"interleaved runs, and peak memory beyond the logits; labels of {LABEL_LENGTH} "

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from dctc.bench.cost import arm, noise, train_step
+from dctc.bench.describe import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
 from dctc.bench.measure import (
     Steps,
     cpu_threads,
     default_device,
+    ratio,
     ratio_table,
     report,
     time_and_memory,
@@ -90,18 +92,17 @@ def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
 
 def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], None]:
     needs: frozenset[str] = getattr(loss, "needs", frozenset())
-    if "second" in needs:
-        size = Size(size.classes, size.frames, size.batch // 2)
-    shape = (size.frames, size.batch)
-    extras = {}
-    if "second" in needs:
-        extras["second"] = torch.randn(*shape, size.classes, device=device).requires_grad_()
-    if "teacher" in needs:
-        extras["teacher"] = torch.randn(*shape, size.classes, device=device)
-    if "features" in needs:
-        extras["features"] = torch.randn(*shape, FEATURES, device=device).requires_grad_()
-    logits = torch.randn(*shape, size.classes, device=device).requires_grad_()
-    return step_of(loss.to(device), logits, *words_of(size, device), **extras)
+    n = size.batch // 2 if "second" in needs else size.batch
+    sizes = {"second": size.classes, "teacher": size.classes, "features": FEATURES}
+    extras = {
+        name: torch.randn(size.frames, n, d, device=device).requires_grad_(name != "teacher")
+        for name, d in sizes.items()
+        if name in needs
+    }
+    logits = torch.randn(size.frames, n, size.classes, device=device).requires_grad_()
+    words = words_of(size._replace(batch=n), device)
+    call = partial(loss.to(device), logits, *words, **extras)
+    return step_of(call, [logits, *extras.values()])
 
 
 def _table(measured: dict[str, Any]) -> Table:
@@ -129,15 +130,8 @@ def read_costs(folder: Path) -> dict[str, Cost]:
         return {}
     measured = json.loads(file.read_text(encoding="utf-8"))
     step, alone = measured["training"], measured["rows"][0]
-
-    def ratio(part: dict[str, Any], what: str, name: str) -> float:
-        return float(part[what][name] / part[what][REFERENCE])
-
+    parts = ((step, "median_s"), (step, "peak_bytes"), (alone, "median_s"))
     return {
-        name: Cost(
-            ratio(step, "median_s", name),
-            ratio(step, "peak_bytes", name),
-            ratio(alone, "median_s", name),
-        )
+        name: Cost(*(ratio(part, what, name, REFERENCE) for part, what in parts))
         for name in step["median_s"]
     }

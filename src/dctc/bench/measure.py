@@ -20,6 +20,7 @@ from dctc.results.tables import Table
 
 # torch's profiler would print a line for each beginning and end
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+WHAT = ("median_s", "peak_bytes")  # what time_and_memory measures
 Steps = dict[str, Callable[[], None]]
 
 
@@ -110,6 +111,11 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
     }
 
 
+def ratio(part: Mapping[str, Any], what: str, name: str, reference: str) -> float:
+    """Return ``what`` of a step as a multiple of that of the reference, both of one measurement."""
+    return float(part[what][name] / part[what][reference])
+
+
 def ratio_table(
     title: str, parts: Mapping[str, Mapping[str, Any]], reference: str, note: str
 ) -> Table:
@@ -122,14 +128,8 @@ def ratio_table(
         note: Line below the table.
     """
     cells = [
-        [
-            name.replace("_", " "),
-            *(
-                f"{part[what][name] / part[what][reference]:.2f}"
-                for part in parts.values()
-                for what in ("median_s", "peak_bytes")
-            ),
-        ]
+        [name.replace("_", " ")]
+        + [f"{ratio(p, what, name, reference):.2f}" for p in parts.values() for what in WHAT]
         for name in next(iter(parts.values()))["median_s"]
     ]
     absolute = "; ".join(

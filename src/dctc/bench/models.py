@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from dctc.bench.cost import arm, count_parameters, inference_step, noise, train_step
-from dctc.bench.describe import describe
+from dctc.bench.describe import arm, count_parameters, describe, inference_step, noise, train_step
 from dctc.bench.measure import Steps, cpu_threads, default_device, interleaved, report
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
@@ -109,19 +108,17 @@ def models_table(measured: dict[str, Any]) -> Table:
     rows = []
     for row in measured["rows"]:
         d, inference, train = row["description"], row["inference_s"], row["train_s"]
-        rows.append(
-            [
-                row["model"] + (" (37 classes)" if "chinese" in row["model"] else ""),
-                f"{row['parameters']['CTC'] / 1e6:.2f}",
-                f"{d['flops'] / 1e9:.2f}",
-                str(d["frames"]),
-                f"{1e3 * inference['CTC'] / d['batch_size']:.2f}",
-                f"{inference['DCTC'] / inference['CTC']:.2f}",
-                f"{train['DCTC'] / train['CTC']:.2f}",
-                f"{inference['channels-last'] / inference['contiguous']:.2f}",
-                f"{inference['bfloat16'] / inference['CTC']:.2f}",
-            ]
-        )
+        sizes = [row["parameters"]["CTC"] / 1e6, d["flops"] / 1e9]
+        measures = [
+            1e3 * inference["CTC"] / d["batch_size"],
+            inference["DCTC"] / inference["CTC"],
+            train["DCTC"] / train["CTC"],
+            inference["channels-last"] / inference["contiguous"],
+            inference["bfloat16"] / inference["CTC"],
+        ]
+        model = row["model"] + (" (37 classes)" if "chinese" in row["model"] else "")
+        numbers, ratios = ([f"{x:.2f}" for x in values] for values in (sizes, measures))
+        rows.append([model, *numbers, str(d["frames"]), *ratios])
     heads = ["model", "M parameters", "GFLOPs", "frames", "ms/image", "DCTC/CTC, inference"]
     note = (
         "32x128 images, 37 classes, float32; ratios of medians measured in one run, below 1 is "

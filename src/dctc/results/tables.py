@@ -7,12 +7,16 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+
+_GAP = 2  # spaces between columns on a terminal
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,40 @@ class Table:
     text_columns: int = 1
 
     def print(self, console: Console) -> None:
-        """Print the table; cells wrap where the terminal is narrow."""
-        table = RichTable(
-            box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
-        )
-        for i, column in enumerate(self.columns):
-            words = i < self.text_columns
-            table.add_column(
-                escape(column),
-                justify="left" if words else "right",
-                overflow="fold",
-            )
-        for row in self.rows:
-            table.add_row(*map(escape, row))
+        """Print the table.
+
+        Where the terminal is narrow, cells wrap between words. Columns for which there is no room
+        then follow below, beside the text columns again.
+        """
         # not the table's own title, which would be as narrow as the table
         console.print(self.title, style="italic", markup=False, highlight=False)
-        console.print(table)
+        columns = [*zip(self.columns, *self.rows, strict=True)]
+        words = [
+            max((cell_len(w) for c in column for w in c.split()), default=0) for column in columns
+        ]
+        least = [min(width, console.width // 2) for width in words]
+        parts = [[*range(self.text_columns)]]
+        for i in range(self.text_columns, len(columns)):
+            if _GAP * len(parts[-1]) + sum(least[j] for j in (*parts[-1], i)) > console.width:
+                parts.append([*range(self.text_columns)])
+            parts[-1].append(i)
+        for part in parts:
+            widths = {i: max(map(cell_len, columns[i])) for i in part}
+            while sum(widths.values()) + _GAP * (len(part) - 1) > console.width:
+                wide = [i for i in part if widths[i] > least[i]]
+                if not wide:
+                    break
+                widths[max(wide, key=widths.__getitem__)] -= 1
+            table = RichTable(
+                box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+            )
+            for i in part:
+                justify: Any = "left" if i < self.text_columns else "right"
+                head = escape(self.columns[i])
+                table.add_column(head, justify=justify, width=widths[i], overflow="fold")
+            for row in self.rows:
+                table.add_row(*(escape(row[i]) for i in part))
+            console.print(table)
         for note in self.notes:
             console.print(note, highlight=False, markup=False, style="dim")
 

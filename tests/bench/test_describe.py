@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from dctc.bench.cost import (
+from dctc.bench.describe import (
     arm,
     count_flops,
     count_parameters,
+    describe,
     inference_step,
     noise,
     train_step,
 )
-from dctc.bench.describe import describe
 from dctc.bench.measure import interleaved
 from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
