@@ -25,7 +25,7 @@ from experiments.figures.clusters import (
     draw_clusters,
 )
 from experiments.studies import figure_runs as runs
-from experiments.studies.chinese import chinese_study, missing_fonts
+from experiments.studies.chinese_lines import chinese_study, missing_fonts
 
 TINY_GROUPS = ["ao", "il"]  # a net of one step confuses nothing in particular
 CHINESE_LINES = 6000  # three times those that table 2 tests, as a Chinese character occurs seldom

@@ -19,7 +19,7 @@ from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
 from experiments.figures.published import number_table
 from experiments.studies import PUBLISHED, load
-from experiments.studies.chinese import chinese_study
+from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.verdict import errors_table, forest_plot, headline_table
 
 TABLES = PUBLISHED / "TABLES.md"

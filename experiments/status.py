@@ -10,7 +10,7 @@ from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
 from experiments.studies import PUBLISHED, SCALES, load
-from experiments.studies.chinese import chinese_study
+from experiments.studies.chinese_lines import chinese_study
 
 # Studies of each target of ./reproduce.sh; figures 1, 3 and 4 share theirs
 STUDIES = {

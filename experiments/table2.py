@@ -12,7 +12,7 @@ from dctc.studies.compare import run_command, study_parser
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, SCALES
-from experiments.studies.chinese import chinese_study, missing_fonts
+from experiments.studies.chinese_lines import chinese_study, missing_fonts
 from experiments.tables.alignments import alignment_table
 from experiments.tables.quoted import chinese_tables
 

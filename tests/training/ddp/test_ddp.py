@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 NETS = ("crnn", "svtr_tiny")
-MODELS = Path(__file__).parents[2] / "experiments/configs/model"
+MODELS = Path(__file__).parents[3] / "experiments/configs/model"
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 
 

@@ -20,7 +20,7 @@ from dctc.training.nets import load_net
 from dctc.training.schedule import WarmupCosine
 from tiny import FixedData, make_trainer
 
-FRAGMENTS = Path(__file__).parents[2] / "experiments/configs/model"
+FRAGMENTS = Path(__file__).parents[3] / "experiments/configs/model"
 REAL = "english/train/IIIT5K_2000"
 # Narrow images and short words, for time: 10 frames, and 11 of CRNN.
 SETTINGS = {"batch_size": 128, "width": 40, "num_workers": 0, "seed": 2}

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from experiments.figures import COLOURS
 from experiments.figures.readings import Reading, choose, draw_readings, with_images
 
 from dctc.data.records.batch import Sample, collate
+from experiments.figures import COLOURS
 
 # Whether the first and the second arm are right, by key.
 RIGHT = {"k0": (0, 1), "k1": (1, 1), "k2": (1, 0), "k3": (0, 0), "k4": (1, 1), "k5": (0, 1)}

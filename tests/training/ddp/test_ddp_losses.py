@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tiny import run_python, same_weights
-from training.ddp_losses import LOSSES, STEPS, batches, make_loss, train
+from training.ddp.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
 pytestmark = [
     pytest.mark.slow,

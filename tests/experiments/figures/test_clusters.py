@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from experiments.figures import clusters
 from experiments.figures.clusters import (
     LEAST,
     balanced,
@@ -18,6 +17,7 @@ from matplotlib.text import Text
 
 from dctc.data.render.fonts import find_fonts
 from dctc.text import CTCTokenizer
+from experiments.figures import clusters
 from tiny import text_batch
 
 TOKENIZER = CTCTokenizer("36")

@@ -14,7 +14,7 @@ from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from tiny import FixedData, make_trainer
 
-FRAGMENTS = Path(__file__).parents[2] / "experiments/configs/model"
+FRAGMENTS = Path(__file__).parents[3] / "experiments/configs/model"
 NAMES = sorted(file.stem for file in FRAGMENTS.glob("*.yaml"))
 LARGE = ("svtr_base", "svtr_large")  # a second or more to build
 EVERY = pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Metrics of resumed runs are put together; curves are drawn from them."""
 
 import pytest
-from experiments.figures import COLOURS
 from experiments.figures.curves import Panel, draw_curves, read_metrics
+
+from experiments.figures import COLOURS
 
 PANELS = (Panel("loss", "CTC loss", "nats per word", log=True), Panel("acc", "Accuracy", "share"))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from experiments.figures import published as module
 from experiments.figures.published import (
     DRAWN_FROM,
     FIGURES,
@@ -18,6 +17,8 @@ from experiments.figures.published import (
 )
 from matplotlib.figure import Figure
 from PIL import Image
+
+from experiments.figures import published as module
 
 ARRAYS = {"labels": np.array(["ab", "ç"]), "points": np.arange(6.0).reshape(2, 3)}
 

@@ -15,7 +15,7 @@ from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from tiny import make_module, make_trainer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NET = {"class_path": "dctc.models.TimmRecognizer"}
 pytestmark = pytest.mark.slow
 
