@@ -9,7 +9,7 @@ from pathlib import Path
 from dctc.argument_types import positive
 from dctc.results.tables import Table
 
-WHAT = ("loss", "losses", "linear", "models")
+WHAT = ("loss", "losses", "models")
 SCALES = ("tiny", "smoke", "small")
 
 
@@ -21,13 +21,9 @@ def main(args: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
     add = parser.add_argument
-    add(
-        "--what",
-        choices=WHAT,
-        default="loss",
-        help="loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; linear: the "
-        "last layer fused with the loss; models: nets with CTC and DCTC (default: loss)",
-    )
+    what = "loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; models: nets "
+    what += "with CTC and DCTC (default: loss)"
+    add("--what", choices=WHAT, default="loss", help=what)
     add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
     threads = "CPU threads (default: 1, then 2); losses and models take the first"
     add("--threads", type=positive, nargs="+", default=[1, 2], help=threads)
@@ -38,22 +34,18 @@ def main(args: list[str] | None = None) -> None:
     from dctc.training.machine import compute_in_float32
 
     compute_in_float32()
+    if options.what == "loss":
+        from dctc.bench.loss import bench_loss
 
-    if options.what == "losses":
+        bench_loss(options.scale, options.threads)
+    elif options.what == "losses":
         from dctc.bench.losses import bench_losses
 
         bench_losses(options.scale, options.threads[0])
-    elif options.what == "models":
+    else:
         from dctc.bench.models import bench_models
 
         bench_models(options.scale, options.threads[0], options.configs)
-    else:
-        from dctc.bench.loss import bench_linear, bench_loss
-
-        if options.what == "linear":
-            bench_linear(options.scale)
-        else:
-            bench_loss(options.scale, options.threads)
 
 
 def benchmark_tables(folder: Path) -> dict[str, Table]:

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dctc.bench.measure import cpu_threads, default_device, ratio_table, report, time_and_memory
-from dctc.losses import CTCLoss, DCTCLoss, dctc_linear_loss
+from dctc.bench.measure import cpu_threads, default_device, report, time_and_memory
+from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
 from dctc.results.tables import Table
 
@@ -39,10 +39,7 @@ SIZES = {
     ),
 }
 REPEATS = {"tiny": 1, "smoke": 15, "small": 50}
-FEATURES = 256  # d of the last layer
-LINEAR_SIZES = {"tiny": Size(500, 8, 4), "smoke": Size(18385, 64, 128)}
 PEER = "torch CTC"
-LINEAR_PEER = "linear, torch CTC"
 
 
 def bench_loss(scale: str, threads: Sequence[int]) -> None:
@@ -69,29 +66,6 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
                 measured = time_and_memory(steps, REPEATS[scale], device)
             rows.append({"size": size._asdict(), "threads": count, **measured})
     report("loss", {"rows": rows}, loss_table)
-
-
-def bench_linear(scale: str) -> None:
-    """Time ``dctc_linear_loss`` against a linear layer with torch's CTC, and with DCTCLoss.
-
-    Args:
-        scale: How much.
-    """
-    device, size = default_device(), LINEAR_SIZES.get(scale, LINEAR_SIZES["smoke"])
-    features = torch.randn(size.frames, size.batch, FEATURES, device=device).requires_grad_()
-    weight = torch.randn(size.classes, FEATURES, device=device) / FEATURES**0.5
-    bias = torch.zeros(size.classes, device=device)
-    leaves = (features, weight.requires_grad_(), bias.requires_grad_())
-    words, unfused = words_of(size, device), DCTCLoss(reduction="sum")
-
-    ways: dict[str, Callable[[], Tensor]] = {
-        LINEAR_PEER: lambda: _torch_ctc(F.linear(*leaves), *words),
-        "linear, DCTCLoss": lambda: unfused(F.linear(*leaves), *words),
-        "dctc_linear_loss": lambda: dctc_linear_loss(*leaves, *words, reduction="sum"),
-    }
-    steps = {name: step_of(way, leaves) for name, way in ways.items()}
-    measured = time_and_memory(steps, 1 if scale == "tiny" else 5, device)
-    report("linear", {**size._asdict(), "features": FEATURES, **measured}, _linear_table)
 
 
 def words_of(size: Size, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -161,11 +135,3 @@ def loss_table(measured: dict[str, Any]) -> Table:
     title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
     return Table(title, [*columns, "plain two-pass DCTC", "peak memory, DCTC"], rows, [note])
-
-
-def _linear_table(measured: dict[str, Any]) -> Table:
-    note = (
-        f"Forward and backward at {measured['classes']:,} classes, t {measured['frames']}, "
-        f"n {measured['batch']}, d {measured['features']}. {measured['hardware']}"
-    )
-    return ratio_table("Last layer and loss", {"both": measured}, LINEAR_PEER, note)

@@ -13,15 +13,7 @@ from torch import nn
 
 from dctc.bench.describe import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
-from dctc.bench.measure import (
-    Steps,
-    cpu_threads,
-    default_device,
-    ratio,
-    ratio_table,
-    report,
-    time_and_memory,
-)
+from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_and_memory
 from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
 from dctc.results.tables import Table
@@ -30,6 +22,7 @@ from dctc.training.nets import HEIGHT, PROTOCOL, WIDTH, Loaded
 
 FILE = "bench/losses.json"  # below the folder of runs, or of published results
 REFERENCE = "ctc"
+WHAT = ("median_s", "peak_bytes")
 NET = "small_resnet"
 FEATURES = 128  # d of this net
 
@@ -105,18 +98,37 @@ def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], Non
     return step_of(call, [logits, *extras.values()])
 
 
+def _ratio(part: dict[str, Any], what: str, name: str) -> float:
+    return float(part[what][name] / part[what][REFERENCE])
+
+
 def _table(measured: dict[str, Any]) -> Table:
-    training = measured["training"]
-    parts = {f"c={r['classes']:,} t={r['frames']} n={r['batch']}": r for r in measured["rows"]}
-    _, height, width = training["image"]
-    note = (
-        f"Step: forward, loss and backward of {training['net']}, {training['batch']} images of "
+    step = measured["training"]
+    parts = {"step": step}
+    parts |= {f"c={r['classes']:,} t={r['frames']} n={r['batch']}": r for r in measured["rows"]}
+    rows = [
+        [
+            name.replace("_", " "),
+            *(f"{_ratio(p, w, name):.2f}" for p in parts.values() for w in WHAT),
+        ]
+        for name in step["median_s"]
+    ]
+    absolute = "; ".join(
+        f"{name}: {1e3 * p['median_s'][REFERENCE]:.2f} ms and "
+        f"{p['peak_bytes'][REFERENCE] / 2**20:.2f} MiB"
+        for name, p in parts.items()
+    )
+    _, height, width = step["image"]
+    notes = [
+        f"Medians of interleaved runs, and peak memory beyond weights and inputs, relative to "
+        f"{REFERENCE}, which takes: {absolute}.",
+        f"Step: forward, loss and backward of {step['net']}, {step['batch']} images of "
         f"{height}x{width}; the others: forward and backward of the loss alone. Frame distillation "
         f"has its teacher's pass and update in the step; CR-CTC is on two views of half the batch. "
-        f"{measured['hardware']}"
-    )
-    title = "Every loss: time and memory relative to CTC"
-    return ratio_table(title, {"step": training, **parts}, REFERENCE, note)
+        f"{measured['hardware']}",
+    ]
+    columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
+    return Table("Every loss: time and memory relative to CTC", columns, rows, notes)
 
 
 def read_costs(folder: Path) -> dict[str, Cost]:
@@ -132,6 +144,5 @@ def read_costs(folder: Path) -> dict[str, Cost]:
     step, alone = measured["training"], measured["rows"][0]
     parts = ((step, "median_s"), (step, "peak_bytes"), (alone, "median_s"))
     return {
-        name: Cost(*(ratio(part, what, name, REFERENCE) for part, what in parts))
-        for name in step["median_s"]
+        name: Cost(*(_ratio(part, what, name) for part, what in parts)) for name in step["median_s"]
     }

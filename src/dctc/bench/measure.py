@@ -20,7 +20,6 @@ from dctc.results.tables import Table
 
 # torch's profiler would print a line for each beginning and end
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-WHAT = ("median_s", "peak_bytes")  # what time_and_memory measures
 Steps = dict[str, Callable[[], None]]
 
 
@@ -109,41 +108,6 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
         "median_s": interleaved(steps, repeats, device),
         "peak_bytes": {name: peak_memory(step, device) for name, step in steps.items()},
     }
-
-
-def ratio(part: Mapping[str, Any], what: str, name: str, reference: str) -> float:
-    """Return ``what`` of a step as a multiple of that of the reference, both of one measurement."""
-    return float(part[what][name] / part[what][reference])
-
-
-def ratio_table(
-    title: str, parts: Mapping[str, Mapping[str, Any]], reference: str, note: str
-) -> Table:
-    """Return the time and the memory of each step as multiples of those of one of them.
-
-    Args:
-        title: Heading.
-        parts: What :func:`time_and_memory` has returned, by the name of its two columns.
-        reference: Name of the step that the others are compared with.
-        note: Line below the table.
-    """
-    cells = [
-        [name.replace("_", " ")]
-        + [f"{ratio(p, what, name, reference):.2f}" for p in parts.values() for what in WHAT]
-        for name in next(iter(parts.values()))["median_s"]
-    ]
-    absolute = "; ".join(
-        f"{name}: {1e3 * part['median_s'][reference]:.2f} ms and "
-        f"{part['peak_bytes'][reference] / 2**20:.2f} MiB"
-        for name, part in parts.items()
-    )
-    notes = [
-        f"Medians of interleaved runs, and peak memory beyond weights and inputs, relative to "
-        f"{reference}, which takes: {absolute}.",
-        note,
-    ]
-    columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
-    return Table(title, columns, cells, notes)
 
 
 def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
