@@ -17,6 +17,7 @@ that hold together with 95 % (Dunnett 1955, :func:`scipy.stats.dunnett`), and no
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -156,8 +157,13 @@ def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
     control, *samples = (
         np.linspace(-1.0, 1.0, k) if k > 1 else np.zeros(1) for k in (reference, *arms)
     )
-    found = stats.dunnett(*samples, control=control, rng=np.random.default_rng(0))
-    interval = found.confidence_interval(LEVEL)
+    for seed in range(20):  # scipy warns where its random integration did not converge
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = stats.dunnett(*samples, control=control, rng=np.random.default_rng(seed))
+            interval = found.confidence_interval(LEVEL)
+        if not caught:
+            break
     spread, _ = pooled_sd([control, *samples])
     error = spread * np.sqrt(1 / reference + 1 / arms[0])
     return float((interval.high[0] - interval.low[0]) / 2 / error)

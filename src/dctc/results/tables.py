@@ -79,7 +79,8 @@ class Table:
     def markdown(self) -> str:
         """Return the table as Markdown."""
         align = ["---" if i < self.text_columns else "---:" for i in range(len(self.columns))]
-        lines = [f"| {' | '.join(row)} |" for row in (self.columns, align, *self.rows)]
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in (self.columns, *self.rows)]
+        lines = [f"| {' | '.join(row)} |" for row in (cells[0], align, *cells[1:])]
         return "\n".join([f"### {self.title}", "", *lines, *(f"\n{n}" for n in self.notes)]) + "\n"
 
     def csv(self) -> str:

@@ -1,0 +1,55 @@
+"""Plots of comparisons: a dot for each run, an interval for each difference."""
+
+import numpy as np
+import pytest
+
+from dctc.results.plots import PlotRow, draw_forest, draw_runs, save_figure
+
+ROWS = [
+    PlotRow("CTC", [70.0, 72.0], [False, False]),
+    PlotRow("DCTC", [73.0, 74.0, 75.0], [False, True, True], 3.0, 1.0, 5.0),
+    PlotRow("one run", [60.0], [False], -11.0),
+]
+
+
+def lines(figure, marker):
+    """Return the points of all lines of a marker."""
+    (axes,) = figure.axes
+    found = [line.get_xydata() for line in axes.get_lines() if line.get_marker() == marker]
+    return np.concatenate(found)
+
+
+def intervals(figure):
+    (axes,) = figure.axes
+    spans = [line for line in axes.get_lines() if line.get_solid_capstyle() == "butt"]
+    return [tuple(line.get_xdata()) for line in spans if len(line.get_xdata()) == 2]
+
+
+@pytest.mark.parametrize("draw", ["runs", "forest"])
+def test_each_run_is_a_dot_and_each_difference_an_interval(draw, tmp_path):
+    heading = [PlotRow("Accuracy", heading=True)]
+    if draw == "runs":
+        figure = draw_runs(ROWS, 71.0, "percent", "Title")
+        expected, vertical = (72.0, 76.0), 71.0  # around the arm's mean
+    else:
+        figure = draw_forest(heading + ROWS, "points")
+        expected, vertical = (1.0, 5.0), 0.0
+    (axes,) = figure.axes
+    assert sorted(lines(figure, "o")[:, 0]) == [60.0, 70.0, 72.0, 73.0]
+    assert sorted(lines(figure, "^")[:, 0]) == [74.0, 75.0]
+    assert expected in intervals(figure)
+    assert vertical in {x for line in axes.get_lines() for x in line.get_xdata()}
+    assert {text.get_text() for text in axes.texts} == {"+3.00 [+1.00,+5.00]", "-11.00"}
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-3:] == ["CTC", "DCTC", "one run"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["run (CPU)", "run (GPU)"]
+
+
+def test_the_same_figure_has_the_same_bytes(tmp_path):
+    for suffix in (".png", ".svg"):
+        files = [
+            save_figure(draw_runs(ROWS, 71.0, "percent"), tmp_path / f"{i}" / f"plot{suffix}")
+            for i in range(2)
+        ]
+        assert files[0].read_bytes() == files[1].read_bytes() != b""
