@@ -141,8 +141,9 @@ def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
     options = {"data.init_args." + name: value for name, value in data.items()}
     options |= {"data.init_args.batch_size": 2, "data.init_args.num_workers": 0}
     options |= {"trainer.max_steps": 1, "trainer.val_check_interval": 1}
-    study["set"] = {"data": "dctc.data.english.EnglishDataModule", **options}
-    study |= {"config": str(ROOT / study["config"]), "seeds": 1}
+    parts = ("data/english", "model/small_resnet", "trainer/cpu")
+    configs = [str(ROOT / f"experiments/configs/{part}.yaml") for part in parts]
+    study |= {"config": configs, "set": options, "seeds": 1}
     study["arms"]["ctc"]["config"] = str(ROOT / study["arms"]["ctc"]["config"])
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     compare([str(tmp_path / "study.yaml"), "--log", "off"])
