@@ -20,7 +20,9 @@ def test_a_row_for_each_arm_seed_and_set(registry):
     about = {"steps": 5, "drawn_from": "fonts", "versions": {"torch": "2.0"}, EDIT_PARTS: parts}
     about |= {"hardware": "NVIDIA X (x86_64)", "alignment": {"aacc_label": 1.0}}
     add_result(registry, "a/b-0.1", 3, HITS, "SVT", about=about, drops={"corrupt": 2})
-    record = add_result(registry, "a/b-0.1", 3, HITS[1:], "CUTE80", about={"hardware": "a CPU (x)"})
+    record = add_result(
+        registry, "a/b-0.1", 3, HITS[1:], "CUTE80", about={"hardware": "X, 1 thread (x)"}
+    )
     frame = read_frame(registry).set_index("set")
     row, other = frame.loc["SVT"], frame.loc["CUTE80"]
     assert (row.study, row.arm, row.key, row.seed) == ("a", "a/b-0.1", "b-0.1", 3)

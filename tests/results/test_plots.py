@@ -29,7 +29,7 @@ def intervals(figure):
 def test_each_run_is_a_dot_and_each_difference_an_interval(draw, tmp_path):
     heading = [PlotRow("Accuracy", heading=True)]
     if draw == "runs":
-        figure = draw_runs(ROWS, 71.0, "percent", "Title")
+        figure = draw_runs(ROWS, [70.0, 72.0], "percent", "Title")
         expected, vertical = (72.0, 76.0), 71.0  # around the arm's mean
     else:
         figure = draw_forest(heading + ROWS, "points")
@@ -49,7 +49,9 @@ def test_each_run_is_a_dot_and_each_difference_an_interval(draw, tmp_path):
 def test_the_same_figure_has_the_same_bytes(tmp_path):
     for suffix in (".png", ".svg"):
         files = [
-            save_figure(draw_runs(ROWS, 71.0, "percent"), tmp_path / f"{i}" / f"plot{suffix}")
+            save_figure(
+                draw_runs(ROWS, [70.0, 72.0], "percent"), tmp_path / f"{i}" / f"plot{suffix}"
+            )
             for i in range(2)
         ]
         assert files[0].read_bytes() == files[1].read_bytes() != b""
