@@ -55,3 +55,29 @@ def test_the_same_figure_has_the_same_bytes(tmp_path):
             for i in range(2)
         ]
         assert files[0].read_bytes() == files[1].read_bytes() != b""
+
+
+def limits(figure):
+    (axes,) = figure.axes
+    return axes.get_xlim()
+
+
+@pytest.mark.parametrize("far", [10.0, 95.0])
+def test_an_arm_far_from_the_others_does_not_stretch_the_axis(far):
+    near = [PlotRow("CTC", [70, 72], [False] * 2)]
+    near += [PlotRow(f"a{i}", [71 + i], [True], i, i - 2, i + 2) for i in (-1, 1)]
+    rows = [*near, PlotRow("far", [far], [False], far - 71, far - 72, far - 70)]
+    assert limits(draw_runs(rows, [70, 72], "percent")) == limits(
+        draw_runs(near, [70, 72], "percent")
+    )
+
+
+def test_intervals_do_not_stretch_the_axis_of_differences_and_runs_do():
+    rows = [PlotRow("heading", heading=True), PlotRow("a", [1.0, 3.0], [False] * 2, 2, -90, 94)]
+    low, high = limits(draw_forest(rows, "points"))
+    assert -1 < low < 0 and 3 < high < 4
+
+
+def test_equal_runs_are_drawn():
+    low, high = limits(draw_runs([PlotRow("CTC", [0.0], [False])], [0.0], "percent"))
+    assert low < 0 < high
