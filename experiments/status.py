@@ -15,6 +15,8 @@ from experiments.studies.chinese_lines import chinese_study
 # Studies of each target of ./reproduce.sh; figures 1, 3 and 4 share theirs
 STUDIES = {
     **dict.fromkeys(("figure1", "figure3", "figure4"), ("figures",)),
+    "demo": ("demo",),
+    "renderer": ("renderer", "reader"),
     "table1": ("models", "receipts"),
     "table2": ("chinese",),
     "table3": ("losses",),
@@ -29,7 +31,11 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
     parser.add_argument("targets", nargs="*", help="of ./reproduce.sh, such as table1; all if none")
     options = parser.parse_args()
-    names = [name for target in options.targets or STUDIES for name in STUDIES.get(target, ())]
+    for target in options.targets:
+        if target not in STUDIES:
+            raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
+    chosen = options.targets or [name for name in STUDIES if name not in ("demo", "renderer")]
+    names = [name for target in chosen for name in STUDIES[target]]
     studies = [
         chinese_study(options.scale) if name == "chinese" else load(name, options.scale)
         for name in dict.fromkeys(names)

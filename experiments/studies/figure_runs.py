@@ -63,7 +63,7 @@ def parse(
         plan: Its study, by scale; None if nothing is trained.
         only: Parts that ``--only`` may name.
     """
-    options = study_parser(description, SCALES).parse_args()
+    options = study_parser(description, SCALES, tables=False).parse_args()
     for name in options.only:
         if name not in only:
             raise ValueError(f"--only {name}: there are {', '.join(only) or 'no parts'}")

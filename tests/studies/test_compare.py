@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import os
+import re
 import shutil
 
 import pytest
@@ -135,6 +136,35 @@ def test_a_run_that_fails_ends_the_command_and_only_some_are_trained(compared, c
     text = capsys.readouterr().out
     assert text.count("FAILED: ") == 1 and "FAILED: mine/twice/seed7: RuntimeError" in text
     assert "My loss: mean" in text  # of the runs that are there
+
+
+def test_a_changed_file_of_a_users_class_is_another_run(compared):
+    own = compared / "own_words.py"
+    kept = own.read_text()
+    try:
+        own.write_text(kept.replace("2 * super()", "3 * super()"))
+        text = printed(compared / "mine.yaml", "--status")
+    finally:
+        own.write_text(kept)
+    assert text.startswith("mine     0 of    4 runs done,    4 missing")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("own_words.TwiceCTC", "own_words.Twice", "arm twice: .* has no attribute 'Twice'"),
+        ("trainer.max_steps", "trainer.max_stps", "arm ctc: .*trainer.max_stps=30"),
+    ],
+)
+def test_a_mistake_in_a_configuration_shows_before_any_training(
+    compared, capsys, right, wrong, message
+):
+    (compared / "typo.yaml").write_text(STUDY.replace(right, wrong))
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", str(compared / "typo.yaml"), "--log=off"])
+    error = capsys.readouterr().err
+    assert ended.value.code == 1 and re.search(f"typo.yaml: {message}", error)
+    assert "usage:" not in error
 
 
 @pytest.mark.parametrize(

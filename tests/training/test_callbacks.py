@@ -90,6 +90,15 @@ def test_a_dctc_loss_stays_and_its_weight_is_scheduled(tmp_path):
     assert loss.distill_weight == 0.4
 
 
+class OwnLoss(CTCLoss):
+    """A loss of a user's own that is derived from CTC."""
+
+
+def test_a_loss_derived_from_ctc_is_not_replaced(tmp_path):
+    with pytest.raises(ValueError, match=r"a OwnLoss.*leave it out \(trainer.callbacks: \[\]\)"):
+        fit(tmp_path, DCTCCallback(), loss=OwnLoss())
+
+
 def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path):
     with pytest.raises(ValueError, match="CrossEntropyLoss"):
         fit(tmp_path, DCTCCallback(), loss=nn.CrossEntropyLoss())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
@@ -17,9 +18,10 @@ from dctc.results.upload import LogMode, report
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.parallel import Outcome, execute_all, report_problems
 from dctc.studies.search import choices, open_searches
-from dctc.studies.status import status_lines
+from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, Run, Study
 from dctc.studies.study_file import load_study
+from dctc.training.logs import quiet_lightning
 
 
 def train_study(
@@ -37,7 +39,11 @@ def train_study(
         log: W&B mode.
         only: Keys of arms; empty for all.
         seeds: Seeds of the final runs; None for those of the study.
+
+    Raises:
+        ValueError: If the configuration of an arm is not valid; nothing is trained then.
     """
+    _check_arms(study, only)
     outcomes = execute_all(study.search_runs(only), jobs, log)
     frame = read_frame(Registry(runs_folder()))
     if said := open_searches(study, frame):
@@ -46,25 +52,45 @@ def train_study(
     return outcomes | execute_all(final, jobs, log)
 
 
-def study_parser(description: str, scales: Sequence[str] = ()) -> argparse.ArgumentParser:
+def _check_arms(study: Study, only: Sequence[str]) -> None:
+    """Resolve the configuration of each arm, so that a mistake shows before hours of training."""
+    quiet_lightning()
+    for key, arm in study.arms.items():
+        if arm.owner is None and (not only or key in only):
+            value = arm.search.values[0] if arm.search else None
+            try:
+                planned_key(study.run(key, arm.seeds[0], value))
+            except ArgumentError as error:
+                message = " ".join(str(error).split())
+                raise ValueError(f"{study.file}: arm {key}: {message}") from error
+
+
+def study_parser(
+    description: str, scales: Sequence[str] = (), tables: bool = True
+) -> argparse.ArgumentParser:
     """Return a parser of the options of every command that runs studies.
 
     Args:
         description: What the command does.
         scales: Scales it knows, ``smoke`` by default; empty for none.
+        tables: Whether it draws tables: of chosen seeds, or of any folder of results.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     if scales:
-        add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
+        if "smoke" in scales:
+            add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
+        else:
+            add("--scale", choices=scales, required=True, help="how much to run")
     log = "W&B mode of runs and report (default: offline)"
     add("--log", choices=get_args(LogMode), default="offline", help=log)
     add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
     add("--only", type=names, default=[], help="train these arms or parts: NAME[,NAME]")
-    add("--seeds", type=seeds, help="train these seeds of each arm: SEED[,SEED]")
     add("--status", action="store_true", help="list what is done and what is missing, and stop")
-    source = "train nothing; draw the tables of this folder of results"
-    add("--from", dest="source", metavar="FOLDER", help=source)
+    if tables:
+        add("--seeds", type=seeds, help="train these seeds of each arm: SEED[,SEED]")
+        source = "train nothing; draw the tables of this folder of results"
+        add("--from", dest="source", metavar="FOLDER", help=source)
     return parser
 
 

@@ -62,8 +62,8 @@ def load_study(
     file = Path(file)
     content = _read(file)
     scales = content.get("scales") or {}
-    if scale and scales and scale not in scales:
-        raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales)}")
+    if scale and scale not in scales and (scales or scale != FULL):
+        raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales) or 'none'}")
     scaled = scales.get(scale) or {}
     _check_keys(scaled, _SCALE_KEYS, (), f"{file}: scale {scale}")
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}

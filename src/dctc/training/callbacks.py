@@ -62,17 +62,18 @@ class DCTCCallback(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Put a DCTCLoss into the module."""
         loss = pl_module.loss
-        if isinstance(loss, (nn.CTCLoss, CTCLoss)):
+        if type(loss) in (nn.CTCLoss, CTCLoss):  # not a subclass, which is another loss
             pl_module.loss = DCTCLoss(
                 self.distill_weight,
                 estimator=self.estimator,
                 blank=loss.blank,
-                reduction=loss.reduction,  # type: ignore[arg-type]
+                reduction=loss.reduction,
             )
         elif not isinstance(loss, DCTCLoss):
             raise ValueError(
                 f"DCTCCallback: module.loss is a {type(loss).__name__}, for the net "
-                f"{type(pl_module.net).__name__}; it works on CTCLoss and DCTCLoss only"
+                f"{type(pl_module.net).__name__}; it works on CTCLoss and DCTCLoss only; "
+                f"with another loss leave it out (trainer.callbacks: [])"
             )
 
     def weight(self, step: int) -> float:

@@ -83,6 +83,7 @@ class RecognizerCLI(LightningCLI):
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
                 save_config_callback=SaveConfig,
+                parser_kwargs={} if run else {"exit_on_error": False},
                 trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
                 args=args,
                 run=run,

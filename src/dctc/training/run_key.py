@@ -6,7 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from sysconfig import get_path
 from typing import Any
 
 from dctc.data.records.provenance import RECIPE
@@ -70,7 +72,8 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
     It is made of the resolved configuration itself, not of how that differs from today's defaults:
     every argument counts, given or default. Three rules make it stable:
 
-    - A class counts by its name, not by its module.
+    - A class counts by its name, not by its module. One that is in no installed package, such as a
+      user's own loss, counts with the content of its file too.
     - An argument that is None or False counts as absent, so that an option that is added later,
       off by default, changes no key.
     - What only says where or how fast a run is computed is left out.
@@ -137,11 +140,29 @@ def _essence(value: Any) -> Any:
     if isinstance(value, Mapping):
         kept = {k: _HELD[k](v) if k in _HELD else _essence(v) for k, v in value.items()}
         if "class_path" in kept:
-            kept["class_path"] = str(kept["class_path"]).rsplit(".", 1)[-1]
+            path = str(kept["class_path"])
+            kept |= {"class_path": path.rsplit(".", 1)[-1], "source": _source(path)}
         return {k: v for k, v in kept.items() if v is not None and v is not False}
     if isinstance(value, (list, tuple)):
         return [_essence(inner) for inner in value]
     return _content(value)
+
+
+def _source(path: str) -> str | None:
+    """Return a hash of the file of a user's own class; None for one of an installed package."""
+    module = path.rpartition(".")[0]
+    if not module or module.partition(".")[0] == "dctc":
+        return None
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or not spec.origin or not Path(spec.origin).is_file():
+        return None
+    installed = [get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    if any(Path(spec.origin).is_relative_to(folder) for folder in installed):
+        return None
+    return _digest(Path(spec.origin).read_bytes())
 
 
 def _content(value: Any) -> Any:
