@@ -89,7 +89,7 @@ def headline_table(frame: pd.DataFrame, registry: Registry) -> Table | None:
         return None
     columns = ["on", "weight", "n", "runs", "CTC", "DCTC", "difference [95 % CI]", "p"]
     columns += ["CTC NED", "DCTC NED", "NED difference", "CTC CER", "DCTC CER"]
-    notes = [f"Percent; as many runs of CTC. {EXPLAINED} NED's allows for seeds only."]
+    notes = [f"Percent; CTC has the same number of runs. {EXPLAINED} NED's allows for seeds only."]
     return Table("CTC and DCTC on all test data", columns, rows, notes)
 
 
@@ -126,7 +126,7 @@ def errors_table(frame: pd.DataFrame) -> Table | None:
 
 
 def forest_plot(frame: pd.DataFrame, registry: Registry) -> Figure:
-    """Draw DCTC less CTC in accuracy and NED on all test data and under all conditions.
+    """Draw DCTC minus CTC in accuracy and NED on all test data and under all conditions.
 
     Args:
         frame: From :func:`dctc.results.frame.read_frame`.
@@ -142,7 +142,7 @@ def forest_plot(frame: pd.DataFrame, registry: Registry) -> Figure:
     ):
         rows.append(PlotRow(heading, heading=True))
         rows += [row for pair in shown if (row := _forest_row(pair, frame, registry, prefix))]
-    return draw_forest(rows, "DCTC less CTC, points")
+    return draw_forest(rows, "DCTC minus CTC, percentage points")
 
 
 def _forest_row(pair: Pair, frame: pd.DataFrame, registry: Registry, prefix: str) -> PlotRow | None:

@@ -112,7 +112,7 @@ def test_a_published_line_that_is_no_record_is_not_lost(runs, tmp_path):
     with open(to / "results.jsonl", "a") as stream:
         stream.write('{"run": "of another version"}\n')
     before = contents(to)
-    with pytest.raises(ValueError, match=r"results\.jsonl:3: not a record .* mend or remove"):
+    with pytest.raises(ValueError, match=r"results\.jsonl:3: not a record .* repair or remove"):
         publish(runs, find_runs(runs, ["t/a-0.1"]), to)
     assert contents(to) == before
 

@@ -1,4 +1,4 @@
-"""What a result was computed with: CPU, command, and commit of this package."""
+"""Environment of a result: CPU, command, and commit of this package."""
 
 import json
 import platform

@@ -119,7 +119,7 @@ def test_a_run_of_another_configuration_is_set_aside_and_comes_back(
 def test_a_second_process_at_the_same_run_is_refused(plain, runs):
     with (
         held_by_another(runs / "t" / "one" / "seed0"),
-        pytest.raises(OSError, match=r"seed0: another process is at this run"),
+        pytest.raises(OSError, match=r"seed0: another process holds the lock of this run"),
     ):
         execute(plain, "off")
     assert not (runs / "t" / "one" / "seed0").exists()

@@ -161,7 +161,7 @@ def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains
     other = ["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"]
     with pytest.raises(SystemExit, match=r"--ckpt_path nowhere\.ckpt: no such file"):
         main([*other, "--ckpt_path=nowhere.ckpt"])
-    refused = pytest.raises(SystemExit, match=r"one: another process is at this run")
+    refused = pytest.raises(SystemExit, match=r"one: another process holds the lock of this run")
     with held_by_another(one), refused:
         main(other)
     assert visible(runs) == ["one"]

@@ -8,7 +8,7 @@ from rapidfuzz.distance import Levenshtein
 
 
 def edit_distance(prediction: str, label: str) -> int:
-    """Return the least number of insertions, deletions and substitutions between two strings.
+    """Return the Levenshtein distance of two strings.
 
     Example:
         >>> edit_distance("kitten", "sitting")
@@ -18,12 +18,12 @@ def edit_distance(prediction: str, label: str) -> int:
 
 
 class EditOperations(NamedTuple):
-    """The parts of an edit distance, on one shortest way from the label to the prediction.
+    """Operations of a minimal alignment from the label to the prediction.
 
     Attributes:
         substitutions: Characters of the label replaced by others.
         deletions: Characters of the label that are missing in the prediction.
-        insertions: Characters that were read where the label has none.
+        insertions: Characters of the prediction that the label lacks.
     """
 
     substitutions: int
@@ -34,7 +34,8 @@ class EditOperations(NamedTuple):
 def edit_operations(prediction: str, label: str) -> EditOperations:
     """Count the operations of the edit distance by kind; their sum is :func:`edit_distance`.
 
-    Several shortest ways may exist that share the distance out differently; rapidfuzz's is taken.
+    Where minimal alignments tie, rapidfuzz's counts; deletions minus insertions does not depend on
+    it.
 
     Example:
         >>> edit_operations("sittin", "kitting")

@@ -1,1 +1,1 @@
-"""What a run leaves and what can be said of it: registry, statistics, tables, scores."""
+"""Results of runs: registry, data frame, statistics, tables, plots."""

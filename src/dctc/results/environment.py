@@ -1,4 +1,4 @@
-"""What a result was computed with: versions, CPU or GPU, command, commit."""
+"""Environment of a result: versions, hardware, command, commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATH = re.compile(r"(?:^|(?<=[=,\[\s]))/[^=,\]\s]+")  # an absolute one, in an 
 
 
 def environment(device: torch.device | None = None) -> dict[str, Any]:
-    """Return what a result was computed with, as plain values.
+    """Return the environment of a result: versions, hardware, command, commit.
 
     Args:
         device: Where it was computed; None for a GPU where there is one, as benchmarks do.
@@ -54,8 +54,8 @@ def cpu() -> dict[str, Any]:
     """Return model, vendor, family, model number, SIMD flags and threads of the CPU.
 
     On other CPUs torch rounds sums otherwise, so that a training repeats bit for bit only on an
-    equal one. ``capability`` is the instruction set that torch chose. What the system does not
-    tell is left out, but for the ``model``.
+    equal one. ``capability`` is the instruction set that torch chose. Unknown fields are
+    omitted, except ``model``.
     """
     lines = _CPUINFO.read_text().split("\n\n")[0].splitlines() if _CPUINFO.exists() else []
     fields = {

@@ -40,8 +40,8 @@ def read_predictions(file: str | Path) -> Iterator[Prediction]:
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If it is empty, cut off or not UTF-8; for a line that is malformed or bears the
-            key of an earlier one; the message names file and line.
+        ValueError: If it is empty, cut off or not UTF-8; for a line that is malformed or has
+            the key of an earlier one; the message names file and line.
     """
     file, seen = Path(file), dict[str, int]()
     try:

@@ -19,8 +19,8 @@ import numpy as np
 
 from dctc.files import locked, write_whole
 
-EDIT_PARTS = "edit_parts"  # in what a record is about: substitutions, deletions and insertions
-OTHER_WEIGHTS = "+"  # in the key of a result of weights that are not the end of the run's training
+EDIT_PARTS = "edit_parts"  # key in Record.about: substitutions, deletions and insertions
+OTHER_WEIGHTS = "+"  # in the key of a result of weights other than the final checkpoint
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Record:
     """The result of one run on one set.
 
     Attributes:
-        run: Key of the run; of other weights than those of its end, with ``+`` and their hash.
-        arm: What is compared, such as ``ctc`` or ``dctc``.
+        run: Key of the run; for weights other than the final checkpoint, ``+`` and their hash.
+        arm: Name of the arm, such as ``ctc`` or ``dctc``.
         seed: Seed of the run.
         set: Name of the set.
         n: Samples scored.
@@ -42,8 +42,9 @@ class Record:
         hits: Name of the file of hits, a hash of its content.
         samples: Hash of the keys of the scored samples; only equal ones can be paired.
         wall_s: Seconds of training.
-        about: Versions, hardware, commit, steps and the like; what only some records have, such as
-            :data:`EDIT_PARTS`.
+        about: Further facts by name; a record has some of ``commit``, ``hardware``, ``cpu``,
+            ``command``, ``versions``, ``trained``, ``steps``, ``time``, ``drawn_from``, ``drawn``,
+            ``alignment`` and :data:`EDIT_PARTS`.
     """
 
     run: str
@@ -156,7 +157,7 @@ class Registry:
         found = []
         for where, record in self._read():
             if not isinstance(record, Record):
-                raise ValueError(f"{where}: not a record ({record}); mend or remove that line")
+                raise ValueError(f"{where}: not a record ({record}); repair or remove that line")
             found.append(record)
         return found
 
@@ -175,7 +176,7 @@ class Registry:
 
         Of several runs of an arm and seed, that is the run that was scored last, by the time in its
         records: their order in the file says nothing where some were copied from another registry.
-        Results of weights other than those of a run's end are left out.
+        Results of weights other than the final checkpoint are left out.
         """
         records = [r for r in self.records() if OTHER_WEIGHTS not in r.run]
         records.sort(key=scored_at)
@@ -188,7 +189,7 @@ class Registry:
 
 
 def scored_at(record: Record) -> str:
-    """Return the time of a record, which sorts; empty for those of before it was kept."""
+    """Return the time of a record as a string that sorts; empty if it has none."""
     return str(record.about.get("time", ""))
 
 

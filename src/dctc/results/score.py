@@ -21,8 +21,8 @@ NOTES = (
     "Accuracy: share of predictions that equal their label, both under the protocol.",
     "NED: mean of 1 - edit distance / length of the longer of the two; higher is better.",
     "CER: summed edit distance / summed length of the labels. Its parts, of the same length: sub, "
-    "del, ins (substitutions, deletions, insertions). Where several shortest ways lead from label "
-    "to prediction, rapidfuzz's is taken; del less ins does not depend on that.",
+    "del, ins (substitutions, deletions, insertions). Where minimal alignments tie, rapidfuzz's "
+    "counts; del minus ins does not depend on it.",
 )
 
 
@@ -33,9 +33,9 @@ class Score(NamedTuple):
         name: The file, without folder and endings.
         n: Samples scored.
         correct: Samples read exactly.
-        substitutions: Characters of the labels replaced by others.
-        deletions: Characters of the labels that are missing.
-        insertions: Characters that were read where the labels have none.
+        substitutions: Summed substitutions, see :mod:`dctc.metrics.edit_distance`.
+        deletions: Summed deletions: characters of labels that predictions lack.
+        insertions: Summed insertions: characters of predictions that labels lack.
         characters: Summed label length.
         similarity: Summed normalized similarity (NED times n).
         dropped: Samples left out because their label is empty under the protocol.
@@ -57,7 +57,7 @@ class Score(NamedTuple):
         return self.substitutions + self.deletions + self.insertions
 
     def rates(self) -> dict[str, float]:
-        """Return accuracy, NED, CER and its parts as shares; none that is a share of nothing."""
+        """Return accuracy, NED, CER and its parts as shares; one of a zero total is omitted."""
         of_samples = {"accuracy": self.correct, "ned": self.similarity}
         of_characters = {"cer": self.edits, **{f"cer_{p}": getattr(self, p) for p in PARTS}}
         shares = ((of_samples, self.n), (of_characters, self.characters))
@@ -81,12 +81,12 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
 
 
 def pool(scores: Sequence[Score]) -> Score:
-    """Return the score of all samples together: each file weighs as its samples do."""
+    """Return the sum of the counts of several scores, named ``weighted mean``."""
     return Score("weighted mean", *map(sum, zip(*(s[1:] for s in scores), strict=True)))
 
 
 def mean(scores: Sequence[Score]) -> dict[str, float]:
-    """Return the plain means over files; none where a file has nothing to take it of."""
+    """Return the unweighted means over files, of the rates that every file has."""
     table = pd.DataFrame([score.rates() for score in scores])
     return {str(name): rate for name, rate in table.dropna(axis=1).mean().items()}
 
@@ -134,7 +134,10 @@ def main(args: list[str] | None = None) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="predictions with their labels")
     parser.add_argument(
-        "--protocol", required=True, choices=list(PROTOCOLS), help="what is not told apart"
+        "--protocol",
+        required=True,
+        choices=list(PROTOCOLS),
+        help="normalisation of predictions and labels before comparison",
     )
     parser.add_argument("--json", action="store_true", help="counts and shares as JSON")
     options = parser.parse_args(args)

@@ -1,12 +1,11 @@
 """Differences between arms: means over runs, with one 95 % confidence interval each.
 
-Two things make a difference uncertain: other seeds would give other nets, and other test words
-would be read differently. Both are in every interval here.
+Two sources of variance enter every interval: seeds and test words.
 
 - *Seeds.* The standard deviation of runs within an arm, pooled over the arms of a study, times
-  ``sqrt(1 / k1 + 1 / k2)`` for arms of k1 and k2 runs. Pooling makes use of all runs, so that three
-  seeds that happen to agree do not make an interval narrow. Runs are not paired by their seed:
-  sharing a seed does not make two nets alike.
+  ``sqrt(1 / k1 + 1 / k2)`` for arms of k1 and k2 runs. Pooling uses all runs, so that three
+  seeds that happen to agree do not narrow an interval. Runs are not paired by seed, since a shared
+  seed does not make two nets alike.
 - *Words.* The standard error of the mean over test words of the difference of the two arms' hit
   rates, which are paired word by word. On several sets that count the same: of the mean of sets.
 
@@ -31,8 +30,8 @@ from dctc.results.registry import Registry
 LEVEL = 0.95  # of all intervals
 COLUMNS = ("runs", "reference_runs", "n", "value", "reference_value", "points", "low", "high", "p")
 EXPLAINED = (
-    "Difference: arm less reference in points, with the 95 % CI over seeds (standard deviation "
-    "pooled over the arms of the study) and test words."
+    "Difference: arm minus reference, percentage points, with the 95 % CI over seeds (standard "
+    "deviation pooled over the arms of the study) and test words."
 )
 
 
@@ -49,13 +48,13 @@ def compare(
 
     Args:
         frame: From :func:`dctc.results.frame.read_frame`.
-        registry: Where the hits of single words lie.
+        registry: Registry that holds the hits of single words.
         reference: Name of the reference arm.
         arms: Names of the arms. If there are several, their intervals are simultaneous (Dunnett).
         sets: Names of the sets; each counts the same.
         metric: ``accuracy``, ``ned`` or another column. The words' part of the interval is known
             for accuracy alone; intervals of other metrics allow for seeds only.
-        pool: Further arms whose runs tell how much seeds differ.
+        pool: Further arms, pooled for the standard deviation over seeds.
 
     Returns:
         One row for each arm that has runs, as the reference has; where test sets differ from seed
@@ -143,7 +142,7 @@ def seeds_difference(
 
 @lru_cache
 def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
-    """Return by how many standard errors simultaneous 95 % intervals reach to either side.
+    """Return the critical value of Dunnett's test, two-sided at 95 %, in standard errors.
 
     Args:
         reference: Runs of the reference.
@@ -170,7 +169,7 @@ def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
 
 
 def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> None:
-    """Refuse to compare runs that were scored on different samples or trained for other steps.
+    """Refuse to compare runs with different samples or a different number of steps.
 
     Test sets may differ from seed to seed, as those that are drawn do, but not within a seed.
 
@@ -209,7 +208,7 @@ def _words(
 
     Args:
         frame: The results.
-        registry: Where the hits lie.
+        registry: Registry that holds the hits.
         arms: The reference and the other arm.
         sets: Names of the sets.
         groups: Seeds that were scored on the same samples.

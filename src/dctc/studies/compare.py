@@ -31,7 +31,7 @@ def train_study(
     only: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
 ) -> dict[str, Outcome]:
-    """Search, then train the final runs; return what became of each run, by name.
+    """Search, then train the final runs; return the outcome of each run, by name.
 
     Args:
         study: The study.

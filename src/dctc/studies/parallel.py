@@ -1,4 +1,4 @@
-"""Many runs, several at a time, each in a process of its own; one that fails stops no other."""
+"""Execute runs in parallel worker processes; a failed run does not stop the others."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's thre
 
 
 class Outcome(NamedTuple):
-    """What became of a run.
+    """Outcome of a run.
 
     Attributes:
-        records: Its records by set; empty if it did not come to its end.
+        records: Its records by set; empty if it did not finish.
         problem: Why it did not, in one line.
-        busy: Whether another process is at it, which is no failure.
+        busy: Whether another process holds the lock of this run, which is no failure.
     """
 
     records: dict[str, Record]
@@ -45,12 +45,12 @@ class Outcome(NamedTuple):
 def execute_all(
     runs: Sequence[Run], jobs: int = 1, log: LogMode = "off", net: bool = False
 ) -> dict[str, Outcome]:
-    """Execute runs in their order, and return what became of each, by name.
+    """Execute runs in their order, and return the outcome of each, by name.
 
-    Training words that runs share are drawn first, with every core.
+    Training words that runs share are drawn first, on all cores.
 
-    With several at a time each computes with one thread, loads its data itself, and writes what it
-    says to ``<runs>/<name>.log``; where there are several GPUs, they are spread over them. Runs
+    With several at a time each computes with one thread, loads its data itself, and redirects its
+    output to ``<runs>/<name>.log``; where there are several GPUs, they are spread over them. Runs
     whose results are in the registry are not done again, and those that were killed go on: see
     :func:`dctc.studies.runner.execute`.
 
@@ -151,7 +151,7 @@ def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
         log: W&B mode.
 
     Raises:
-        SystemExit: If one failed, or another process is at it.
+        SystemExit: If one failed, or another process holds its lock.
     """
     outcomes = execute_all(runs, jobs, log, net=True)
     report_problems(outcomes)
@@ -161,7 +161,7 @@ def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
 
 
 def report_problems(outcomes: Mapping[str, Outcome]) -> int:
-    """Print what did not come to its end; return how many runs failed."""
+    """Print the runs that did not finish; return how many failed."""
     for name, outcome in outcomes.items():
         if outcome.problem:
             print(f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}")
@@ -236,18 +236,18 @@ def _try(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
 
 
 class _Tally:
-    """Counts runs that have come to their end, and says so in a line each."""
+    """Counts finished runs, and formats a line for each."""
 
     def __init__(self, runs: int) -> None:
         self.runs, self.ended, self.began = runs, 0, time.monotonic()
 
     def line(self, run: Run, began: float, outcome: Outcome) -> str:
-        """Return what to say of the next run that has ended.
+        """Return the line of the next run that has ended.
 
         Args:
             run: The run.
             began: When it did, by the monotonic clock.
-            outcome: What became of it.
+            outcome: Its outcome.
         """
         self.ended += 1
         now = time.monotonic()

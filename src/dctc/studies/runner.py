@@ -1,4 +1,4 @@
-"""Train and test one run, unless its results are known; resume it where it was killed."""
+"""Train and test one run, or resume it; skipped if its results are in the registry."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Finished:
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
     """Train and test a run, unless its results are in the registry already.
 
-    A run that was killed goes on from its last checkpoint. A folder of the same name that holds a
+    An interrupted run resumes from its last checkpoint. A folder of the same name that holds a
     run of another configuration is set aside, not overwritten.
 
     Args:
@@ -52,7 +52,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         net: Whether the trained net is needed; if not, results in the registry are enough.
 
     Raises:
-        Busy: If another process is at the same run.
+        Busy: If another process holds the lock of this run.
         ValueError: If its results are those of words from other fonts or another corpus.
     """
     quiet_lightning()
@@ -98,7 +98,7 @@ class _Unbuilt(RecognizerCLI):
 
 
 def _find_modules_of(run: Run) -> None:
-    """Let classes be found that a run names and that lie beside its study's file."""
+    """Add the study's folder to sys.path."""
     if run.folder is not None and str(run.folder) not in sys.path:
         sys.path.append(str(run.folder))
 
@@ -166,10 +166,10 @@ def _known(cli: RecognizerCLI) -> dict[str, Record]:
 
 
 def _bring_forward(cli: RecognizerCLI) -> None:
-    """Let tables take these records for the arm: they may be another arm's, or not the latest.
+    """Append the run's records again under this arm, as its latest.
 
-    Two arms of one configuration are one run; and where a configuration comes back, records of the
-    other one, or copied ones, may have come after its own.
+    Two arms of one configuration share a run; and records of another configuration of the arm, or
+    copied ones, may be newer than the run's own.
     """
     registry, arm = Registry(runs_folder()), cli.results.arm
     taken = registry.latest()

@@ -1,4 +1,4 @@
-"""Search for the best value of an argument: chosen on validation words, with a seed of its own."""
+"""Hyper-parameter search: the value with the best validation accuracy, at a seed of its own."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -
         return None
     explained = [
         f"Percent of {study.validation}, after training with seed {SEARCH_SEED}, which no final "
-        f"run has. One seed: the choice is a rule, it shows no difference.",
+        f"run has. With one seed this selects a value; it does not show that values differ.",
         *([_EDGE] if edges else []),
         *([f"Sources of the values: {'; '.join(sources)}."] if sources else []),
         *notes,

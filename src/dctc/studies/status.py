@@ -28,10 +28,10 @@ def planned_key(run: Run) -> str:
 
 
 def is_done(run: Run, found: OfSet) -> bool:
-    """Say whether the records of a run's arm and seed are its own, and of all further sets.
+    """Return whether all results of a run are in the registry under its key.
 
     Args:
-        run: The run. Benchmarks that are not there are not missed.
+        run: The run. Benchmarks that are not below the data root are not required.
         found: The records of that arm and seed, by set.
     """
     further = run.benchmarks.present() if run.benchmarks is not None else set()

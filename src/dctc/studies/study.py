@@ -11,7 +11,7 @@ from typing import Any
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.stored_words import StoredWords
 
-FULL = "small"  # scale whose runs bear the study's name alone
+FULL = "small"  # scale whose runs have no suffix
 SEARCH_SEED = 100  # seed of searches, which no final run has
 
 
@@ -21,7 +21,7 @@ class Search:
 
     Attributes:
         argument: Dotted path in the configuration, such as ``model.loss.init_args.weight``.
-        values: What is tried.
+        values: Values tried.
         source: Where the values come from.
     """
 

@@ -83,7 +83,7 @@ def _families(study: Study, table: pd.DataFrame, chosen: Mapping[str, Any]) -> l
 
 
 def _pool(study: Study, frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """Return the arms whose runs tell how much seeds differ: those of the arms' own study.
+    """Return the arms pooled for the standard deviation over seeds: those of the arms' own study.
 
     An arm that a study shares with another one so has the same interval in both.
     """

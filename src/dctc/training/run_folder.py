@@ -33,7 +33,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
         return
     lock = folder.with_name(f".{folder.name}.lock")
-    with locked(lock, wait=False, busy=f"{folder}: another process is at this run"):
+    with locked(lock, wait=False, busy=f"{folder}: another process holds the lock of this run"):
         yield
 
 
