@@ -80,8 +80,8 @@ def per_run(
         The values, indexed by seed.
     """
     rows = frame[(frame.arm == arm) & frame.set.isin(list(sets))]
-    table = rows.pivot(index="seed", columns="set", values=metric)
-    return table.reindex(columns=list(sets)).dropna().mean(axis=1)
+    of_seed = rows.groupby("seed")[metric]
+    return of_seed.mean()[of_seed.count() == len(sets)]
 
 
 def rows_of(frame: pd.DataFrame, arm: str, sets: Sequence[str]) -> pd.DataFrame:

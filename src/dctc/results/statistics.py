@@ -67,13 +67,14 @@ def compare(
         ValueError: If two runs were not scored on the same samples under the same protocol, or not
             trained for as many steps.
     """
-    values = {arm: per_run(frame, arm, sets, metric) for arm in (reference, *arms)}
+    every = dict.fromkeys((reference, *arms, *pool))
+    frame = frame[frame.arm.isin([*every]) & frame.set.isin(list(sets))]
+    values = {arm: per_run(frame, arm, sets, metric) for arm in every}
     known = [arm for arm in arms if len(values[arm])]
     if not known or not len(values[reference]):
         return pd.DataFrame(columns=list(COLUMNS))
-    check_comparable(frame, [reference, *known], sets)
-    apart = _tested_apart(frame, [reference, *known], sets)
-    spread, freedom = pooled_sd([per_run(frame, a, sets, metric) for a in {*pool, *values}])
+    apart = check_comparable(frame, [reference, *known], sets)
+    spread, freedom = pooled_sd([*values.values()])
     counts = tuple(len(values[arm]) for arm in known)
     rows = {}
     for arm in known:
@@ -168,16 +169,19 @@ def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
     return float((interval.high[0] - interval.low[0]) / 2 / error)
 
 
-def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> None:
+def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> bool:
     """Refuse to compare runs with different samples or a different number of steps.
 
     Test sets may differ from seed to seed, as those that are drawn do, but not within a seed.
+
+    Returns:
+        Whether test sets differ from seed to seed.
 
     Raises:
         ValueError: With the set and two runs that differ.
     """
     rows = pd.concat([rows_of(frame, arm, sets) for arm in arms])
-    apart = _tested_apart(frame, arms, sets)
+    apart = bool((rows.groupby(["arm", "set"]).samples.nunique() > 1).any())
     for what in ("samples", "drawn_from", "protocol", "steps"):
         of_seed = apart and what in ("samples", "drawn_from")
         known = rows.dropna(subset=[what])  # the first records do not say all of these
@@ -189,12 +193,7 @@ def check_comparable(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[st
                     f"{first.set}: {first.arm} (seed {first.seed}) and {other.arm} (seed "
                     f"{other.seed}) differ in {what}; run those of an old configuration again"
                 )
-
-
-def _tested_apart(frame: pd.DataFrame, arms: Sequence[str], sets: Sequence[str]) -> bool:
-    """Return whether the runs of one arm were scored on other samples for every seed."""
-    rows = pd.concat([rows_of(frame, arm, sets) for arm in arms])
-    return bool((rows.groupby(["arm", "set"]).samples.nunique() > 1).any())
+    return apart
 
 
 def _words(
@@ -214,8 +213,8 @@ def _words(
         groups: Seeds that were scored on the same samples.
     """
     variance, words = 0.0, 0
+    found = [rows_of(frame, arm, sets) for arm in arms]
     for name in sets:
-        found = [rows_of(frame, arm, sets) for arm in arms]
         of_set = [rows[rows.set == name] for rows in found]
         for seeds in groups:
             chosen = [rows[rows.seed.isin(list(seeds))].itertuples() for rows in of_set]
