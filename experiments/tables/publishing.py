@@ -63,8 +63,8 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         to: Folder of the registry to copy to.
 
     Raises:
-        ValueError: If no run is finished, a record names a path of this machine, or a published
-            line is not a record, which would be lost.
+        ValueError: If no run is finished, a record or a configuration names a path of this
+            machine, or a published line is not a record, which would be lost.
     """
     with locked(to / ".lock", wait=True):
         return _publish(runs, folders, to)
@@ -83,6 +83,7 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     }
     for record in latest.values():
         _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
+    configs = _configs({r.run: folders[r.run] for r in latest.values()}, runs, to)
     for record in latest.values():  # hits first: no line of results without them
         source.read_hits(record)
         content = (runs / "hits" / record.hits).read_bytes()
@@ -92,8 +93,9 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
     write_whole(target.file, "".join(lines).encode())
     (to / "configs").mkdir(exist_ok=True)
-    for run in sorted({record.run for record in latest.values()}):
-        write_whole(to / "configs" / f"{run}.yaml", _config(folders[run], runs).encode())
+    for run in {r.run for r in latest.values()}:
+        if run in configs:
+            write_whole(to / "configs" / f"{run}.yaml", configs[run].encode())
         curves = read_metrics(folders[run])
         if curves:
             (to / "metrics").mkdir(exist_ok=True)
@@ -196,16 +198,23 @@ def _csv(curves: dict[str, Curve], every: int) -> str:
     return stream.getvalue()
 
 
-def _config(folder: Path, runs: Path) -> str:
-    """Return a run's resolved configuration, with files below the folder of runs as ``runs/...``.
+def _configs(folders: dict[str, Path], runs: Path, to: Path) -> dict[str, str]:
+    """Return the resolved configurations of runs, with files below their folder as ``runs/...``.
+
+    A run that was adopted has none, and needs none where it is published already.
 
     Raises:
-        ValueError: If it names another path of this machine.
+        ValueError: If one is missing, or names another path of this machine.
     """
-    text = (folder / "config.yaml").read_text(encoding="utf-8")
-    text = text.replace(f"{runs.as_posix()}/", "runs/")
-    _refuse_paths(yaml.safe_load(text), f"configuration {folder / 'config.yaml'}")
-    return text
+    configs = {}
+    for run, folder in folders.items():
+        file = folder / "config.yaml"
+        if file.exists():
+            configs[run] = file.read_text(encoding="utf-8").replace(f"{runs.as_posix()}/", "runs/")
+            _refuse_paths(yaml.safe_load(configs[run]), f"configuration {file}")
+        elif not (to / "configs" / f"{run}.yaml").exists():
+            raise ValueError(f"{file}: not there; a run is published with its configuration")
+    return configs
 
 
 def _identity(record: Record) -> tuple[str, str, str]:

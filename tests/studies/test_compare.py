@@ -15,7 +15,7 @@ from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.studies import compare
 from dctc.studies.parallel import Outcome
-from dctc.studies.runner import execute
+from scripts import execute_here
 from tiny import config
 
 pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
@@ -49,11 +49,6 @@ arms:
   ctc: {title: CTC}
   twice: {title: Twice, set: {model.loss: own_words.TwiceCTC}}
 """
-
-
-def execute_here(runs, jobs, log):
-    """Execute runs in this process, which has imported all they need."""
-    return {run.name: Outcome(execute(run, log, net=False).records) for run in runs}
 
 
 def printed(*args):

@@ -1,0 +1,81 @@
+"""The scripts of tables and the demo, end to end on a few words."""
+
+import sys
+
+import pytest
+
+from dctc.results.frame import read_frame
+from dctc.results.registry import Registry
+from dctc.studies import compare, parallel
+from dctc.studies.study import SEARCH_SEED
+from experiments import pages
+from scripts import ROOT, execute_here, load
+
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+
+
+@pytest.fixture
+def call(monkeypatch, runs, capsys):
+    """``call("table3", "--status") -> what it prints``; trainings are in this process."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "200")
+    for module in (compare, parallel):
+        monkeypatch.setattr(module, "execute_all", execute_here)
+
+    def run(name, *options):
+        monkeypatch.setattr(sys, "argv", [name, *options])
+        load(name).main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_table_is_searched_trained_and_drawn(call, runs):
+    options = ("--scale", "tiny", "--log", "off", "--only", "ctc,dctc")
+    printed = call("table3", *options)
+    frame = read_frame(Registry(runs))
+    arms = {(row.arm, row.seed) for row in frame.itertuples()}
+    assert arms == {
+        (f"table3-tiny/{arm}", seed) for arm in ("ctc", "dctc-0.01") for seed in (0, SEARCH_SEED)
+    }
+    out = runs / "table3-tiny"
+    for name in ("compare", "search", "alignment"):
+        assert (out / f"{name}.csv").read_text().count("\n") == 3, name
+    assert (out / "compare.png").exists() and "Losses on FUNSD words" in printed
+    status = call("table3", *options, "--status").splitlines()
+    assert status[0].startswith("table3-tiny search     2 of    2 runs done")
+    assert status[1].startswith("table3-tiny            2 of    2 runs done")
+
+
+def test_the_demo_compares_two_arms_and_draws_curves_and_readings(call, runs):
+    printed = call("demo", "--scale", "tiny", "--log", "off")
+    assert "No real benchmark found" in printed and "DCTC 0.01 against CTC" in printed
+    out = runs / "demo-tiny"
+    assert {"curves.png", "readings.png", "table.md"} <= {file.name for file in out.iterdir()}
+    for arm in ("ctc", "dctc"):
+        assert (out / arm / "seed0" / "checkpoints" / "final.ckpt").exists()
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "ablations", "renderer"])
+def test_the_status_of_the_other_tables(call, name):
+    lines = call(name, "--scale", "tiny", "--status").splitlines()
+    assert lines and all(" 0 of " in line or "nothing to train" in line for line in lines)
+
+
+def test_the_status_of_all_targets(call, capsys):
+    lines = call("status", "--scale", "tiny").splitlines()
+    names = {line.split("  ")[0] for line in lines}
+    assert {"figures-tiny", "table1-tiny", "table1-sroie-tiny", "table3-tiny search"} <= names
+    assert lines[-1].startswith("together")
+    assert len(call("status", "--scale", "tiny", "table2").splitlines()) == 1
+
+
+def test_the_page_of_tables_is_that_of_the_records(call, tmp_path, monkeypatch):
+    call("pages", "--check")
+    monkeypatch.setattr(pages, "gather", lambda: ({}, {}))
+    with pytest.raises(ValueError, match=r"TABLES\.md differs from the records"):
+        call("pages", "--check")
+    monkeypatch.setattr(pages, "TABLES", tmp_path / "TABLES.md")
+    call("pages")
+    call("pages", "--check")
+    assert (tmp_path / "TABLES.md").read_text().startswith("# Tables of all results")

@@ -1,0 +1,88 @@
+"""The studies of the paper: each resolves at each scale; their runs are the published ones."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from experiments.studies import SCALES, load, without_missing
+from experiments.studies.chinese_lines import chinese_study
+
+from dctc.results.frame import read_frame
+from dctc.results.registry import Registry
+from dctc.studies.runner import resolve
+from dctc.studies.search import choices
+from dctc.studies.status import planned_key
+from dctc.studies.study import SEARCH_SEED
+
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Registry(ROOT / "experiments" / "results")
+FILES = sorted((ROOT / "experiments" / "studies").glob("*.yaml"))
+# Trained on words of version 1 of the renderer, which this one does not draw
+OTHER_RENDERER = "renderer/reader"
+
+
+def scales(file):
+    return yaml.safe_load(file.read_text()).get("scales") or ["small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [(file.stem, scale) for file in FILES for scale in scales(file) if scale != "small"],
+)
+def test_every_arm_resolves_at_the_smaller_scales(runs, name, scale):
+    study = chinese_study(scale) if name == "chinese" else load(name, scale)
+    assert study.name.endswith(f"-{scale}") and scale in SCALES
+    real = study.benchmarks.names if study.benchmarks else ()
+    assert {*study.sets, study.validation} <= {"rendered", "", *real}
+    for key, arm in study.arms.items():
+        config = resolve(study.run(key, 0, arm.search.values[0] if arm.search else arm.value))
+        assert config["trainer"]["max_steps"] == 1 or scale == "smoke"
+        assert config["data"]["class_path"].endswith("RenderedDataModule")
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """All runs of the tables at scale small, by name, whose searches are the published ones."""
+    frame, found = read_frame(RESULTS), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DCTC_RUNS", str(tmp_path_factory.mktemp("runs")))
+        for file in FILES:
+            if file.stem not in ("figures", "demo", "larger_models"):
+                study = chinese_study("small") if file.stem == "chinese" else load(file.stem)
+                every = study.search_runs() + study.final_runs(choices(study, frame))
+                found |= {run.name: run for run in every}
+        yield found
+
+
+def published():
+    keys = {}
+    for record in RESULTS.records():
+        keys.setdefault(f"{record.arm}/seed{record.seed}", set()).add(record.run)
+    return keys
+
+
+def test_every_published_run_is_planned_and_every_planned_one_is_published(planned):
+    assert planned.keys() == published().keys()
+    assert {run.seed == SEARCH_SEED for run in planned.values()} == {True, False}
+
+
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_planned_runs_have_the_published_keys(planned, every):
+    # one seed of each arm is enough to see that a configuration or a default has changed
+    runs = planned.values() if every else {run.arm: run for run in planned.values()}.values()
+    keys = published()
+    found = {run.name: planned_key(run) for run in runs if run.arm != OTHER_RENDERER}
+    assert {name: key for name, key in found.items() if keys[name] != {key}} == {}
+
+
+def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path))
+    models, losses = load("models"), load("losses")
+    assert without_missing([models, losses]) == [models]
+    assert "; left out" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError):
+        without_missing([losses], needed=True)
+    smaller = load("losses", "tiny")  # draws words in their place
+    assert without_missing([smaller], needed=True) == [smaller]
