@@ -8,24 +8,24 @@ CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 # name, the scales it knows, what it does; figures, tables and ablations in the order of 'all'
 TARGETS="\
 setup           any               make the environment
-demo            tiny,smoke        train CTC and DCTC on rendered words and compare them
-test            tiny,smoke,small  lint, types and tests (tiny: a few; small: the slow tests too)
-data            any               draw training words into an LMDB (dctc data render)
+demo            tiny,smoke        compare CTC and DCTC on rendered words
+test            tiny,smoke,small  lint, types, tests (small: slow ones too)
+data            any               draw training words (dctc data render)
 renderer        tiny,small        train on rendered words, score on real ones
-bench           tiny,smoke,small  time and memory of the losses (options: those of dctc bench)
+bench           tiny,smoke,small  time and memory of losses (dctc bench)
 figure2         tiny,smoke,small  the scheme of DCTC
-figure1         tiny,smoke,small  where nets of other seeds read each character
-figure3         tiny,smoke,small  AACC of each estimator of z* during training
+figure1         tiny,smoke,small  frames of each character in nets of 3 seeds
+figure3         tiny,smoke,small  AACC of each estimator of z* in training
 figure4         tiny,smoke,small  features of confused characters
 table1          tiny,smoke,small  CTC and DCTC by model, English
 table2          tiny,smoke,small  CTC and DCTC on Chinese lines
 table3          tiny,smoke,small  the losses on real words
-table3-english  tiny,smoke,small  the best of them on English words, after table3
+table3-english  tiny,smoke,small  best losses on English words, after table3
 ablations       tiny,smoke,small  DCTC, one factor at a time
-all             tiny,smoke,small  every figure and table; one that fails stops no other
-status          tiny,smoke,small  finished and missing runs of them, and the time the others take
-publish         any               copy finished runs and figures into experiments/results
-pages           any               write experiments/results/TABLES.md and its plots"
+all             tiny,smoke,small  all figures and tables, even after a failure
+status          tiny,smoke,small  finished and missing runs, and time to go
+publish         any               copy finished runs to experiments/results
+pages           any               write experiments/results/TABLES.md and plots"
 read -ra RESULTS <<<"$(awk '/^(figure|table|ablations)/ { printf $1 " " }' <<<"$TARGETS")"
 VENV=${DCTC_VENV:-.venv}
 VENV=${VENV%/}
@@ -34,18 +34,19 @@ LOG=$VENV/setup.log
 
 usage() {
   cat <<TEXT
-usage: ./reproduce.sh TARGET... [--scale SCALE] [--dry-run] [OPTION...] [-- ARGUMENT...]
+usage: ./reproduce.sh TARGET... [--scale SCALE] [--dry-run] [OPTION...]
+                      [-- ARGUMENT...]
 
 TARGET, the scales it knows, what it does:
 
 $TARGETS
 
---scale     how much to run; smoke unless told otherwise (the paper's scale: experiments/paper.sh)
+--scale     how much to run (default: smoke; the paper's: experiments/paper.sh)
 --dry-run   print the commands; run nothing and make nothing
-OPTION      any other option, and what follows it, is passed to each target's command
+OPTION      other options, with their values, go to each target's command
 ARGUMENT    the same, taken as it stands: ./reproduce.sh table1 -- --help
 
-DCTC_VENV is the environment's folder (.venv), PYTHON the interpreter to make it with (python3).
+DCTC_VENV is the environment's folder (.venv), PYTHON its interpreter (python3).
 Relative paths are relative to this script's folder.
 TEXT
 }

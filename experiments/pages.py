@@ -75,7 +75,7 @@ _MODULES = {
 
 
 def page(sections: dict[str, dict[str, Table]]) -> str:
-    """Return the page of all tables as Markdown, with a list of them at its beginning."""
+    """Return the page of all tables as Markdown."""
     parts = [INTRODUCTION]
     for section, tables in sections.items():
         parts.append(f"## {HEADINGS[section]}\n")

@@ -1,4 +1,4 @@
-"""Copies the results of runs, figures, benchmarks into experiments/results, the evidence."""
+"""Copy results of finished runs, figures and benchmarks into experiments/results."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_a_data_root_that_cannot_be_used(tmp_path, add):
     with pytest.raises(FileNotFoundError, match="set DCTC_DATA or data_root"):
         find_benchmarks(tmp_path / "none")
     one, two = add("a/SVT"), add("b/svt_647")
-    with pytest.raises(ValueError, match=f"SVT: both {one} and {two} bear its name"):
+    with pytest.raises(ValueError, match=f"SVT: both {one} and {two} are named so"):
         find_benchmarks(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_the_command_takes_a_run(run, folder, capsys):
     assert [row[1] for row in rows_of(file)] == ["one", "", "two", "three"]
     printed = capsys.readouterr()
     assert "4 images in" in printed.out and str(file) in printed.out
-    assert printed.out.splitlines()[-1].endswith("no images: 1")
+    assert printed.out.splitlines()[-1].endswith("skipped 1 files that are not images")
     assert printed.err.startswith("1 of them could not be read")
 
 

@@ -19,7 +19,10 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: Command line without ``dctc bench``; None takes that of the process.
     """
-    parser = argparse.ArgumentParser(prog="dctc bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dctc bench",
+        description="Time and memory of losses and models, as ratios measured in one run.",
+    )
     add = parser.add_argument
     what = "loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; models: nets "
     what += "with CTC and DCTC (default: loss)"

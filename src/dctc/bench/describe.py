@@ -161,7 +161,9 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If the configuration names no net, or the images do not fit it.
         OSError: If there is no such configuration.
     """
-    parser = argparse.ArgumentParser(prog="dctc describe", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dctc describe", description="Parameters, FLOPs, memory and speed of a net."
+    )
     parser.add_argument("model", type=Path, help="YAML file with a model.net, or folder of a run")
     parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
     parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")

@@ -1,8 +1,7 @@
-"""Cross-entropy towards an alignment, and what the gradient of both terms is made of.
+"""Cross-entropy towards an alignment (self-distillation), and the gradient of both terms.
 
 With P = softmax(s x) and the posterior gamma, the gradient of beta CTC + alpha CE with respect to
-s x is (alpha + beta) P - beta gamma - alpha onehot(z*): everything that the lattice gives is enough
-to write it down.
+s x is (alpha + beta) P - beta gamma - alpha onehot(z*), so the lattice gives all that it needs.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dctc.ctc.lattice import Lattice
 
 
 class Options(NamedTuple):
-    """What the terms depend on besides logits and labels.
+    """Options of both terms.
 
     Attributes:
         blank: Class of the blank.
@@ -38,7 +37,7 @@ class Options(NamedTuple):
 
 
 class FrameWeights(NamedTuple):
-    """What the gradient is made of besides the logits.
+    """Coefficients of the gradient.
 
     Attributes:
         columns: ``(t, n, s + 1)`` the candidate classes.
@@ -59,7 +58,7 @@ class FrameWeights(NamedTuple):
     elsewhere: Tensor
 
     def arguments(self, grad_nll: Tensor | None, grad_distill: Tensor | None) -> dict[str, Any]:
-        """Return what a ``gradient`` kernel takes, from the gradients of both terms, ``(n,)``."""
+        """Return a ``gradient`` kernel's arguments, from the gradients of both terms, ``(n,)``."""
         zero = self.mass.new_zeros(())
         beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
         alpha = zero if grad_distill is None else grad_distill.double()
@@ -75,7 +74,7 @@ class FrameWeights(NamedTuple):
 def distil(
     chosen: Tensor, alignment: Tensor, lattice: Lattice, labels: Labels, options: Options
 ) -> tuple[Tensor, FrameWeights]:
-    """Return the cross-entropy ``(n,)`` towards an alignment, and what its gradient is made of.
+    """Return the cross-entropy ``(n,)`` towards an alignment, and the coefficients of its gradient.
 
     Args:
         chosen: ``(t, n)`` float64, log probability of the alignment's classes.

@@ -141,7 +141,7 @@ def candidate_classes(labels: Labels, blank: int) -> Tensor:
 
 
 def first_column(classes: Tensor) -> Tensor:
-    """Return where each of the classes ``(n, k)`` of a sample stands for the first time."""
+    """Return the column of the first occurrence of each of a sample's classes, ``(n, k)``."""
     return (classes[:, :, None] == classes[:, None, :]).int().argmax(2)
 
 

@@ -6,8 +6,8 @@ columns are :func:`~dctc.ctc.candidate_classes`. (torch's float32 gradient over 
 by up to 3e-4.) The posterior of a character that repeats in a label stands in the column of its
 first occurrence.
 
-The recursion over what precedes a frame and the one over what follows it run side by side: the
-latter is the former on a reversed lattice (alpha and beta of Graves et al., ICML 2006, eq. 6 and
+Forward and backward recursions run together: the backward one is the forward one on a reversed
+lattice (alpha and beta of Graves et al., ICML 2006, eq. 6 and
 10). States are the blanks (even) and characters (odd) of the extended label; they come before the
 samples in memory, so that a step from state to state is one run through it.
 """
@@ -164,10 +164,10 @@ def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
     """Run the recursion on probabilities, scaled at each frame (Rabiner, 1989, section V.A).
 
     No exponential or logarithm is taken on the way, which makes it several times as fast as
-    :func:`in_logarithms`. What falls below 1e-308 on the way is lost. At the frame where that
-    happens, all that passes through it is less than about 1e-300 in the same scale in which all
-    that is left adds up to the mass of that frame; so nothing that counts was lost where the mass
-    exceeds :data:`LEAST` at every frame, and where it does not, the sample is unsure.
+    :func:`in_logarithms`. Sums below 1e-308 underflow. At the frame of an underflow all paths
+    through it sum to less than about 1e-300, in the scale in which the others sum to the mass of
+    that frame; so nothing that counts is lost where the mass exceeds :data:`LEAST` at every frame.
+    A sample with mass <= LEAST at any frame is unsure, and recomputed in log space.
 
     Args:
         emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.

@@ -2,8 +2,8 @@
 
 A path is cut into segments: the blanks before a character together with its run, and at the end
 the blanks that are left. The lattice has two states for each segment, in its blanks and in its run.
-Where the length of segments is limited, each state is further told apart by how many frames of its
-segment are over; otherwise it loops, and the lattice is that of CTC.
+Where the length of segments is limited, each state is further indexed by the frames already
+spent in its segment; otherwise it loops, and the lattice is that of CTC.
 
 For the entropy each sum of paths carries their mean score as well (the expectation semiring), so
 that one recursion in each direction gives the sum, the entropy and the gradients of both (Eisner,

@@ -45,7 +45,7 @@ def gradient(
     """Do what :func:`dctc.ctc.torch_kernels.gradient` does, with the same arguments.
 
     Of columns of the same class at most one may have another weight than 0, as
-    :func:`dctc.ctc.triton_lattice.forward_backward` sees to.
+    :func:`dctc.ctc.triton_lattice.forward_backward` guarantees.
     """
     t, n, c = logits.shape
     width = columns.shape[2]

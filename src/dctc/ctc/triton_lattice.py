@@ -79,7 +79,7 @@ def _forward_backward(
     nlls: tl.tensor, occupancy: tl.tensor, n: tl.tensor, width: tl.tensor,
     COLUMNS: tl.constexpr, IMPOSSIBLE: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Run over the frames of one sample, forth and back.
+    """Forward and backward pass over the frames of one sample.
 
     Lane j holds two states: the character of column j (none for j = 0) and the blank after it. So
     a character is reached from itself and from both states of lane j - 1, a blank from both states

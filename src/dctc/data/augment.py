@@ -27,14 +27,14 @@ from dctc.data.warp import random_warp
 MAX_STRENGTH = 2.0  # beyond it, words can no longer be read
 _STREAM = 3  # keeps its generators apart from those of drawn words, which have 0, 1 and 2
 
-# How often what happens, at any strength; images that are not warped keep their sharp pixels
+# Probability of each effect, at any strength; images that are not warped keep their sharp pixels
 WARP = 0.75
 COLOUR, SATURATION, INVERT, BLUR, LOW_RESOLUTION, NOISE = 0.8, 0.4, 0.1, 0.2, 0.15, 0.4
 
 # At strength 1
 CONTRAST = 0.6  # of the logarithm of the range of levels
 SHIFT = 0.25  # of all levels, how far they move
-CAST = 0.08  # the same, of each colour for itself
+CAST = 0.08  # the same, of each colour independently
 GAMMA = 0.5  # of the logarithm of the exponent
 WASH = 0.6  # how far a colour may go towards grey, or away from it
 RADIUS = 0.9  # of a blur, in pixels of an image of 32 rows

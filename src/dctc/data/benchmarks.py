@@ -24,7 +24,7 @@ def three_or_more(label: str) -> bool:
 
 
 def match(benchmark: Benchmark, lmdbs: Mapping[str, Path]) -> Path | None:
-    """Return the one folder that bears the name of a set; None if there is none.
+    """Return the one folder that is named as a set; None if there is none.
 
     Raises:
         ValueError: If several do.
@@ -32,7 +32,7 @@ def match(benchmark: Benchmark, lmdbs: Mapping[str, Path]) -> Path | None:
     paths = [path for path in lmdbs.values() if benchmark.matches(path)]
     if len(paths) > 1:
         raise ValueError(
-            f"{benchmark.name}: both {paths[0]} and {paths[1]} bear its name; keep one of them "
+            f"{benchmark.name}: both {paths[0]} and {paths[1]} are named so; keep one of them "
             f"below the data root"
         )
     return paths[0] if paths else None
@@ -54,7 +54,7 @@ def find_sets(
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
-        ValueError: If two folders bear the name of one set.
+        ValueError: If two folders are named as one set.
     """
     lmdbs = find_lmdbs(root)
     if not_below_train:
@@ -94,7 +94,7 @@ def find_documents(source: Source, root: str | Path | None = None) -> dict[str, 
 
     Raises:
         FileNotFoundError: If a folder is not there; says which and where it comes from.
-        ValueError: If several folders bear the name of one.
+        ValueError: If several folders are named as one.
     """
     top = data_root(root)
     lmdbs = find_lmdbs(top) if top.is_dir() else {}

@@ -29,20 +29,20 @@ class Benchmark:
     derived_from: str | None = None
 
     def matches(self, folder: Path) -> bool:
-        """Tell whether a folder bears one of the names of this set."""
+        """Return whether a folder is named as this set."""
         parts = [part.lower() for part in folder.parts[-2:]]
         return not {"/".join(parts), *parts[-1:]}.isdisjoint(self.aliases)
 
-    def missing_from(self, root: Path, so: str = "") -> str:
+    def missing_from(self, root: Path, consequence: str = "") -> str:
         """Return the message that a set is not below a data root, and where to get it.
 
         Args:
             root: The data root.
-            so: What follows from it, such as ``, so it is not tested``.
+            consequence: Clause on what follows, such as ``, so it is not tested``.
         """
         return (
-            f"{self.name}: not found below {root} ({ENVIRONMENT_VARIABLE}){so}; it is a folder "
-            f"named {self.aliases[0]}; get it: {self.how_to_get}"
+            f"{self.name}: not found below {root} ({ENVIRONMENT_VARIABLE}){consequence}; it is a "
+            f"folder named {self.aliases[0]}; get it: {self.how_to_get}"
         )
 
     def check_size(self, size: int, path: Path) -> None:

@@ -23,7 +23,7 @@ class ChineseDataModule(LmdbDataModule):
     Labels keep what the image shows (``chinese_fold``), as in the benchmark's own code. The module
     compares them under ``protocol``, which turns traditional characters into simplified ones. A
     test label that the charset cannot write stays in the set and counts as a miss, so that
-    accuracies are shares of the published number of records; how many there are is said. From
+    accuracies are shares of the published number of records; their number is logged. From
     training and validation such records are dropped and counted.
 
     With several processes, the Trainer needs ``use_distributed_sampler=False``.

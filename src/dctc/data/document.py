@@ -1,7 +1,7 @@
 """LightningDataModule of English documents: FUNSD words and SROIE lines.
 
 Both come in the order of their pages, so validation data is one contiguous tail of the training
-set: words of one page stand on the same side, but for the page that is cut.
+set: words of one page are in the same split, but for the page that is cut.
 """
 
 from __future__ import annotations

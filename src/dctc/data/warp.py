@@ -11,7 +11,7 @@ from PIL import Image
 
 # At strength 1 (ours), as shares of the height unless a comment says otherwise
 STRETCH = 0.3  # of a strip's width, both of its edges together
-DISTORT = 0.08  # of a strip's width, its upper and its lower edge each for itself
+DISTORT = 0.08  # of a strip's width, its upper and its lower edge independently
 SHEAR = 0.3  # pixels across per pixel down
 SLOPE = 0.16  # how far the ends of the line rise or fall
 BEND = 0.14  # how far its middle rises above or falls below its ends

@@ -20,9 +20,8 @@ class ACELoss(SequenceLoss):
     to fill one frame, and the authors decode every frame that is not blank as a character of its
     own; recognisers here decode its nets as those of CTC, equal neighbours as one character.
 
-    Nats per sample, at least the entropy of the counts. T are the sample's own valid frames. As in
-    the other losses a sample is 0 whose label does not fit its frames as CTC reads them, or where
-    logits of -inf keep a class of the label from all frames.
+    Nats per sample, at least the entropy of the counts. T are the sample's own valid frames.
+    Infeasible samples, and those with -inf logits for a label class in every frame, have loss 0.
 
     Args:
         blank: Class of the blank.

@@ -86,7 +86,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
         alignment: Tensor | None = None,
         **needed: Tensor | None,
     ) -> Tensor:
-        """Return the loss; features and an alignment that it has no use for are not looked at.
+        """Return the loss; unused features and alignment are ignored.
 
         Args:
             logits: ``(t, n, c)`` logits or log probabilities.
@@ -102,6 +102,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
         Raises:
             TypeError: If there is a keyword that the loss does not need.
+            ValueError: If shapes or lengths do not fit, or in training a needed tensor is missing.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         extras = self._extras(features=features, alignment=alignment, **needed)
@@ -125,7 +126,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
             each loss says what they hold.
 
         Raises:
-            NotImplementedError: If the loss is no sum of terms.
+            NotImplementedError: If the loss has no separate terms.
         """
         labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
         return self._terms(logits, labels, self._extras(**extras))
@@ -157,7 +158,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> TermsT:
         """Return the terms of each sample, unweighted."""
-        raise NotImplementedError(f"{type(self).__name__} is no sum of terms")
+        raise NotImplementedError(f"{type(self).__name__} has no separate terms")
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""

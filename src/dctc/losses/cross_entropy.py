@@ -38,7 +38,7 @@ class CharacterCrossEntropy(nn.Module):
 
         Args:
             logits: ``(s + 1, n, c)``, position k for character k of the label, the one after the
-                last character for its end; later ones are not looked at.
+                last character for its end; later ones are ignored.
             targets: ``(n, s)`` labels, padded with anything.
             target_lengths: ``(n,)`` label lengths. A sample whose label is longer than s, since the
                 net cannot read that many characters, is 0 and stays in the mean.

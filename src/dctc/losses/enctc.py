@@ -85,7 +85,7 @@ class EsCTCLoss(_PathLoss):
     paths, which is no part of it.
 
     Args:
-        tau: How much longer than even a segment may be; positive.
+        tau: Maximum segment length relative to an even split; positive.
         blank: Class of the blank.
         reduction: See :func:`dctc.losses.base.reduce`.
 
@@ -118,7 +118,7 @@ class EnEsCTCLoss(_PathLoss):
 
     Args:
         entropy_weight: h, from 0 to 1.
-        tau: How much longer than even a segment may be; positive.
+        tau: Maximum segment length relative to an even split; positive.
         blank: Class of the blank.
         reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
     """
@@ -152,7 +152,7 @@ def path_terms(
         logits: ``(t, n, c)`` logits or log probabilities.
         labels: The labels.
         blank: Class of the blank.
-        tau: How much longer than even a segment may be; infinite for all paths.
+        tau: Maximum segment length relative to an even split; infinite for all paths.
         entropy: Whether to compute the entropy; 0 if not.
     """
     longest = None

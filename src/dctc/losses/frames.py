@@ -9,10 +9,10 @@ from dctc.ctc import Labels, ctc_terms
 
 
 def ctc_and_labels(logits: Tensor, labels: Labels, blank: int) -> tuple[Tensor, Labels]:
-    """Return CTC ``(n,)``, and the labels with those infeasible that it leaves out.
+    """Return CTC ``(n,)`` and the labels, with infeasible and impossible samples marked infeasible.
 
-    Besides labels that do not fit these are labels that logits of -inf make impossible. So frames
-    that teach nothing to CTC take no part in what regularises it.
+    A label is impossible if logits of -inf exclude all of its paths. So samples without a gradient
+    of CTC take no part in its regularizer.
 
     Args:
         logits: ``(t, n, c)`` logits or log probabilities.
@@ -26,7 +26,7 @@ def ctc_and_labels(logits: Tensor, labels: Labels, blank: int) -> tuple[Tensor, 
 def frame_log_probs(logits: Tensor, valid: Tensor) -> Tensor:
     """Return log probabilities of all classes; uniform, without gradient, on the other frames.
 
-    What stands in frames that take no part is not read, so that NaN there harms nothing.
+    Masked frames are ignored, even if NaN.
 
     Args:
         logits: ``(t, n, c)`` of float32 or float64.

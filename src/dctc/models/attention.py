@@ -133,7 +133,7 @@ class AttentionRecognizer(nn.Module):
         return torch.stack(logits)
 
     def attention(self, images: Tensor, targets: Tensor, width: Tensor | None = None) -> Tensor:
-        """Return where the last layer looks for each character of the label, the mean of its heads.
+        """Return the attention of the last layer for each character of the label, mean over heads.
 
         Args:
             images: ``(n, ch, h, w)``.

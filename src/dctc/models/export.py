@@ -56,8 +56,8 @@ def export(
 ) -> Exported:
     """Write a net with as many free dimensions as it allows, and check the file.
 
-    The file appears under its name once it computes the logits of the net, to 1e-4, at several
-    batch sizes and widths; until then it does not.
+    Written atomically after its logits match those of the net to 1e-4, at several
+    batch sizes and widths.
 
     Args:
         net: A recogniser in evaluation mode, on the CPU.

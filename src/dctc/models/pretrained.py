@@ -15,7 +15,7 @@ _FILES = ("model.safetensors", "pytorch_model.bin")  # names of weights on the h
 
 
 def check_weights(name: str, pretrained: bool, options: dict[str, Any]) -> None:
-    """Refuse weights that do not exist, or that lie on a hub which does not answer.
+    """Refuse weights that do not exist or cannot be downloaded.
 
     Args:
         name: A timm model name.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dctc.models.pretrained import check_weights
 
 FRAME_STRIDE = 4  # pixels of width per frame, as in CRNN and SVTR
-PROBE = (32, 128)  # height and width of the image that finds out how an encoder behaves
+PROBE = (32, 128)  # height and width of the probe image
 SMALL_RESNET = "small_resnet"  # ours: timm's ResNet at 0.6 M parameters
 TESTED = (
     *("resnet18", "resnet50", "mobilenetv3_small_100", "mobilenetv4_conv_small", "hgnetv2_b0"),
@@ -213,7 +213,7 @@ def _pad(
 
 @torch.no_grad()
 def probe(encoder: nn.Module, in_chans: int, width: int = PROBE[1]) -> Tensor:
-    """Return what an encoder makes of a black image; its state stays as it was."""
+    """Return the output of an encoder for a black image; its state is unchanged."""
     training = encoder.training
     features = encoder.eval()(torch.zeros(1, in_chans, PROBE[0], width))
     encoder.train(training)

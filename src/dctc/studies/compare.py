@@ -23,6 +23,15 @@ from dctc.studies.study import FULL, Run, Study
 from dctc.studies.study_file import load_study
 from dctc.training.logs import quiet_lightning
 
+_EXAMPLE = """a study (paths are relative to its file):
+  study: mine
+  config: experiments/configs/demo.yaml
+  seeds: 3
+  arms:
+    ctc: {config: experiments/configs/loss/ctc.yaml}
+    dctc: {config: experiments/configs/loss/dctc.yaml}
+"""
+
 
 def train_study(
     study: Study,
@@ -174,6 +183,7 @@ def main(args: list[str] | None = None) -> None:
     """
     parser = study_parser("Train the arms of a study over its seeds, and compare them.")
     parser.prog = "dctc compare"
+    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
     parser.add_argument("study", metavar="STUDY.yaml", help="the study")
     parser.add_argument("--scale", default="", help="a scale that the study names")
     options = parser.parse_args(args)

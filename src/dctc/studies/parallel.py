@@ -98,7 +98,7 @@ def execute_all(
 def _gpus() -> list[str]:
     """Return the GPUs that may be used, as CUDA_VISIBLE_DEVICES names them; an empty name if none.
 
-    None is looked at with a context of its own, which would take memory on it.
+    No CUDA context is created, which would take memory on a GPU.
     """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:

@@ -142,7 +142,8 @@ class EstimatorLog(pl.Callback):
 
     The metrics are :data:`METRICS`, see :mod:`dctc.metrics.alignment`; ``aacc_true`` only where the
     extents of characters are known. The estimators are all of :data:`dctc.ctc.ESTIMATORS`, on the
-    same logits of the same batch: every ``Trainer(log_every_n_steps)``-th one. It only looks on.
+    same logits of the same batch: every ``Trainer(log_every_n_steps)``-th one. It does not affect
+    training.
 
     Raises:
         ValueError: If the module's loss is no DCTCLoss when training starts; a DCTCCallback makes

@@ -1,4 +1,4 @@
-"""Alignment statistics of a trained CTC net, measured in the same way whatever its loss was."""
+"""Alignment and blank statistics of a trained CTC net, independent of its training loss."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dctc.training.objective import frame_limits
 
 @torch.no_grad()
 def diagnose(module: RecognizerModule, batches: Iterable[Batch]) -> dict[str, float]:
-    """Describe the frames of a CTC net; z* is the ``likelihood`` estimate for every net (ours).
+    """Return frame statistics of a CTC net; z* is the ``likelihood`` estimate for every net (ours).
 
-    Infeasible samples take no part. See :mod:`dctc.metrics.alignment`.
+    Infeasible samples are skipped. See :mod:`dctc.metrics.alignment`.
 
     Args:
         module: The trained net; it is put into evaluation mode.

@@ -23,7 +23,10 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If the net cannot be exported, or the file computes something else.
         OSError: If there is no such run.
     """
-    parser = argparse.ArgumentParser(prog="dctc export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="dctc export",
+        description="Write the net of a run as ONNX or as torch's exported program.",
+    )
     parser.add_argument("run", type=Path, nargs="?", help="folder of a trained run")
     parser.add_argument("--config", type=Path, help="in place of a run: its configuration")
     parser.add_argument("--ckpt_path", type=Path, help="in place of a run: its checkpoint")

@@ -45,8 +45,8 @@ def share_cores(num_workers: int, accelerator: str = "auto") -> None:
 def compute_in_float32() -> None:
     """Switch TF32 off, so that float32 on a GPU is what it is on a CPU.
 
-    torch lets a GPU round to TF32 in convolutions and LSTMs; ``trainer.precision`` is there for
-    less.
+    torch lets a GPU round to TF32 in convolutions and LSTMs. Use ``trainer.precision`` for lower
+    precision.
     """
     torch.backends.cudnn.allow_tf32 = False
 

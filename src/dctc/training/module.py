@@ -110,10 +110,7 @@ class RecognizerModule(pl.LightningModule):
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Move a batch; how wide its images are stays here, where labels are checked.
-
-        To fetch it back from a GPU would be to wait for the net.
-        """
+        """Move a batch; widths stay on the CPU to avoid a GPU sync."""
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return moved._replace(width=batch.width)
 

@@ -1,8 +1,7 @@
 """Training loss and decoding of a batch, for CTC nets and for nets that read by attention.
 
-An objective turns a batch into ``outputs``, whatever both its loss and its reading start from, and
-these into the loss and into readings. It keeps nothing: net, loss and tokenizer are those of the
-module, where callbacks may exchange them.
+An objective maps a batch to net outputs, and these to the loss and to predictions. It is stateless:
+net, loss and tokenizer are those of the module, where callbacks may exchange them.
 """
 
 from __future__ import annotations
@@ -247,7 +246,8 @@ def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
     A loss with a ``blank`` is one for CTC.
 
     Raises:
-        ValueError: If net and loss do not go together, or the loss needs what nobody makes.
+        ValueError: If net and loss do not go together, or the loss needs an input that is not
+            available.
     """
     net_name, loss_name = type(net).__name__, type(loss).__name__
     if unknown := needs(loss) - set(NEEDS):

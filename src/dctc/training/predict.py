@@ -138,4 +138,4 @@ def main(args: list[str] | None = None) -> None:
     if count.unread:
         print(f"{count.unread:,} of them could not be read; {out} says why", file=sys.stderr)
     if images.others:
-        print(f"left out of {options.images}, for they are no images: {images.others:,}")
+        print(f"{options.images}: skipped {images.others:,} files that are not images")

@@ -48,7 +48,7 @@ _TRAINER = (
     "val_check_interval",
 )
 _DATA_LEFT_OUT = {"data_root", "num_workers"}  # where the data lies, and who loads it
-# Callbacks that only look on. Any other may change results, such as an average of weights.
+# Callbacks that do not affect training. Any other may, such as an average of weights.
 _ONLOOKERS = {
     "DeviceStatsMonitor",
     "LearningRateMonitor",
@@ -76,12 +76,12 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
       user's own loss, counts with the content of its file too.
     - An argument that is None or False counts as absent, so that an option that is added later,
       off by default, changes no key.
-    - What only says where or how fast a run is computed is left out.
+    - Arguments that only set where or how fast a run is computed are left out.
 
     A folder of rendered words or of fonts, and a file of characters or of words, count by their
     content. Stored training words (``stored``) count by their seed alone: the data module checks
-    that the rest is what its own arguments would draw. Drawn data counts with the version of what
-    draws it.
+    that the rest is what its own arguments would draw. The renderer's version is part of
+    the key.
 
     Args:
         config: Resolved configuration of the command line (``seed_everything``, ``trainer``,

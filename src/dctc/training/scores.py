@@ -1,4 +1,4 @@
-"""Outcome of each sample; word accuracy, NED and CER of each set."""
+"""Word accuracy, NED and CER of each set; label and prediction of each sample."""
 
 from __future__ import annotations
 

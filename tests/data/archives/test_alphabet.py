@@ -17,7 +17,7 @@ def test_labels_as_they_are_stored(folder):
     assert list(read_labels(folder / "one")) == ["字 字", "ab\n", "A漢"]
 
 
-def test_the_commonest_character_comes_first(folder, tmp_path):
+def test_the_most_frequent_character_comes_first(folder, tmp_path):
     # a (three times: b, A and the full-width form count as folded), 字 and 漢 (twice), b (once)
     charset = write_alphabet(tmp_path / "new" / "alphabet.txt", [folder])
     assert charset.characters == "a字漢b"

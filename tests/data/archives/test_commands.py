@@ -76,7 +76,7 @@ def test_what_is_printed(root, capsys, arguments, found):
 def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image):
     write_lmdb(root / "evaluation" / "svt_647", [(encode_image(), b"ab")])
     states = {name: state for name, _, _, state in list_sets(root)[0].rows}
-    also = "bears that name too; keep one of them"
+    also = "is named so too; keep one of them"
     assert states == {
         "evaluation/svt_647": f"1 records where SVT has 647; test/SVT {also}",
         "test/SVT": f"2 records where SVT has 647; evaluation/svt_647 {also}",

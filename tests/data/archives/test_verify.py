@@ -157,7 +157,7 @@ def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
     write_lmdb(tmp_path / "test" / "b", [(image, b"two") for image in test])
     found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
     assert not any(v.faults for v in found.values())
-    assert found["test/b"].findings == ["1 images stand in train/a too, byte for byte"]
+    assert found["test/b"].findings == ["1 images also occur in train/a, byte for byte"]
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def write_alphabet(
 ) -> Charset:
     """Write the characters of training labels to a file that ``charset`` options take.
 
-    The commonest character comes first, equally common ones in the order of their code points, so
+    The most frequent character comes first, equally frequent ones by their code points, so
     the same labels give the same classes. Line breaks are left out; in the file they are layout.
 
     Args:

@@ -57,7 +57,7 @@ def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
     """Yield the words of IIIT 5K-word (Mishra, Alahari and Jawahar, BMVC 2012).
 
     ``testdata.mat`` and ``traindata.mat`` hold a struct array of ImgName, GroundTruth and lexicons,
-    which bears the name of the file.
+    which is named as the file.
     """
     entries = _load_mat(source, [source.stem])[source.stem]
     fields = entries.dtype.names or ()
@@ -128,7 +128,7 @@ def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
 
 
 def synthtext_lacks(source: Path) -> str:
-    """Tell what a ``gt.mat`` lacks: it is not the archive's if it has another number of images."""
+    """Return the mismatch of a ``gt.mat`` with the archive: a different number of images."""
     found, whole = _load_mat(source, ["imnames"])["imnames"].size, SYNTHTEXT_IMAGES
     return "" if found == whole else f"{source}: {found:,} images where SynthText has {whole:,}"
 

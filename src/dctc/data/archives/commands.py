@@ -91,7 +91,7 @@ def convert(options: Namespace) -> None:
 
 
 def alphabet(options: Namespace) -> None:
-    """Write a charset file: the characters of LMDBs' labels, or the commonest Chinese ones.
+    """Write a charset file: the characters of LMDBs' labels, or the most frequent Chinese ones.
 
     Give either --labels or --top-k.
     """
@@ -129,10 +129,10 @@ _RENDER = [
     _SEED,
     _arg(
         "--charset",
-        "name or file (en: 36; zh: the --top-k commonest characters, written to OUT.charset.txt; "
-        "give the alphabet of the Chinese benchmark to draw all of its characters)",
+        "name or file (en: 36; zh: the --top-k most frequent characters, written to "
+        "OUT.charset.txt; the alphabet of the Chinese benchmark draws all of its characters)",
     ),
-    _arg("--top-k", f"zh: commonest characters only ({COMMON:,} without charset)", positive),
+    _arg("--top-k", f"zh: most frequent characters only ({COMMON:,} without charset)", positive),
     _arg(
         "--protocol",
         "decides with the charset what is drawn; labels are stored as they were drawn (english36, "
@@ -149,7 +149,7 @@ _RENDER = [
 _KINDS = ", ".join(f"{name} ({kind.source})" for name, kind in KINDS.items())
 _LENIENT = (
     "leave out words whose image is missing or unreadable or whose label is broken, warned about "
-    "and counted, and take another number of words than the archive has"
+    "and counted, and accept a different number of words"
 )
 _CONVERT = [
     _arg("kind", _KINDS, choices=KINDS, metavar="KIND"),
@@ -191,7 +191,8 @@ VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
 
 def main(args: list[str] | None = None) -> None:
     """Run one verb; ``args`` is the command line without ``dctc data``, or None."""
-    parser = argparse.ArgumentParser("dctc data", description=__doc__, epilog=_EPILOG)
+    description = "Make, convert, list, verify and look at sets of labelled word images."
+    parser = argparse.ArgumentParser("dctc data", description=description, epilog=_EPILOG)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (run, arguments) in VERBS.items():
         text = (inspect.getdoc(run) or "").partition("\n\nArgs:")[0]

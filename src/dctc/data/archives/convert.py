@@ -83,7 +83,7 @@ def convert(
         out: Folder of the LMDB.
         images: Folder that the image names are relative to; None is that of ``source``.
         lenient: Leave out words whose image is missing or unreadable or whose label is broken, warn
-            about them and count them, and take another number of words than the archive has.
+            about them and count them, and accept a different number of words.
         advance: Told how many words have been read, now and then.
 
     Returns:
@@ -111,7 +111,7 @@ def convert(
             item = read_word(word)
             if isinstance(item, Fault) and not lenient:
                 raise ValueError(
-                    f"{folder}: {item}; mend the archive, or leave such words out with --lenient"
+                    f"{folder}: {item}; repair the archive, or leave such words out with --lenient"
                 )
             yield item
 

@@ -92,5 +92,5 @@ def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:
     states = [entry.fault] if entry.fault else []
     others = [n for n in bearers[entry.known.name] if n != name] if entry.known else []
     if others:
-        states.append(f"{', '.join(others)} bears that name too; keep one of them")
+        states.append(f"{', '.join(others)} is named so too; keep one of them")
     return "; ".join(states) or ("complete" if entry.known else "readable; no count known")

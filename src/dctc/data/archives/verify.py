@@ -1,4 +1,4 @@
-"""``dctc data verify``: read every record of sets; what is broken, and what is in them twice."""
+"""``dctc data verify``: check every record of LMDB sets for faults, duplicates and test leaks."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ NAMED = 5  # records of a set that are named for each fault
 
 @dataclass
 class Verified:
-    """What was found in one set."""
+    """Findings in one set."""
 
     path: Path
     known: str  # name of the registered set, or "-"
     records: int
     faults: list[str] = field(default_factory=list)  # what is broken, one line each
     repeats: int = 0  # records whose image is byte for byte that of an earlier record of the set
-    # What need not be wrong: images that are repeated or stand in a training set too, or that
-    # nobody looked for these
+    # Not necessarily faults: duplicates, images that also occur in a training set, sets that were
+    # not checked for these
     findings: list[str] = field(default_factory=list)
     # (records,) uint64, see Scan; empty if the set cannot be read
     digests: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
@@ -64,7 +64,7 @@ def verify(
             read, its name, and how many there are.
 
     Returns:
-        What was found, by name of the set.
+        Findings, by name of the set.
     """
     found = {}
     for name, path in sets.items():
@@ -84,7 +84,7 @@ def verify(
             ours = found[test].digests
             same = int(np.isin(ours[ours != 0], found[train].digests).sum())
             if same:
-                text = f"{same:,} images stand in {train} too, byte for byte"
+                text = f"{same:,} images also occur in {train}, byte for byte"
                 found[test].findings.append(text)
     for name, one in found.items():
         if len(one.digests) and split_side(Path(name)) is None and len(found) > 1:
@@ -118,7 +118,7 @@ def _some(named: list[str], count: int) -> str:
 
 
 def report(found: dict[str, Verified]) -> Report:
-    """Return the table of what was found; broken sets first among its notes."""
+    """Return the table of findings; broken sets first among its notes."""
     rows = [
         [name, f"{v.records:,}", v.known, v.state, f"{v.repeats:,}"] for name, v in found.items()
     ]

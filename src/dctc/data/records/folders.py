@@ -1,4 +1,4 @@
-"""Find, open and count LMDB folders; a folder's side of a split, by its path."""
+"""Find, open and count LMDB folders; tell training from test folders by their paths."""
 
 from __future__ import annotations
 

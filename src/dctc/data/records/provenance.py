@@ -1,4 +1,4 @@
-"""What a set was made from, ``recipe.json``, and how many of its records have been written."""
+"""Recipe of an LMDB set (``recipe.json``: source, options), and progress of an unfinished one."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def read_recipe(folder: Path) -> dict[str, Any]:
             raise ValueError("no JSON object")
     except ValueError as error:
         raise ValueError(
-            f"{file}: is broken ({error}), so that nobody knows what the data beside it is; "
-            f"remove the folder and write the set again"
+            f"{file}: is broken ({error}), contents of the set unknown; remove the folder and "
+            f"write the set again"
         ) from error
     return found
 

@@ -1,7 +1,7 @@
 """Write an LMDB of labelled images: resumable, grown as needed, and either complete or not there.
 
 The set is written into ``FOLDER.partial`` and renamed at the end. Every transaction records how far
-it got, so that a writer that was killed goes on where the last committed transaction ended.
+it got, so that an interrupted writer resumes after the last committed transaction.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     found = read_recipe(folder)
     result = found.pop("result", None)
     if result is None:
-        raise ValueError(f"{folder}: exists already, and not by this command; name another folder")
+        raise ValueError(f"{folder}: exists already, made with other options; name another folder")
     recipe = dict(recipe)
     warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
     check_recipe(folder, found, recipe)

@@ -28,9 +28,9 @@ def degrade(
 
     Args:
         image: ``(3, h, w)`` float32, about in [0, 255].
-        preset: How often what happens, and how strongly.
-        dice: Gives single numbers.
-        rng: Gives specks.
+        preset: Probability and strength of each effect.
+        dice: random.Random for scalars.
+        rng: Generator of specks.
         strokes: Width of the letters' strokes in pixels, along rows and along columns; blur hides
             thinner ones sooner.
         pitch: Pixels per character, which bounds how far the width may be reduced.

@@ -23,7 +23,7 @@ class Easy:
 
 @dataclass(frozen=True)
 class Preset:
-    """What may happen to a word, and how often. Defaults are those of the preset scene.
+    """Effects on a drawn word and their probabilities. Defaults are those of the preset scene.
 
     Numbers are probabilities unless a comment says otherwise.
     """

@@ -1,4 +1,4 @@
-"""Examine a font file: is it a font for text, and which characters does it draw as themselves."""
+"""Check a font file: whether it is a text font, and which characters it covers."""
 
 from __future__ import annotations
 
