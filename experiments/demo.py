@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,7 +36,10 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     tested = set(frame[frame.arm == study.arm_name("ctc")].set)
     sets = [name for name in study.benchmarks.names if name in tested] if study.benchmarks else []
     table = differences_table(study, frame, registry, "dctc", ["rendered", *sets])
-    return ({"table": table} if table else {}), {}
+    if table is None:
+        return {}, {}
+    note = "Percent. One run of each loss: intervals allow for test words, not for other seeds."
+    return {"table": replace(table, notes=[note])}, {}
 
 
 def draw_sheet(finished: Sequence[Finished], names: Sequence[str]) -> Figure:

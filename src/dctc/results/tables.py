@@ -58,11 +58,13 @@ class Table:
             parts[-1].append(i)
         for part in parts:
             widths = {i: max(map(cell_len, columns[i])) for i in part}
-            while sum(widths.values()) + _GAP * (len(part) - 1) > console.width:
-                wide = [i for i in part if widths[i] > least[i]]
-                if not wide:
-                    break
-                widths[max(wide, key=widths.__getitem__)] -= 1
+            whole = {i: max(least[i], *map(cell_len, columns[i][1:]), 0) for i in part}
+            for floor in (whole, least):  # headings wrap before cells do
+                while sum(widths.values()) + _GAP * (len(part) - 1) > console.width:
+                    wide = [i for i in part if widths[i] > floor[i]]
+                    if not wide:
+                        break
+                    widths[max(wide, key=widths.__getitem__)] -= 1
             table = RichTable(
                 box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
             )
