@@ -80,11 +80,11 @@ def headline_table(frame: pd.DataFrame, registry: Registry) -> Table | None:
         found = _compared(pair, frame, registry)
         if found is not None and not pair.condition:
             first, second = found
-            ned = {part: second[f"ned_{part}"] for part in ("points", "low", "high")}
             cells = [pair.label, pair.weight, f"{second.n:,.0f}", str(second.runs)]
             cells += [f"{first.accuracy:.2f}", f"{second.accuracy:.2f}", difference_cell(second)]
             cells += [p_cell(second.p), f"{first.ned:.2f}", f"{second.ned:.2f}"]
-            rows.append([*cells, difference_cell(ned), f"{first.cer:.2f}", f"{second.cer:.2f}"])
+            cells.append(difference_cell(second, "ned_"))
+            rows.append([*cells, f"{first.cer:.2f}", f"{second.cer:.2f}"])
     if not rows:
         return None
     columns = ["on", "weight", "n", "runs", "CTC", "DCTC", "difference [95 % CI]", "p"]

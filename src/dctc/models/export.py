@@ -90,12 +90,9 @@ def export(
 
 
 def _trace(net: nn.Module, image: tuple[int, int, int], dynamic: tuple[str, ...]) -> Any:
-    step = getattr(net, "frame_stride", 4)
-    free: dict[int, Any] = {}
-    if "batch" in dynamic:
-        free[0] = Dim("batch", min=1, max=_LONGEST)
-    if "width" in dynamic:
-        free[3] = step * Dim("columns", min=1, max=_LONGEST)
+    columns = getattr(net, "frame_stride", 4) * Dim("columns", min=1, max=_LONGEST)
+    dims = {"batch": (0, Dim("batch", min=1, max=_LONGEST)), "width": (3, columns)}
+    free = dict(dims[name] for name in dynamic)
     return _quietly(torch.export.export, net, (torch.zeros(2, *image),), dynamic_shapes=(free,))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+from huggingface_hub import constants, try_to_load_from_cache
 
 _PATIENCE = 5.0  # seconds; timm itself tries again and again for a minute
 _FILES = ("model.safetensors", "pytorch_model.bin")  # names of weights on the hub
@@ -38,10 +39,15 @@ def check_weights(name: str, pretrained: bool, options: dict[str, Any]) -> None:
     except RuntimeError as error:  # a tag that does not exist
         raise ValueError(f"encoder {name!r}: {error}") from error
     weights = {**(found.to_dict() if found else {}), **overlay}
-    repository = weights.get("hf_hub_id")
+    repository, _, revision = (weights.get("hf_hub_id") or "").partition("@")
     if not repository and not weights.get("url"):
         raise ValueError(f"encoder {name!r}: there are no pretrained weights for it")
-    if repository and not _is_cached(repository, weights) and not _hub_answers():
+    named = weights.get("hf_hub_filename")
+    cached = (
+        try_to_load_from_cache(repository, file, revision=revision or None)
+        for file in ([named] if named else _FILES)
+    )
+    if repository and not any(isinstance(file, str) for file in cached) and not _hub_answers():
         raise ValueError(
             f"encoder {name!r}: its pretrained weights are not on this machine and the hub cannot "
             f"be reached; download them elsewhere and give the file as encoder_options: "
@@ -49,20 +55,7 @@ def check_weights(name: str, pretrained: bool, options: dict[str, Any]) -> None:
         )
 
 
-def _is_cached(repository: str, weights: dict[str, Any]) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    repository, _, revision = repository.partition("@")
-    named = weights.get("hf_hub_filename")
-    return any(
-        isinstance(try_to_load_from_cache(repository, file, revision=revision or None), str)
-        for file in ([named] if named else _FILES)
-    )
-
-
 def _hub_answers() -> bool:
-    from huggingface_hub import constants
-
     if constants.HF_HUB_OFFLINE:
         return False
     try:

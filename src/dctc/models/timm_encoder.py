@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,7 +39,7 @@ _MISFITS = (AssertionError, AttributeError, IndexError, RuntimeError, TypeError,
 
 def create_encoder(
     name: str, in_chans: int, pretrained: bool, options: dict[str, Any]
-) -> Callable[[Tensor], Tensor]:
+) -> nn.Module:
     """Build a timm backbone that maps ``(n, ch, h, w)`` to ``(n, d, h', w/4)``.
 
     A CNN keeps its vertical strides; a horizontal stride that would take the width below w/4
@@ -91,18 +90,10 @@ def _small_resnet(in_chans: int, pretrained: bool, options: dict[str, Any]) -> n
     if pretrained:
         raise ValueError(f"encoder {SMALL_RESNET!r}: there are no pretrained weights for it")
     block: Any = BasicBlock  # ResNet's own annotation asks for an instance
+    sizes = {"channels": (32, 64, 128, 128), "stem_width": 16, "stem_type": "deep"}
+    arguments = {**sizes, "in_chans": in_chans, "num_classes": 0, "global_pool": "", **options}
     try:
-        return ResNet(
-            block,
-            (1, 1, 1, 1),
-            channels=(32, 64, 128, 128),
-            stem_width=16,
-            stem_type="deep",
-            in_chans=in_chans,
-            num_classes=0,
-            global_pool="",
-            **options,
-        )
+        return ResNet(block, (1, 1, 1, 1), **arguments)
     except TypeError as error:
         raise ValueError(_refusal(SMALL_RESNET, "timm cannot build it", error, "")) from error
 
@@ -211,7 +202,6 @@ def _pad(
     return (F.pad(inputs[0], (*columns, 0, 0), mode=mode), *inputs[1:])
 
 
-@torch.no_grad()
 def probe(encoder: nn.Module, in_chans: int, width: int = PROBE[1]) -> Tensor:
     """Return the output of an encoder for a black image; its state is unchanged."""
     training = encoder.training
@@ -231,9 +221,7 @@ def drop_unused(feature_map: Any, in_chans: int) -> None:
         feature_map: Holds the timm model as ``encoder``; changed in place.
         in_chans: Channels of the images.
     """
-    training = feature_map.training
-    features = feature_map.eval()(torch.zeros(1, in_chans, *PROBE))
-    feature_map.train(training)
+    features = probe(feature_map, in_chans)
     parameters = [p for p in feature_map.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(features.sum(), parameters, allow_unused=True)
     used = {id(p) for p, g in zip(parameters, gradients, strict=True) if g is not None}

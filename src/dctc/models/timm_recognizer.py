@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dctc.models.recognizer import check_images
-from dctc.models.timm_encoder import FRAME_STRIDE, SMALL_RESNET, create_encoder
+from dctc.models.timm_encoder import FRAME_STRIDE, SMALL_RESNET, create_encoder, probe
 
 
 class TimmRecognizer(nn.Module):
@@ -27,6 +26,7 @@ class TimmRecognizer(nn.Module):
         ValueError: If the encoder cannot give t = w/4 frames, or an image does not fit it.
 
     Example:
+        >>> import torch
         >>> net = TimmRecognizer(num_classes=37)
         >>> net(torch.zeros(2, 3, 32, 128)).shape
         torch.Size([32, 2, 37])
@@ -46,16 +46,9 @@ class TimmRecognizer(nn.Module):
         self.num_classes = num_classes
         self.in_chans = in_chans
         self.encoder = create_encoder(encoder, in_chans, pretrained, encoder_options or {})
-        size = self._encoder_size()
+        size = probe(self.encoder, in_chans).shape[1]
         self.neck = nn.LSTM(size, neck_size, neck_layers, bidirectional=True) if neck_size else None
         self.head = nn.Linear(2 * neck_size if neck_size else size, num_classes)
-
-    @torch.no_grad()
-    def _encoder_size(self) -> int:
-        training = self.training
-        size = self.eval().encoder(torch.zeros(1, self.in_chans, 32, 32)).shape[1]
-        self.train(training)
-        return size
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn images ``(n, ch, h, w)`` in [-1, 1] into logits ``(t, n, c)``."""

@@ -16,6 +16,7 @@ that hold together with 95 % (Dunnett 1955, :func:`scipy.stats.dunnett`), and no
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -134,10 +135,10 @@ def seeds_difference(
     """
     points = float(np.mean(second) - np.mean(first))
     spread, freedom = pooled_sd([first, second])
-    if not freedom:
-        return {"points": points, "low": float("nan"), "high": float("nan")}
-    error = spread * np.sqrt(1 / len(first) + 1 / len(second))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
+    half = float("nan")
+    if freedom:
+        error = spread * np.sqrt(1 / len(first) + 1 / len(second))
+        half = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
     return {"points": points, "low": points - half, "high": points + half}
 
 
@@ -213,15 +214,13 @@ def _words(
         groups: Seeds that were scored on the same samples.
     """
     variance, words = 0.0, 0
-    found = [rows_of(frame, arm, sets) for arm in arms]
-    for name in sets:
-        of_set = [rows[rows.set == name] for rows in found]
-        for seeds in groups:
-            chosen = [rows[rows.seed.isin(list(seeds))].itertuples() for rows in of_set]
-            rates = [np.mean([registry.read_hits(row) for row in of], axis=0) for of in chosen]
-            gain = 100 * (rates[1] - rates[0])
-            variance += gain.var() / len(gain) / (len(sets) * len(groups)) ** 2
-            words += len(gain)
+    rows = [rows_of(frame, arm, sets) for arm in arms]
+    for name, seeds in itertools.product(sets, groups):
+        chosen = [of[(of.set == name) & of.seed.isin(list(seeds))].itertuples() for of in rows]
+        rates = [np.mean([registry.read_hits(row) for row in of], axis=0) for of in chosen]
+        gain = 100 * (rates[1] - rates[0])
+        variance += gain.var() / len(gain) / (len(sets) * len(groups)) ** 2
+        words += len(gain)
     return float(variance), words
 
 
@@ -235,16 +234,19 @@ def _combined(first: float, df_first: int, second: float, df_second: int) -> tup
     return float(np.sqrt(total)), total**2 / spread if spread else 1.0
 
 
-def difference_cell(row: Mapping[str, float] | pd.Series) -> str:
+def difference_cell(row: Mapping[str, float] | pd.Series, prefix: str = "") -> str:
     """Return a difference and its interval as tables show it; only before the interval may it wrap.
+
+    Args:
+        row: ``points``, ``low`` and ``high``; the latter two are NaN where there is no interval.
+        prefix: What stands before these names.
 
     Example:
         >>> difference_cell({"points": 0.94, "low": 0.31, "high": 1.57})
         '+0.94 [+0.31,+1.57]'
     """
-    if np.isnan(row["low"]):
-        return f"{row['points']:+.2f}"
-    return f"{row['points']:+.2f} [{row['low']:+.2f},{row['high']:+.2f}]"
+    points, low, high = (row[prefix + name] for name in ("points", "low", "high"))
+    return f"{points:+.2f}" + ("" if np.isnan(low) else f" [{low:+.2f},{high:+.2f}]")
 
 
 def p_cell(p: float) -> str:

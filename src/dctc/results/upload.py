@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # training needs the mode, and not what tables and figures im
 
 LogMode = Literal["offline", "online", "off"]
 WANDB_PROJECT = "dctc"
-PICTURES = (".png",)  # files of a figure that W&B displays
 
 
 def wandb_silent(log: LogMode) -> None:
@@ -37,7 +36,7 @@ def upload(
         target: Name of the target, such as ``table2``.
         log: W&B mode; with ``off`` nothing is done.
         tables: By name.
-        files: Files of figures; pictures are logged, others ignored.
+        files: Files of figures; those that W&B displays are logged, PNGs.
     """
     if log == "off":
         return
@@ -49,8 +48,7 @@ def upload(
     shown: dict[str, Any] = {
         name: wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows])
         for name, table in tables.items()
-    }
-    shown |= {file.stem: wandb.Image(str(file)) for file in files if file.suffix in PICTURES}
+    } | {file.stem: wandb.Image(str(file)) for file in files if file.suffix == ".png"}
     with wandb.init(
         project=WANDB_PROJECT,
         group=target,

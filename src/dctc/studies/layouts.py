@@ -42,17 +42,10 @@ def comparison_table(
         known = row.reference in study.arms and pd.notna(row.points)
         if several:
             cells.append(study.arms[row.reference].title if known else "-")
-        ned = {name: row[f"ned_{name}"] for name in ("points", "low", "high")}
-        cells += [difference_cell(row), p_cell(row.p), difference_cell(ned)] if known else [""] * 3
-        rows.append(cells)
-    columns = [
-        "trained with",
-        "runs",
-        "accuracy",
-        "NED",
-        "CER",
-        *(["compared with"] if several else []),
-    ]
+        differences = [difference_cell(row), p_cell(row.p), difference_cell(row, "ned_")]
+        rows.append([*cells, *(differences if known else [""] * 3)])
+    columns = ["trained with", "runs", "accuracy", "NED", "CER"]
+    columns += ["compared with"] if several else []
     columns += ["difference [95 % CI]", "p", "NED difference"]
     return Table(title, columns, rows, [*_explained(study, table, frame), *notes])
 
@@ -99,20 +92,20 @@ def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
         study: The study.
         frame: Its results.
     """
-    found = {}
-    for key, value in choices(study, frame).items():
-        values = per_run(final(frame), study.arm_name(key, value), study.sets)
-        if len(values):
-            found[study.arms[key].title] = values
+    found = {
+        study.arms[key].title: per_run(final(frame), study.arm_name(key, value), study.sets)
+        for key, value in choices(study, frame).items()
+    }
     seeds = sorted({seed for values in found.values() for seed in values.index})
-    if not seeds:
-        return None
     rows = [
         [title, *(f"{values[seed]:.2f}" if seed in values else "" for seed in seeds)]
         for title, values in found.items()
+        if len(values)
     ]
     columns = ["trained with", *(f"seed {seed}" for seed in seeds)]
-    return Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."])
+    return (
+        Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."]) if rows else None
+    )
 
 
 def sets_table(
@@ -131,32 +124,34 @@ def sets_table(
         title: Heading.
         extra: Further sets, which are in no mean.
     """
-    found, rows = {}, []
+    frame, found = final(frame), dict[str, pd.DataFrame]()
     for key, value in choices(study, frame).items():
-        of_arm = rows_of(final(frame), study.arm_name(key, value), study.sets)
+        of_arm = rows_of(frame, study.arm_name(key, value), study.sets)
         if len(of_arm):
             found[study.arms[key].title] = of_arm
     if not found:
         return None
-    sizes = next(iter(found.values())).groupby("set").n.first()
-    rows = [["runs", "", *(str(of_arm.seed.nunique()) for of_arm in found.values())]]
-    for name, of in ({one: [one] for one in study.sets} | dict(means)).items():
-        shares = [per_run(f, f.arm.iloc[0], of).mean() for f in found.values()]
-        size = sum(sizes[one] for one in of)
-        rows.append([name, f"{size:,}", *(f"{share:.2f}" for share in shares)])
-    weighted = [f"{100 * f.correct.sum() / f.n.sum():.2f}" for f in found.values()]
-    rows.append(["weighted mean", f"{sizes.sum():,}", *weighted])
-    for name in extra:
-        of_set = final(frame)[final(frame).set == name]
-        arms = [f.arm.iloc[0] for f in found.values()]
-        if set(arms) <= {*of_set.arm}:
-            shares = [f"{per_run(of_set, arm, [name]).mean():.2f}" for arm in arms]
-            rows.append([name, f"{of_set.n.iloc[0]:,}", *shares])
+    arms = {title: of_arm.arm.iloc[0] for title, of_arm in found.items()}
+    every = pd.concat(found.values())
+    further = [name for name in extra if {*arms.values()} <= {*frame.arm[frame.set == name]}]
+    sizes = frame[frame.arm.isin(arms.values())].groupby("set").n.first()
+
+    def row(name: str, of: Sequence[str], rows: pd.DataFrame) -> list[str]:
+        shares = [per_run(rows, arm, of).mean() for arm in arms.values()]
+        return [name, f"{sizes[list(of)].sum():,}", *(f"{share:.2f}" for share in shares)]
+
+    weighted = [f"{100 * rows.correct.sum() / rows.n.sum():.2f}" for rows in found.values()]
+    cells = [
+        ["runs", "", *(str(rows.seed.nunique()) for rows in found.values())],
+        *(row(name, [name], every) for name in study.sets),
+        *(row(name, of, every) for name, of in means.items()),
+        ["weighted mean", f"{sizes[list(study.sets)].sum():,}", *weighted],
+        *(row(name, [name], frame) for name in further),
+    ]
     note = (
         "Word accuracy in percent, means over runs. The weighted mean counts every word the same."
     )
-    notes = [note, *drop_notes(pd.concat(found.values()))]
-    return Table(title, ["on", "n", *found], rows, notes)
+    return Table(title, ["on", "n", *found], cells, [note, *drop_notes(every)])
 
 
 def differences_table(
@@ -179,9 +174,8 @@ def differences_table(
         found = summarize(study, frame, registry, [reference, key], of)
         if len(found) == 2:
             first, second = found.loc[reference], found.loc[key]
-            ned = {part: second[f"ned_{part}"] for part in ("points", "low", "high")}
             cells = [f"{first.accuracy:.2f}", f"{second.accuracy:.2f}", difference_cell(second)]
-            cells += [f"{first.ned:.2f}", f"{second.ned:.2f}", difference_cell(ned)]
+            cells += [f"{first.ned:.2f}", f"{second.ned:.2f}", difference_cell(second, "ned_")]
             rows.append([name, f"{second.n:,.0f}", *cells])
     if not rows:
         return None

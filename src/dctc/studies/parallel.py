@@ -60,31 +60,41 @@ def execute_all(
         log: W&B mode.
         net: Whether the trained nets are needed; if not, results in the registry are enough.
     """
-    shared = [run.stored for run in runs if run.stored is not None]
-    for stored in {stored.folder: stored for stored in shared}.values():
+    for stored in {run.stored.folder: run.stored for run in runs if run.stored}.values():
         stored.write()
-    tally, waiting, outcomes = _Tally(len(runs)), list(runs), dict[str, Outcome]()
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
+    waiting, outcomes, began = deque(runs), dict[str, Outcome](), time.monotonic()
     workers: dict[Any, _Worker] = {}
     gpus = deque(itertools.islice(itertools.cycle(_gpus()), jobs))  # one for each training
-    with _ended_by_sigterm(), _progress(jobs > 1) as progress:
-        bar = progress.add_task("", total=len(runs))
+    console = Console()
+    bar = Progress(
+        *(BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=jobs == 1 or not console.is_terminal,  # a single run at a time shows its own bar
+    )
+    with _ended_by_sigterm(), bar:
+        task = bar.add_task("", total=len(runs))
         try:
             while waiting or workers:
                 while waiting and len(workers) < jobs:
-                    worker = _Worker(waiting.pop(0), jobs > 1, log, net, gpus.popleft())
+                    worker = _Worker(waiting.popleft(), jobs > 1, log, net, gpus.popleft())
                     workers[worker.connection] = worker
                 names = ", ".join(worker.run.name for worker in workers.values())
-                progress.update(bar, description=names)
+                bar.update(task, description=names)
                 for connection in wait(list(workers)):
                     worker = workers.pop(connection)
                     outcomes[worker.run.name] = outcome = worker.receive()
-                    text = tally.line(worker.run, worker.began, outcome)
-                    progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
-                    progress.advance(bar)
+                    text = f"[{len(outcomes)}/{len(runs)}] {worker.run.name}: {_said(outcome)}"
+                    text += f" ({time.monotonic() - worker.began:.0f} s)"
+                    left = (time.monotonic() - began) * (len(runs) / len(outcomes) - 1)
+                    text += f"; about {left / 60:.0f} min left" if left else ""
+                    bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                    bar.advance(task)
                     if waiting and worker.process.is_alive():
-                        worker.start(waiting.pop(0))
+                        worker.start(waiting.popleft())
                         workers[worker.connection] = worker
                     else:
                         worker.stop()
@@ -93,6 +103,12 @@ def execute_all(
             for worker in workers.values():  # runs go on from their checkpoints
                 worker.process.kill()
     return outcomes
+
+
+def _said(outcome: Outcome) -> str:
+    records = outcome.records.items()
+    scored = (f"{name} {record.correct:,} of {record.n:,} right" for name, record in records)
+    return outcome.problem or ", ".join(scored)
 
 
 def _gpus() -> list[str]:
@@ -128,18 +144,6 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _progress(shown: bool) -> Progress:
-    """Return a bar over runs; a single run at a time shows its own one."""
-    console = Console()
-    return Progress(
-        *(BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()),
-        TextColumn("{task.description}"),
-        console=console,
-        transient=True,
-        disable=not (shown and console.is_terminal),
-    )
 
 
 def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
@@ -198,29 +202,25 @@ class _Worker:
 
 
 def _work(connection: Connection, quiet: bool, log: LogMode, net: bool) -> None:
+    """Execute the runs that come in, and send back what became of each."""
     while True:
         try:
             run: Run = connection.recv()
         except EOFError:
             return
-        connection.send(_outcome(run, quiet, log, net))
+        if quiet:
+            file = runs_folder() / f"{run.name}.log"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with open(file, "a") as stream:
+                for descriptor in (1, 2):  # which loggers, libraries and loading workers share
+                    os.dup2(stream.fileno(), descriptor)
+        outcome = _outcome(run, quiet, log, net)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.send(outcome)
 
 
 def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
-    if quiet:
-        file = runs_folder() / f"{run.name}.log"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        with open(file, "a") as stream:
-            for descriptor in (1, 2):  # which loggers, libraries and loading workers share
-                os.dup2(stream.fileno(), descriptor)
-    outcome = _try(run, quiet, log, net)
-    sys.stdout.flush()
-    return outcome
-
-
-def _try(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
     try:
         if quiet:
             alone: dict[str, Any] = {"trainer.enable_progress_bar": False}
@@ -233,28 +233,3 @@ def _try(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
     except (Exception, SystemExit) as error:  # whatever it is, the other runs go on
         traceback.print_exc()
         return Outcome({}, " ".join(f"{type(error).__name__}: {error}".split()))
-
-
-class _Tally:
-    """Counts finished runs, and formats a line for each."""
-
-    def __init__(self, runs: int) -> None:
-        self.runs, self.ended, self.began = runs, 0, time.monotonic()
-
-    def line(self, run: Run, began: float, outcome: Outcome) -> str:
-        """Return the line of the next run that has ended.
-
-        Args:
-            run: The run.
-            began: When it did, by the monotonic clock.
-            outcome: Its outcome.
-        """
-        self.ended += 1
-        now = time.monotonic()
-        scored = ", ".join(
-            f"{name} {r.correct:,} of {r.n:,} right" for name, r in outcome.records.items()
-        )
-        text = f"[{self.ended}/{self.runs}] {run.name}: {outcome.problem or scored}"
-        left = (now - self.began) / self.ended * (self.runs - self.ended)
-        text += f" ({now - began:.0f} s)"
-        return text + (f"; about {left / 60:.0f} min left" if left else "")

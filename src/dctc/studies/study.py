@@ -190,16 +190,10 @@ class Study:
             configs=(*self.configs, *arm.configs),
             set={**self.set, **arm.set, **searched, **search_set},
             benchmarks=self.benchmarks,
-            stored=self.words(),
+            stored=StoredWords(self.stored, self.configs, self.set) if self.stored else None,
             diagnosed=self.diagnose,
             folder=self.file.parent,
         )
-
-    def words(self) -> StoredWords | None:
-        """Return the training words that all runs share; None if each draws its own."""
-        if not self.stored:
-            return None
-        return StoredWords(self.stored, self.configs, self.set)
 
     def runs(self) -> list[Run]:
         """Return the runs of all arms of which nothing is searched: of each seed all arms."""
