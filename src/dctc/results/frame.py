@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dctc.results.environment import gpu
-from dctc.results.registry import EDIT_PARTS, Registry
+from dctc.results.registry import EDIT_PARTS, Record, Registry
 
 PARTS = ("substitutions", "deletions", "insertions")
 
@@ -32,9 +32,7 @@ def read_frame(registry: Registry) -> pd.DataFrame:
           training, ``drops`` (samples left out, by reason), ``alignment`` (or None).
     """
     rows = [_row(record) for of_set in registry.latest().values() for record in of_set.values()]
-    columns = [*_COUNTS, *_COMPARED, "study", "key", "steps", "drawn_from", "gpu", "torch"]
-    columns += ["seconds", "drops", "alignment", *PARTS]
-    frame = pd.DataFrame(rows, columns=None if rows else columns)
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
     return frame.assign(
         accuracy=100 * frame.correct / frame.n,
         ned=100 * frame.similarity / frame.n,
@@ -42,26 +40,23 @@ def read_frame(registry: Registry) -> pd.DataFrame:
     )
 
 
-_COUNTS = ("arm", "seed", "set", "run", "n", "correct", "edits", "characters", "similarity")
-_COMPARED = ("hits", "samples", "protocol")
+_COLUMNS = [
+    *("arm", "seed", "set", "run", "n", "correct", "edits", "characters", "similarity", "hits"),
+    *("samples", "protocol", "study", "key", "steps", "drawn_from", "gpu", "torch", "seconds"),
+    *("drops", "alignment", *PARTS),
+]
 
 
-def _row(record: Any) -> dict[str, Any]:
+def _row(record: Record) -> dict[str, Any]:
     study, _, key = record.arm.rpartition("/")
     about = record.about
-    parts = about.get(EDIT_PARTS, {})
     return {
-        **{name: getattr(record, name) for name in (*_COUNTS, *_COMPARED)},
-        "study": study,
-        "key": key,
-        "steps": about.get("steps"),
-        "drawn_from": about.get("drawn_from"),
-        "gpu": gpu(about),
+        **{name: about.get(name) for name in ("steps", "drawn_from", "alignment")},
+        **dict.fromkeys(PARTS, float("nan")),
+        **about.get(EDIT_PARTS, {}),
+        **vars(record),
+        **{"study": study, "key": key, "gpu": gpu(about), "seconds": record.wall_s},
         "torch": about.get("versions", {}).get("torch", ""),
-        "seconds": record.wall_s,
-        "drops": record.drops,
-        "alignment": about.get("alignment"),
-        **{part: parts.get(part, float("nan")) for part in PARTS},
     }
 
 

@@ -124,8 +124,8 @@ def sets_table(
         title: Heading.
         extra: Further sets, which are in no mean.
     """
-    frame, found = final(frame), dict[str, pd.DataFrame]()
-    for key, value in choices(study, frame).items():
+    chosen, frame, found = choices(study, frame), final(frame), dict[str, pd.DataFrame]()
+    for key, value in chosen.items():
         of_arm = rows_of(frame, study.arm_name(key, value), study.sets)
         if len(of_arm):
             found[study.arms[key].title] = of_arm

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dctc.results.tables import Table
-from dctc.studies.study import SEARCH_SEED, Arm, Study
+from dctc.studies.study import SEARCH_SEED, Study
 
 _EDGE = "Edge: the best value is the first or the last; none beyond it was tried."
 
@@ -74,18 +74,15 @@ def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -
         frame: Its results.
         notes: Lines below the table.
     """
-    rows, edges = [], False
-    sources = []
+    rows, sources = [], []
+    chosen = choices(study, frame)
     for key, arm in study.arms.items():
-        if arm.owner is not None:
-            continue
-        found = searched(study, frame, key)
-        choice = choices(study, frame).get(key)
+        found = {} if arm.owner is not None else searched(study, frame, key)
+        values = arm.search.values if arm.search else ()
         for value, row in found.items():
-            mark = ""
-            if value is not None and value == choice:
-                edge = len(found) > 1 and value in (_ends(arm))
-                edges, mark = edges or edge, "chosen, edge" if edge else "chosen"
+            mark = "chosen" if value is not None and value == chosen.get(key) else ""
+            if mark and len(found) > 1 and value in (values[0], values[-1]):
+                mark = "chosen, edge"
             cells = [f"{row.n:,}", f"{row.accuracy:.2f}", f"{row.ned:.2f}", mark]
             rows.append([arm.title, "-" if value is None else str(value), *cells])
         if found and arm.search and arm.search.source:
@@ -95,14 +92,9 @@ def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -
     explained = [
         f"Percent of {study.validation}, after training with seed {SEARCH_SEED}, which no final "
         f"run has. With one seed this selects a value; it does not show that values differ.",
-        *([_EDGE] if edges else []),
+        *([_EDGE] if any("edge" in row[-1] for row in rows) else []),
         *([f"Sources of the values: {'; '.join(sources)}."] if sources else []),
         *notes,
     ]
     columns = ["arm", "value", "n", "accuracy", "NED", "choice"]
     return Table(f"{study.title}: search", columns, rows, explained)
-
-
-def _ends(arm: Arm) -> tuple[Any, Any]:
-    assert arm.search is not None
-    return arm.search.values[0], arm.search.values[-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from dctc.data.records.provenance import RECIPE
-from dctc.results.environment import gpu
+from dctc.results.frame import read_frame
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.studies.runner import resolve
 from dctc.studies.study import Run
@@ -56,10 +56,11 @@ def status_lines(plans: Mapping[str, Sequence[Run]], published: Path | None = No
     """
     quiet_lightning()
     every = {run.name: run for runs in plans.values() for run in runs}
-    own = Registry(runs_folder()).latest()
+    registry = Registry(runs_folder())
+    own = registry.latest()
     done = {name for name, run in every.items() if is_done(run, own.get((run.arm, run.seed), {}))}
-    seconds = _seconds_by_arm(Registry(published).latest() if published else {})
-    seconds |= _seconds_by_arm(own)
+    seconds = _seconds_by_arm(Registry(published)) if published else {}
+    seconds |= _seconds_by_arm(registry)
     lines = {name: _line(runs, done, seconds) for name, runs in plans.items()}
     if len(plans) > 1:
         lines[TOGETHER] = _line([*every.values()], done, seconds)
@@ -88,12 +89,8 @@ def _on_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _seconds_by_arm(found: Mapping[tuple[str, int], OfSet]) -> dict[str, float]:
+def _seconds_by_arm(registry: Registry) -> dict[str, float]:
     """Return the mean training time of each arm on the kind of machine that this is."""
-    seconds: dict[str, list[float]] = {}
-    here = _on_gpu()
-    for (arm, _), of_set in found.items():
-        times = [record.wall_s for record in of_set.values() if bool(gpu(record.about)) == here]
-        if times:
-            seconds.setdefault(arm, []).append(max(times))
-    return {arm: sum(times) / len(times) for arm, times in seconds.items()}
+    frame = read_frame(registry)
+    of_run = frame[(frame.gpu != "") == _on_gpu()].groupby(["arm", "seed"]).seconds.max()
+    return dict(of_run.groupby("arm").mean())

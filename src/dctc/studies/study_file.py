@@ -93,28 +93,22 @@ def load_study(
     reference = content.get("reference") or chosen[0]
     arms = {}
     for key in chosen:
-        made = replace(_arm(study, key, content["arms"][key] or {}, reference), seeds=seeds)
-        own = (content["arms"][key] or {}).get("seeds")
-        if own and "seeds" not in scaled:
-            made = replace(made, seeds=_seeds(own))
-        if made.search and "values" in scaled:
-            values = made.search.values[: scaled["values"]]
-            made = replace(made, search=replace(made.search, values=values))
-        if made.search and not (study.validation or made.owner):
+        given = content["arms"][key] or {}
+        own = given.get("seeds") if "seeds" not in scaled else None
+        arm = replace(_arm(study, key, given, reference), seeds=_seeds(own) if own else seeds)
+        if arm.search and "values" in scaled:
+            values = arm.search.values[: scaled["values"]]
+            arm = replace(arm, search=replace(arm.search, values=values))
+        if arm.search and not (study.validation or arm.owner):
             names = f", or a scale that does: {', '.join(scales)}" if scales else ""
             raise ValueError(f"{file}: arm {key}: a search needs 'validation'; name a set{names}")
-        arms[key] = made
-    groups = tuple(
-        Group(
-            name,
-            group["title"],
-            tuple(key for key in group["arms"] if key in arms),
-            group.get("references") or {},
-            tuple(_list(group.get("notes"))),
-        )
-        for name, group in (content.get("groups") or {}).items()
-    )
-    return replace(study, arms=arms, groups=groups)
+        arms[key] = arm
+    groups = []
+    for name, group in (content.get("groups") or {}).items():
+        of, notes = (key for key in group["arms"] if key in arms), _list(group.get("notes"))
+        references = group.get("references") or {}
+        groups.append(Group(name, group["title"], tuple(of), references, tuple(notes)))
+    return replace(study, arms=arms, groups=tuple(groups))
 
 
 def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:

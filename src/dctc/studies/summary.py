@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -57,29 +56,20 @@ def summarize(
     if table.empty:
         return table
     table["value"] = pd.Series({key: chosen[key] for key in table.index}, dtype=object)
+    apart = [key if key in study.planned else "" for key in table.index]
+    compared = table.assign(apart=apart)[table.reference.isin([*chosen])]
+    families = [*compared.groupby(["reference", "apart"], sort=False)]  # compared together
     for metric, prefix in (("accuracy", ""), ("ned", "ned_")):
         parts = []
-        for of in _families(study, table, chosen):
-            pool = _pool(study, every, of)
-            reference = study.arm_name(of[0], chosen.get(of[0]))
-            arms = {study.arm_name(key, chosen[key]): key for key in of[1:]}
-            found = compare(frame, registry, reference, [*arms], sets, metric, pool)
-            parts.append(found.rename(index=arms))
+        for (reference, _), of in families:
+            pool = _pool(study, every, [reference, *of.index])
+            name = study.arm_name(reference, chosen[reference])
+            found = compare(frame, registry, name, [*of.arm], sets, metric, pool)
+            parts.append(found.rename(index=dict(zip(of.arm, of.index, strict=True))))
         columns = ["points", "low", "high", "p", *(["n"] if not prefix else [])]
         joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
         table = table.join(joined[columns].add_prefix(prefix))
     return table
-
-
-def _families(study: Study, table: pd.DataFrame, chosen: Mapping[str, Any]) -> list[list[str]]:
-    """Return lists of a reference and the arms that are compared with it together."""
-    families: dict[tuple[str, str], list[str]] = {}
-    for key, row in table.iterrows():
-        reference = row.reference
-        if reference and reference in chosen:
-            apart = str(key) if key in study.planned else ""
-            families.setdefault((reference, apart), [reference]).append(str(key))
-    return list(families.values())
 
 
 def _pool(study: Study, frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
