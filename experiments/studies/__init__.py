@@ -30,7 +30,7 @@ def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = 
 
 
 def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:
-    """Return the studies whose documents are there; print what is missing of the others.
+    """Return the studies whose data sets are present; print the missing sets of the others.
 
     Args:
         studies: The studies.

@@ -15,7 +15,7 @@ def positive(text: str) -> int:
 
 
 def names(text: str) -> list[str]:
-    """Return what stands between commas."""
+    """Split a comma-separated argument."""
     return text.split(",")
 
 

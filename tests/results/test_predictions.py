@@ -66,7 +66,7 @@ def test_a_line_that_can_be_taken_apart_in_two_ways_is_refused(write):
 
 
 def test_a_key_that_stands_there_twice(write):
-    with pytest.raises(ValueError, match=r"p.txt:3: key 4 stands in line 1 too"):
+    with pytest.raises(ValueError, match=r"p.txt:3: key 4 also occurs in line 1"):
         read(write("4 [a] [b]\n5 [a] [b]\n4 [a] [b]\n"))
 
 

@@ -46,7 +46,7 @@ def test_file(tmp_path, content, characters):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"abca", r"\['a'\] stand in it more than once"),
+        (b"abca", r"\['a'\] occur in it more than once"),
         (b"", "holds no character"),
         (b"\n\r\n", "holds no character"),
         (b"\xff\xfe", "charset.txt'?: not UTF-8"),

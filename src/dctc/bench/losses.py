@@ -46,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def bench_losses(scale: str, threads: int) -> None:
-    """Time the losses, interleaved; print the ratios to CTC and write what was measured.
+    """Time the losses, interleaved; print the ratios to CTC and write the measurements.
 
     What a loss asks of the net is in the step of training alone: in frame distillation the
     teacher's pass and its move towards the net's weights. The two views of CR-CTC are each of half

@@ -111,7 +111,7 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
 
 
 def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
-    """Print a table of what was measured, and write that with the environment as JSON.
+    """Print a table of measurements, and write them with the environment as JSON.
 
     Args:
         name: The file is ``<runs>/bench/<name>.json``.

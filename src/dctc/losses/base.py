@@ -191,7 +191,11 @@ def reduce(per_sample: Tensor, target_lengths: Tensor, reduction: Reduction) -> 
 
 
 def check_share(name: str, value: float) -> float:
-    """Return the value of an option, or raise a ValueError unless it is from 0 to 1."""
+    """Return the value of an option from 0 to 1.
+
+    Raises:
+        ValueError: If it is outside.
+    """
     if not 0 <= value <= 1:
         raise ValueError(f"{name} {value}: a number from 0 to 1 is expected")
     return value

@@ -50,10 +50,10 @@ def divergence(log_target: Tensor, log_probs: Tensor) -> Tensor:
 
 
 def frame_sum(per_frame: Tensor, valid: Tensor) -> Tensor:
-    """Return the sum over the frames that take part, ``(n,)``."""
+    """Return the sum of ``(t, n)`` over the frames that take part, ``(n,)``."""
     return per_frame.masked_fill(~valid, 0.0).sum(0)
 
 
 def frame_mean(per_frame: Tensor, valid: Tensor) -> Tensor:
-    """Return the mean over the frames that take part, ``(n,)``; 0 where there are none."""
+    """Return the mean of ``(t, n)`` over the frames that take part, ``(n,)``; 0 for none."""
     return frame_sum(per_frame, valid) / valid.sum(0).clamp(min=1)

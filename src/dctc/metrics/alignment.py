@@ -79,7 +79,7 @@ def compare_alignment(
 def true_alignment(
     extents: Tensor, classes: Tensor, lengths: Tensor, t: int, width: int, blank: int
 ) -> Tensor:
-    """Tell which class each frame truly stands for.
+    """Return the true class of each frame.
 
     A frame belongs to the character that covers its centre, else to the blank; where equal
     characters touch, the first frame of the second one is blank, as CTC requires (ours).

@@ -17,7 +17,7 @@ DAMPING = 0.1  # on the features before the points; ASTER's code
 
 
 class Rectifier(nn.Module):
-    """Finds the upper and lower edge of the text and stretches what lies between to a rectangle.
+    """Finds the upper and lower edge of the text and stretches the area between to a rectangle.
 
     A small net places 20 control points on the image, half along each edge; a thin plate spline
     takes the pixels of the result to the image. A new rectifier resizes and does nothing else:

@@ -53,7 +53,7 @@ def read_predictions(file: str | Path) -> Iterator[Prediction]:
             for number, found in (_table if is_table else _lines)(stream, str(file)):
                 if found.key in seen:
                     raise ValueError(
-                        f"{file}:{number}: key {found.key} stands in line {seen[found.key]} too; "
+                        f"{file}:{number}: key {found.key} also occurs in line {seen[found.key]}; "
                         f"keep one of them"
                     )
                 seen[found.key] = number

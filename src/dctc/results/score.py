@@ -67,7 +67,11 @@ class Score(NamedTuple):
 def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> Score:
     """Score predictions, the protocol applied to both sides.
 
-    Samples whose label is empty under the protocol are left out and counted.
+    Args:
+        name: Name of the score.
+        predictions: From :func:`dctc.results.predictions.read_predictions`. Samples whose label is
+            empty under the protocol are left out and counted.
+        protocol: From :func:`dctc.text.protocol.get_protocol`.
     """
     samples = [Score(name, 0, 0, 0, 0, 0, 0, 0.0, dropped=0)]
     for key, prediction, label in predictions:

@@ -32,7 +32,7 @@ def is_done(run: Run, found: OfSet) -> bool:
 
     Args:
         run: The run. Benchmarks that are not below the data root are not required.
-        found: The records of that arm and seed, by set.
+        found: The records of its arm and seed, by set.
     """
     further = run.benchmarks.present() if run.benchmarks is not None else set()
     if not found or not further <= found.keys():

@@ -103,7 +103,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Group:
-    """Some arms of a study that stand in a table of their own.
+    """Some arms of a study, shown in a table of their own.
 
     Attributes:
         key: Its name.

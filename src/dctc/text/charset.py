@@ -40,7 +40,7 @@ class Charset:
             raise ValueError("charset: it holds no character")
         counts = Counter(self.characters)
         if twice := sorted(c for c, count in counts.items() if count > 1):
-            raise ValueError(f"charset: {twice[:5]} stand in it more than once")
+            raise ValueError(f"charset: {twice[:5]} occur in it more than once")
 
     @classmethod
     def load(cls, name_or_file: str) -> Charset:

@@ -177,7 +177,7 @@ def _content(value: Any) -> Any:
 
 
 def _stored(folder: Any) -> Any:
-    """Return the seed of stored training words; a number stands for itself."""
+    """Return the seed of stored training words; a number is the seed itself."""
     if not isinstance(folder, str):
         return folder
     return json.loads((Path(folder) / RECIPE).read_text(encoding="utf-8"))["seed"]

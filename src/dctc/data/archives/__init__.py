@@ -1,1 +1,1 @@
-"""Official archives to LMDB, and tools that look at sets."""
+"""Conversion of official archives to LMDB, and commands that inspect sets."""

@@ -33,7 +33,7 @@ Argument = tuple[str, dict[str, Any]]  # name and options for argparse
 
 
 def list_(options: Namespace) -> None:
-    """List the sets below the data root, and what is missing from it."""
+    """List the sets below the data root, and the missing benchmarks."""
     for table in list_sets(data_root(options.root)):
         if table.rows:
             table.print()
@@ -82,7 +82,7 @@ def fonts(options: Namespace) -> None:
 
 
 def convert(options: Namespace) -> None:
-    """Convert an official archive to an LMDB; a conversion that was cut off goes on."""
+    """Convert an official archive to an LMDB; resumes an interrupted conversion."""
     with progress_bar("words") as show:
         done = convert_archive(
             options.kind, options.source, options.out, options.images, options.lenient, show
@@ -191,7 +191,7 @@ VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
 
 def main(args: list[str] | None = None) -> None:
     """Run one verb; ``args`` is the command line without ``dctc data``, or None."""
-    description = "Make, convert, list, verify and look at sets of labelled word images."
+    description = "Render, convert, list, verify and show sets of labelled word images."
     parser = argparse.ArgumentParser("dctc data", description=description, epilog=_EPILOG)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (run, arguments) in VERBS.items():

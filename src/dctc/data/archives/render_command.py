@@ -34,7 +34,7 @@ COMMON = 3500  # characters of level one of the Table of General Standard Chines
 
 
 def render(options: Namespace) -> None:
-    """Draw words into an LMDB; a rendering that was cut off goes on.
+    """Draw words into an LMDB; resumes an interrupted rendering.
 
     Word i depends on the options and on i alone: not on --workers, nor on where a resumed
     rendering began. Images are stored as PNG, so they are those that training on words drawn on

@@ -31,7 +31,7 @@ class Stored(NamedTuple):
 
 
 def read_record(transaction: Any, number: int) -> Stored:
-    """Read a record, counted from 1; its keys are told in :mod:`dctc.data.records.lmdb`."""
+    """Read a record, counted from 1; its keys are documented in :mod:`dctc.data.records.lmdb`."""
     keys = (b"image-%09d", b"label-%09d", b"extents-%09d")
     return Stored(*(transaction.get(key % number) for key in keys))
 
