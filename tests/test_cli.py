@@ -54,7 +54,6 @@ def test_training_gets_the_whole_command_line(monkeypatch):
     assert given == [[command, "--name", "x"] for command in cli.TRAINING]
 
 
-@pytest.mark.slow
 def test_usage_bench_and_score_load_no_trainer():
     program = """
 import sys

@@ -20,7 +20,6 @@ def test_a_notebook_has_no_outputs(name):
         assert not cell.get("outputs") and cell.get("execution_count") is None
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_and_draws(name, monkeypatch):

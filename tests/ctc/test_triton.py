@@ -36,7 +36,6 @@ def test_equals_torch_on_a_gpu():
 
 
 @needs_triton
-@pytest.mark.slow
 @pytest.mark.parametrize("capability", [75, 80, 90])
 @pytest.mark.parametrize("logits", ["fp32", "bf16", "fp16", "fp64"])
 def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path, monkeypatch):

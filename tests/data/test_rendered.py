@@ -90,7 +90,6 @@ def test_workers_change_nothing():
     assert all(a.second.equal(b.second) for a, b in zip(alone, shared, strict=True))
 
 
-@pytest.mark.slow
 def test_another_process_draws_the_same():
     here = {}
     exec(DIGEST, here)

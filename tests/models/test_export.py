@@ -52,7 +52,6 @@ def run_onnx(file, images):
     return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-@pytest.mark.slow
 @torch.no_grad()
 def test_small_resnet_as_onnx_at_sizes_it_was_not_checked_at(tmp_path):
     torch.manual_seed(0)
@@ -92,7 +91,6 @@ def test_pt2_with_its_metadata(tmp_path):
     torch.testing.assert_close(loaded(images), net(images))
 
 
-@pytest.mark.slow
 def test_onnx_with_its_metadata(tmp_path):
     net = Pooled().eval()
     export(net, tmp_path / "net.onnx", "onnx", IMAGE, {"charset": 'a"é\\x', "blank": "0"})
@@ -111,7 +109,6 @@ def test_a_width_that_is_fixed_is_reported(to, tmp_path):
     assert {shape[3] for shape in done.shapes} == {64}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("to", ["onnx", "pt2"])
 def test_a_file_that_computes_something_else_is_removed(to, tmp_path):
     file = tmp_path / f"net.{to}"

@@ -100,7 +100,6 @@ def append_many(folder, record, sets):
         Registry(folder).append(record.__class__(**{**vars(record), "set": name}))
 
 
-@pytest.mark.slow
 def test_two_processes_lose_nothing(registry, record):
     long = record(about={"padding": "x" * 20_000})
     names = [[f"{who}{i}" for i in range(50)] for who in "ab"]

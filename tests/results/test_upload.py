@@ -1,7 +1,6 @@
 import json
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from dctc.results.tables import Table
@@ -11,7 +10,6 @@ from offline_wandb import wandb_records
 TABLE = Table("Losses", ["loss", "accuracy"], [["CTC", "83.74"], ["DCTC", "84.00"]], ["percent"])
 
 
-@pytest.mark.slow
 def test_tables_and_pictures_are_a_run_of_the_targets_group(runs, tmp_path):
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "plot.png")
     (tmp_path / "plot.svg").write_text("<svg/>")

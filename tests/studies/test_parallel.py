@@ -108,7 +108,6 @@ def test_gpus_are_those_that_may_be_used(monkeypatch, named, count, expected):
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
 
 
-@pytest.mark.slow
 def test_trainings_are_spread_over_the_gpus(plain, runs, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
     # other seeds, as the second of two equal runs would find it done
@@ -118,7 +117,6 @@ def test_trainings_are_spread_over_the_gpus(plain, runs, monkeypatch):
     assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_sigterm_leaves_no_training_behind(plain, tmp_path, runs):
     (tmp_path / "program.py").write_text(
@@ -130,7 +128,9 @@ def test_sigterm_leaves_no_training_behind(plain, tmp_path, runs):
         "    steps = {'trainer.max_steps': 1000000}\n"
         "    execute_all([Run(n, n, 0, configs, steps) for n in ('one', 'two')], jobs=2)\n"
     )
-    process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # tiny is among the tests
+    program = [sys.executable, str(tmp_path / "program.py")]
+    process = subprocess.Popen(program, env=environment)
     checkpoints = [runs / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
     deadline = time.monotonic() + 120
     while not all(file.exists() for file in checkpoints) and time.monotonic() < deadline:

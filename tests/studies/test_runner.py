@@ -157,7 +157,6 @@ def interruptible():
     signal.signal(signal.SIGINT, handler)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     "error, seen", [(KeyboardInterrupt(), SystemExit), (OSError("disk full"), OSError)]
@@ -188,7 +187,6 @@ def test_an_interrupted_run_goes_on(plain, runs, monkeypatch, capsys, error, see
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-@pytest.mark.slow
 def test_wandb_runs_are_closed_and_none_is_opened_for_nothing(plain, runs):
     import wandb
 

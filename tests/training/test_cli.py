@@ -280,7 +280,6 @@ NOWHERE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")}
 NOWHERE |= {name.upper(): value for name, value in NOWHERE.items()}
 
 
-@pytest.mark.slow
 def test_logging_off_never_imports_wandb(rendered):
     program = f"""
 import sys
@@ -303,7 +302,6 @@ assert not any(name.startswith("wandb.") for name in sys.modules)
     assert done.stderr.count("max_steps=2") == 2  # it did train
 
 
-@pytest.mark.slow
 def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
     epoch = "--trainer.max_steps=6"  # validation comes at its end
     done = run_python("-m", "dctc.cli", "fit", rendered, "--name=group/one", epoch, **NOWHERE)

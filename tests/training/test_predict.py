@@ -55,9 +55,7 @@ def run(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize(
-    "batch_size, workers", [(1, 0), (128, 0), pytest.param(2, 2, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("batch_size, workers", [(1, 0), (128, 0), (2, 2)])
 def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_size, workers):
     file = tmp_path / "new" / "out.tsv"
     images = open_images(folder, SIZE)

@@ -26,7 +26,6 @@ from tiny import (
 )
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.usefixtures("runs"),
     pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
 ]

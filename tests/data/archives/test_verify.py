@@ -160,7 +160,6 @@ def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
     assert found["test/b"].findings == ["1 images also occur in train/a, byte for byte"]
 
 
-@pytest.mark.slow
 def test_several_processes_read_the_same(tmp_path, write_lmdb, jpeg, monkeypatch):
     monkeypatch.setattr(verifying, "CHUNK", 3)
     records = [(jpeg(i), b"word" if i != 7 else b"") for i in range(10)]

@@ -162,7 +162,7 @@ def test_pickles_hold_no_labels_and_no_environment(tmp_path, write_lmdb):
     assert dataset.numbers.dtype == np.int32
 
 
-@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_workers_open_their_own(words, context):
     dataset = open_set(words, keep=three_or_more)
     here = [sample.key for sample in dataset]  # leaves the environment open over the fork

@@ -275,7 +275,6 @@ def test_a_full_disk_is_one_line_and_the_rest_stays(
     assert count_records(tmp_path / "set") == 10
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])
 def test_a_real_limit_of_the_file_system(tmp_path, limit):
     program = f"""

@@ -119,7 +119,6 @@ def test_too_few_chinese_families_are_an_error_that_says_what_to_install(count, 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.slow  # the fonts of the machine are examined
 def test_held_out_chinese_lines_are_drawn_in_chinese(tmp_path):
     file = tmp_path / "common.txt"
     charset = write_common_characters(file, 20)

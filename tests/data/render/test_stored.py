@@ -154,7 +154,6 @@ def test_the_command(tmp_path, capsys):
 # ---- several processes ----
 
 
-@pytest.mark.slow
 def test_errors_of_workers_are_one_line_and_a_killed_one_is_named(
     words, tmp_path, monkeypatch, capsys
 ):
@@ -193,7 +192,6 @@ def runs(process):
         return False
 
 
-@pytest.mark.slow
 def test_a_killed_rendering_goes_on_without_loss_and_workers_change_nothing(tmp_path):
     options = "data render --count 1200 --width 64 --out".split()
     begun = [sys.executable, "-m", "dctc.cli", *options, tmp_path / "set", "--workers", "2"]

@@ -40,7 +40,6 @@ def out(folder, name):
     return folder / "runs" / (name if name == "figure2" else f"{name}-tiny")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_script_leaves_its_figure_and_arrays(made, name):
     folder, said = made
@@ -56,7 +55,6 @@ def test_a_script_leaves_its_figure_and_arrays(made, name):
     assert name == "figure2" or arrays.stat().st_size < MOST
 
 
-@pytest.mark.slow
 def test_figures_share_their_trainings_and_real_words_stay_here(made, write_lmdb, encode_image):
     """Real words that come later are measured and drawn; nothing is trained again for them."""
     folder, said = made

@@ -13,7 +13,6 @@ from dctc.training.results_writer import read_readings
 from tiny import config, final, run_python, stored, write_config
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
     pytest.mark.filterwarnings("ignore:CUTE80/"),  # records that cannot be decoded
 ]

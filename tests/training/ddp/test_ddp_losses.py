@@ -9,7 +9,6 @@ from tiny import run_python, same_weights
 from training.ddp.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.* labels need more frames"),
 ]
 

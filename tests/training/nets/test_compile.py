@@ -46,7 +46,6 @@ def test_off_by_default(compiled):
     assert not compiled
 
 
-@pytest.mark.slow
 def test_training_is_the_same_and_checkpoints_fit_either_way(compiled, tmp_path):
     plain, other = make_module(), make_module(compile=True)
     names = set(plain.state_dict())

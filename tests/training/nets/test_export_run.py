@@ -17,7 +17,6 @@ from tiny import make_module, make_trainer
 
 ROOT = Path(__file__).parents[3]
 NET = {"class_path": "dctc.models.TimmRecognizer"}
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
