@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from dctc.bench.losses import Cost, read_costs
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
@@ -40,8 +41,9 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     if len(found) > 1 and "dctc" in found.index:
         title = f"{losses.title}: against DCTC"
         tables["rivals"] = comparison_table(losses, found, frame, title, [RIVALS])
-    if costs := read_costs(registry.folder):
-        tables["costs"] = costs_table(losses, costs)
+    costs = registry.folder / "bench" / "losses.json"
+    if costs.exists():
+        tables["costs"] = costs_table(losses, json.loads(costs.read_text(encoding="utf-8")))
     if alignment := alignment_table(losses, frame, losses.validation):
         tables["alignment"] = alignment
     curves = validation_curves(losses, frame, registry.folder, ("ctc", "dctc"), losses.sets[0])
@@ -55,11 +57,19 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     return tables, figures
 
 
-def costs_table(losses: Study, costs: dict[str, Cost]) -> Table:
-    """Return what each loss costs in training, relative to CTC."""
+def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
+    """Return the cost of each loss as a multiple of that of CTC.
+
+    Args:
+        losses: Study of the losses.
+        measured: Content of ``bench/losses.json``, see :mod:`dctc.bench.losses`. The loss alone is
+            shown at the first size.
+    """
+    step, alone = measured["training"], measured["rows"][0]
+    parts = (step["median_s"], step["peak_bytes"], alone["median_s"])
     rows = [
-        [losses.arms[key].title, *(f"{value:.2f}" for value in cost)]
-        for key, cost in costs.items()
+        [losses.arms[key].title, *(f"{part[key] / part['ctc']:.2f}" for part in parts)]
+        for key in step["median_s"]
         if key in losses.arms
     ]
     columns = ["loss", "step time", "step memory", "loss time"]

@@ -6,7 +6,7 @@ import lzma
 
 import pytest
 
-from dctc.results.predictions import Prediction, read_predictions
+from dctc.results.score import Prediction, read_predictions
 
 
 @pytest.fixture

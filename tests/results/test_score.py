@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from dctc.cli import main
-from dctc.results.predictions import read_predictions
-from dctc.results.score import mean, pool, score
+from dctc.results.score import mean, pool, read_predictions, score
 from dctc.text import get_protocol
 
 LINES = {

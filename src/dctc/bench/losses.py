@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +18,6 @@ from dctc.results.tables import Table
 from dctc.text import CTCTokenizer
 from dctc.training.nets import HEIGHT, PROTOCOL, WIDTH, Loaded
 
-FILE = "bench/losses.json"  # below the folder of runs, or of published results
 REFERENCE = "ctc"
 WHAT = ("median_s", "peak_bytes")
 NET = "small_resnet"
@@ -29,20 +26,6 @@ FEATURES = 128  # d of this net
 # Words as the comparison of losses trains on them, and Chinese lines at 32x256
 SIZES = {"tiny": (Size(37, 16, 4),), "smoke": (Size(37, 32, 32), Size(7935, 64, 32))}
 STEP_BATCH = {"tiny": 4, "smoke": 32}
-
-
-class Cost(NamedTuple):
-    """Cost of a loss, each as a multiple of that of CTC.
-
-    Attributes:
-        step_time: Time of a step of training the small residual net: forward, loss and backward.
-        step_memory: Peak memory of such a step.
-        loss_time: Time of the forward and backward of the loss alone.
-    """
-
-    step_time: float
-    step_memory: float
-    loss_time: float
 
 
 def bench_losses(scale: str, threads: int) -> None:
@@ -98,10 +81,6 @@ def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], Non
     return step_of(call, [logits, *extras.values()])
 
 
-def _ratio(part: dict[str, Any], what: str, name: str) -> float:
-    return float(part[what][name] / part[what][REFERENCE])
-
-
 def _table(measured: dict[str, Any]) -> Table:
     step = measured["training"]
     parts = {"step": step}
@@ -109,7 +88,7 @@ def _table(measured: dict[str, Any]) -> Table:
     rows = [
         [
             name.replace("_", " "),
-            *(f"{_ratio(p, w, name):.2f}" for p in parts.values() for w in WHAT),
+            *(f"{p[w][name] / p[w][REFERENCE]:.2f}" for p in parts.values() for w in WHAT),
         ]
         for name in step["median_s"]
     ]
@@ -129,20 +108,3 @@ def _table(measured: dict[str, Any]) -> Table:
     ]
     columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
     return Table("Every loss: time and memory relative to CTC", columns, rows, notes)
-
-
-def read_costs(folder: Path) -> dict[str, Cost]:
-    """Return the cost of each loss, alone at the first size; empty if it was not measured.
-
-    Args:
-        folder: Folder of runs, or of published results.
-    """
-    file = folder / FILE
-    if not file.exists():
-        return {}
-    measured = json.loads(file.read_text(encoding="utf-8"))
-    step, alone = measured["training"], measured["rows"][0]
-    parts = ((step, "median_s"), (step, "peak_bytes"), (alone, "median_s"))
-    return {
-        name: Cost(*(_ratio(part, what, name) for part, what in parts)) for name in step["median_s"]
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +85,8 @@ class Table:
 
     def csv(self) -> str:
         """Return the cells as comma-separated text with a head line, without the notes."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([self.columns, *self.rows])
-        return stream.getvalue()
+        frame = pd.DataFrame(self.rows, columns=list(self.columns))
+        return str(frame.to_csv(index=False, lineterminator="\n"))
 
     def write(self, folder: Path, name: str) -> list[Path]:
         """Write ``<name>.md`` and ``<name>.csv`` into a folder, and return them."""
