@@ -22,6 +22,7 @@ from dctc.studies.parallel import (
     finish_all,
     report_problems,
 )
+from scripts import execute_here
 from tiny import config, held_by_another
 
 pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
@@ -39,6 +40,9 @@ def changed(run, name, **changes):
 
 def callback(name, **init_args):
     return {"trainer.callbacks": [{"class_path": f"tiny.{name}", "init_args": init_args}]}
+
+
+LINE = r"\[\d/5\] t/good/seed0: rendered [\d,]+ of 5 right \(\d+ s\)(; about \d+ min left)?"
 
 
 def test_one_that_fails_dies_or_is_busy_stops_no_other(plain, tmp_path, runs, capfd):
@@ -63,7 +67,10 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(plain, tmp_path, runs, ca
     assert outcomes["t/wrong"].problem and not outcomes["t/wrong"].records
     assert busy.busy and "another process" in busy.problem
     printed = capfd.readouterr().out
-    assert "t/good/seed0: rendered" in printed and "max_steps" not in printed
+    lines = [line for line in printed.splitlines() if line.startswith("[")]
+    assert [line[:5] for line in lines] == [f"[{i}/5]" for i in range(1, 6)]
+    (line,) = (line for line in lines if "t/good" in line)
+    assert re.fullmatch(LINE, line) and "max_steps" not in printed
     assert "`max_steps=2` reached" in (runs / "t" / "good" / "seed0.log").read_text()
     assert "no_such_option" in (runs / "t" / "wrong" / "seed0.log").read_text()
     assert report_problems(found) == 2  # one that another process is at is no failure
@@ -71,21 +78,12 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(plain, tmp_path, runs, ca
     assert "not yet: t/busy/seed0: " in said and said.count("FAILED: ") == 2
 
 
-LINE = r"\[(\d)/2\] (\S+): rendered [\d,]+ of 5 right \(\d+ s\)(; about \d+ min left)?"
-
-
-def test_nets_that_are_needed(plain, capsys):
+def test_nets_that_are_needed(plain, monkeypatch, capsys):
+    monkeypatch.setattr(parallel, "execute_all", execute_here)
     runs_of = [changed(plain, "one"), changed(plain, "two", set={"trainer.max_steps": 1})]
     finished = finish_all(runs_of, 1, "off")
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    first, last = (re.fullmatch(LINE, line) for line in lines)
-    assert (first[1], last[1]) == ("1", "2") and first[3] and not last[3]
-    assert [match[2] for match in (first, last)] == [run.name for run in runs_of]
     assert [one.run for one in finished] == runs_of
     assert all((one.folder / "checkpoints" / "final.ckpt").exists() for one in finished)
-
-
-def test_a_net_that_is_missing_ends_the_command(plain, monkeypatch, capsys):
     failed = {plain.name: Outcome({}, "RuntimeError: broken")}
     monkeypatch.setattr(parallel, "execute_all", lambda *_, **__: failed)
     with pytest.raises(SystemExit):
