@@ -12,7 +12,7 @@ from dctc.results.registry import Registry
 from dctc.training.run_key import run_key
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
-CONFIGS = {file.stem: file for file in sorted((RESULTS / "configs").glob("*.yaml"))}
+FILES = sorted((RESULTS / "configs").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +35,19 @@ def root(tmp_path_factory):
     return root
 
 
-def test_every_published_run_has_a_configuration(records):
-    assert records.keys() == CONFIGS.keys()
+@pytest.fixture(scope="module")
+def configs():
+    return {f.stem: yaml.load(f.read_text("utf-8"), yaml.CSafeLoader) for f in FILES}
 
 
-def test_the_key_of_each_follows_from_it(records, root, monkeypatch):
+def test_each_published_run_has_a_configuration_of_its_seed(records, configs):
+    assert records.keys() == configs.keys()
+    for key, config in configs.items():
+        assert {record.seed for record in records[key]} == {config["seed_everything"]}
+
+
+def test_the_key_of_each_follows_from_it(records, configs, root, monkeypatch):
     monkeypatch.chdir(root)
-    loaded = {key: yaml.safe_load(file.read_text("utf-8")) for key, file in CONFIGS.items()}
-    keys = {
-        key: run_key(config, records[key][0].about.get("drawn", {}))
-        for key, config in loaded.items()
-    }
+    drawn = {key: records[key][0].about.get("drawn", {}) for key in configs}
+    keys = {key: run_key(config, drawn[key]) for key, config in configs.items()}
     assert [key for key, found in keys.items() if found != key] == []
-
-
-def test_records_agree_with_their_configuration(records):
-    for key, file in CONFIGS.items():
-        seeds = {yaml.safe_load(file.read_text("utf-8"))["seed_everything"]}
-        assert {record.seed for record in records[key]} == seeds

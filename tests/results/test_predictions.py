@@ -3,10 +3,11 @@
 import csv
 import gzip
 import lzma
+import re
 
 import pytest
 
-from dctc.results.score import Prediction, read_predictions
+from dctc.results.predictions import Prediction, read_predictions
 
 
 @pytest.fixture
@@ -49,25 +50,30 @@ def test_what_may_stand_in_brackets(write, line, prediction, label):
     assert read(write(f"{line}\n8 [x] [y]")) == [("7", prediction, label), ("8", "x", "y")]
 
 
+TABLE = "key\tprediction\tlabel\n"
+FORM = "is not of the form 'index [prediction] [label]'"
+
+
 @pytest.mark.parametrize(
-    "line",
-    ["x [a] [b]", "1 [a]", "1 [a] [b", "1 a b", "", "1 [a]  [b]", "1 [a] [b] ", "[a] [b]"],
+    ("name", "text", "message"),
+    [
+        *(
+            ("p.txt", f"0 [a] [b]\n{line}\n", f"p.txt:2: {line!r} {FORM}")
+            for line in ("x [a] [b]", "1 [a]", "1 [a] [b", "1 a b", "", "1 [a]  [b]", "1 [a] [b] ")
+        ),
+        ("p.txt", "0 [a] [b] [c]\n", "[c]' " + FORM + ", and '] [' only once"),
+        ("p.txt", "4 [a] [b]\n5 [a] [b]\n4 [a] [b]\n", "p.txt:3: key 4 also occurs in line 1"),
+        ("p.txt", "", "p.txt: no predictions in it"),
+        ("p.txt", "0 [汉] [字]\n".encode("gb18030"), "p.txt: not UTF-8"),
+        ("p.tsv", TABLE, "p.tsv: no predictions in it"),
+        ("p.tsv", "key\tprediction\tx\n1\ta\t0.5\n", "p.tsv:1: no column 'label' among key, pred"),
+        ("p.tsv", f"{TABLE}1\ta\tb\n2\ta\n", "p.tsv:3: 2 columns where the head has 3"),
+        ("p.tsv", f'{TABLE}1\ta\tb\n2\ta\t"b\n', "p.tsv:3: unexpected end"),
+    ],
 )
-def test_a_malformed_line_is_named(write, line):
-    file = write(f"0 [a] [b]\n{line}\n")
-    with pytest.raises(ValueError, match="is not of the form") as caught:
-        read(file)
-    assert str(caught.value).startswith(f"{file}:2: {line!r} is not")
-
-
-def test_a_line_that_can_be_taken_apart_in_two_ways_is_refused(write):
-    with pytest.raises(ValueError, match=r"p.txt:1: .* and '\] \[' only once$"):
-        read(write("0 [a] [b] [c]\n"))
-
-
-def test_a_key_that_stands_there_twice(write):
-    with pytest.raises(ValueError, match=r"p.txt:3: key 4 also occurs in line 1"):
-        read(write("4 [a] [b]\n5 [a] [b]\n4 [a] [b]\n"))
+def test_what_is_wrong_is_named(write, name, text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(write(text, name))
 
 
 def test_a_table_as_a_run_writes_it(tmp_path):
@@ -80,28 +86,8 @@ def test_a_table_as_a_run_writes_it(tmp_path):
     assert read(file) == [Prediction(key, read, label) for key, label, read, _ in rows]
 
 
-def test_a_table_without_labels(write):
-    with pytest.raises(ValueError, match=r"p.tsv:1: no column 'label' among key, prediction, conf"):
-        read(write("key\tprediction\tconfidence\n1\ta\t0.5\n", "p.tsv"))
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [("2\ta", "p.tsv:3: 2 columns where the head has 3"), ('2\ta\t"b', "p.tsv:3: unexpected end")],
-)
-def test_a_broken_row_is_named(write, row, message):
-    with pytest.raises(ValueError, match=message):
-        read(write(f"key\tprediction\tlabel\n1\ta\tb\n{row}\n", "p.tsv"))
-
-
-@pytest.mark.parametrize("text", ["", "key\tprediction\tlabel\n"])
-def test_an_empty_file(write, text):
-    with pytest.raises(ValueError, match=r"p.txt: no predictions in it"):
-        read(write(text))
-
-
 @pytest.mark.parametrize("name", ["p.txt.xz", "p.txt.gz"])
-def test_a_file_that_is_cut_off(write, name):
+def test_a_file_that_is_cut_off_is_not_packed_or_is_not_there(write, tmp_path, name):
     file = write("".join(f"{i} [{i * 7919 % 104729}] [b]\n" for i in range(5000)), name)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -110,13 +96,5 @@ def test_a_file_that_is_cut_off(write, name):
     file.write_bytes(b"0 [a] [b]\n")
     with pytest.raises((ValueError, OSError)):  # gzip raises an OSError of its own
         read(file)
-
-
-def test_a_file_that_is_not_utf8(write):
-    with pytest.raises(ValueError, match=r"p.txt: not UTF-8"):
-        read(write("0 [汉] [字]\n".encode("gb18030")))
-
-
-def test_a_file_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.txt"):
         read(tmp_path / "none.txt")

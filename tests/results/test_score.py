@@ -62,11 +62,8 @@ def test_the_table(files, capsys, monkeypatch):
     last = ["weighted", "mean", "4", "1", "25.00", "0.5833", "45.45", "27.27", "9.09", "9.09"]
     assert last in rows
     assert "english36" in printed and max(map(len, printed.splitlines())) <= 80
-
-
-def test_one_file_has_no_mean(files, capsys):
     main(["score", files[0], "--protocol", "english36"])
-    assert "\nmean" not in capsys.readouterr().out
+    assert "\nmean" not in capsys.readouterr().out  # of one file
 
 
 def test_json_holds_counts_and_shares(files, capsys):
@@ -83,27 +80,20 @@ def test_json_holds_counts_and_shares(files, capsys):
     assert written["weighted_mean"]["correct"] == 1
 
 
-def test_a_file_of_which_nothing_is_left(tmp_path, capsys):
-    (tmp_path / "p.txt").write_text("0 [a] [...]\n")
-    main(["score", str(tmp_path / "p.txt"), "--protocol", "english36"])
-    assert ["p", "0", "1", *"------"] in [
-        line.split() for line in capsys.readouterr().out.splitlines()
-    ]
-
-
-def test_bad_input_ends_in_one_line(tmp_path, capsys):
-    (tmp_path / "p.txt").write_text("0 [a] [a]\n1 [a]\n")
-    with pytest.raises(SystemExit) as ended:
-        main(["score", str(tmp_path / "p.txt"), "--protocol", "english36"])
-    assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith(f"dctc: {tmp_path / 'p.txt'}:2: '1 [a]' is not of")
-
-
-def test_the_protocol_has_to_be_named(files, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["score", *files])
-    assert ended.value.code == 2
-    assert "--protocol" in capsys.readouterr().err
+def test_a_file_of_which_nothing_is_left_and_bad_input(tmp_path, capsys):
+    file = tmp_path / "p.txt"
+    file.write_text("0 [a] [...]\n")
+    main(["score", str(file), "--protocol", "english36"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["p", "0", "1", *"------"] in rows
+    file.write_text("0 [a] [a]\n1 [a]\n")
+    for options, code, message in (
+        (["--protocol", "english36"], 1, f"dctc: {file}:2: '1 [a]' is not of"),
+        ([], 2, "--protocol"),  # it has to be named
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["score", str(file), *options])
+        assert ended.value.code == code and message in capsys.readouterr().err
 
 
 # Accuracy in percent and NED: FudanVI, benchmarking-chinese-text-recognition, README, CRNN. They
