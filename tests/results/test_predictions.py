@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from dctc.results.predictions import Prediction, read_predictions
+from dctc.results.score import Prediction, read_predictions
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
             project=WANDB_PROJECT,
             save_dir=str(folder),
             offline=log == "offline",
+            mode=log,  # the variable that Lightning sets is not read where W&B was used before
             group=name.split("/")[0],
         )
         found.append(wandb)
