@@ -25,11 +25,11 @@ from dctc.training.logs import quiet_lightning
 
 _EXAMPLE = """a study (paths are relative to its file):
   study: mine
-  config: experiments/configs/demo.yaml
+  config: demo.yaml
   seeds: 3
   arms:
-    ctc: {config: experiments/configs/loss/ctc.yaml}
-    dctc: {config: experiments/configs/loss/dctc.yaml}
+    ctc: {config: loss/ctc.yaml}
+    dctc: {config: loss/dctc.yaml}
 """
 
 
