@@ -159,4 +159,4 @@ def test_targets_run(tmp_path):
 
 
 def test_status_knows_the_studies_of_every_result():
-    assert STUDIES.keys() == set(RESULTS) - {"figure2"}  # which trains nothing
+    assert STUDIES.keys() >= set(RESULTS) - {"figure2"}  # which trains nothing
