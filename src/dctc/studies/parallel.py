@@ -202,7 +202,7 @@ class _Worker:
 
 
 def _work(connection: Connection, quiet: bool, log: LogMode, net: bool) -> None:
-    """Execute the runs that come in, and send back what became of each."""
+    """Execute the runs that come in, and send back the outcome of each."""
     while True:
         try:
             run: Run = connection.recv()
