@@ -1,7 +1,8 @@
 """Evaluation protocols: pure functions ``str -> str`` applied to predictions and labels alike.
 
 A protocol folds away the differences that a benchmark does not count. Labels pass it when a set is
-indexed, labels and predictions when these are scored.
+indexed, labels and predictions when these are scored. Each begins with
+:func:`dctc.text.characters.normal_form`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import string
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+from dctc.text.characters import normal_form
 
 Protocol = Callable[[str], str]
 
@@ -38,7 +41,7 @@ def english62(text: str) -> str:
         >>> english62("It's 5 PM")
         'Its5PM'
     """
-    return _NOT_ALPHANUMERIC.sub("", text)
+    return _NOT_ALPHANUMERIC.sub("", normal_form(text))
 
 
 def english94(text: str) -> str:
@@ -48,7 +51,7 @@ def english94(text: str) -> str:
         >>> english94("It's 5 PM")
         "It's5PM"
     """
-    return _NOT_PRINTABLE.sub("", text)
+    return _NOT_PRINTABLE.sub("", normal_form(text))
 
 
 def chinese(text: str) -> str:
@@ -72,7 +75,7 @@ def chinese_fold(text: str) -> str:
         >>> chinese_fold("\uff23\uff34\uff23 漢字")
         'ctc漢字'
     """
-    return text.translate(_HALF_WIDTH).lower().replace(" ", "")
+    return normal_form(text).translate(_HALF_WIDTH).lower().replace(" ", "")
 
 
 @cache
@@ -89,13 +92,13 @@ def _simplifier() -> Callable[[str, str], str]:
 
 
 def verbatim(text: str) -> str:
-    """Change nothing.
+    """Change nothing but the :func:`~dctc.text.characters.normal_form`.
 
     Example:
         >>> verbatim("a b")
         'a b'
     """
-    return text
+    return normal_form(text)
 
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dctc.text.characters import normal_form
 from dctc.text.charset import Charset
 
 BLANK = 0  # class of the CTC blank; character i of the charset is class i + 1
@@ -69,6 +70,7 @@ class CTCTokenizer:
         return targets, lengths
 
     def _encode_one(self, label: str) -> list[int]:
+        label = normal_form(label)
         unknown = [c for c in label if c not in self._class_of]
         if unknown and self.unknown == "raise":
             raise ValueError(
@@ -81,4 +83,4 @@ class CTCTokenizer:
 
     def decode(self, classes: Iterable[int]) -> str:
         """Turn collapsed classes into text; blanks and negative entries (padding) are left out."""
-        return "".join(self.charset.characters[k - 1] for k in classes if k > BLANK)
+        return normal_form("".join(self.charset.characters[k - 1] for k in classes if k > BLANK))
