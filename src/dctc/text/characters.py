@@ -10,6 +10,20 @@ from collections.abc import Iterable
 # published alphabet of the Chinese benchmark holds both of such pairs, as classes of their own.
 _COMPATIBILITY_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
+# What no image shows, so that no recogniser can read it. Variation selectors are left out (they
+# choose between visible forms), and joiners after letters of scripts that are written with them.
+_UNSEEN = {
+    "control": r"\x00-\x1f\x7f-\x9f\u2028\u2029",
+    "bidirectional": r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069",
+    "invisible": r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u206f\u3164\ufeff\uffa0"
+    r"\ufff0-\ufffc\U000e0000-\U000e007f",
+    "private-use": r"\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd",
+    "replacement": r"\ufffd-\uffff",
+}
+_JOINED = r"\u0600-\u1cff\ufe0f\U0001f000-\U0001faff"  # Arabic to Vedic, emoji
+_KINDS = {kind: re.compile(f"[{characters}]") for kind, characters in _UNSEEN.items()}
+_KINDS["invisible"] = re.compile(rf"[{_UNSEEN['invisible']}]|(?<![{_JOINED}])[\u200c\u200d]")
+
 
 def normal_form(text: str) -> str:
     r"""Compose accents: Unicode's NFC, but for CJK compatibility ideographs, which stay.
@@ -42,3 +56,43 @@ def shown(characters: Iterable[str], most: int = 10) -> str:
     each = [c if unicodedata.category(c)[0] not in "CMZ" else f"U+{ord(c):04X}" for c in characters]
     more = f" and {len(each) - most:,} more" if len(each) > most else ""
     return " ".join(each[:most]) + more
+
+
+def unseen(text: str) -> str:
+    r"""Name the first invisible, bidirectional, control or private-use character of a text.
+
+    Returns:
+        Its kind and code point; empty if all characters can be seen.
+
+    Example:
+        >>> unseen("hel\u200blo")
+        'the invisible character U+200B'
+    """
+    if text.isascii() and text.isprintable():
+        return ""
+    for kind, pattern in _KINDS.items():
+        if found := pattern.search(text):
+            return f"the {kind} character U+{ord(found[0]):04X}"
+    return ""
+
+
+def printed(text: object, keep: str = "") -> str:
+    r"""Return a text for the terminal: characters that are not printable are written as escapes.
+
+    So names and labels can neither move the cursor, colour, reorder or overwrite what is shown, nor
+    fail to be encoded.
+
+    Args:
+        text: Anything with a ``str``.
+        keep: Characters to leave as they are, such as line breaks.
+
+    Example:
+        >>> print(printed("a\x1b[2Jb"))
+        a\x1b[2Jb
+    """
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in shown
+    )

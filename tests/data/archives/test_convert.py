@@ -242,11 +242,19 @@ def test_mjsynth_labels_stand_in_the_names(tmp_path, put, write, small_mjsynth):
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("ic15-test", b'a.png, "a"\na.png b\n', "line 2: 'a.png b' is not: file, \"label\""),
+        ("ic15-test", b'a.png, "a"\na.png b\n', "line 2: .*'a.png b' is not: file, \"label\""),
         ("ic15-test", b'a.png, "\xff"\n', "is not UTF-8"),
         ("svtp", b"a.png two words\n", r"line 1: .*two words.* is not: file label"),
         ("mjsynth", b"./1/lube.jpg 3\n" * 2, r"line 1: .* names no file number_LABEL_number"),
-        ("table", b"a.png a\n", "line 1: 'a.png a' is not: file, tab, label"),
+        ("table", b"a.png a\n", "line 1: .*'a.png a' is not: file, tab, label"),
+        ("table", b"a.png,a,b\n", r"line 1: .*not: file, comma, label; 3 columns.* U\+002C"),
+        ("table", b"a.png\ta\tb\n", r"line 1: .*not: file, tab, label; 3 columns.* U\+0009"),
+        ("table", b"Bild,Text\n", "line 1, Bild: image missing .if this is a head line, name"),
+        ("table", b"C:\\a.png\tx\n", "line 1, .*C: is a drive of Windows"),
+        ("table", "a.png\tä\n".encode("utf-16-le"), r"line 1: .*U\+0000; if the file is UTF-16"),
+        ("table", b'a.png\t"a,b"\na.png\t"a\n', "line 2: .*a quote that is not closed"),
+        ("table", b'a.png\t"a,b"\na.png\t5"\n', "line 2: .*a quote that .* opens no cell"),
+        ("table", b"a.png\tx\na.png\t\xfc\n\na.png\n", r"line 2: .*byte 0xFC after.* 1 more"),
     ],
 )
 def test_a_line_of_another_form(tmp_path, put, write, small_mjsynth, kind, content, message):
@@ -363,7 +371,10 @@ def test_tables_keep_labels_and_bytes(tmp_path, put, table):
     ("label", "fault"),
     [
         ("  ", "label is empty"),
-        ("a\tthird column", r"label has the control character U\+0009 \('a\\tthird column'\)"),
+        ('"a\tb, c"', r"label has the control character U\+0009 \('a\\tb, c'\)"),
+        ("a\u200bb", r"label has the invisible character U\+200B \('a\\u200bb'\)"),
+        ("\u202eab", r"label has the bidirectional character U\+202E"),
+        ("\uf703", r"label has the private-use character U\+F703"),
     ],
 )
 def test_labels_that_verify_calls_broken_are_refused(tmp_path, put, table, label, fault):
@@ -375,6 +386,53 @@ def test_labels_that_verify_calls_broken_are_refused(tmp_path, put, table, label
         convert("table", source, tmp_path / "out", lenient=True)
     (one,) = verify({"out": tmp_path / "out"}).values()
     assert (one.records, one.faults) == (1, [])
+
+
+SHEET = """Path;Note;Text\r\n"crops\\a.jpg";x;"say ""hi""; or, no"\r
+crops\\e\u0301.jpg;;Stra\u0308\u00dfe\r\ncrops/c.jpg;"y";=1+1\r\n;;\r\n"""
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (SHEET.encode("utf-8-sig"), ['say "hi"; or, no', "Str\u00e4\u00dfe", "=1+1"]),  # Excel
+        ("a.jpg\tä\r\nb.jpg\t1, 2\r\n".encode("utf-16"), ["ä", "1, 2"]),  # its "Unicode text"
+        (b'a.jpg, "1, 2"\nb.jpg, b\n', ["1, 2", "b"]),
+        (b"file_name,label\ra.jpg,x y\rb.jpg, z\r", ["x y", " z"]),  # ends of lines of old Macs
+        (b'a.jpg\t"\nb.jpg\t5" x\n', ['"', '5" x']),  # no quotes of a spreadsheet
+    ],
+)
+def test_tables_of_spreadsheets_and_editors(tmp_path, put, write, content, expected):
+    for name in ("a.jpg", "b.jpg", "crops/a.jpg", "crops/\u00e9.jpg", "crops/c.jpg"):
+        put(name)
+    convert("table", write("gt.txt", content), tmp_path / "out")
+    assert labels(tmp_path / "out") == expected
+
+
+def test_quotes_that_may_be_on_the_image_are_told_and_can_be_kept(tmp_path, put, write):
+    put("a.jpg"), put("b.jpg")
+    source = write("gt.txt", 'a.jpg\t"Hello"\nb.jpg\tx\n')
+    with pytest.warns(UserWarning, match="1 labels are in quotes .line 1.*--literal-quotes"):
+        convert("table", source, tmp_path / "out")
+    convert("table", source, tmp_path / "kept", literal_quotes=True)
+    assert [labels(tmp_path / out)[0] for out in ("out", "kept")] == ["Hello", '"Hello"']
+    with pytest.raises(ValueError, match="literal_quotes"):
+        convert("table", source, tmp_path / "kept")
+
+
+def test_bad_lines_among_good_ones_are_counted_and_marks_of_joined_files_taken_off(
+    tmp_path, put, write
+):
+    put("a.jpg"), put("b.jpg")
+    source = write("gt.txt", b"a.jpg\ta\nb.jpg\t\xfc\nnothing\n\xef\xbb\xbfb.jpg\tb\n")
+    with pytest.warns(UserWarning) as caught:
+        progress = convert("table", source, tmp_path / "out", lenient=True)
+    assert labels(tmp_path / "out") == ["a", "b"]
+    assert progress.faults == {text_lists.LINE: 2}
+    told = {str(warning.message) for warning in caught}
+    assert len(told) == 3 and any(
+        "1 lines begin with a byte order mark (U+FEFF)" in t for t in told
+    )
 
 
 def test_half_of_a_surrogate_pair_is_a_fault_of_the_label():

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dctc.data.archives.text_lists import Word, word_file
+from dctc.data.archives.text_lists import Word, image_file, word_file
 from dctc.data.records.images import opaque
 
 SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/data/scenetext)
@@ -25,8 +25,8 @@ SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/
 class Crops:
     """Crops of one image file, which is opened when the first of them is read."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, images: Path, name: str) -> None:
+        self.images, self.name = images, name
         self._image: Image.Image | None = None
 
     def word(self, name: str, label: str, box: tuple[float, float, float, float]) -> Word:
@@ -41,7 +41,7 @@ class Crops:
 
     def _crop(self, box: tuple[float, float, float, float]) -> bytes:
         if self._image is None:
-            with Image.open(self.file) as opened:
+            with Image.open(image_file(self.images, self.name)) as opened:
                 self._image = opaque(opened).convert("RGB")
         width, height = self._image.size
         left, top = (max(0, math.floor(edge)) for edge in box[:2])
@@ -81,7 +81,7 @@ def words_of_svt(source: Path, images: Path) -> Iterator[Word]:
         raise ValueError(f"{source}: is not XML ({error})") from error
     for image in root.iter("image"):
         name = image.findtext("imageName", "").strip()
-        crops = Crops(images / name)
+        crops = Crops(images, name)
         for i, rectangle in enumerate(image.iter("taggedRectangle"), start=1):
             tag, values = rectangle.findtext("tag"), rectangle.attrib
             try:
@@ -121,7 +121,7 @@ def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
                 f"{source}: {name} has {corners.shape[2]} boxes and {len(labels)} words"
             )
         low, high = np.floor(corners.min(1)), np.ceil(corners.max(1))  # (2, words)
-        crops = Crops(images / name)
+        crops = Crops(images, name)
         for i, label in enumerate(labels):
             box = (*low[:, i].tolist(), *high[:, i].tolist())
             yield crops.word(f"{name} word {i + 1}", label, box)

@@ -43,8 +43,8 @@ def verify(options: Namespace) -> None:
     """Read every record: what is broken, repeated, or in train and test alike.
 
     Ends with 1 if something is unfinished or broken: a wrong count, an image that does not decode,
-    a label that is empty, has control characters or is not UTF-8, limits of characters that do not
-    fit. Images that are byte for byte the same are only named.
+    a label that is empty, is not UTF-8 or has characters that cannot be seen, limits of characters
+    that do not fit. Images that are byte for byte the same are only named.
     """
     with progress_bar("records") as show:
         found = verification.verify(_find_sets(options, True), options.workers, show)
@@ -85,7 +85,13 @@ def convert(options: Namespace) -> None:
     """Convert an official archive to an LMDB; resumes an interrupted conversion."""
     with progress_bar("words") as show:
         done = convert_archive(
-            options.kind, options.source, options.out, options.images, options.lenient, show
+            options.kind,
+            options.source,
+            options.out,
+            options.images,
+            options.lenient,
+            show,
+            options.literal_quotes,
         )
     print(f"{options.out}: {done.records:,} records, {done.faults.total():,} words left out")
 
@@ -148,15 +154,17 @@ _RENDER = [
 ]
 _KINDS = ", ".join(f"{name} ({kind.source})" for name, kind in KINDS.items())
 _LENIENT = (
-    "leave out words whose image is missing or unreadable or whose label is broken, warned about "
-    "and counted, and accept a different number of words"
+    "leave out words whose image is missing or unreadable or whose line or label is broken, warned "
+    "about and counted, and accept a different number of words"
 )
+_LITERAL = "table: quotes around labels are on the images, and not those of a spreadsheet"
 _CONVERT = [
     _arg("kind", _KINDS, choices=KINDS, metavar="KIND"),
     _arg("source", "the annotation file", Path, metavar="SOURCE"),
     _arg("--out", "folder of the LMDB", Path, required=True),
     _arg("--images", "folder of the images (default: of SOURCE)", Path),
     ("--lenient", {"help": _LENIENT, "action": "store_true"}),
+    ("--literal-quotes", {"help": _LITERAL, "action": "store_true"}),
 ]
 _ALPHABET = [
     _arg("--out", "the file", Path, required=True),

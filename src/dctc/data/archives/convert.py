@@ -1,7 +1,7 @@
 """Convert official archives to LMDBs: the kinds of archives, and the conversion.
 
-Labels are stored as the archive has them, since protocols are applied on reading. Images are
-stored byte for byte where the archive holds crops; crops out of larger images are stored as PNG.
+Labels are stored as the archive has them, accents composed; protocols are applied on reading.
+Images are stored byte for byte where the archive holds crops; crops out of larger images as PNG.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -38,12 +39,15 @@ from dctc.data.records.folders import PARTIAL
 from dctc.data.records.images import UNDECODABLE, decoding_error
 from dctc.data.records.provenance import Progress
 from dctc.data.records.writer import Fault, Record, write_set
+from dctc.text import normal_form
 
 
 class Kind(NamedTuple):
     """One kind of archive."""
 
-    words: Callable[[Path, Path], Iterator[Word]]  # of the annotation file and folder of images
+    words: Callable[
+        [Path, Path], Iterator[Word | Fault]
+    ]  # of the annotation file and folder of images
     source: str  # what the annotation file is called or looks like
     benchmark: Benchmark | None = None  # registered set that it becomes, if any
     # tells what an annotation file of training data lacks; empty if it is whole
@@ -63,7 +67,7 @@ KINDS = {
     "cute80": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["CUTE80"]),
     "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt", lacks=mjsynth_lacks),
     "synthtext": Kind(words_of_synthtext, "gt.mat", lacks=synthtext_lacks),
-    "table": Kind(words_of_table, "any text file of lines: image, tab, label"),
+    "table": Kind(words_of_table, "TSV, CSV or text file of images and labels"),
 }
 
 
@@ -74,6 +78,7 @@ def convert(
     images: Path | None = None,
     lenient: bool = False,
     advance: Callable[[int], None] = lambda taken: None,
+    literal_quotes: bool = False,
 ) -> Progress:
     """Convert an archive to an LMDB, or go on with a conversion that was cut off.
 
@@ -82,17 +87,18 @@ def convert(
         source: The archive's annotation file.
         out: Folder of the LMDB.
         images: Folder that the image names are relative to; None is that of ``source``.
-        lenient: Leave out words whose image is missing or unreadable or whose label is broken, warn
-            about them and count them, and accept a different number of words.
+        lenient: Leave out words whose image is missing or unreadable or whose line or label is
+            broken, warn about them and count them, and accept a different number of words.
         advance: Told how many words have been read, now and then.
+        literal_quotes: Of a table: whether quotes around labels are parts of them.
 
     Returns:
         The counts of the set.
 
     Raises:
         ValueError: If the annotation file is not of its form or there is no word; unless
-            ``lenient``, if an image is missing or cannot be decoded, a label is broken, the number
-            of words is wrong, or ``out`` was completed without some words.
+            ``lenient``, if an image is missing or cannot be decoded, a line or label is broken, the
+            number of words is wrong, or ``out`` was completed without some words.
         OSError: If there is no annotation file, or the disk is full.
     """
     words, _, benchmark, lacks = KINDS[kind]
@@ -105,13 +111,21 @@ def convert(
             raise ValueError(f"{lack}; get the complete archive, or take it with --lenient")
         warnings.warn(lack, UserWarning, stacklevel=2)
     folder = images or source.parent
+    if literal_quotes:
+        if kind != "table":
+            raise ValueError(f"{kind}: --literal-quotes is for tables")
+        words = partial(words_of_table, literal_quotes=True)
 
     def items(taken: int) -> Iterator[Record | Fault]:
-        for word in islice(words(source, folder), taken, None):
+        stream = islice(words(source, folder), taken, None)
+        for word in stream:
             item = read_word(word)
             if isinstance(item, Fault) and not lenient:
+                others = sum(_label_fault(other) is not None for other in stream)
+                more = f", and {others:,} more lines or labels after it" if others else ""
                 raise ValueError(
-                    f"{folder}: {item}; repair the archive, or leave such words out with --lenient"
+                    f"{folder}: {item}{more}; repair the archive, or leave such words out with "
+                    f"--lenient"
                 )
             yield item
 
@@ -139,19 +153,30 @@ def convert(
         "source_sha256": digest,
         # from the annotation file, so that an archive may move as a whole
         "images": os.path.relpath(folder.resolve(), source.resolve().parent),
+        **({"literal_quotes": True} if literal_quotes else {}),
     }
     return write_set(out, recipe, items, check, advance)
 
 
-def read_word(word: Word) -> Record | Fault:
-    """Read and decode a word's image; return a fault if that fails or the label is broken."""
+def _label_fault(word: Word | Fault) -> Fault | None:
+    """Return why a word cannot be written whatever its image is, if so."""
+    if isinstance(word, Fault):
+        return word
     # MATLAB's characters need not be valid Unicode; label_faults tells
-    if broken := label_faults(word.label.encode("utf-8", "surrogatepass")):
-        return Fault(word.name, broken[0], repr(word.label))
+    broken = label_faults(word.label.encode("utf-8", "surrogatepass"))
+    return Fault(word.name, broken[0], repr(word.label)) if broken else None
+
+
+def read_word(word: Word | Fault) -> Record | Fault:
+    """Read and decode a word's image; return a fault if that fails or the label is broken."""
+    if isinstance(word, Fault):
+        return word
+    if fault := _label_fault(word):
+        return fault
     try:
         encoded = word.read()
-    except FileNotFoundError:
-        return Fault(word.name, "image missing")
+    except FileNotFoundError as error:
+        return Fault(word.name, "image missing", "" if error.errno else str(error))
     except UNDECODABLE as error:
         return Fault(word.name, "image cannot be read", decoding_error(error))
     try:
@@ -159,4 +184,4 @@ def read_word(word: Word) -> Record | Fault:
             image.load()
     except UNDECODABLE as error:
         return Fault(word.name, "image cannot be decoded", decoding_error(error))
-    return Record(encoded, word.label)
+    return Record(encoded, normal_form(word.label))

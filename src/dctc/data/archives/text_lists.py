@@ -1,7 +1,7 @@
 """Labelled words of archives that list them in text files: ICDAR, SVTP, CUTE80, MJSynth, tables.
 
-Each ``words_of_...`` takes the annotation file and the folder that image names are relative to. It
-raises ValueError where a line is not of its form or the file is not UTF-8.
+Each ``words_of_...`` takes the annotation file and the folder that image names are relative to. A
+line that is not UTF-8 or not of its form is yielded as a fault.
 """
 
 from __future__ import annotations
@@ -10,8 +10,17 @@ import re
 import string
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
+from unicodedata import normalize
+
+from dctc.data.archives.label_tables import find_table
+from dctc.data.records.writer import Fault
+from dctc.text.characters import unseen
+from dctc.text.lines import decoded, text_lines
+
+Parse = Callable[[str], tuple[str, str]]
+LINE = "line of another form"  # reason of a fault
 
 _LINE = re.compile(r'\s*([^,]+?)\s*,\s*"(.*)"\s*')
 _ESCAPED = re.compile(r'\\(["\\])')
@@ -36,69 +45,128 @@ class Word(NamedTuple):
     read: Callable[[], bytes]
 
 
-def word_file(images: Path, name: str, label: str) -> Word:
+def image_file(images: Path, name: str) -> Path:
+    """Return the file of an image, whichever way its name is written.
+
+    If there is none of this name, its backslashes are those of a Windows path, and its accents are
+    composed or decomposed (macOS).
+
+    Raises:
+        FileNotFoundError: If that gives no file either.
+    """
+    file, windows = images / name, PureWindowsPath(name)
+    if file.exists():
+        return file
+    for form in ("NFC", "NFD"):
+        for written in (name, windows.as_posix()):
+            if (other := images / normalize(form, written)).exists():
+                return other
+    why = f"its name has {unseen(name)}" if unseen(name) else ""
+    if windows.drive:
+        why = f"{windows.drive} is a drive of Windows; make names relative to the folder of images"
+    elif not windows.suffix:
+        why = "if this is a head line, name its columns image and label"
+    raise FileNotFoundError(why)
+
+
+def word_file(images: Path, name: str, label: str, place: str = "") -> Word:
     """Return a word whose image is a whole file, kept byte for byte."""
-    return Word(name, label, (images / name).read_bytes)
+    return Word(f"{place}{name}", label, lambda: image_file(images, name).read_bytes())
 
 
-def words_of_icdar(source: Path, images: Path) -> Iterator[Word]:
+def _words(source: Path, images: Path, parse: Parse, head: str = "") -> Iterator[Word | Fault]:
+    """Yield the word of each line, or why the line has none.
+
+    Args:
+        source: The annotation file.
+        images: Folder of the images.
+        parse: Returns image and label of a line; without an image the line is left out. Raises
+            ValueError for a line of another form.
+        head: A first line to leave out.
+    """
+    for number, line in text_lines(source):
+        if head and line == head:
+            head = ""
+            continue
+        try:
+            name, label = parse(decoded(line))
+        except ValueError as error:
+            yield Fault(f"{source.name}, line {number}", LINE, str(error))
+            continue
+        if name:
+            yield word_file(images, name, label, f"line {number}, ")
+
+
+def words_of_icdar(source: Path, images: Path) -> Iterator[Word | Fault]:
     r"""Yield the words of ICDAR 2013 and 2015 (rrc.cvc.uab.es): ``word_1.png, "Label"``.
 
-    Of the file, ``gt.txt``, a byte order mark is dropped; ``\"`` and ``\\`` in a label stand for
-    ``"`` and ``\``.
+    In a label of ``gt.txt``, ``\"`` and ``\\`` stand for ``"`` and ``\``.
     """
-    for number, line in _lines(source):
+
+    def parse(line: str) -> tuple[str, str]:
         found = _LINE.fullmatch(line)
         if not found:
-            raise ValueError(f'{source}, line {number}: {line[:60]!r} is not: file, "label"')
-        yield word_file(images, found[1], _ESCAPED.sub(r"\1", found[2]))
+            raise ValueError(f'{line[:60]!r} is not: file, "label"')
+        return found[1], _ESCAPED.sub(r"\1", found[2])
+
+    return _words(source, images, parse)
 
 
-def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word]:
+def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word | Fault]:
     """Yield those words of ICDAR 2013's 1,095 test words that are of ASCII letters and digits only.
 
     These are the field's 1,015 (arXiv 1904.01906, section 3.2).
     """
-    return (word for word in words_of_icdar(source, images) if _ALPHANUMERIC.issuperset(word.label))
+    for word in words_of_icdar(source, images):
+        if isinstance(word, Fault) or _ALPHANUMERIC.issuperset(word.label):
+            yield word
 
 
-def words_of_image_list(source: Path, images: Path) -> Iterator[Word]:
+def words_of_image_list(source: Path, images: Path) -> Iterator[Word | Fault]:
     """Yield the words of an ``imagelist.txt``, as SVT-Perspective and the cropped CUTE80 have it.
 
     Its lines are ``file label`` or ``file label size,of,lexicon the,lexicon``; no label has spaces.
     """
-    for number, line in _lines(source):
+
+    def parse(line: str) -> tuple[str, str]:
         parts = line.split(maxsplit=3)
         if len(parts) not in (2, 4) or (len(parts) == 4 and not parts[2].isdigit()):
             raise ValueError(
-                f"{source}, line {number}: {line[:60]!r} is not: file label, or file label "
-                f"lexicon-size lexicon"
+                f"{line[:60]!r} is not: file label, or file label lexicon-size lexicon"
             )
-        yield word_file(images, parts[0], parts[1])
+        return parts[0], parts[1]
+
+    return _words(source, images, parse)
 
 
-def words_of_table(source: Path, images: Path) -> Iterator[Word]:
-    """Yield the words of a table: on each line a file, a tab and its label, kept as it is."""
-    for number, line in _lines(source):
-        name, tab, label = line.partition("\t")
-        if not tab or not name.strip():
-            raise ValueError(f"{source}, line {number}: {line[:60]!r} is not: file, tab, label")
-        yield word_file(images, name.strip(), label)
+def words_of_table(
+    source: Path, images: Path, literal_quotes: bool = False
+) -> Iterator[Word | Fault]:
+    """Yield the words of a table of image files and labels, kept as they are.
+
+    Args:
+        source: The table, see :mod:`dctc.data.archives.label_tables`.
+        images: Folder of the images.
+        literal_quotes: Whether quotes around a label are part of it.
+    """
+    table = find_table(source, literal_quotes)
+    return _words(source, images, table.parse, table.head)
 
 
-def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word]:
+def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word | Fault]:
     """Yield the words of MJSynth (Jaderberg et al., 2014): the name of a file has its label.
 
     Lines of ``annotation_train.txt`` and its neighbours are ``./2425/1/115_Lube_45484.jpg 45484``.
     """
-    for number, line in _lines(source):
+
+    def parse(line: str) -> tuple[str, str]:
         name = line.split()[0]
         parts = PurePosixPath(name).stem.split("_")
         if len(parts) != 3:
-            raise ValueError(
-                f"{source}, line {number}: {line[:60]!r} names no file number_LABEL_number.jpg"
-            )
-        yield word_file(images, name, parts[1])
+            raise ValueError(f"{line[:60]!r} names no file number_LABEL_number.jpg")
+        return name, parts[1]
+
+    return _words(source, images, parse)
 
 
 def mjsynth_lacks(source: Path) -> str:
@@ -115,22 +183,5 @@ def mjsynth_lacks(source: Path) -> str:
             stacklevel=3,
         )
         return ""
-    found = sum(1 for _ in _lines(source))
+    found = sum(1 for _ in text_lines(source))
     return "" if found == expected else f"{source}: {found:,} words where MJSynth has {expected:,}"
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not blank, with their numbers from 1; a byte order mark is dropped.
-
-    Raises:
-        ValueError: If the file is not UTF-8.
-    """
-    number = 0
-    try:
-        with file.open(encoding="utf-8-sig", newline="\n") as stream:
-            for number, line in enumerate(stream, start=1):
-                line = line.removesuffix("\n").removesuffix("\r")
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: is not UTF-8 after line {number} ({error.reason})") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from dctc.data.archives.report import Report
 from dctc.data.records.batch import extents_fault
 from dctc.data.records.folders import PARTIAL, open_environment, read_record, split_side
 from dctc.data.records.images import UNDECODABLE
+from dctc.text.characters import unseen
 
 CHUNK = 2000  # records read by one process at a time
 NAMED = 5  # records of a set that are named for each fault
@@ -197,5 +197,4 @@ def label_faults(raw: bytes | None) -> list[str]:
         return ["label is not UTF-8"]
     if not label.strip():
         return ["label is empty"]
-    control = [c for c in label if unicodedata.category(c) == "Cc"]
-    return [f"label has the control character U+{ord(control[0]):04X}"] if control else []
+    return [f"label has {fault}"] if (fault := unseen(label)) else []

@@ -1,0 +1,129 @@
+"""Tables of image files and labels: TSV, CSV, gt.txt, as spreadsheets, editors and scripts write.
+
+The separator is a tab, comma or semicolon, whichever most lines have. Cells are quoted as in CSV if
+any cell is in quotes that could be a spreadsheet's; then no other may hold a quote. A first line
+that names both columns is a head line.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from dctc.text.lines import cells, decoded, text_lines
+
+# Names of columns, the preferred first; case, blanks, ``_`` and ``-`` do not count
+IMAGE_COLUMNS = (
+    "image",
+    "imagepath",
+    "imagename",
+    "filename",
+    "file",
+    "path",
+    "img",
+    "key",
+    "name",
+)
+LABEL_COLUMNS = ("label", "text", "transcription", "transcript", "groundtruth", "gt", "word")
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon"}
+_QUOTED = re.compile(r'(?:^|(?<=[\t,;])) ?"((?:[^"]|"")*)"(?=[\t,;]|$)')
+
+
+class LabelTable(NamedTuple):
+    """The form of a table.
+
+    Attributes:
+        delimiter: Between cells.
+        quoted: Whether cells may be in quotes.
+        blanks: Whether every comma or semicolon is followed by blanks that are no part of a cell.
+        head: The head line; empty if there is none.
+        image: Number of the column of image files, from 0.
+        label: Number of the column of labels.
+        columns: How many columns a line has.
+    """
+
+    delimiter: str
+    quoted: bool
+    blanks: bool
+    head: str = ""
+    image: int = 0
+    label: int = 1
+    columns: int = 2
+
+    def split(self, line: str) -> list[str]:
+        """Return the cells of a line.
+
+        Raises:
+            ValueError: If its quotes are not those of a spreadsheet.
+        """
+        if not self.quoted:
+            return re.split(f"{self.delimiter} *" if self.blanks else self.delimiter, line)
+        if '"' in _QUOTED.sub("", line):
+            raise ValueError(
+                f"{line[:60]!r} has a quote that is not closed or opens no cell, where other lines "
+                f"are quoted as spreadsheets do; double it and quote the cell, or take all quotes "
+                f"as they are with --literal-quotes"
+            )
+        return cells(line, self.delimiter, self.blanks)
+
+    def parse(self, line: str) -> tuple[str, str]:
+        """Return image and label of a line; both are empty if all its cells are.
+
+        Raises:
+            ValueError: If it has not the columns of the table.
+        """
+        found = self.split(line)
+        if not any(map(str.strip, found)):
+            return "", ""
+        more = any(cell.strip() for cell in found[self.columns :])
+        if len(found) <= max(self.image, self.label) or more or not found[self.image].strip():
+            form = self.head or f"file, {_NAMES[self.delimiter]}, label"
+            raise ValueError(
+                f"{line[:60]!r} is not: {form}; {len(found)} columns, and a label with the "
+                f"separator U+{ord(self.delimiter):04X} in it needs quotes"
+            )
+        return found[self.image].strip(), found[self.label]
+
+
+def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
+    """Find out the form of a table from all of its lines.
+
+    Args:
+        source: The file, see :func:`dctc.text.lines.text_lines`.
+        literal_quotes: Whether quotes are parts of labels, whatever they look like.
+    """
+    first, votes, quoted, blanks, doubtful = "", Counter[str](), 0, True, list[int]()
+    for number, line in text_lines(source):
+        first = first or line
+        rest = _QUOTED.sub("", line)
+        separator = re.search("\t", rest) or re.search("[,;]", rest)
+        votes[separator[0] if separator else "\t"] += 1
+        quoted += rest != line
+        blanks = blanks and re.search("[,;](?=[^ ])", rest) is None
+        # a spreadsheet quotes a cell of a TSV for what is in it, or every cell
+        if "\t" in rest and not line.startswith('"') and re.search(r'"[^",;\t]+"$', line):
+            doubtful.append(number)
+    delimiter = max(_NAMES, key=lambda mark: votes[mark])
+    if doubtful and delimiter == "\t" and not literal_quotes:
+        warnings.warn(
+            f"{source}: {len(doubtful):,} labels are in quotes (line {doubtful[0]}), taken off as "
+            f"those of a spreadsheet; if they are on the images, convert with --literal-quotes",
+            UserWarning,
+            stacklevel=3,
+        )
+    blanks = blanks and delimiter != "\t"
+    table = LabelTable(delimiter, quoted > 0 and not literal_quotes, blanks)
+    try:
+        names = [re.sub(r"[\s_-]", "", cell).lower() for cell in table.split(decoded(first))]
+    except ValueError:  # told of this line when it is read
+        return table
+    image, label = (
+        next((names.index(name) for name in known if name in names), None)
+        for known in (IMAGE_COLUMNS, LABEL_COLUMNS)
+    )
+    if image is None or label is None:
+        return table
+    return table._replace(head=first, image=image, label=label, columns=len(names))
