@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import candidate_classes, pack_labels
-from dctc.ctc.labels import Lengths, valid_frames
+from dctc.ctc.labels import Integers, valid_frames
 from dctc.ctc.lattice import in_logarithms
 
 NOWHERE = -1  # frame of padding, and of a character whose label does not fit its frames
@@ -37,8 +37,8 @@ class Disagreement(NamedTuple):
 def character_posterior(
     logits: Tensor,
     targets: Tensor,
-    input_lengths: Lengths,
-    target_lengths: Lengths,
+    input_lengths: Integers,
+    target_lengths: Integers,
     blank: int = 0,
 ) -> Tensor:
     """Return p(frame belongs to the j-th character | label, logits) of a CTC net.

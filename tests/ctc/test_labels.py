@@ -1,9 +1,11 @@
 """Labels: the form they are brought into, whether they fit, and every complaint about them."""
 
+import numpy as np
 import pytest
 import torch
 
-from dctc.ctc import frames_needed, pack_labels
+from dctc import DCTCLoss
+from dctc.ctc import ESTIMATORS, frames_needed, pack_labels
 from dctc.ctc.labels import moved
 from oracle.enumeration import paths_of
 
@@ -53,6 +55,32 @@ def test_all_ways_to_give_labels_become_one_form(targets, lengths, dtype):
     assert {part.dtype for part in labels[:3]} == {torch.int64}
 
 
+@pytest.mark.parametrize("form", [list, np.array])
+def test_labels_may_be_lists_and_arrays(form):
+    labels = pack(form([[1, 2], [3, 0]]), form([5, 4]), form([2, 1]))
+    expected = pack(torch.tensor([[1, 2], [3, 0]]), (5, 4), (2, 1))
+    assert all(torch.equal(a, b) for a, b in zip(labels, expected, strict=True))
+    assert pack(form([]), target_lengths=form([0, 0])).classes.tolist() == [[0], [0]]
+
+
+def test_that_no_label_fits_is_said_once(monkeypatch):
+    monkeypatch.setattr("dctc.ctc.labels._warned", [])
+    with pytest.warns(UserWarning, match="needs 4 frames; samples have at most 3") as said:
+        for _ in range(2):
+            pack([[1, 1, 2], [1, 1, 1]], (3, 2), (3, 3))
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_labels_are_cut_to_the_longest_that_fits(estimator):
+    long = torch.cat((torch.tensor([[1, 2], [3, 3]]), torch.ones(2, 3000).long()), 1)
+    logits = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
+    assert pack(long, target_lengths=(2, 3002), logits=logits).classes.shape == (2, 2)
+    loss = DCTCLoss(estimator=estimator, reduction="none")
+    value = loss(logits, long, [5, 5], [2, 3002])
+    assert value.tolist() == [loss(logits[:, :1], long[:1], [5], [2]).item(), 0.0]
+
+
 @pytest.mark.parametrize("shape", [(2, 0), (2, 3), (0,)])
 def test_empty_labels_keep_one_column(shape):
     labels = pack(torch.ones(shape, dtype=torch.int64), target_lengths=(0, 0))
@@ -91,7 +119,14 @@ GOOD = torch.tensor([[1, 2], [3, 0]])
         ({"targets": GOOD.float()}, "targets: expected integers, got torch.float32"),
         ({"targets": GOOD.bool()}, "targets: expected integers, got torch.bool"),
         ({"targets": GOOD, "input_lengths": (5,)}, "input_lengths: expected 2 integers"),
-        ({"targets": GOOD, "input_lengths": (5.0, 5.0)}, "input_lengths: expected 2 integers"),
+        ({"targets": GOOD, "input_lengths": (5.0, 5.0)}, "input_lengths: expected integers, got"),
+        ({"targets": GOOD, "target_lengths": (True, True)}, "expected integers, got torch.bool"),
+        ({"targets": [[1, 2], [3]]}, "targets: expected integers, in rows of equal length"),
+        ({"targets": "ab"}, "targets: expected integers"),
+        (
+            {"targets": GOOD, "logits": LOGITS.transpose(0, 1)},
+            r"expected frames first, \(t, n, c\), got \(2, 5, 4\) and the lengths of 2 samples",
+        ),
         ({"targets": GOOD, "target_lengths": (2, 1, 1)}, "target_lengths: expected 2 integers"),
         ({"targets": GOOD, "blank": 4}, "blank 4: not among the 4 classes"),
         ({"targets": GOOD, "blank": -1}, "blank -1: not among the 4 classes"),

@@ -15,7 +15,7 @@ from oracle.gradient import value_and_gradient
 def test_value_and_gradient_are_the_closed_form(samples, blank):
     logits, targets, frames, lengths = samples
     targets = (targets + blank) % 5
-    loss = ACELoss(blank, "none")
+    loss = ACELoss(blank=blank, reduction="none")
     value, gradient = value_and_gradient(loss, logits, targets, frames, lengths)
     for i in (0, 1, 2, 4):
         t, s = int(frames[i]), int(lengths[i])

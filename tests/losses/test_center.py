@@ -12,7 +12,7 @@ def features():
 
 
 def make(weight=0.4, **options):
-    loss = CenterCTCLoss(5, 3, weight, reduction="none", **options).double()
+    loss = CenterCTCLoss(5, 3, weight=weight, reduction="none", **options).double()
     loss.centers.copy_(torch.randn(5, 3, generator=torch.Generator().manual_seed(6)))
     return loss
 

@@ -30,7 +30,7 @@ def divergence(log_q, log_p):
 def test_value_and_both_gradients(samples, second):
     lam = 0.6
     logits, *rest = samples
-    loss = ConsistencyCTCLoss(lam, reduction="none")
+    loss = ConsistencyCTCLoss(weight=lam, reduction="none")
     value, by_a, by_b = both_gradients(loss, logits, second, *rest)
     nll_a, by_nll_a = value_and_gradient(CTCLoss(reduction="none"), logits, *rest)
     nll_b, by_nll_b = value_and_gradient(CTCLoss(reduction="none"), second, *rest)
@@ -67,7 +67,7 @@ def test_a_label_that_one_view_makes_impossible_is_left_out(samples, second):
 
 def test_equal_views_are_ctc(samples):
     logits, *rest = samples
-    loss = ConsistencyCTCLoss(3.0, reduction="none")
+    loss = ConsistencyCTCLoss(weight=3.0, reduction="none")
     assert loss.terms(*samples, second=logits).regularizer.abs().max() < 1e-14
     value, by_a, by_b = both_gradients(loss, logits, logits, *rest)
     nll, by_nll = value_and_gradient(CTCLoss(reduction="none"), *samples)
@@ -77,7 +77,7 @@ def test_equal_views_are_ctc(samples):
 
 def test_distillation_is_the_divergence_from_the_teacher(samples, second):
     w = 0.6
-    loss = DistillationCTCLoss(w, reduction="none")
+    loss = DistillationCTCLoss(weight=w, reduction="none")
     teacher = second.clone().requires_grad_()
     value, gradient = value_and_gradient(loss, *samples, teacher=teacher)
     assert teacher.grad is None
@@ -91,7 +91,7 @@ def test_distillation_is_the_divergence_from_the_teacher(samples, second):
 
 
 def test_from_itself_distillation_is_ctc(samples):
-    loss = DistillationCTCLoss(2.0, reduction="none")
+    loss = DistillationCTCLoss(weight=2.0, reduction="none")
     found = value_and_gradient(loss, *samples, teacher=samples.logits)
     expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-14)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dctc.losses import CTCLoss
+from dctc.losses.base import CLASS, Range
 from losses.every_loss import NAMES, bound, extras, make
 from oracle.gradient import value_and_gradient
 
@@ -275,11 +276,23 @@ def test_what_a_loss_has_no_use_for_changes_nothing_or_is_refused(name, samples)
             loss(*samples, **{key: samples.logits})
 
 
-def test_options_are_shown_in_print(name):
+def test_options_are_keywords_checked_and_shown(name):
     loss = make(name)
-    takes = inspect.signature(type(loss).__init__).parameters
-    for option in set(takes) - {"self", "num_classes", "num_features", "mask_infeasible"}:
+    takes = dict(inspect.signature(type(loss).__init__).parameters)
+    sizes = {key: getattr(loss, key) for key in ("num_classes", "num_features") if key in takes}
+    assert {*loss.options} == {*takes} - {"self", "common", "blank", "reduction", "zero_infinity"}
+    for option, allowed in {**loss.options, "blank": CLASS, "reduction": ("sum",)}.items():
         assert f"{option}={getattr(loss, option)!r}" in repr(loss)
+        for bad in (math.nan, -math.inf, "avg", True if isinstance(allowed, Range) else 7):
+            with pytest.raises(ValueError, match=f"{option} .*: .*(is expected|not one of)"):
+                type(loss)(**{**sizes, option: bad})
+            with pytest.raises(ValueError, match=f"{option} .*: .*(is expected|not one of)"):
+                setattr(loss, option, bad)
+    with pytest.raises(TypeError, match="positional"):
+        type(loss)(*sizes.values(), 10)
+    type(loss)(**sizes, zero_infinity=True)
+    with pytest.raises(ValueError, match=r"zero_infinity=False: .* is always 0 here"):
+        type(loss)(**sizes, zero_infinity=False)
 
 
 def test_gradient_is_that_of_the_value(name, samples):

@@ -20,7 +20,7 @@ def scores(seed=0, positions=4):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_is_that_of_each_sample_alone(smoothing):
     logits = scores()
-    loss = CharacterCrossEntropy(smoothing)
+    loss = CharacterCrossEntropy(label_smoothing=smoothing)
     expected = 0.0
     for i, label in enumerate(LABELS):
         for k, k_class in enumerate([*label, 0]):
@@ -57,7 +57,9 @@ def test_a_label_that_is_too_long_adds_nothing_but_stays_in_the_mean():
 
 def test_even_scores_cost_log_c_a_character():
     for smoothing in (0.0, 0.1):
-        loss = CharacterCrossEntropy(smoothing)(torch.zeros(4, 4, 5), TARGETS, LENGTHS)
+        loss = CharacterCrossEntropy(label_smoothing=smoothing)(
+            torch.zeros(4, 4, 5), TARGETS, LENGTHS
+        )
         assert loss.item() == pytest.approx(math.log(5) * (4 + 2 + 1 + 3) / 4, rel=1e-6)
 
 
@@ -71,7 +73,7 @@ def test_the_end_may_be_another_class():
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_outside_of_zero_to_one_is_refused(share):
     with pytest.raises(ValueError, match="label_smoothing"):
-        CharacterCrossEntropy(share)
+        CharacterCrossEntropy(label_smoothing=share)
 
 
 def test_only_losses_for_ctc_have_a_blank():

@@ -15,7 +15,7 @@ from oracle.gradient import value_and_gradient
 def test_value_and_gradient_equal_the_enumeration(case, gamma):
     a = 0.7
     logits = case.logits(n=4)
-    loss = FocalCTCLoss(a, gamma, case.blank, "none")
+    loss = FocalCTCLoss(alpha=a, gamma=gamma, blank=case.blank, reduction="none")
     value, gradient = value_and_gradient(loss, logits, *case.arguments(4))
     for i in range(4):
         sample = logits[:, i].numpy()

@@ -12,7 +12,7 @@ from oracle.paths import path_sums
 
 
 def make(c, scale, seed=1, **options):
-    loss = PriorCTCLoss(c, scale, reduction="none", **options).double()
+    loss = PriorCTCLoss(c, prior_scale=scale, reduction="none", **options).double()
     drawn = torch.randn(c, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     loss.prior.copy_((2 * drawn).softmax(0))
     return loss
@@ -41,7 +41,7 @@ def test_without_scale_it_is_ctc(samples):
 
 
 def test_a_uniform_prior_moves_the_value_alone(samples):
-    loss = PriorCTCLoss(5, 0.7, reduction="none").double().eval()
+    loss = PriorCTCLoss(5, prior_scale=0.7, reduction="none").double().eval()
     loss.prior.fill_(0.2)
     value, gradient = value_and_gradient(loss, *samples)
     nll, expected = value_and_gradient(CTCLoss(reduction="none"), *samples)

@@ -35,7 +35,9 @@ def run(reference, dtype, mask=True):
     t, n, _ = logits.shape
     arguments = reference["targets"], [t] * n, reference["target_lengths"]
     alpha, beta, blank = (reference[name].item() for name in ("alpha", "beta", "blank"))
-    loss = DCTCLoss(alpha, beta, blank=blank, reduction="none", mask_infeasible=mask)
+    loss = DCTCLoss(
+        distill_weight=alpha, ctc_weight=beta, blank=blank, reduction="none", mask_infeasible=mask
+    )
     value, gradient = value_and_gradient(loss, logits, *arguments)
     return loss.terms(logits, *arguments), value, gradient / torch.arange(1, n + 1)[:, None]
 

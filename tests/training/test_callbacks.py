@@ -84,7 +84,7 @@ def test_a_ctc_loss_is_replaced_by_one_of_the_same_blank_and_reduction(loss):
 
 
 def test_a_dctc_loss_stays_and_its_weight_is_scheduled(tmp_path):
-    loss = DCTCLoss(0.9, estimator="viterbi", margin=0.2)
+    loss = DCTCLoss(distill_weight=0.9, estimator="viterbi", margin=0.2)
     module, _ = fit(tmp_path, DCTCCallback(0.4, estimator="likelihood"), loss=loss)
     assert module.loss is loss and loss.estimator == "viterbi" and loss.margin == 0.2
     assert loss.distill_weight == 0.4

@@ -40,11 +40,11 @@ class SplitNet(TinyNet):
 
 
 def center():
-    return CenterCTCLoss(37, 16, 0.2)
+    return CenterCTCLoss(37, 16, weight=0.2)
 
 
 def distillation():
-    return DistillationCTCLoss(0.5, teacher_decay=0.6)
+    return DistillationCTCLoss(weight=0.5, teacher_decay=0.6)
 
 
 def fit(folder, module, *, batches=BATCHES, **options):
@@ -155,7 +155,7 @@ def with_second_view(batch):
 
 
 def test_two_views_are_read_in_one_pass_and_compared():
-    loss = ConsistencyCTCLoss(0.5)
+    loss = ConsistencyCTCLoss(weight=0.5)
     module = make_module(SplitNet, loss=loss).train()
     batch = with_second_view(BATCHES[0])
     outputs = module.objective.outputs(module, batch)
@@ -224,13 +224,17 @@ def rendered_batch():
 
 def test_the_true_alignment_is_that_of_the_extents(rendered_batch):
     batch = rendered_batch
-    module = make_module(lambda c: TinyNet(c, height=32), loss=DCTCLoss(0.5, estimator="given"))
+    module = make_module(
+        lambda c: TinyNet(c, height=32), loss=DCTCLoss(distill_weight=0.5, estimator="given")
+    )
     outputs = module.objective.outputs(module, batch)
     found = module.objective.loss(module, batch, outputs).value
     targets, lengths = module.tokenizer.encode(batch.label)
     alignment = true_alignment(batch.extents, targets, lengths, 16, 64, 0)
     assert (alignment > 0).any()
-    expected = DCTCLoss(0.5)(outputs, targets, [16] * 4, lengths, alignment=alignment)
+    expected = DCTCLoss(distill_weight=0.5)(
+        outputs, targets, [16] * 4, lengths, alignment=alignment
+    )
     assert found.item() == expected.item()
     real = module.objective.loss(module, batch._replace(extents=None), outputs).value
     assert real.item() == pytest.approx(CTCLoss()(outputs, targets, [16] * 4, lengths).item())

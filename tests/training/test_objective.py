@@ -107,8 +107,8 @@ def given(seed: int, padding: int) -> Tensor:
 LOSSES = [
     CTCLoss(reduction="sum"),
     nn.CTCLoss(reduction="sum", zero_infinity=True),
-    DCTCLoss(0.3, ctc_weight=0.0, reduction="sum"),  # the distillation term alone
-    DCTCLoss(0.3, estimator="greedy", reduction="sum"),
+    DCTCLoss(distill_weight=0.3, ctc_weight=0.0, reduction="sum"),  # the distillation term alone
+    DCTCLoss(distill_weight=0.3, estimator="greedy", reduction="sum"),
 ]
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Lengths = Tensor | Sequence[int]
+Integers = Tensor | Sequence[Any]  # or an array; what torch.as_tensor takes
+_warned: list[bool] = []  # filled when a warning has been given
 
 
 class Labels(NamedTuple):
     """Labels of a batch, on the device of its logits.
 
     Attributes:
-        classes: ``(n, s)`` int64, padded with the blank; s is at least 1.
-        lengths: ``(n,)`` int64, characters of each label.
+        classes: ``(n, s)`` int64, padded with the blank; s is the length of the longest feasible
+            label, at least 1. Infeasible ones are cut to it.
+        lengths: ``(n,)`` int64, characters of each label, before it was cut.
         frames: ``(n,)`` int64, valid frames of each sample.
         feasible: ``(n,)`` bool, whether the label fits into its frames.
     """
@@ -48,13 +51,14 @@ def frames_needed(classes: Tensor, lengths: Tensor) -> Tensor:
 
 
 def pack_labels(
-    logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: int
+    logits: Tensor, targets: Integers, input_lengths: Integers, target_lengths: Integers, blank: int
 ) -> Labels:
     """Check the arguments of a CTC loss and pad its targets.
 
     Args:
         logits: ``(t, n, c)`` floating point.
-        targets: Integer classes, padded ``(n, s)`` or concatenated ``(sum(target_lengths),)``.
+        targets: Integer classes, padded ``(n, s)`` or concatenated ``(sum(target_lengths),)``; a
+            tensor, an array or lists.
         input_lengths: ``(n,)`` valid frames of each sample, at most t.
         target_lengths: ``(n,)`` length of each label.
         blank: Class of the blank.
@@ -71,16 +75,40 @@ def pack_labels(
         raise ValueError(f"logits: expected at least one frame and one sample, got {t} and {n}")
     if not 0 <= blank < c:
         raise ValueError(f"blank {blank}: not among the {c} classes of the logits")
-    frames = _lengths(input_lengths, "input_lengths", n, t, "frames of the logits")
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise ValueError(f"targets: expected integers, got {targets.dtype}")
+    frames, lengths = (
+        _integers("input_lengths", input_lengths),
+        _integers("target_lengths", target_lengths),
+    )
+    if t != n and len(frames) == len(lengths) == t:
+        raise ValueError(
+            f"logits: expected frames first, (t, n, c), got {tuple(logits.shape)} and the lengths "
+            f"of {t} samples; logits.transpose(0, 1) has frames first"
+        )
+    _check_lengths(frames, "input_lengths", n, t, "frames of the logits")
+    targets = _integers("targets", targets)
     longest = targets.shape[1] if targets.ndim == 2 else targets.numel()
-    lengths = _lengths(target_lengths, "target_lengths", n, longest, "columns of the targets")
-    classes = _padded(targets.cpu().long(), lengths, blank)
+    _check_lengths(lengths, "target_lengths", n, longest, "columns of the targets")
+    classes = _padded(targets, lengths, blank)
     _check_range(classes, lengths, blank, c)
-    feasible = frames_needed(classes, lengths) <= frames
-    labels = Labels(classes, lengths, frames, feasible)
+    needed = frames_needed(classes, lengths)
+    feasible = needed <= frames
+    if not feasible.any():
+        _warn_once(int(needed.min()), int(frames.max()))
+    s = int((lengths * feasible).max())
+    labels = Labels(classes[:, : max(s, 1)], lengths, frames, feasible)
     return labels if logits.device.type == "cpu" else moved(labels, logits.device)
+
+
+def _warn_once(needed: int, frames: int) -> None:
+    """Say that no label fits its frames; once, not with each batch of a training."""
+    if not _warned:
+        _warned.append(True)
+        warnings.warn(
+            "CTC: no label of the batch fits its frames, so that the loss is 0 and trains nothing. "
+            f"The shortest label needs {needed} frames; samples have at most {frames}. Check "
+            "input_lengths, or give the net more frames (wider images).",
+            stacklevel=3,
+        )
 
 
 def moved(labels: Labels, device: torch.device) -> Labels:
@@ -91,16 +119,26 @@ def moved(labels: Labels, device: torch.device) -> Labels:
     return Labels(classes.view_as(labels.classes), lengths, frames, feasible.bool())
 
 
-def _lengths(lengths: Lengths, name: str, n: int, most: int, of_what: str) -> Tensor:
-    tensor = torch.as_tensor(lengths)
-    if tensor.is_floating_point() or tensor.shape != (n,):
-        raise ValueError(f"{name}: expected {n} integers, got {tensor.dtype} {tuple(tensor.shape)}")
-    tensor = tensor.long().cpu()
-    wrong = (tensor < 0) | (tensor > most)
+def _integers(name: str, given: Integers) -> Tensor:
+    """Return integers as an int64 tensor on the CPU."""
+    try:
+        tensor = torch.as_tensor(given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected integers, in rows of equal length: {error}") from None
+    if tensor.is_floating_point() and not isinstance(given, Tensor) and tensor.numel() == 0:
+        tensor = tensor.long()  # an empty list has no type
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ValueError(f"{name}: expected integers, got {tensor.dtype}")
+    return tensor.cpu().long()
+
+
+def _check_lengths(lengths: Tensor, name: str, n: int, most: int, of_what: str) -> None:
+    if lengths.shape != (n,):
+        raise ValueError(f"{name}: expected {n} integers, got {tuple(lengths.shape)}")
+    wrong = (lengths < 0) | (lengths > most)
     if wrong.any():
         i = int(wrong.nonzero()[0])
-        raise ValueError(f"{name}: sample {i} has {int(tensor[i])}, outside 0..{most} ({of_what})")
-    return tensor
+        raise ValueError(f"{name}: sample {i} has {int(lengths[i])}, outside 0..{most} ({of_what})")
 
 
 def _padded(targets: Tensor, lengths: Tensor, blank: int) -> Tensor:

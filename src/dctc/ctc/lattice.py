@@ -27,7 +27,7 @@ IMPOSSIBLE = NEVER / 2  # a log probability below it counts as that of the impos
 LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
 SCALE_EVERY = 4  # frames; rarer is quicker, and no path is lost by it that would not be otherwise
 REVERSED = 8  # frames reversed at a time, since that takes a copy
-LEAST = 1e-250  # mass of a frame beside which what was lost is nothing
+LEAST = 1e-250  # mass of a frame times its norm, beside which what was lost is nothing
 
 
 class Lattice(NamedTuple):
@@ -164,10 +164,12 @@ def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
     """Run the recursion on probabilities, scaled at each frame (Rabiner, 1989, section V.A).
 
     No exponential or logarithm is taken on the way, which makes it several times as fast as
-    :func:`in_logarithms`. Sums below 1e-308 underflow. At the frame of an underflow all paths
-    through it sum to less than about 1e-300, in the scale in which the others sum to the mass of
-    that frame; so nothing that counts is lost where the mass exceeds :data:`LEAST` at every frame.
-    A sample with mass <= LEAST at any frame is unsure, and recomputed in log space.
+    :func:`in_logarithms`. Sums below 1e-308 underflow, before their row is divided by its norm: in
+    the scale of the row they lose up to 1e-308 / norm. What reaches or leaves them from the other
+    side is at most 81 there, 3 ways a frame over 4 frames without scaling. So what is lost at a
+    frame is nothing beside its mass if mass * norm exceeds :data:`LEAST`, with the norm of the
+    frame's row, forward or backward, whichever is less. Where that fails at any frame, the
+    sample is unsure, and recomputed in log space.
 
     Args:
         emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.
@@ -198,7 +200,8 @@ def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
     mass = states.sum(1)  # (t, n)
     states.div_(mass[:, None])
     valid = torch.arange(t, device=emissions.device)[:, None] < labels.frames
-    sure = (mass.masked_fill_(~valid, 1.0) > LEAST).all(0)
+    kept = torch.minimum(norms[:-1, :n], norms[1:, n:].flip(0)).mul_(mass)
+    sure = ((kept > LEAST) | ~valid).all(0)
     total = mass[0].log() + norms[:, n:].log_().sum(0) + peak.masked_fill(~valid, 0.0).sum(0)
     return Occupancy(total, states, sure)
 
@@ -261,7 +264,8 @@ def _rows(emitted: Tensor, labels: Labels, never: float, start: float) -> Tensor
     path[1:, 3::2, n:] = backward[:, :-1]
     path[0, 2, :n] = start
     sample = torch.arange(n, device=emitted.device)
-    path[0, 2 * columns - 2 * labels.lengths, n + sample] = start
+    lengths = labels.lengths.clamp(max=columns - 1)  # of infeasible labels more than the columns
+    path[0, 2 * columns - 2 * lengths, n + sample] = start
     return path
 
 

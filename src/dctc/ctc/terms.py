@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dctc.ctc.distil import FrameWeights, Options, distil
@@ -143,43 +142,45 @@ class _Terms(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         kernels, scale, estimator = choose_kernels(x), options.scale, options.estimator
         columns = candidate_classes(labels, options.blank).expand(len(x), -1, -1)
-        peaks, rests, of_label, at, greedy = [], [], [], [], []
         given = options.alignment
         if given is None and estimator is None:
             given = torch.full(x.shape[:2], NO_CLASS, device=x.device)
+        # Before the logits: what is allocated between chunks of them would split the memory that
+        # the next chunk could have taken.
+        normaliser = Normaliser(
+            x.new_empty(x.shape[:2], dtype=compute_dtype(x)),
+            x.new_empty(x.shape[:2], dtype=torch.float64),
+        )
+        candidates, at = x.new_empty(columns.shape), x.new_empty((*x.shape[:2], 1))
+        best_class = torch.empty_like(at, dtype=torch.long) if estimator == "greedy" else None
         for frames, logits in _chunks(x, weight, bias):
-            peak, rest = kernels.normalise(logits, scale)
-            peaks.append(peak)
-            rests.append(rest)
-            of_label.append(logits.gather(2, columns[frames]))
+            for whole, part in zip(normaliser, kernels.normalise(logits, scale), strict=True):
+                whole[frames] = part
+            torch.gather(logits, 2, columns[frames], out=candidates[frames])
             if given is not None:
-                at.append(logits.gather(2, given[frames].clamp(min=0)[:, :, None]))
-            elif estimator == "greedy":
-                highest = logits.max(2, keepdim=True)
-                at.append(highest.values)
-                greedy.append(highest.indices[:, :, 0])
-        normaliser = Normaliser(torch.cat(peaks), torch.cat(rests))
-        candidates = torch.cat(of_label)
+                z = given[frames].clamp(min=0)[:, :, None]
+                torch.gather(logits, 2, z, out=at[frames])
+            elif best_class is not None:
+                torch.max(logits, 2, keepdim=True, out=(at[frames], best_class[frames]))
         emissions = samples_last(normaliser.log_probs(candidates, scale))
         lattice = kernels.forward_backward(emissions, labels)
         alignment = given
         if alignment is None:
-            best_class = torch.cat(greedy) if greedy else None
             alignment = estimate_alignment(
                 estimator,
                 emissions,
                 lattice,
                 labels,
                 options.blank,
-                best_class,
+                None if best_class is None else best_class[:, :, 0],
                 kernels.best_candidate,
             )
-        if not at and weight is None:
-            at.append(x.gather(2, alignment.clamp(min=0)[:, :, None]))
-        elif not at:  # z* is one of the label's classes
-            place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
-            at.append(candidates.gather(2, place))
-        chosen = normaliser.log_probs(torch.cat(at), scale)[:, :, 0]
+            if best_class is None and weight is None:
+                at = x.gather(2, alignment.clamp(min=0)[:, :, None])
+            elif best_class is None:  # z* is one of the label's classes
+                place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
+                at = candidates.gather(2, place)
+        chosen = normaliser.log_probs(at, scale)[:, :, 0]
         distill, weights = distil(chosen, alignment, lattice, labels, options)
         ctx.save_for_backward(x, weight, bias, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, scale
@@ -204,6 +205,8 @@ class _Terms(torch.autograd.Function):
                         logits,
                         Normaliser(peak[frames], rest[frames]),
                         scale=ctx.scale,
+                        # in place of a chunk's logits
+                        out=None if weight is None else logits,
                         **{k: None if v is None else v[frames] for k, v in arguments.items()},
                     ),
                 )
@@ -224,15 +227,24 @@ class _Terms(torch.autograd.Function):
 def _chunks(
     x: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Return the logits of some frames at a time, or all of them if ``x`` are the logits."""
+    """Return the logits of some frames at a time, or all of them if ``x`` are the logits.
+
+    Each chunk takes the place of the one before.
+    """
     if weight is None:
         yield slice(None), x
         return
     t, n, _ = x.shape
     step = max(1, CHUNK // max(1, n * len(weight)))
+    buffer = x.new_empty((min(step, t) * n, len(weight)))  # (b n, c)
     for i in range(0, t, step):
-        frames = slice(i, i + step)
-        yield frames, F.linear(x[frames], weight, bias)  # (b, n, c)
+        rows = x[i : i + step].flatten(0, 1)
+        logits = buffer[: len(rows)]
+        if bias is None:
+            torch.mm(rows, weight.T, out=logits)
+        else:
+            torch.addmm(bias, rows, weight.T, out=logits)
+        yield slice(i, i + step), logits.unflatten(0, (-1, n))
 
 
 def _through_linear(

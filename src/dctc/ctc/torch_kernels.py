@@ -75,6 +75,7 @@ def gradient(
     columns: Tensor,
     column_weights: Tensor,
     scale: float,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Write ``p_weight * P``, another value at z*, and add the weights of the candidate classes.
 
@@ -88,6 +89,7 @@ def gradient(
         columns: ``(t, n, s + 1)`` the candidate classes.
         column_weights: ``(t, n, s + 1)`` float64.
         scale: Factor s on the logits.
+        out: Where to write it, of the shape and type of the logits; it may be the logits.
     """
     dtype = compute_dtype(logits)
     idle = p_weight == 0.0
@@ -95,22 +97,22 @@ def gradient(
     factor = (scale * p_weight / (1.0 + normaliser.rest)).to(dtype)
     at_alignment = (scale * at_alignment).to(dtype)
     column_weights = (scale * column_weights).to(dtype)
-    gradient = torch.empty_like(logits)
+    gradient = torch.empty_like(logits) if out is None else out
     for frames in _blocks(logits):
         # half precision is added up in float32 before it is written
-        out = gradient[frames] if logits.dtype == dtype else gradient[frames].to(dtype)
-        torch.sub(logits[frames], normaliser.peak[frames, :, None], out=out)
+        block = gradient[frames] if logits.dtype == dtype else gradient[frames].to(dtype)
+        torch.sub(logits[frames], normaliser.peak[frames, :, None], out=block)
         if scale != 1.0:
-            out.mul_(scale)
-        out.exp_().mul_(factor[frames, :, None])
+            block.mul_(scale)
+        block.exp_().mul_(factor[frames, :, None])
         if some_idle:
-            out[idle[frames]] = 0.0  # whatever the logits are, NaN too
+            block[idle[frames]] = 0.0  # whatever the logits are, NaN too
         if alignment is not None:
             z = alignment[frames].clamp(min=0)[:, :, None]
-            out.scatter_(2, z, at_alignment[frames, :, None])
-        out.scatter_add_(2, columns[frames], column_weights[frames])
-        if out.dtype != gradient.dtype:
-            gradient[frames] = out.to(gradient.dtype)
+            block.scatter_(2, z, at_alignment[frames, :, None])
+        block.scatter_add_(2, columns[frames], column_weights[frames])
+        if block.dtype != gradient.dtype:
+            gradient[frames] = block.to(gradient.dtype)
     return gradient
 
 

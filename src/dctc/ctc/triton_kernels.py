@@ -41,6 +41,7 @@ def gradient(
     columns: Tensor,
     column_weights: Tensor,
     scale: float,
+    out: Tensor | None = None,  # not in place: the kernel reads candidates again after it wrote
 ) -> Tensor:
     """Do what :func:`dctc.ctc.torch_kernels.gradient` does, with the same arguments.
 

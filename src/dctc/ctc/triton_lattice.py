@@ -89,7 +89,7 @@ def _forward_backward(
     written once, so that no second barrier is needed to protect what others still have to read.
     """
     sample = tl.program_id(0).to(tl.int64)
-    length = tl.load(lengths + sample)
+    length = tl.minimum(tl.load(lengths + sample), width - 1)  # infeasible labels are cut
     frames = tl.where(tl.load(feasible + sample), tl.load(frame_counts + sample), 0)
     j = tl.arange(0, COLUMNS)
     is_character = (j >= 1) & (j <= length)
@@ -157,7 +157,7 @@ def _merge_repeats(
     """Sum the columns of equal characters, in order, into the first of them; the others are 0."""
     frame = tl.program_id(0).to(tl.int64)
     sample = frame % n
-    length = tl.load(lengths + sample)
+    length = tl.minimum(tl.load(lengths + sample), width - 1)  # infeasible labels are cut
     j = tl.arange(0, COLUMNS)
     is_character = (j >= 1) & (j <= length)
     label = classes + sample * (width - 1)

@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, NamedTuple, TypeVar, get_args
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from numbers import Integral, Real
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
 from dctc.ctc import Labels, pack_labels
-from dctc.ctc.labels import Lengths
+from dctc.ctc.labels import Integers
 
 Reduction = Literal["none", "sum", "batchmean", "mean"]
 TermsT = TypeVar("TermsT", bound=NamedTuple)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Range(NamedTuple):
+    """Numbers that an option may be, both ends included, and what a message says of them."""
+
+    low: float
+    high: float
+    expected: str
+
+
+FINITE = Range(-sys.float_info.max, sys.float_info.max, "a finite number")
+NOT_NEGATIVE = Range(0.0, sys.float_info.max, "a finite number of at least 0")
+POSITIVE = Range(sys.float_info.min, sys.float_info.max, "a finite number above 0")
+SHARE = Range(0.0, 1.0, "a number from 0 to 1")
+COUNT = Range(1, sys.maxsize, "a whole number of at least 1")
+CLASS = Range(0, sys.maxsize, "the number of a class")
+# What an option may be: a number in a range, or one of some values
+Allowed = Range | tuple[Any, ...]
+
+
+def check_option(name: str, value: Any, allowed: Allowed) -> None:
+    """Refuse a value that an option cannot have.
+
+    Raises:
+        ValueError: If it is none of the allowed ones; the message names them.
+    """
+    if not isinstance(allowed, Range):
+        if value not in allowed:
+            raise ValueError(f"{name} {value!r}: not one of {', '.join(map(str, allowed))}")
+        return
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    whole = not isinstance(allowed.low, int) or isinstance(value, Integral)
+    if not (number and whole and allowed.low <= value <= allowed.high):
+        raise ValueError(f"{name} {value!r}: {allowed.expected} is expected")
+
+
+def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function as it is inside of what :func:`torch.compile` compiles.
+
+    The loops over frames would take a minute to compile, and gain nothing by it.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if torch.compiler.is_compiling():  # as a decorator, disable would import the compiler
+            return torch.compiler.disable(function)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call
 
 
 class RegularizedTerms(NamedTuple):
@@ -49,38 +104,59 @@ class Extras(NamedTuple):
 class SequenceLoss(nn.Module, Generic[TermsT]):
     """Loss of frame-wise logits and labels, called as :class:`torch.nn.CTCLoss` is, on batches.
 
-    A loss says what it ``needs`` and defines :meth:`_per_sample`, and :meth:`_terms` if it has
-    terms.
+    A loss says what it ``needs``, which ``options`` it has, and defines :meth:`_per_sample`, and
+    :meth:`_terms` if it has terms. Options are keywords, checked whenever they are set.
 
     Args:
         blank: Class of the blank.
         reduction: Of the losses of the samples, see :func:`reduce`.
+        zero_infinity: As of :class:`torch.nn.CTCLoss`, for calls written for it. Infeasible
+            samples are always 0 here; False is refused.
 
     Raises:
-        ValueError: If the reduction is unknown, or an argument of a call does not fit.
+        ValueError: If an option cannot have its value, or an argument of a call does not fit.
 
     Attributes:
         needs: Names of the keywords that it needs in training, see :mod:`dctc.losses`.
-        options: Names of the attributes that ``print(loss)`` shows first.
+        options: What each option may be; ``print(loss)`` shows them first.
     """
 
     needs: frozenset[str] = frozenset()
-    options: tuple[str, ...] = ()
+    options: Mapping[str, Allowed] = {}
 
-    def __init__(self, blank: int = 0, reduction: Reduction = "batchmean") -> None:
+    def __init__(
+        self,
+        *,
+        blank: int = 0,
+        reduction: Reduction = "batchmean",
+        zero_infinity: bool | None = None,
+    ) -> None:
         super().__init__()
-        if reduction not in get_args(Reduction):
-            known = ", ".join(get_args(Reduction))
-            raise ValueError(f"reduction {reduction!r}: not one of {known}")
+        if zero_infinity is not None and not zero_infinity:
+            raise ValueError(
+                "zero_infinity=False: a label that does not fit its frames is always 0 here, as "
+                "with torch's zero_infinity=True; leave the option out"
+            )
         self.blank = blank
         self.reduction: Reduction = reduction
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; an option must be allowed."""
+        allowed = self._checked().get(name)
+        if allowed is not None:
+            check_option(name, value, allowed)
+        super().__setattr__(name, value)
+
+    def _checked(self) -> dict[str, Allowed]:
+        return {**self.options, "blank": CLASS, "reduction": get_args(Reduction)}
+
+    @not_compiled
     def forward(
         self,
         logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
+        targets: Integers,
+        input_lengths: Integers,
+        target_lengths: Integers,
         *,
         features: Tensor | None = None,
         alignment: Tensor | None = None,
@@ -90,7 +166,8 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
         Args:
             logits: ``(t, n, c)`` logits or log probabilities.
-            targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes.
+            targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes; this and
+                the lengths may be tensors, arrays or lists.
             input_lengths: ``(n,)`` valid frames.
             target_lengths: ``(n,)`` label lengths.
             features: ``(t, n, d)``, what the logits are made of.
@@ -112,9 +189,9 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
     def terms(
         self,
         logits: Tensor,
-        targets: Tensor,
-        input_lengths: Lengths,
-        target_lengths: Lengths,
+        targets: Integers,
+        input_lengths: Integers,
+        target_lengths: Integers,
         **extras: Tensor | None,
     ) -> TermsT:
         """Return the terms of each sample, unweighted and without gradient.
@@ -162,8 +239,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""
-        names = (*self.options, "blank", "reduction")
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._checked())
 
 
 def reduce(per_sample: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tensor:
@@ -188,14 +264,3 @@ def reduce(per_sample: Tensor, target_lengths: Tensor, reduction: Reduction) -> 
     if reduction == "batchmean":
         return per_sample.mean()
     return (per_sample / target_lengths.clamp(min=1)).mean()
-
-
-def check_share(name: str, value: float) -> float:
-    """Return the value of an option from 0 to 1.
-
-    Raises:
-        ValueError: If it is outside.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} {value}: a number from 0 to 1 is expected")
-    return value

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
+from dctc.losses.base import (
+    COUNT,
+    NOT_NEGATIVE,
+    SHARE,
+    Allowed,
+    Extras,
+    RegularizedTerms,
+    SequenceLoss,
+)
 from dctc.losses.frames import ctc_and_labels, frame_mean
 
 
@@ -37,29 +48,34 @@ class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
         num_features: d, the size of a frame's features.
         weight: w.
         center_rate: alpha, from 0 to 1.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Attributes:
         centers: ``(c, d)`` the centres.
     """
 
     needs = frozenset({"features"})
-    options = ("weight", "center_rate")
+    options: Mapping[str, Allowed] = {
+        "num_classes": COUNT,
+        "num_features": COUNT,
+        "weight": NOT_NEGATIVE,
+        "center_rate": SHARE,
+    }
     centers: Tensor
 
     def __init__(
         self,
         num_classes: int,
         num_features: int,
+        *,
         weight: float = 0.05,  # PaddleOCR, ch_PP-OCRv2_rec_enhanced_ctc_loss.yml
         center_rate: float = 0.5,  # Wen et al., where they vary lambda
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
+        super().__init__(**common)
+        self.num_classes, self.num_features = num_classes, num_features
         self.weight = weight
-        self.center_rate = check_share("center_rate", center_rate)
+        self.center_rate = center_rate
         self.register_buffer("centers", torch.zeros(num_classes, num_features))
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:

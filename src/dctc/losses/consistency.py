@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss
+from dctc.losses.base import NOT_NEGATIVE, Allowed, Extras, RegularizedTerms, SequenceLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 
 
@@ -26,21 +29,20 @@ class ConsistencyCTCLoss(SequenceLoss[RegularizedTerms]):
 
     Args:
         weight: lambda.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     """
 
     needs = frozenset({"second"})
-    options = ("weight",)
+    options: Mapping[str, Allowed] = {"weight": NOT_NEGATIVE}
 
     def __init__(
         self,
+        *,
         weight: float = 0.2,  # the paper's lambda
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
+        super().__init__(**common)
         self.weight = weight
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+from dctc.losses.base import CLASS, Range, check_option
+
+BELOW_1 = Range(0.0, math.nextafter(1.0, 0.0), "a share of at least 0, below 1,")
 
 
 class CharacterCrossEntropy(nn.Module):
@@ -26,10 +32,10 @@ class CharacterCrossEntropy(nn.Module):
         4.1589
     """
 
-    def __init__(self, label_smoothing: float = 0.0, end: int = 0) -> None:
+    def __init__(self, *, label_smoothing: float = 0.0, end: int = 0) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing {label_smoothing}: a share in [0, 1) is expected")
+        check_option("label_smoothing", label_smoothing, BELOW_1)
+        check_option("end", end, CLASS)
         self.label_smoothing = label_smoothing
         self.end = end
 

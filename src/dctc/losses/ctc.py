@@ -19,7 +19,7 @@ class CTCLoss(SequenceLoss[CTCTerms]):
     float64. Its reduction is ``batchmean`` by default, the sum of the labels' losses over their
     number; torch's ``mean`` divides each by the length of its label first. Nats. A sample whose
     label does not fit its frames, or has probability 0, is 0, always, as with torch's
-    ``zero_infinity=True``.
+    ``zero_infinity=True``, which may be given.
 
     ``terms`` also holds the z* of DCTC, the given alignment in its place if there is one, and the
     cross-entropy towards it, which the loss does not have.
@@ -28,6 +28,7 @@ class CTCLoss(SequenceLoss[CTCTerms]):
         blank: Class of the blank.
         reduction: ``none``, ``sum``, ``batchmean`` or ``mean``, see
             :func:`dctc.losses.base.reduce`.
+        zero_infinity: See :class:`dctc.losses.base.SequenceLoss`.
 
     Example:
         >>> import torch

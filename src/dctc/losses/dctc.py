@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -17,7 +17,15 @@ from dctc.ctc import (
     ctc_nll,
     ctc_terms,
 )
-from dctc.losses.base import Extras, Reduction, SequenceLoss
+from dctc.losses.base import (
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Allowed,
+    Extras,
+    Reduction,
+    SequenceLoss,
+)
 
 GIVEN: Literal["given"] = "given"  # the alignment comes with each call, in place of an estimate
 Target = Estimator | Literal["given"]
@@ -50,6 +58,8 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             :func:`dctc.losses.base.reduce`.
         mask_infeasible: False trains each frame of a sample whose label does not fit to blank, as
             the authors' code does; for comparison.
+        zero_infinity: Accepted for calls written for :class:`torch.nn.CTCLoss`, see
+            :class:`dctc.losses.base.SequenceLoss`.
 
     Attributes:
         needs: ``{"alignment"}`` if it is given, else empty.
@@ -65,10 +75,18 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         [1, 1, 2, 2]
     """
 
-    options = ("distill_weight", "ctc_weight", "estimator", "margin", "scale")
+    options: Mapping[str, Allowed] = {
+        "distill_weight": NOT_NEGATIVE,
+        "ctc_weight": NOT_NEGATIVE,
+        "estimator": (*ESTIMATORS, GIVEN),
+        "margin": FINITE,
+        "scale": POSITIVE,
+        "mask_infeasible": (True, False),
+    }
 
     def __init__(
         self,
+        *,
         distill_weight: float = 0.1,  # authors' code, default
         ctc_weight: float = 1.0,  # authors' code, default
         estimator: Target = "likelihood",
@@ -77,14 +95,9 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         blank: int = 0,
         reduction: Reduction = "batchmean",
         mask_infeasible: bool = True,
+        zero_infinity: bool | None = None,
     ) -> None:
-        super().__init__(blank, reduction)
-        if estimator not in (*ESTIMATORS, GIVEN):
-            raise ValueError(
-                f"estimator {estimator!r}: not one of {', '.join((*ESTIMATORS, GIVEN))}"
-            )
-        if scale <= 0:
-            raise ValueError(f"scale {scale}: a positive factor is expected")
+        super().__init__(blank=blank, reduction=reduction, zero_infinity=zero_infinity)
         self.distill_weight = distill_weight
         self.ctc_weight = ctc_weight
         self.estimator: Target = estimator
@@ -132,7 +145,3 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             distill=terms.distill.index_add(0, which, added),
             alignment=terms.alignment.masked_fill(~labels.feasible & valid, self.blank),
         )
-
-    def extra_repr(self) -> str:
-        """Show the options in ``print(loss)``."""
-        return super().extra_repr() + ("" if self.mask_infeasible else ", mask_infeasible=False")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss
+from dctc.losses.base import (
+    NOT_NEGATIVE,
+    SHARE,
+    Allowed,
+    Extras,
+    RegularizedTerms,
+    SequenceLoss,
+)
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 
 
@@ -25,22 +35,21 @@ class DistillationCTCLoss(SequenceLoss[RegularizedTerms]):
     Args:
         weight: w.
         teacher_decay: How slowly the teacher follows, read by whoever keeps it.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     """
 
     needs = frozenset({"teacher"})
-    options = ("weight", "teacher_decay")
+    options: Mapping[str, Allowed] = {"weight": NOT_NEGATIVE, "teacher_decay": SHARE}
 
     def __init__(
         self,
+        *,
         weight: float = 0.1,  # ours: DCTC's default, which weighs a sum over frames too
         teacher_decay: float = 0.999,  # Tarvainen and Valpola, NeurIPS 2017
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
+        super().__init__(**common)
         self.weight = weight
         self.teacher_decay = teacher_decay
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, label_emissions
 from dctc.ctc.paths import path_sums
-from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
+from dctc.losses.base import POSITIVE, SHARE, Allowed, Extras, RegularizedTerms, SequenceLoss
 
 # ours: tau and its product are each rounded by at most 2**-53 of themselves; this makes up for it
 ROUNDING = 1 + 2**-51
+TAU = POSITIVE._replace(high=float("inf"), expected="a number above 0")
 
 
 class _PathLoss(SequenceLoss[RegularizedTerms]):
@@ -43,8 +47,7 @@ class EnCTCLoss(_PathLoss):
 
     Args:
         entropy_weight: h, from 0 to 1.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Example:
         >>> import torch
@@ -54,16 +57,16 @@ class EnCTCLoss(_PathLoss):
         (1.3333, 3.0)
     """
 
-    options = ("entropy_weight",)
+    options: Mapping[str, Allowed] = {"entropy_weight": SHARE}
 
     def __init__(
         self,
+        *,
         entropy_weight: float = 0.1,  # authors' code, h_rate
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
-        self.entropy_weight = check_share("entropy_weight", entropy_weight)
+        super().__init__(**common)
+        self.entropy_weight = entropy_weight
 
 
 class EsCTCLoss(_PathLoss):
@@ -86,8 +89,7 @@ class EsCTCLoss(_PathLoss):
 
     Args:
         tau: Maximum segment length relative to an even split; positive.
-        blank: Class of the blank.
-        reduction: See :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Example:
         >>> logits = torch.zeros(6, 1, 2)  # "1-1": segments of at most 4 frames
@@ -96,16 +98,16 @@ class EsCTCLoss(_PathLoss):
         31
     """
 
-    options = ("tau",)
+    options: Mapping[str, Allowed] = {"tau": TAU}
 
     def __init__(
         self,
+        *,
         tau: float = 1.5,  # authors' code, uni_rate
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
-        self.tau = _check_tau(tau)
+        super().__init__(**common)
+        self.tau = tau
 
 
 class EnEsCTCLoss(_PathLoss):
@@ -119,28 +121,21 @@ class EnEsCTCLoss(_PathLoss):
     Args:
         entropy_weight: h, from 0 to 1.
         tau: Maximum segment length relative to an even split; positive.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
     """
 
-    options = ("entropy_weight", "tau")
+    options: Mapping[str, Allowed] = {"entropy_weight": SHARE, "tau": TAU}
 
     def __init__(
         self,
+        *,
         entropy_weight: float = 0.2,  # authors' code, h_rate of the script for EnEsCTC
         tau: float = 1.5,  # authors' code, uni_rate
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
-        self.entropy_weight = check_share("entropy_weight", entropy_weight)
-        self.tau = _check_tau(tau)
-
-
-def _check_tau(tau: float) -> float:
-    if not tau > 0:
-        raise ValueError(f"tau {tau}: a positive number is expected")
-    return tau
+        super().__init__(**common)
+        self.entropy_weight = entropy_weight
+        self.tau = tau
 
 
 def path_terms(

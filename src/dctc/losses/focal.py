@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, ctc_nll
-from dctc.losses.base import Extras, Reduction, SequenceLoss
+from dctc.losses.base import NOT_NEGATIVE, Allowed, Extras, SequenceLoss
 
 
 class FocalCTCLoss(SequenceLoss):
@@ -24,8 +27,7 @@ class FocalCTCLoss(SequenceLoss):
     Args:
         alpha: a, a factor on all samples.
         gamma: g, not negative.
-        blank: Class of the blank.
-        reduction: Of the focal losses, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Example:
         >>> logits = torch.zeros(1, 1, 2)  # one frame, which reads "1" with probability 1/2
@@ -34,18 +36,16 @@ class FocalCTCLoss(SequenceLoss):
         0.1733
     """
 
-    options = ("alpha", "gamma")
+    options: Mapping[str, Allowed] = {"alpha": NOT_NEGATIVE, "gamma": NOT_NEGATIVE}
 
     def __init__(
         self,
+        *,
         alpha: float = 1.0,  # PaddleOCR
         gamma: float = 2.0,  # PaddleOCR
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
-        if gamma < 0:
-            raise ValueError(f"gamma {gamma}: an exponent of at least 0 is expected")
+        super().__init__(**common)
         self.alpha = alpha
         self.gamma = gamma
 

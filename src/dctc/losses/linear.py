@@ -7,19 +7,20 @@ from torch import Tensor
 
 from dctc.ctc import Estimator, pack_labels
 from dctc.ctc.distil import Options
-from dctc.ctc.labels import Lengths
+from dctc.ctc.labels import Integers
 from dctc.ctc.terms import check_alignment, linear_terms
-from dctc.losses.base import Reduction, reduce
+from dctc.losses.base import Reduction, not_compiled, reduce
 from dctc.losses.dctc import DCTCLoss
 
 
+@not_compiled
 def dctc_linear_loss(
     features: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    targets: Tensor,
-    input_lengths: Lengths,
-    target_lengths: Lengths,
+    targets: Integers,
+    input_lengths: Integers,
+    target_lengths: Integers,
     *,
     alignment: Tensor | None = None,
     distill_weight: float = 0.1,
@@ -57,7 +58,15 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    DCTCLoss(estimator=estimator, scale=scale, reduction=reduction)  # refuses what does not fit
+    DCTCLoss(  # refuses what does not fit
+        distill_weight=distill_weight,
+        ctc_weight=ctc_weight,
+        estimator=estimator,
+        margin=margin,
+        scale=scale,
+        blank=blank,
+        reduction=reduction,
+    )
     if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
         raise ValueError(
             f"features and weight: expected (t, n, d) and (c, d), got {tuple(features.shape)} and "

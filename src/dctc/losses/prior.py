@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,7 +17,7 @@ from dctc.ctc import (
     valid_frames,
 )
 from dctc.ctc.lattice import readable
-from dctc.losses.base import Extras, Reduction, SequenceLoss, check_share
+from dctc.losses.base import COUNT, NOT_NEGATIVE, SHARE, Allowed, Extras, SequenceLoss
 from dctc.losses.frames import frame_log_probs
 
 PRIOR_FLOOR = 1e-8  # ours: a class that is never read would be worth infinitely much
@@ -43,8 +46,7 @@ class PriorCTCLoss(SequenceLoss):
         num_classes: c, the classes including the blank.
         prior_scale: a.
         momentum: m, from 0 to 1; 1 keeps the prior as it is.
-        blank: Class of the blank.
-        reduction: See :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Raises:
         ValueError: If an option is unknown, an argument of a call does not fit, or the loss was
@@ -54,20 +56,25 @@ class PriorCTCLoss(SequenceLoss):
         prior: ``(c,)`` the prior.
     """
 
-    options = ("prior_scale", "momentum")
+    options: Mapping[str, Allowed] = {
+        "num_classes": COUNT,
+        "prior_scale": NOT_NEGATIVE,
+        "momentum": SHARE,
+    }
     prior: Tensor
 
     def __init__(
         self,
         num_classes: int,
+        *,
         prior_scale: float = 0.3,  # ours
         momentum: float = 0.99,  # ours
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
+        super().__init__(**common)
+        self.num_classes = num_classes
         self.prior_scale = prior_scale
-        self.momentum = check_share("momentum", momentum)
+        self.momentum = momentum
         self.register_buffer("prior", torch.full((num_classes,), 1.0 / num_classes))
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import math
 
 import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import Extras, Reduction, RegularizedTerms, SequenceLoss, check_share
+from dctc.losses.base import (
+    NOT_NEGATIVE,
+    SHARE,
+    Allowed,
+    Extras,
+    RegularizedTerms,
+    SequenceLoss,
+)
 from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
 
 
@@ -25,20 +35,19 @@ class LabelSmoothingCTCLoss(SequenceLoss[RegularizedTerms]):
 
     Args:
         weight: e, from 0 to 1.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
     """
 
-    options = ("weight",)
+    options: Mapping[str, Allowed] = {"weight": SHARE}
 
     def __init__(
         self,
+        *,
         weight: float = 0.1,  # ours
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
-        self.weight = check_share("weight", weight)
+        super().__init__(**common)
+        self.weight = weight
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         terms = self._terms(logits, labels, extras)
@@ -67,19 +76,18 @@ class ConfidencePenaltyCTCLoss(SequenceLoss[RegularizedTerms]):
 
     Args:
         weight: b.
-        blank: Class of the blank.
-        reduction: Of the per-sample sums of both terms, see :func:`dctc.losses.base.reduce`.
+        **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
     """
 
-    options = ("weight",)
+    options: Mapping[str, Allowed] = {"weight": NOT_NEGATIVE}
 
     def __init__(
         self,
+        *,
         weight: float = 0.1,  # ours
-        blank: int = 0,
-        reduction: Reduction = "batchmean",
+        **common: Any,
     ) -> None:
-        super().__init__(blank, reduction)
+        super().__init__(**common)
         self.weight = weight
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
