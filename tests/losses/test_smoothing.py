@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 
 from dctc.losses import ConfidencePenaltyCTCLoss, CTCLoss, LabelSmoothingCTCLoss
