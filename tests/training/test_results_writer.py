@@ -1,6 +1,7 @@
 """Records of a test in the registry; files of readings and of predictions."""
 
 import csv
+import re
 import time
 from types import SimpleNamespace
 
@@ -147,6 +148,8 @@ AWKWARD = [
     Outcome("set/3", "return\rhere", "both\r\nof them", 0.1 + 0.2),
     Outcome("set/4", "", "'quoted'", 1e-300),
     Outcome("set/5", "名前", "é ", 0.0),
+    Outcome("=cmd|' /C calc'!A0", "=1+1", "'=1+1", 0.5),
+    Outcome("+f(x).png", "-1", "\x1b[2J", 0.5),
 ]
 
 
@@ -154,7 +157,11 @@ AWKWARD = [
 def test_readings_come_back_as_they_were_written(tmp_path, outcomes):
     file = tmp_path / "new" / "folder" / "set.tsv"
     write_readings(file, outcomes)
-    assert file.read_text().startswith("\t".join(Outcome._fields))
+    text = file.read_bytes().decode()
+    assert text.startswith("\t".join(Outcome._fields))
+    # a line each, in which nothing commands a terminal or a spreadsheet
+    assert not set(text) & {"\r", "\x1b"} and text.count("\n") == 1 + len(outcomes)
+    assert not re.search(r"(^|\t)(=|\+f)", text, re.MULTILINE)
     assert read_readings(file) == outcomes
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from dctc.data.records.images import ImageFiles, ImageSize
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
 from dctc.files import replacing
+from dctc.results.predictions import RowWriter
 from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
@@ -65,7 +65,7 @@ def read_images(
     done = unread = 0
     module.eval()
     with _written(file) as stream, torch.inference_mode():
-        writer = csv.writer(stream, delimiter="\t")
+        writer = RowWriter(stream)
         writer.writerow(HEAD)
         for number, batch in enumerate(eval_loader(images, batch_size, num_workers)):
             rows = {row[0]: row for row in _rows(module, batch, number)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,9 @@ from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
+from dctc.results.predictions import RowWriter, read_row
 from dctc.results.registry import EDIT_PARTS, Record, Registry, samples_key
+from dctc.text.lines import text_lines
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 
@@ -158,17 +159,13 @@ def write_readings(file: Path, outcomes: list[Outcome]) -> None:
     """Write outcomes as tab-separated text with a head line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t")
-        writer.writerow(Outcome._fields)
-        writer.writerows(outcomes)
+        RowWriter(stream).writerows([Outcome._fields, *outcomes])
 
 
 def read_readings(file: Path) -> list[Outcome]:
     """Read what :func:`write_readings` wrote."""
-    with open(file, newline="", encoding="utf-8") as stream:
-        rows = csv.reader(stream, delimiter="\t")
-        next(rows)
-        return [Outcome(key, label, text, float(p)) for key, label, text, p in rows]
+    rows = [read_row(line) for _, line in text_lines(file)]
+    return [Outcome(key, label, text, float(p)) for key, label, text, p in rows[1:]]
 
 
 def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
@@ -198,7 +195,7 @@ class PredictionWriter(pl.Callback):
             file = file.with_name(f"{file.name}.{trainer.global_rank}")
         file.parent.mkdir(parents=True, exist_ok=True)
         self._stream = open(file, "w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._stream, delimiter="\t")
+        self._writer = RowWriter(self._stream)
         self._writer.writerow(HEAD)
 
     def on_predict_batch_end(
