@@ -16,7 +16,7 @@ from dctc.data.archives.render_command import _has_records
 from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.writer import Record, write_set
-from dctc.data.render.fonts import find_fonts
+from dctc.data.render.fonts import Font
 from dctc.data.render.typeface import matplotlib_folder
 from dctc.text import Charset
 
@@ -183,18 +183,20 @@ def test_render_goes_below_the_data_root(root, capsys):
 
 
 LINES = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
-LATIN = pytest.mark.filterwarnings("ignore:rendered. . of .* characters are in no font")
 
 
-@LATIN
-def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore:rendered. . of .* characters are in no font")
+def test_a_chinese_rendering_keeps_its_characters_beside_it(root, monkeypatch, capsys):
     pytest.importorskip("wordfreq")
-    command = [*LINES, "--fonts", str(matplotlib_folder())]
+    sans = str(matplotlib_folder() / "DejaVuSans.ttf")
+    fonts = [Font(sans, frozenset(string.digits + string.ascii_letters + "的"))]
+    monkeypatch.setattr("dctc.data.archives.render_command.find_fonts", {"system": fonts}.get)
+    command = LINES
     dctc([*command, "--top-k", "2"])
-    said = "draws 62 characters, 0 of them Chinese; 2 are in no font: recipe.json has them\n"
+    said = "draws 63 characters, 1 of them Chinese; 1 are in no font: recipe.json has them\n"
     assert capsys.readouterr().out.startswith(said)
     file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
-    assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是的"
+    assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是"
     assert len(file.read_text(encoding="utf-8")) == 38
     assert ended(*command[1:], "--top-k", 3) == 1
     assert "was begun with top_k 2, not 3" in capsys.readouterr().err
@@ -209,22 +211,11 @@ def test_a_chinese_rendering_keeps_its_characters_beside_it(root, tmp_path, caps
     assert len(file.read_text(encoding="utf-8")) == 39
 
 
-@LATIN
-def test_chinese_lines_take_the_fonts_of_the_machine(root, monkeypatch, capsys):
+def test_chinese_lines_without_a_chinese_font_are_an_error(root, capsys):
     pytest.importorskip("wordfreq")
-    asked = []
-
-    def find(fonts=None):
-        asked.append(fonts)
-        if fonts == "system":
-            raise ValueError("fonts 'system': none")
-        return find_fonts(fonts)
-
-    monkeypatch.setattr("dctc.data.archives.render_command.find_fonts", find)
-    with pytest.warns(UserWarning, match="'system': none; drawn with the fonts of matplotlib"):
-        dctc([*LINES, "--top-k", "2"])
-    assert asked == ["system", None]
-    assert "draws 62 characters, 0 of them Chinese" in capsys.readouterr().out
+    assert ended(*LINES[1:], "--top-k", 2, "--fonts", matplotlib_folder()) == 1
+    assert "no font draws a Chinese character of the charset; tried" in capsys.readouterr().err
+    assert not (root / "train" / "rendered_zh").exists()
 
 
 def test_warnings_are_lines_without_code(monkeypatch, capsys):

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.corpora import is_chinese
@@ -56,9 +55,3 @@ def test_frequent_characters_and_words_come_up_more_often():
     text = "".join(drawn(CHARACTERS, {"我以": 9.0, "不在的外": 1.0}, {"人": 100.0, "了": 1.0}))
     assert text.count("人") > 2 * text.count("了") > 0
     assert text.count("我以") > 200
-
-
-def test_fonts_without_chinese_characters_draw_the_others():
-    assert set("".join(drawn("abc", protocol=verbatim, n=50))) == set("abc")
-    with pytest.raises(ValueError, match="the fonts draw no character of the charset"):
-        drawn("")

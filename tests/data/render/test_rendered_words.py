@@ -85,13 +85,16 @@ def test_extents_of_removed_characters_are_dropped():
 def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, sans, tmp_path):
     (tmp_path / "alphabet.txt").write_text("0123456789abc汉字")
     options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "language": "zh"}
-    with pytest.warns(
-        UserWarning,
-        match=r"2 of 15 .* in no font .*: 字 \(U\+5B57\), 汉 \(U\+6C49\); tried .*cmtt10; give",
-    ):
-        words = RenderedWords("train", 10, renderer, **options)
-    assert set("".join(labels(words, 40))) <= set("0123456789abc")
-    drawn = {*string.ascii_letters, *string.digits, "汉", "字"}
+    with pytest.raises(ValueError, match=r"no font draws a Chinese character .*cmtt10; install"):
+        RenderedWords("train", 10, renderer, **options)
+    drawn = {*string.ascii_letters, *string.digits, "汉"}
+    some = WordRenderer([Font(sans.path, frozenset(drawn), "Sans")])
+    message = r"1 of 15 .* in no font .*: 字 \(U\+5B57\); tried Sans; give"
+    with pytest.warns(UserWarning, match=message):
+        words = RenderedWords("train", 10, some, **options)
+    found = set("".join(labels(words, 40)))
+    assert "汉" in found and found <= set("0123456789abc汉")
+    drawn.add("字")
     chinese = WordRenderer([Font(sans.path, frozenset(drawn))], preset="scene")
     words = RenderedWords("train", 10, chinese, **options)
     samples = [words[Draw(0, i)] for i in range(60)]
@@ -138,3 +141,22 @@ def test_all_characters_that_no_font_draws_are_named(preset):
     every = r"no font draws 0 \(U\+0030\), .*, 9 \(U\+0039\); tried half\.ttf; give"
     with pytest.raises(ValueError, match=every):
         RenderedWords("train", 10, halves)
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene"])
+@pytest.mark.parametrize(
+    "own", [["90210", "10001", "60614"], ["שלום", "בית", "ספר"], ["Fuß", "Ölung"]]
+)
+def test_words_of_any_script_are_drawn_as_labels(fonts, tmp_path, preset, own):
+    """Digits and scripts without case too; words in a case that the charset lacks, in the other."""
+    charset, words = tmp_path / "charset.txt", tmp_path / "words.txt"
+    charset.write_text("".join(sorted(set("".join(own)))), encoding="utf-8")
+    words.write_text("\n".join(own), encoding="utf-8")
+    drawer = WordRenderer([fonts["DejaVuSans"]], preset=preset)
+    options = {"charset": str(charset), "protocol": "verbatim", "words": str(words)}
+    found = labels(RenderedWords("train", 10, drawer, **options), 60)
+    known = {style(word) for word in own for style in (str.lower, str.upper, str.capitalize)}
+    assert 0.6 < np.mean([label.rstrip(".,!?:;-") in known for label in found]) < 1
+    words.write_text("word", encoding="utf-8")
+    with pytest.raises(ValueError, match="none of the 1 words of the corpus fits"):
+        RenderedWords("train", 10, drawer, **options)

@@ -2,11 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
+from dctc.data.records.batch import extents_fault
 from dctc.data.render.colours import LUMINANCE
 from dctc.data.render.fonts import Font
+from dctc.data.render.glyphs import can_shape, extents_of, face, lay_out, paste
 from dctc.data.render.presets import PRESETS, get_preset
 from dctc.data.render.renderer import WordRenderer
+from dctc.text.scripts import is_right_to_left
 
 
 @pytest.fixture(params=PRESETS)
@@ -119,3 +123,51 @@ def test_errors(every):
     halves = [Font("one.ttf", frozenset("a")), Font("two.ttf", frozenset("b"))]
     with pytest.raises(ValueError, match="no single font has all characters of 'ab'"):
         WordRenderer(halves).render("ab", rng)
+
+
+@pytest.mark.skipif(not can_shape(), reason="Pillow without Raqm, or no libfribidi")
+@pytest.mark.parametrize("text", ["שלום", "سلام", "שָׁלוֹם!", "ສະບາຍ", "e\u0331a"])
+def test_scripts_are_drawn_as_they_are_written(sans, preset, text):
+    """Joined, stacked and from right to left, and the extents say where each character is."""
+    right_to_left = is_right_to_left(text)
+    for number in range(4):
+        rng = np.random.default_rng(number)
+        _, extents = WordRenderer([sans], preset=preset).render(text, rng)
+        assert extents.shape == (len(text), 2) and (extents[:, 0] <= extents[:, 1]).all()
+        middle = np.diff(extents.mean(1))
+        assert (middle < 0).all() if right_to_left else (middle > 0).all()
+        assert not extents_fault(extents.tobytes(), len(text), 128)
+    word, raqm = lay_out(text, sans.path, 60, 9.0), face(sans.path, 60, True)
+    mask, (left, top) = paste([(word, 0, 0)])
+    pillow = Image.new("L", mask.shape[::-1])
+    ImageDraw.Draw(pillow).text((-left, -top), text, 255, raqm, anchor="ls")
+    assert np.abs(np.asarray(pillow).astype(int) - mask).mean() < 3
+    assert word.limits[-1] == pytest.approx(raqm.getlength(text))  # and not spaced out
+
+
+@pytest.mark.skipif(not can_shape(), reason="Pillow without Raqm, or no libfribidi")
+def test_a_letter_is_where_its_extents_are(sans):
+    """Of the last letter of an Arabic word nothing is left when it is cut off at its limit."""
+    word, size = "سلام", 60
+    whole, part = lay_out(word, sans.path, size), lay_out(word[:3], sans.path, size)
+    (ink, left, _), (rest, start, _) = whole.glyphs()[0], part.glyphs()[0]
+    last = extents_of(whole.limits, word)[3]
+    assert last[0] == 0 and last[1] == pytest.approx(whole.limits[-1] - part.limits[-1], abs=0.1)
+    assert (ink[:, int(last[1]) + 2 - left :] > 0).sum() == pytest.approx(
+        (rest > 0).sum(), rel=0.05
+    )
+    assert start >= 0
+
+
+def test_what_cannot_be_drawn_as_written_is_refused_by_name(sans, preset, monkeypatch):
+    renderer, rng = WordRenderer([sans], preset=preset), np.random.default_rng(0)
+    everything = WordRenderer([Font(sans.path, frozenset("कא1"))], preset=preset)
+    assert not any(map(renderer.covers, ("א1", "אa", "\u05b8א"))) and not everything.covers("क")
+    for text in ("א1", "אa"):
+        with pytest.raises(ValueError, match=f"'{text}' has letters and digits of both directions"):
+            renderer.render(text, rng)
+    with pytest.raises(ValueError, match=r"क \(U\+0915\): the renderer cannot write this script"):
+        everything.render("क", rng)
+    monkeypatch.setattr("dctc.data.render.renderer.can_shape", lambda: False)
+    with pytest.raises(ValueError, match=r"ש \(U\+05E9\): .* need libfribidi"):
+        WordRenderer([sans], preset=preset).render("ש", rng)

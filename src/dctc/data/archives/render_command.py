@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from dctc.data.records.folders import PARTIAL, data_root
 from dctc.data.records.provenance import committed
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.corpora import is_chinese
-from dctc.data.render.fonts import Font, find_fonts
+from dctc.data.render.fonts import find_fonts
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
 from dctc.data.render.stored import render_set
@@ -52,7 +51,7 @@ def render(options: Namespace) -> None:
     words = RenderedWords(
         "train",
         options.count,
-        WordRenderer(_find_fonts(options.fonts, usual.get("fonts")), *size, options.preset),
+        WordRenderer(find_fonts(options.fonts or usual.get("fonts")), *size, options.preset),
         charset=charset,
         protocol=options.protocol or usual["protocol"],
         seed=options.seed,
@@ -78,14 +77,3 @@ def _has_records(out: Path) -> bool:
     """Say whether a set, finished or cut off, has records."""
     partial = out.with_name(f"{out.name}{PARTIAL}")
     return (out / "data.mdb").is_file() or committed(partial).taken > 0
-
-
-def _find_fonts(asked: str | None, usual: str | None) -> list[Font]:
-    """Return the fonts that were asked for, or the usual ones; without those, matplotlib's."""
-    if asked is not None or usual is None:
-        return find_fonts(asked)
-    try:
-        return find_fonts(usual)
-    except ValueError as error:
-        warnings.warn(f"{error}; drawn with the fonts of matplotlib", stacklevel=2)
-        return find_fonts()

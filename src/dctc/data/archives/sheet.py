@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from dctc.data.records.folders import count_records, open_environment, read_record
 from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
+from dctc.data.render.glyphs import can_shape
+from dctc.data.render.glyphs import face as open_face
+from dctc.text.scripts import is_shaped
 
 WIDTH = 1008  # pixels of the sheet, shared out over its columns
 HEIGHT = 64  # pixels of a crop at most; smaller crops are not enlarged
@@ -61,7 +64,7 @@ def contact_sheet(
             unreadable += font is None
             shown = label if font else " ".join(f"{ord(c):04X}" for c in label)
             file = (font or available.fonts[0]).path
-            face = ImageFont.truetype(file, CAPTION, layout_engine=ImageFont.Layout.BASIC)
+            face = open_face(file, CAPTION, is_shaped(shown) and can_shape())
             while shown and face.getlength(shown) > width:
                 shown = shown[:-2] + "…" if len(shown) > 2 else ""
             draw.text((x, y + HEIGHT + 2), shown, "black", face)

@@ -149,6 +149,7 @@ def extents_fault(raw: bytes, characters: int, width: int) -> str:
         return "extents are not finite"
     if extents.min(initial=0) < 0 or extents.max(initial=0) > width:
         return "extents reach out of the image"
-    if (extents[:, 1] < extents[:, 0]).any() or (np.diff(extents, axis=0) < 0).any():
+    steps = np.diff(extents, axis=0)  # of one sign: from left to right, or from right to left
+    if (extents[:, 1] < extents[:, 0]).any() or ((steps < 0).any() and (steps > 0).any()):
         return "extents are not in order"
     return ""

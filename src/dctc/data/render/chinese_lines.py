@@ -24,14 +24,14 @@ class ChineseLines:
     """Draws Chinese lines of 1 to ``limits.max_length`` characters, mostly short ones.
 
     Args:
-        characters: The characters to draw with. Symbols come up among all characters alike, and
-            Chinese punctuation beside words too.
+        characters: The characters to draw with, Chinese ones among them. Symbols come up among all
+            characters alike, and Chinese punctuation beside words too.
         counts: Words with their frequencies, perhaps none; p ~ frequency ** TEMPER.
         frequencies: Of characters, perhaps none: all are then equally frequent.
         limits: Which lines may be drawn.
 
     Raises:
-        ValueError: If there is no character, or there are words and none of them can be drawn.
+        ValueError: If there are words and none of them can be drawn.
     """
 
     def __init__(
@@ -41,16 +41,13 @@ class ChineseLines:
         frequencies: dict[str, float],
         limits: Limits,
     ) -> None:
-        if not characters:
-            raise ValueError("texts: the fonts draw no character of the charset; give other fonts")
         self.limits, self.characters = limits, list(characters)
-        # Fonts without a Chinese character draw what else there is
-        self.alphabet = [c for c in characters if is_chinese(c)] or list(characters)
+        self.alphabet = [c for c in characters if is_chinese(c)]
         self.latin = [c for c in characters if c.isascii() and c.isalnum()] or self.alphabet
         self.punctuation = [p for p in _PUNCTUATION if self._writes(p.replace("{}", ""))]
         known = set(self.alphabet)
         self.counts = {word: count for word, count in counts.items() if known.issuperset(word)}
-        if counts and not self.counts and any(map(is_chinese, known)):
+        if counts and not self.counts:
             raise ValueError(
                 f"texts: none of the {len(counts):,} words of the corpus is made of the "
                 f"{len(known):,} Chinese characters to draw; give another corpus or charset"

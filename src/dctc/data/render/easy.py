@@ -10,9 +10,11 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from dctc.data.render.colours import LUMINANCE, gradient
 from dctc.data.render.fonts import Font
+from dctc.data.render.glyphs import extents_of, prefix_limits
 from dctc.data.render.glyphs import face as open_face
 from dctc.data.render.layout import project
 from dctc.data.render.presets import Easy
+from dctc.text.scripts import is_shaped
 
 
 class EasyPainter:
@@ -29,11 +31,10 @@ class EasyPainter:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the image ``(h, w, 3)`` uint8 of a text and its extents ``(s, 2)`` float32."""
         size = dice.choice(self.preset.sizes)
-        face = open_face(dice.choice(fonts).path, size)
+        face = open_face(dice.choice(fonts).path, size, is_shaped(text))
         outline = 2 if self.distort and dice.random() < 0.1 else 0
         masks, left, baseline = _draw(text, face, outline)
-        # Where each character begins, and where the last one ends; prefixes, to include kerning
-        limits = left + np.array([face.getlength(text[:i]) for i in range(len(text) + 1)])
+        limits = left + prefix_limits(face, text)
         middle = np.stack([limits, np.full_like(limits, baseline - size / 4)])  # (2, s + 1)
         # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
         line = np.array([[limits.mean()] * 2, [baseline, baseline - size / 2]])
@@ -47,7 +48,7 @@ class EasyPainter:
         image = self._colour(alphas, dice, rng) if self.distort else 255 - 255 * alphas[0]
         planes = np.broadcast_to(image, (3, self.height, self.width))
         pixels = planes.transpose(1, 2, 0).astype(np.uint8, order="C")
-        return pixels, np.stack([extents[:-1], extents[1:]], axis=1).astype(np.float32)
+        return pixels, extents_of(extents, text)
 
     def _crop_box(
         self, mask: Image.Image, line: np.ndarray, dice: random.Random

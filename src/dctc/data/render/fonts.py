@@ -22,6 +22,9 @@ HELD_OUT = 10  # one family in ten is held out
 # Share of a charset's Chinese characters that a Chinese family draws; ours. Fonts of other scripts
 # have some dozens of them, Japanese fonts half of them.
 CHINESE_SHARE = 0.9
+INSTALL_CHINESE = (
+    "install some, such as the packages fonts-wqy-microhei, fonts-wqy-zenhei and fonts-arphic-uming"
+)
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,7 @@ def split_fonts(fonts: Sequence[Font], held_out: bool, chinese: str | None = Non
     if chinese is not None and len(drawing) < 2:
         raise ValueError(
             f"fonts: {', '.join(drawing) or 'none'} of {families} families draws Chinese, and "
-            f"holding one out takes two; install some, such as the packages fonts-wqy-microhei, "
-            f"fonts-wqy-zenhei and fonts-arphic-uming, or hold out no fonts"
+            f"holding one out takes two; {INSTALL_CHINESE}, or hold out no fonts"
         )
     first = min(drawing, key=_hash, default=None)
     kept = [

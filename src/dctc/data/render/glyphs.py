@@ -8,16 +8,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import Image, ImageFont, features
+
+from dctc.text.scripts import clusters, is_right_to_left, is_shaped
 
 Rule = tuple[int, int, int, int]  # a filled box: left, top, right and bottom
 
 _TRIAL = 24  # pixels per em, ours: no stroke is so thin that it leaves no trace at that size
+_JOINER = "\u200d"  # without width; a letter before it has the form that joins the next one
 _UNKERNED = "\u2e80"  # from here on, Chinese characters and the like, all equally wide
 
 
 class Glyph(NamedTuple):
-    """One drawn character.
+    """One drawn character, or a text that is shaped as a whole.
 
     Attributes:
         mask: ``(h, w)`` uint8; above and below cut to the ink, at the sides not within the advance.
@@ -30,17 +33,27 @@ class Glyph(NamedTuple):
     top: int
 
 
+def can_shape() -> bool:
+    """Return whether Pillow can shape: it has Raqm, and the machine the library fribidi."""
+    return bool(features.check("raqm"))
+
+
 @lru_cache(maxsize=1024)
-def face(path: str, size: int) -> ImageFont.FreeTypeFont:
-    """Return a font file at a size in pixels per em."""
-    # BASIC: the layout then does not depend on whether Pillow was built with Raqm
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+def face(path: str, size: int, shaped: bool = False) -> ImageFont.FreeTypeFont:
+    """Return a font file at a size in pixels per em; ``shaped`` joins, stacks and orders."""
+    # BASIC otherwise: the layout then does not depend on whether Pillow was built with Raqm
+    engine = ImageFont.Layout.RAQM if shaped else ImageFont.Layout.BASIC
+    return ImageFont.truetype(path, size, layout_engine=engine)
 
 
 @lru_cache(maxsize=1 << 15)
 def glyph(path: str, size: int, character: str) -> Glyph:
     """Draw a character."""
-    core, (left, top) = face(path, size).getmask2(character, mode="L", anchor="ls")
+    return _draw(face(path, size), character)
+
+
+def _draw(font: ImageFont.FreeTypeFont, text: str) -> Glyph:
+    core, (left, top) = font.getmask2(text, mode="L", anchor="ls")
     width, height = core.size
     if not (width and height):  # a blank one
         return Glyph(np.zeros((height, width), np.uint8), left, top)
@@ -78,16 +91,45 @@ def length(path: str, size: int, text: str) -> float:
     return face(path, size).getlength(text)
 
 
+def prefix_limits(font: ImageFont.FreeTypeFont, text: str) -> np.ndarray:
+    """Return ``(s + 1,)``: where the characters of a text meet, from left to right, in pixels.
+
+    The pen starts at 0. The characters of a cluster, such as a letter and its accent, share its
+    width. Of a text from right to left, the last character comes first.
+    """
+    shaped = is_shaped(text)
+    joiner = _JOINER if shaped else ""
+    ends = [0.0, *(font.getlength(text[:i] + joiner) for i in range(1, len(text)))]
+    ends.append(font.getlength(text))
+    if not shaped:
+        return np.array(ends)
+    starts = [*clusters(text), len(text)]
+    known = np.maximum.accumulate([ends[i] for i in starts])
+    limits = np.interp(range(len(ends)), starts, known)
+    return limits[-1] - limits[::-1] if is_right_to_left(text) else limits
+
+
+def extents_of(limits: np.ndarray, text: str) -> np.ndarray:
+    """Return ``(s, 2)`` float32: left and right limit of each character of a text.
+
+    Args:
+        limits: ``(s + 1,)``, from left to right.
+        text: s characters.
+    """
+    extents = np.stack([limits[:-1], limits[1:]], axis=1).astype(np.float32)
+    return extents[::-1].copy() if is_right_to_left(text) else extents
+
+
 @dataclass(frozen=True)
 class Word:
-    """A word on a straight baseline; its first character's pen stands at the origin.
+    """A word on a straight baseline; its leftmost character's pen stands at the origin.
 
     Attributes:
         path: The font.
         size: Pixels per em.
         text: s characters.
-        pens: Where each character is drawn, s whole pixels.
-        limits: ``(s + 1,)``, where each character begins and the last one ends, in pixels. Letter
+        pens: Where each character is drawn, s whole pixels; of a shaped text, where it begins.
+        limits: ``(s + 1,)``, where characters begin and end from left to right, in pixels. Letter
             spacing is shared by the characters on its two sides.
     """
 
@@ -98,11 +140,13 @@ class Word:
     limits: np.ndarray
 
     def glyphs(self) -> list[Glyph]:
-        """Return the drawn characters."""
+        """Return the drawn characters, or the shaped text in one."""
+        if is_shaped(self.text):
+            return [_draw(face(self.path, self.size, True), self.text)]
         return [glyph(self.path, self.size, c) for c in self.text]
 
     def boxes(self) -> list[tuple[int, int, int, int]]:
-        """Return left, top, right and bottom of the masks of the characters that have ink."""
+        """Return left, top, right and bottom of the masks of :meth:`glyphs` that have ink."""
         return [
             (pen + left, top, pen + left + mask.shape[1], top + mask.shape[0])
             for pen, (mask, left, top) in zip(self.pens, self.glyphs(), strict=True)
@@ -111,7 +155,9 @@ class Word:
 
 
 def lay_out(text: str, path: str, size: int, spacing: float = 0.0) -> Word:
-    """Set a word; ``spacing`` pixels are added between its characters."""
+    """Set a word; ``spacing`` pixels are added between its characters, unless it is shaped."""
+    if is_shaped(text):
+        return Word(path, size, text, (0,), prefix_limits(face(path, size, True), text))
     pens, limits, pen = [], [0.0], 0.0
     for character, following in zip(text, [*text[1:], ""], strict=True):
         pens.append(round(pen))

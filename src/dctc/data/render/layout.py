@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from dctc.data.render.fonts import Font
-from dctc.data.render.glyphs import Rule, Word, gap, lay_out, paste, widen
+from dctc.data.render.glyphs import Rule, Word, extents_of, gap, lay_out, paste, widen
 from dctc.data.render.presets import Preset
 
 Box = tuple[float, float, float, float]  # left, top, right and bottom
@@ -174,9 +174,7 @@ class Layout:
         points[0], points[1] = self.word.limits, -self.word.size / 4  # half a small letter's height
         x = (self.geometry.forward(points)[0] - self.box[0]) * (width / (self.box[2] - self.box[0]))
         x = np.maximum.accumulate(np.minimum(width, np.maximum(0, x)))
-        extents = np.empty((len(x) - 1, 2), np.float32)
-        extents[:, 0], extents[:, 1] = x[:-1], x[1:]
-        return extents
+        return extents_of(x, self.word.text)
 
 
 def lay_out_scene(

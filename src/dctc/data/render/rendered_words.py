@@ -13,7 +13,14 @@ from dctc.data.records.batch import Sample, label_extents
 from dctc.data.records.sampler import Draw
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.colours import LUMINANCE
-from dctc.data.render.corpora import character_frequencies, is_chinese, word_counts
+from dctc.data.render.corpora import (
+    PYTHON,
+    WORDFREQ,
+    character_frequencies,
+    is_chinese,
+    word_counts,
+)
+from dctc.data.render.fonts import INSTALL_CHINESE
 from dctc.data.render.presets import Easy
 from dctc.data.render.renderer import WordRenderer, named
 from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, Split, TextSource
@@ -100,15 +107,14 @@ class RenderedWords(Dataset[Sample]):
         if language == "zh":
             self.words = self._chinese(characters, words, top_k)
             return
-        counts = word_counts(words, language, top_k)
+        counts, own = word_counts(words, language, top_k), words not in (PYTHON, WORDFREQ)
         if isinstance(renderer.preset, Easy):
             renderer.fonts_for(characters)  # so that no text fails in the middle of a run
-            self.words = EasyTexts(characters, counts, self._limits(characters))
+            self.words = EasyTexts(characters, counts, self._limits(characters), own)
             return
-        missing = "".join(c for c in characters if not renderer.covers(c))
-        if missing:
+        if missing := renderer.undrawn(characters):
             renderer.fonts_for(missing)  # raises, naming all of them
-        self.words = EnglishTexts(counts, self._limits(characters))
+        self.words = EnglishTexts(counts, self._limits(characters), own)
 
     def __len__(self) -> int:
         return self.size
@@ -145,8 +151,12 @@ class RenderedWords(Dataset[Sample]):
             kept = set(list(frequencies)[:top_k])
             kept |= set(string.digits + string.ascii_letters)
             characters = "".join(c for c in characters if c in kept)
-        missing = "".join(c for c in characters if not self.renderer.covers(c))
-        if missing:
+        if missing := self.renderer.undrawn(characters):
+            if not any(is_chinese(c) for c in characters if c not in missing):
+                raise ValueError(
+                    f"language 'zh': no font draws a Chinese character of the charset; tried "
+                    f"{self.renderer.tried()}; {INSTALL_CHINESE}, or give a folder with one"
+                )
             warnings.warn(
                 f"rendered: {len(missing):,} of {len(characters):,} characters are in no font and "
                 f"left out: {named(missing)}; tried {self.renderer.tried()}; give a folder with a "

@@ -11,9 +11,11 @@ import numpy as np
 
 from dctc.data.render.easy import EasyPainter
 from dctc.data.render.fonts import Font
+from dctc.data.render.glyphs import can_shape
 from dctc.data.render.presets import Easy, get_preset
 from dctc.data.render.scene import ScenePainter
 from dctc.data.render.texts import Chances
+from dctc.text.scripts import disorder, writing
 
 _Families = Chances[tuple[Font, ...]]
 
@@ -80,8 +82,12 @@ class WordRenderer:
         return self._fonts_and_families(text, any_style=True)[0]
 
     def covers(self, text: str) -> bool:
-        """Return whether a font draws all characters of ``text``."""
-        return self._fitting_bits(text) != 0
+        """Return whether a font draws ``text`` as it is written."""
+        return self._fitting_bits(text) != 0 and not disorder(text)
+
+    def undrawn(self, characters: str) -> str:
+        """Return those of some characters that no font draws, each once."""
+        return "".join(c for c in dict.fromkeys(characters) if not self._fitting_bits(c))
 
     def tried(self) -> str:
         """Return the names of the fonts' families for a message."""
@@ -100,10 +106,13 @@ class WordRenderer:
             characters tile the word: each begins where the one before it ends.
 
         Raises:
-            ValueError: If no font has all characters of the text, or there is no character.
+            ValueError: If no font has all characters of the text, they have no known order, or
+                there is no character.
         """
         if not text:
             raise ValueError("render: the text is empty; give at least one character")
+        if reason := disorder(text):
+            raise ValueError(f"render: {text!r} has {reason}; draw its parts as words of their own")
         # Python's generator, seeded by numpy's, because it is ten times faster for single numbers
         dice = random.Random(int(rng.integers(1 << 62)))
         if isinstance(self.painter, EasyPainter):
@@ -132,13 +141,17 @@ class WordRenderer:
         fitting = (1 << len(self.fonts)) - 1
         for character in text:
             if character not in self._bits:
-                draws = [font.covers(character) for font in self.fonts]
+                refused = _refused(character)
+                draws = [not refused and font.covers(character) for font in self.fonts]
                 self._bits[character] = sum(1 << i for i, yes in enumerate(draws) if yes)
             fitting &= self._bits[character]
         return fitting
 
     def _missing(self, text: str) -> str:
-        nowhere = "".join(c for c in dict.fromkeys(text) if not self.covers(c))
+        nowhere = self.undrawn(text)
+        for reason in filter(None, map(_refused, nowhere)):
+            refused = "".join(c for c in nowhere if _refused(c) == reason)
+            return f"{named(refused)}: {reason}"
         what = (
             f"no font draws {named(nowhere)}"
             if nowhere
@@ -148,3 +161,13 @@ class WordRenderer:
             f"{what}; tried {self.tried()}; give a folder with a font that has them, or another "
             f"charset"
         )
+
+
+def _refused(character: str) -> str:
+    """Return why a character is not drawn with any font; empty if it may be."""
+    kind = writing(character)
+    if kind == "unknown":
+        return "the renderer cannot write this script; take another charset"
+    if kind == "shaped" and not can_shape():
+        return "joined, stacked and right-to-left scripts need libfribidi, install it"
+    return ""

@@ -58,7 +58,7 @@ class ScenePainter:
         image, letters = self._coloured(alphas, dice, rng)
         left, top, right, bottom = layout.box
         stretch = self.width / (right - left) * (bottom - top) / self.height
-        pitch = float(extents[-1, 1] - extents[0, 0]) / len(extents)
+        pitch = float(np.ptp(extents)) / len(extents)
         pixels = degrade(image, self.preset, dice, rng, stroke_widths(alphas[0]), pitch, stretch)
         return pixels, letters
 

@@ -13,6 +13,9 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from dctc.text.characters import normal_form
+from dctc.text.scripts import disorder
+
 Split = Literal["train", "heldout"]
 Style = Callable[[str], str]
 T = TypeVar("T")
@@ -157,16 +160,19 @@ class EasyTexts:
     """Draws texts for the preset easy: mostly English words, the rest numbers and random strings.
 
     Args:
-        characters: The characters to draw with. Words that need others do not come up; without
-            letters all texts are random.
+        characters: The characters to draw with. Words that need others do not come up.
         counts: Words with their frequencies; p ~ frequency ** TEMPER.
         limits: Which texts may be drawn; their lower-case form is the label.
+        own: The words are somebody's own.
 
     Raises:
-        ValueError: If there is no word that can be drawn, though the characters have letters.
+        ValueError: If there is no word that can be drawn, though the characters have letters or the
+            words are somebody's own. Else all texts are random.
     """
 
-    def __init__(self, characters: str, counts: dict[str, float], limits: Limits) -> None:
+    def __init__(
+        self, characters: str, counts: dict[str, float], limits: Limits, own: bool = False
+    ) -> None:
         self.counts, self.limits, self.characters = counts, limits, sorted(set(characters))
         self.digits = [c for c in string.digits if c in self.characters]
         lower, upper = any(map(str.islower, characters)), any(map(str.isupper, characters))
@@ -176,13 +182,16 @@ class EasyTexts:
             str.capitalize: lower and upper,
         }
         styles = {style: share for style, share in EASY_STYLES.items() if usable[style]}
-        drawable = frozenset(characters)
+        styles = styles or {str: 1.0}  # digits, or scripts without case: words as they are
+        self.drawable = frozenset(characters)
         kept = {
             word: count**TEMPER
-            for word, count in (counts if styles else {}).items()
-            if limits.admits(word.lower()) and all(drawable.issuperset(s(word)) for s in styles)
+            for word, count in counts.items()
+            if limits.admits(word.lower())
+            and any(self.drawable.issuperset(style(word)) for style in styles)
+            and not disorder(word)
         }
-        if styles and not kept:
+        if not kept and (own or any(map(str.isalpha, characters))):
             raise limits.no_word(len(counts))
         self.styles, self.words = Chances(styles), Chances(kept)
 
@@ -191,14 +200,16 @@ class EasyTexts:
         kind = rng.random()
         if self.words.things and kind < EASY_WORDS:
             word = self.words.draw(rng.random())
-            return self.styles.draw(rng.random())(word)
+            texts = (style(word) for style in (self.styles.draw(rng.random()), *self.styles.things))
+            return next(text for text in texts if self.drawable.issuperset(text))
         number = self.digits and kind < (1 + EASY_WORDS) / 2
         alphabet = self.digits if number else self.characters
         longest = min(_EASY_DIGITS if number else _EASY_RANDOM, self.limits.max_length)
         for _ in range(_EASY_TRIES):
             length = rng.integers(1, longest + 1)
             text = "".join(alphabet[i] for i in rng.integers(len(alphabet), size=length))
-            if self.limits.admits(text.lower()):
+            written = text == normal_form(text) and not disorder(text)
+            if written and self.limits.admits(text.lower()):
                 return text
         raise ValueError(
             f"texts: no text of 1 to {longest} of the characters {''.join(alphabet)[:20]!r} found "
@@ -213,21 +224,24 @@ class EnglishTexts:
     Args:
         counts: Words with their frequencies; p ~ frequency ** TEMPER.
         limits: Which texts may be drawn.
+        own: The words are somebody's own; those that cannot be drawn do not take part.
 
     Raises:
-        ValueError: If there is no word that can be drawn, though the characters have letters.
+        ValueError: If there is no word that can be drawn, though the characters have letters or the
+            words are somebody's own.
     """
 
-    def __init__(self, counts: dict[str, float], limits: Limits) -> None:
+    def __init__(self, counts: dict[str, float], limits: Limits, own: bool = False) -> None:
         if not counts:
             raise ValueError("texts: the corpus holds no word; choose another one")
         self.counts, self.limits, self.alphabet = counts, limits, sorted(limits.characters)
-        self.words = Chances({word: count**TEMPER for word, count in counts.items()})
-        self.styles = Chances(STYLES)
-        if any(map(str.isalpha, self.alphabet)) and not any(
-            limits.fits(style(word)) for word in counts for style in STYLES
-        ):
+        fitting = (word for word in counts if any(limits.fits(style(word)) for style in STYLES))
+        kept = list(fitting) if own else list(counts)
+        letters = any(map(str.isalpha, self.alphabet))
+        if not kept or (letters and not own and not any(fitting)):
             raise limits.no_word(len(counts))
+        self.words = Chances({word: counts[word] ** TEMPER for word in kept})
+        self.styles = Chances(STYLES)
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw one text, see :class:`TextSource`."""
