@@ -86,9 +86,7 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     configs = _configs({r.run: folders[r.run] for r in latest.values()}, runs, to)
     for record in latest.values():  # hits first: no line of results without them
         source.read_hits(record)
-        content = (runs / "hits" / record.hits).read_bytes()
-        (to / "hits").mkdir(parents=True, exist_ok=True)
-        write_whole(to / "hits" / record.hits, content)
+        _copy_files(source, record, target)
     everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
     write_whole(target.file, "".join(lines).encode())
@@ -100,7 +98,7 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         if curves:
             (to / "metrics").mkdir(exist_ok=True)
             write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
-    _remove_unnamed_hits(to, everything)
+    _remove_unnamed(target, everything)
     return list(latest.values())
 
 
@@ -162,7 +160,8 @@ def adopt(results: Path, runs: Path) -> list[Record]:
             (runs / "metrics").mkdir(parents=True, exist_ok=True)
             write_whole(runs / "metrics" / curves.name, curves.read_bytes())
     for record in lacking:
-        target.write_hits(source.read_hits(record).tolist())
+        source.read_hits(record)
+        _copy_files(source, record, target)
         target.append(record)
     return lacking
 
@@ -241,8 +240,15 @@ def _texts(value: Any) -> Iterable[str]:
             yield from _texts(below)
 
 
-def _remove_unnamed_hits(to: Path, records: Iterable[Record]) -> None:
-    named = {record.hits for record in records}
-    for file in (to / "hits").glob("*.bits"):
-        if file.name not in named:
+def _copy_files(source: Registry, record: Record, target: Registry) -> None:
+    """Copy what a record names: hits and certainty of each sample."""
+    for file in source.files(record):
+        (target.folder / file).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target.folder / file, (source.folder / file).read_bytes())
+
+
+def _remove_unnamed(registry: Registry, records: Iterable[Record]) -> None:
+    named = {registry.folder / file for record in records for file in registry.files(record)}
+    for file in [*registry.folder.glob("hits/*.bits"), *registry.folder.glob("certainty/*.f16z")]:
+        if file not in named:
             file.unlink()

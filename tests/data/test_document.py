@@ -2,6 +2,8 @@ import shutil
 
 import pytest
 
+from dctc.data import document
+
 
 def numbers(read, loader):
     return [int(key.rpartition("/")[2]) for key, _ in read(loader)]
@@ -79,3 +81,30 @@ def test_more_training_words_than_there_are_is_refused(ready, read):
     assert len(read(data.train_dataloader())) == 17
     with pytest.raises(ValueError, match="train_size 18: there are 17 training words"):
         ready("document", "fit", train_size=18)
+
+
+@pytest.mark.parametrize(
+    ("seed", "test", "far"),
+    [(3, range(1, 8), range(10, 24)), (4, range(8, 16), [*range(1, 6), *range(18, 24)])],
+)
+def test_folds_are_parts_of_all_words_and_their_neighbours_are_left_out(
+    ready, read, monkeypatch, seed, test, far
+):
+    """Of 23 records, 20 for training and 3 for test, in three folds."""
+    monkeypatch.setattr(document, "GAP", 2)
+    data = ready("document", folds=3, seed=seed, batch_size=1)
+    loaders = [data.train_dataloader(), data.val_dataloader()[0], data.test_dataloader()[0]]
+    keys = [[key for key, _ in read(loader)] for loader in loaders]
+    train, val, tested = (
+        {int(key.split("/")[1]) * 20 + int(key.split("/")[2]) for key in of} for of in keys
+    )
+    unlabelled = {1, 19, 22}
+    assert tested == {*test} - unlabelled
+    assert train | val == {*far} - unlabelled and max(train) < min(val) and len(val) == 1
+    assert (data.val_names, data.test_names) == (["FUNSD_fold_val"], ["FUNSD_fold"])
+
+
+def test_folds_stand_alone(module):
+    for options in ({"folds": 1}, {"folds": 4, "train_size": 9}, {"folds": 4, "test": ["FUNSD"]}):
+        with pytest.raises(ValueError, match=r"folds|FUNSD_fold"):
+            module("document", **options)

@@ -64,7 +64,8 @@ def published():
 
 
 def test_every_published_run_is_planned_and_every_planned_one_is_published(planned):
-    assert planned.keys() == published().keys()
+    done = published().keys()  # of a blind study, runs are published as they end
+    assert {name for name, run in planned.items() if name in done or not run.blind} == done
     assert {run.seed == SEARCH_SEED for run in planned.values()} == {True, False}
 
 
@@ -75,7 +76,7 @@ def test_planned_runs_have_the_published_keys(planned, every):
     runs = (planned if every else kinds).values()
     keys = published()
     found = {run.name: planned_key(run) for run in runs if run.arm != OTHER_RENDERER}
-    assert {name: key for name, key in found.items() if keys[name] != {key}} == {}
+    assert {name: key for name, key in found.items() if keys.get(name, {key}) != {key}} == {}
 
 
 def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, capsys):

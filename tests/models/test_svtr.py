@@ -138,7 +138,7 @@ def test_a_rectified_image_has_the_frames_of_the_net():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"variant": "huge"}, "variant 'huge': it is one of tiny, small, base, large"),
+        ({"variant": "huge"}, "variant 'huge': it is one of tiny, small, base, large, micro"),
         ({"frame_stride": 2}, "frame_stride 2: it is 4 or 8"),
         ({"height": 30}, "height 30: not a multiple of 4"),
         ({"frame_stride": 8}, "width 100: not a multiple of frame_stride 8"),

@@ -10,12 +10,15 @@ from dctc.text import greedy_decode
 
 
 def plain_decode(logits, blank):
-    """Classes and confidence of one sample ``(t, c)``, frame by frame."""
-    best, confidence = [], 1.0
+    """Classes, confidence and weakest character of one sample ``(t, c)``, frame by frame."""
+    best, p = [], []
     for row in logits.tolist():
         best.append(row.index(max(row)))
-        confidence *= math.exp(max(row)) / sum(map(math.exp, row))
-    return [k for k, _ in itertools.groupby(best) if k != blank], confidence
+        p.append(math.exp(max(row)) / sum(map(math.exp, row)))
+    runs = itertools.groupby(range(len(best)), best.__getitem__)
+    characters = [(k, max(p[i] for i in of)) for k, of in runs if k != blank]
+    weakest = min([of for _, of in characters] or p, default=1.0)
+    return [k for k, _ in characters], math.prod(p), weakest
 
 
 @pytest.mark.parametrize("blank", [0, 2])
@@ -27,9 +30,12 @@ def test_equals_plain_python(blank, dtype):
     readings = greedy_decode(logits, lengths, blank)
     assert len(readings) == 50
     for i, reading in enumerate(readings):
-        classes, confidence = plain_decode(logits[: lengths[i], i], blank)
+        classes, confidence, weakest = plain_decode(logits[: lengths[i], i], blank)
         assert reading.classes == classes
         assert reading.confidence == pytest.approx(confidence, rel=1e-4)
+        path, least, frames = reading.certainty
+        assert (math.exp(path), frames) == (pytest.approx(confidence, rel=1e-4), lengths[i])
+        assert math.exp(least) == pytest.approx(weakest, rel=1e-4)
 
 
 @pytest.mark.parametrize("garbage", [9.0, math.nan, math.inf])
@@ -42,7 +48,7 @@ def test_frames_past_the_input_length_are_not_read(garbage):
 
 
 def test_no_frames_read_as_nothing_with_confidence_one():
-    assert greedy_decode(torch.randn(3, 1, 4), torch.tensor([0])) == [([], 1.0)]
+    assert greedy_decode(torch.randn(3, 1, 4), torch.tensor([0])) == [([], 1.0, (0.0, 0.0, 0))]
 
 
 def test_a_blank_parts_equal_characters():

@@ -14,6 +14,7 @@ from dctc.results.registry import Registry
 from dctc.training import results_writer
 from dctc.training.results_writer import (
     CORRUPT,
+    READINGS_HEAD,
     PredictionWriter,
     ResultsWriter,
     read_readings,
@@ -158,7 +159,7 @@ def test_readings_come_back_as_they_were_written(tmp_path, outcomes):
     file = tmp_path / "new" / "folder" / "set.tsv"
     write_readings(file, outcomes)
     text = file.read_bytes().decode()
-    assert text.startswith("\t".join(Outcome._fields))
+    assert text.startswith("\t".join(READINGS_HEAD))
     # a line each, in which nothing commands a terminal or a spreadsheet
     assert not set(text) & {"\r", "\x1b"} and text.count("\n") == 1 + len(outcomes)
     assert not re.search(r"(^|\t)(=|\+f)", text, re.MULTILINE)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from dctc.files import locked, write_whole
 
 EDIT_PARTS = "edit_parts"  # key in Record.about: substitutions, deletions and insertions
+CERTAINTY = "certainty"  # key in Record.about, and folder: how sure each reading is
 OTHER_WEIGHTS = "+"  # in the key of a result of weights other than the final checkpoint
 
 
@@ -44,7 +46,7 @@ class Record:
         wall_s: Seconds of training.
         about: Further facts by name; a record has some of ``commit``, ``hardware``, ``cpu``,
             ``command``, ``versions``, ``trained``, ``steps``, ``time``, ``drawn_from``, ``drawn``,
-            ``alignment`` and :data:`EDIT_PARTS`.
+            ``alignment``, :data:`EDIT_PARTS` and :data:`CERTAINTY`, the name of a file.
     """
 
     run: str
@@ -70,7 +72,7 @@ def runs_folder() -> Path:
 
 
 class Registry:
-    """A folder with ``results.jsonl`` and ``hits/``.
+    """A folder with ``results.jsonl``, ``hits/`` and ``certainty/``.
 
     Args:
         folder: Created when something is written.
@@ -113,6 +115,29 @@ class Registry:
             )
         return hits
 
+    def write_certainty(self, rows: Sequence[Sequence[float]]) -> str:
+        """Store three numbers of each sample as float16, and return the name of their file.
+
+        Args:
+            rows: ``(n, 3)``, of :class:`dctc.text.decode.Certainty`, in the order of the hits.
+        """
+        columns = np.asarray(rows, dtype=np.float16).reshape(-1, 3).T
+        packed = zlib.compress(columns.tobytes(), 9)
+        name = f"{hashlib.sha256(packed).hexdigest()[:16]}-{len(rows)}.f16z"
+        (self.folder / CERTAINTY).mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / CERTAINTY / name, packed)
+        return name
+
+    def read_certainty(self, record: Record) -> np.ndarray:
+        """Return ``(3, n)``: log-probability of the path and of its weakest character, frames.
+
+        Raises:
+            KeyError: If the record names no such file.
+            FileNotFoundError: If there is no such file.
+        """
+        packed = (self.folder / CERTAINTY / record.about[CERTAINTY]).read_bytes()
+        return np.frombuffer(zlib.decompress(packed), np.float16).reshape(3, record.n).astype(float)
+
     def append(self, record: Record) -> None:
         """Add a record in one write, under a lock."""
         line = json.dumps(asdict(record), sort_keys=True) + "\n"
@@ -139,6 +164,11 @@ class Registry:
             rejected.write(half + b"\n")
         stream.truncate(whole)
         print(f"{self.file}: half a record, of a writer that was killed, is now in {aside}")
+
+    def files(self, record: Record) -> list[Path]:
+        """Return the files that a record names, relative to the folder."""
+        named = [Path(CERTAINTY, record.about[CERTAINTY])] if CERTAINTY in record.about else []
+        return [Path("hits", record.hits), *named]
 
     def records(self) -> Iterator[Record]:
         """Read all records; a line that is not one is named in a warning and left out."""

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from dctc.argument_types import names, positive, seeds
-from dctc.results.frame import read_frame
+from dctc.results.frame import per_run, read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.results.upload import LogMode, report
 from dctc.studies.layouts import Drawn, draw_study
@@ -156,12 +156,29 @@ def run_command(
         for study in chosen:
             outcomes |= train_study(study, options.jobs, log, arms, options.seeds)
     registry = Registry(options.source or runs_folder())
-    tables, figures = draw(studies, read_frame(registry), registry)
+    frame = read_frame(registry)
+    shown = without_open(studies, frame)
+    tables, figures = draw(shown, frame, registry) if shown else ({}, {})
     scale = getattr(options, "scale", "")
     name = target if scale in ("", FULL) else f"{target}-{scale}"
     report(name, log, tables, Console(), figures)
     if report_problems(outcomes):
         raise SystemExit(1)
+
+
+def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
+    """Return the studies but those that are blind and lack a run, of which it prints how many."""
+    shown = []
+    for study in studies:
+        runs = study.runs() if study.blind else []
+        seeds = {run.arm: {*per_run(frame, run.arm, study.sets).index} for run in runs}
+        missing = sum(run.seed not in seeds[run.arm] for run in runs)
+        if missing:
+            of = f"{missing} of {len(runs)} runs"
+            print(f"{study.name}: {of} are missing; its results are shown when all are done")
+        else:
+            shown.append(study)
+    return shown
 
 
 def _selected(studies: Sequence[Study], only: Sequence[str]) -> tuple[list[str], list[Study]]:

@@ -87,7 +87,8 @@ def execute_all(
                 for connection in wait(list(workers)):
                     worker = workers.pop(connection)
                     outcomes[worker.run.name] = outcome = worker.receive()
-                    text = f"[{len(outcomes)}/{len(runs)}] {worker.run.name}: {_said(outcome)}"
+                    said = _said(outcome, worker.run)
+                    text = f"[{len(outcomes)}/{len(runs)}] {worker.run.name}: {said}"
                     text += f" ({time.monotonic() - worker.began:.0f} s)"
                     left = (time.monotonic() - began) * (len(runs) / len(outcomes) - 1)
                     text += f"; about {left / 60:.0f} min left" if left else ""
@@ -105,7 +106,9 @@ def execute_all(
     return outcomes
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: Outcome, run: Run) -> str:
+    if run.blind:
+        return outcome.problem or "trained and tested"
     records = outcome.records.items()
     scored = (f"{name} {record.correct:,} of {record.n:,} right" for name, record in records)
     return outcome.problem or ", ".join(scored)

@@ -42,6 +42,7 @@ class Run:
         set: Overrides by dotted path, such as ``{"trainer.max_steps": 100}``.
         benchmarks: Further test data; the run's own data is tested in any case.
         stored: Training words that are drawn once and read by every run.
+        blind: Whether its results are not to be shown before those of all runs of the study.
         diagnosed: Whether the alignment of the trained net is described, on validation sets that
             are tested; into ``about["alignment"]`` of their records.
         folder: Folder of the study's file: Python modules in it can be named in ``set``.
@@ -56,6 +57,7 @@ class Run:
     stored: StoredWords | None = None
     diagnosed: bool = False
     folder: Path | None = None
+    blind: bool = False
 
     @property
     def options(self) -> list[str]:
@@ -140,6 +142,8 @@ class Study:
         benchmarks: Benchmarks that every run is tested on, beside its own data.
         stored: Name of the training words that are drawn once; empty if each run draws its own.
         diagnose: Whether alignments are described.
+        blind: Whether results are shown only when all runs have ended, as a protocol that is fixed
+            beforehand demands.
         groups: Tables of some of the arms; empty for one table of all.
         notes: Lines below its tables.
         scale: Name of the scale; empty where the file has none.
@@ -159,6 +163,7 @@ class Study:
     benchmarks: Benchmarks | None = None
     stored: str = ""
     diagnose: bool = False
+    blind: bool = False
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
     scale: str = ""
@@ -193,6 +198,7 @@ class Study:
             stored=StoredWords(self.stored, self.configs, self.set) if self.stored else None,
             diagnosed=self.diagnose,
             folder=self.file.parent,
+            blind=self.blind,
         )
 
     def runs(self) -> list[Run]:

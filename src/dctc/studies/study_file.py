@@ -14,7 +14,7 @@ from dctc.studies.study import FULL, Arm, Group, Search, Study
 
 _STUDY_KEYS = {
     *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
-    *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
+    *("sets", "mean", "benchmarks", "stored", "diagnose", "blind", "validation", "search"),
     *("groups", "notes"),
 }
 _SEARCHED = ("argument", "values")
@@ -86,6 +86,7 @@ def load_study(
         benchmarks=Benchmarks(tuple(benchmarks), mismatch) if benchmarks else None,
         stored=content.get("stored", ""),
         diagnose=bool(content.get("diagnose")),
+        blind=bool(content.get("blind")),
         notes=tuple(_list(content.get("notes"))),
         scale=scale,
     )

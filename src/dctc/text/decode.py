@@ -9,16 +9,33 @@ import torch
 from torch import Tensor
 
 
+class Certainty(NamedTuple):
+    """Log-probabilities (nats) that say how sure a reading is.
+
+    Attributes:
+        path: Of the best path: the sum over its valid frames.
+        weakest: The lowest among its characters, each at its most probable frame; of a reading
+            without characters, among its frames.
+        frames: Valid frames; ``path / frames`` is the log of the geometric mean.
+    """
+
+    path: float
+    weakest: float
+    frames: int
+
+
 class Reading(NamedTuple):
     """One decoded sample.
 
     Attributes:
         classes: Collapsed classes, without blanks.
         confidence: Probability of the best path, the product over valid frames, in [0, 1].
+        certainty: The same in nats, and other measures of it.
     """
 
     classes: list[int]
     confidence: float
+    certainty: Certainty
 
 
 def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list[Reading]:
@@ -38,11 +55,20 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
     starts_run = torch.ones_like(valid)
     starts_run[1:] = best[1:] != best[:-1]
     keep = (valid & starts_run & (best != blank)).T  # (n, t)
-    confidence = log_probs.masked_fill(~valid, 0.0).sum(0).exp().tolist()
+    path = log_probs.masked_fill(~valid, 0.0).sum(0)
+    run = starts_run.cumsum(0) - 1  # (t, n), number of the run that a frame belongs to
+    usable = log_probs.masked_fill(~valid, -torch.inf)
+    peaks = torch.full_like(usable, -torch.inf).scatter_reduce(0, run, usable, "amax")
+    characters = peaks.gather(0, run).masked_fill(~keep.T, torch.inf).amin(0)
+    frame = log_probs.masked_fill(~valid, torch.inf).amin(0)
+    weakest = torch.where(keep.any(1), characters, frame).clamp(max=0.0)  # 0 where no frame is
+    measures = zip(path.tolist(), weakest.tolist(), valid.sum(0).tolist(), strict=True)
+    certainty = [Certainty(*measure) for measure in measures]
+    confidence = path.exp().tolist()
     # one list of all classes, cut up, which spares a tensor for each sample
     classes = best.T[keep].tolist()
     ends = list(accumulate(keep.sum(1).tolist()))
     return [
-        Reading(classes[begin:end], p)
-        for begin, end, p in zip([0, *ends], ends, confidence, strict=False)
+        Reading(classes[begin:end], *sure)
+        for begin, end, *sure in zip([0, *ends], ends, confidence, certainty, strict=False)
     ]

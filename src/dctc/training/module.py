@@ -226,6 +226,7 @@ class RecognizerModule(pl.LightningModule):
                 self.protocol(label),
                 self.protocol(self.tokenizer.decode(r.classes)),
                 r.confidence,
+                r.certainty,
             )
             for key, label, r in zip(batch.key, batch.label, readings, strict=True)
         ]

@@ -16,6 +16,7 @@ from dctc.data.records.batch import Batch
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.metrics import true_alignment
 from dctc.text import CTCTokenizer, Reading, greedy_decode
+from dctc.text.decode import Certainty
 
 
 class Parts(Protocol):
@@ -232,11 +233,14 @@ def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Readin
     log_probs, best = logits.float().log_softmax(2).max(2)  # both (s, n)
     ends = (best == end).int().cumsum(0)
     counts = ends - (best == end).int() == 0  # up to and with the first end
-    confidence = log_probs.where(counts, 0.0).sum(0).exp().tolist()
+    path = log_probs.where(counts, 0.0).sum(0)
+    weakest = log_probs.where(counts, torch.inf).amin(0)
+    measures = zip(path.tolist(), weakest.tolist(), counts.sum(0).tolist(), strict=True)
+    sure = zip(path.exp().tolist(), (Certainty(*measure) for measure in measures), strict=True)
     lengths = (ends == 0).sum(0).clamp(max=max_length).tolist()
     return [
-        Reading(row[:length], p)
-        for row, length, p in zip(best.T.tolist(), lengths, confidence, strict=True)
+        Reading(row[:length], *one)
+        for row, length, one in zip(best.T.tolist(), lengths, sure, strict=True)
     ]
 
 

@@ -17,12 +17,13 @@ from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
 from dctc.results.predictions import RowWriter, read_row
-from dctc.results.registry import EDIT_PARTS, Record, Registry, samples_key
+from dctc.results.registry import CERTAINTY, EDIT_PARTS, Record, Registry, samples_key
 from dctc.text.lines import text_lines
 from dctc.training.module import RecognizerModule
 from dctc.training.scores import Outcome
 
 HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
+READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
 
 
@@ -57,7 +58,8 @@ class ResultsWriter(pl.Callback):
         self.registry = Registry(folder)
         self.run, self.arm, self.seed, self.protocol = run, arm, seed, protocol
         self.train_seconds = 0.0
-        self.trained: dict[str, Any] = {}  # environment; of a resumed training, the last one
+        # environment; of a resumed training, the last one, and before: other CPUs that it ran on
+        self.trained: dict[str, Any] = {}
         self._began: float | None = None  # time at which training began
         self._steps = 0  # of the loaded checkpoint; in a test the trainer's are 0
         self.records: list[Record] = []
@@ -65,7 +67,12 @@ class ResultsWriter(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._began = time.monotonic()
-        self.trained = environment(trainer.strategy.root_device)
+        here = environment(trainer.strategy.root_device)
+        before = self.trained  # of a resumed training
+        others = [*before.get("before", ()), *(b for b in [before.get("cpu")] if b)]
+        if others := [cpu for cpu in others if cpu != here["cpu"]]:
+            here["before"] = others
+        self.trained = here
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
@@ -110,6 +117,7 @@ class ResultsWriter(pl.Callback):
         corrupt: list[Corrupt] = [c for _, part in gathered for c in part.get(name, [])]
         outcomes.sort(key=lambda outcome: _position(outcome.key))
         hits = [o.prediction == o.label for o in outcomes]
+        sure: list[Any] = [o.certainty for o in outcomes]
         write_readings(self.readings / f"{name}.tsv", outcomes)
         operations = [EditOperations(0, 0, 0), *map(_operations, outcomes)]
         parts = EditOperations(*map(sum, zip(*operations, strict=True)))
@@ -138,6 +146,7 @@ class ResultsWriter(pl.Callback):
                 "steps": max(trainer.global_step, self._steps),
                 "time": now(),
                 EDIT_PARTS: parts._asdict(),
+                **({CERTAINTY: self.registry.write_certainty(sure)} if all(sure) else {}),
             },
         )
 
@@ -159,7 +168,8 @@ def write_readings(file: Path, outcomes: list[Outcome]) -> None:
     """Write outcomes as tab-separated text with a head line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "w", newline="", encoding="utf-8") as stream:
-        RowWriter(stream).writerows([Outcome._fields, *outcomes])
+        rows = (outcome[: len(READINGS_HEAD)] for outcome in outcomes)
+        RowWriter(stream).writerows([READINGS_HEAD, *rows])
 
 
 def read_readings(file: Path) -> list[Outcome]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
+from dctc.text.decode import Certainty
 
 
 class Outcome(NamedTuple):
@@ -19,12 +20,14 @@ class Outcome(NamedTuple):
         label: Its label under the protocol.
         prediction: The reading under the protocol.
         confidence: Probability of the best path, or of the characters and the end.
+        certainty: Log-probabilities of the reading; None where they are not known.
     """
 
     key: str
     label: str
     prediction: str
     confidence: float
+    certainty: Certainty | None = None
 
 
 class SetScores(nn.Module):

@@ -12,7 +12,7 @@ import os
 import warnings
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class LmdbDataset(_Records):
         charset: Charset,
         size: ImageSize = SIZE,
         keep: Callable[[str], bool] | None = None,
-        only: range | None = None,
+        only: Sequence[int] | None = None,
     ) -> None:
         super().__init__(path)
         self.name, self.charset, self.size, self.keep, self.only = name, charset, size, keep, only

@@ -1,0 +1,197 @@
+"""Analysis of experiments/PROTOCOL.md: DCTC against CTC over families of nets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dctc.metrics.calibration import area_under_risk_coverage, expected_calibration_error
+from dctc.results.environment import gpu
+from dctc.results.families import (
+    Estimate,
+    RandomEffects,
+    holm,
+    pooled_difference,
+    random_effects,
+    t_estimate,
+)
+from dctc.results.frame import per_run
+from dctc.results.registry import Record, Registry
+from dctc.results.statistics import check_comparable
+from dctc.studies.study import Study
+
+MARGIN = 0.5  # points, of the decision rule
+CONFIDENCES = ("path", "geometric mean", "weakest character")
+MEASURES = {"ECE": expected_calibration_error, "AURC": area_under_risk_coverage}
+
+
+class Analysis(NamedTuple):
+    """What the protocol asks for of FUNSD words, in points.
+
+    Attributes:
+        primary: Accuracy of DCTC minus CTC, pooled over families.
+        verdict: By the decision rule.
+        families: The same of each family.
+        secondary: By name: estimate, and p after Holm.
+        random: The random-effects mean, which is among the secondary ones.
+        folds: The primary difference with folds as the units.
+    """
+
+    primary: Estimate
+    verdict: str
+    families: dict[str, Estimate]
+    secondary: dict[str, tuple[Estimate, float]]
+    random: RandomEffects
+    folds: Estimate
+
+
+def decide(low: float, high: float) -> str:
+    """Return the verdict of a 95 % CI in points, by the protocol's decision rule."""
+    if low > MARGIN:
+        return "gains at least 0.5"
+    if low > 0:
+        return "gains"
+    if high < 0:
+        return "loses"
+    return "gains less than 0.5" if high < MARGIN else "inconclusive"
+
+
+def run_values(study: Study, frame: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+    """Return a value for each family, arm and block: the mean over the study's test sets.
+
+    Args:
+        study: Its arms are named ``<family>-<arm>``; a seed is a block.
+        frame: Results of all its runs.
+        metric: A column of the frame.
+    """
+    found = []
+    for key in study.arms:
+        family, _, arm = key.partition("-")
+        for seed, value in per_run(frame, study.arm_name(key), study.sets, metric).items():
+            found.append({"family": family, "arm": arm, "block": seed, "value": value})
+    return pd.DataFrame(found)
+
+
+def analyse(study: Study, frame: pd.DataFrame, registry: Registry) -> Analysis:
+    """Return the primary and secondary results of FUNSD words.
+
+    Raises:
+        ValueError: If a run is missing, test words or steps differ, or a family and fold was
+            trained on several kinds of machine.
+    """
+    check_comparable(frame, [study.arm_name(key) for key in study.arms], study.sets)
+    check_machines(study, registry)
+    accuracy, ned = (run_values(study, frame, metric) for metric in ("accuracy", "ned"))
+    primary, families = pooled_difference(accuracy, "dctc", "ctc", blocked=True)
+    effects = [*families.values()]
+    random = random_effects([e.points for e in effects], [e.error for e in effects])
+    secondary = {
+        "minus confidence penalty": pooled_difference(
+            accuracy, "dctc", "confidence_penalty", blocked=True
+        )[0],
+        "NED": pooled_difference(ned, "dctc", "ctc", blocked=True)[0],
+        "random-effects mean": random.mean,
+    }
+    adjusted = holm([estimate.p for estimate in secondary.values()])
+    return Analysis(
+        primary=primary,
+        verdict=decide(primary.low, primary.high),
+        families=families,
+        secondary=dict(zip(secondary, zip(secondary.values(), adjusted, strict=True), strict=True)),
+        random=random,
+        folds=_of_blocks(accuracy),
+    )
+
+
+def _of_blocks(values: pd.DataFrame) -> Estimate:
+    """Return DCTC minus CTC with blocks as units: of each the mean over families."""
+    means = values.pivot_table(index="block", columns="arm", values="value")
+    gains = means["dctc"] - means["ctc"]
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    return t_estimate(float(gains.mean()), error, len(gains) - 1)
+
+
+def analyse_scenes(
+    study: Study, frame: pd.DataFrame, registry: Registry
+) -> dict[str, tuple[Estimate, float]]:
+    """Return DCTC minus CTC on the mean of the scene sets: accuracy and NED, with p after Holm.
+
+    Raises:
+        ValueError: As :func:`analyse`.
+    """
+    check_comparable(frame, [study.arm_name(key) for key in study.arms], study.sets)
+    check_machines(study, registry)
+    found = {
+        metric: pooled_difference(run_values(study, frame, metric), "dctc", "ctc", blocked=False)[0]
+        for metric in ("accuracy", "ned")
+    }
+    adjusted = holm([estimate.p for estimate in found.values()])
+    return dict(zip(found, zip(found.values(), adjusted, strict=True), strict=True))
+
+
+def calibration(study: Study, registry: Registry, blocked: bool) -> dict[tuple[str, str], Estimate]:
+    """Return DCTC minus CTC of each measure of each confidence, times 100.
+
+    Args:
+        study: The study.
+        registry: Holds hits and certainty of each word.
+        blocked: Whether a seed is a test fold.
+    """
+    found = []
+    for key in study.arms:
+        family, _, arm = key.partition("-")
+        if arm in ("ctc", "dctc"):
+            for seed, of_set in _records(study, key, registry).items():
+                measured = pd.DataFrame(_measures(of_set[name], registry) for name in study.sets)
+                for which, value in measured.mean().items():
+                    row = {"family": family, "arm": arm, "block": seed, "value": 100 * value}
+                    found.append({"which": which, **row})
+    return {
+        which: pooled_difference(rows.drop(columns="which"), "dctc", "ctc", blocked)[0]
+        for which, rows in pd.DataFrame(found).groupby("which", sort=False)
+    }
+
+
+def _measures(record: Record, registry: Registry) -> dict[tuple[str, str], float]:
+    path, weakest, frames = registry.read_certainty(record)
+    hits = registry.read_hits(record)
+    logs = dict(zip(CONFIDENCES, (path, path / frames, weakest), strict=True))
+    return {
+        (measure, name): compute(np.exp(log) if measure == "ECE" else log, hits)
+        for measure, compute in MEASURES.items()
+        for name, log in logs.items()
+    }
+
+
+def _records(study: Study, key: str, registry: Registry) -> dict[int, Mapping[str, Record]]:
+    arm, latest = study.arm_name(key), registry.latest()
+    return {seed: of_set for (name, seed), of_set in latest.items() if name == arm}
+
+
+def check_machines(study: Study, registry: Registry) -> None:
+    """Check that all runs of a family and a seed were trained on one kind of machine.
+
+    Raises:
+        ValueError: If not; names the runs, which are to be trained again, all arms of them.
+    """
+    machines: dict[tuple[str, int], set[str]] = {}
+    for key in study.arms:
+        for seed, of_set in _records(study, key, registry).items():
+            block = key.partition("-")[0], seed
+            machines.setdefault(block, set()).update(_machine(r.about) for r in of_set.values())
+    if mixed := [f"{family}, seed {seed}" for (family, seed), m in machines.items() if len(m) > 1]:
+        raise ValueError(
+            f"{study.name}: trained on several kinds of machine: {'; '.join(mixed)}; train all "
+            f"arms of these again on one"
+        )
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    """Return what trained a run: the GPU, or the CPU and its instructions; all CPUs if several."""
+    trained = about.get("trained", {})
+    cpu = {k: v for k, v in (trained.get("cpu") or about["cpu"]).items() if k != "threads"}
+    before = trained.get("before")
+    return gpu(about) or f"{cpu}{f', before on {before}' if before else ''}"

@@ -1,0 +1,132 @@
+"""The protocol's analysis: on runs made up for it, and read a second time by other code."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from experiments.studies import PUBLISHED, load
+from experiments.tables.across_models import analyse, analyse_scenes, calibration, decide
+from scipy import stats
+
+from dctc.results.frame import read_frame
+from dctc.results.registry import Registry
+
+CPU = {"model": "AMD EPYC", "flags": ["avx2"], "threads": 1}
+GAINS = {"ctc": 0.0, "dctc": 0.01, "confidence_penalty": 0.008}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A registry with a run of each arm, family and seed of both studies, of 400 words each."""
+    registry, rng = Registry(tmp_path_factory.mktemp("made")), np.random.default_rng(0)
+    for study in (load("protocol"), load("protocol_scene")):
+        for run in study.runs():
+            share = 0.7 + 0.02 * (run.seed - 200) + GAINS[run.arm.partition("-")[2].split("-")[-1]]
+            for name in study.sets:
+                hits = rng.random(400) < share
+                sure = np.where(hits, -0.1, -0.4) * rng.random((3, 400))
+                rows = np.stack([sure[0], sure[1], np.full(400, 32)]).T
+                about = {"cpu": CPU, "hardware": "AMD EPYC, 1 thread (x86_64)", "steps": 6250}
+                about["certainty"] = registry.write_certainty(rows)
+                counts = {"n": 400, "correct": int(hits.sum()), "similarity": 300 + 90 * share}
+                line = {"run": run.name, "arm": run.arm, "seed": run.seed, "set": name, **counts}
+                line |= {"edits": 9, "characters": 2000, "drops": {}, "protocol": "english36"}
+                line |= {"hits": registry.write_hits(hits), "samples": f"{name} {run.seed % 4}"}
+                with open(registry.file, "a") as stream:
+                    stream.write(json.dumps({**line, "wall_s": 1.0, "about": about}) + "\n")
+    return registry
+
+
+def second_reading(file):
+    """The primary difference and its interval from the lines of a registry, without our code."""
+    found = {}
+    for line in Path(file).read_text().splitlines():
+        record = json.loads(line)
+        study, _, arm = record["arm"].partition("/")
+        if study == "protocol" and record["set"] == "FUNSD_fold":
+            family, _, loss = arm.partition("-")
+            found[family, loss, record["seed"]] = 100 * record["correct"] / record["n"]
+    families = sorted({key[0] for key in found})
+    if len(found) != 72:
+        return None
+    gains, squares = [], 0.0
+    for family in families:
+        table = [
+            [found[family, loss, seed] for seed in (200, 201, 202, 203)]
+            for loss in ("ctc", "dctc", "confidence_penalty")
+        ]
+        of_loss = [sum(row) / 4 for row in table]
+        of_fold = [sum(column) / 3 for column in zip(*table, strict=True)]
+        whole = sum(of_loss) / 3
+        gains.append(of_loss[1] - of_loss[0])
+        for i, row in enumerate(table):
+            for j, value in enumerate(row):
+                squares += (value - of_loss[i] - of_fold[j] + whole) ** 2
+    freedom = len(families) * 2 * 3
+    mean = sum(gains) / len(gains)
+    half = stats.t.ppf(0.975, freedom) * (squares / freedom * 2 / 4 / len(families)) ** 0.5
+    return mean, mean - half, mean + half
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_second_reading_gives_the_primary_result(made, published):
+    registry = Registry(PUBLISHED) if published else made
+    again = second_reading(registry.file)
+    if again is None:
+        assert published
+        pytest.skip("runs of the protocol are missing")
+    found = analyse(load("protocol"), read_frame(registry), registry)
+    assert found.primary[:3] == pytest.approx(again, abs=0.005)
+    assert found.primary.freedom == 36
+    assert found.verdict == decide(*again[1:])
+
+
+def test_all_that_the_protocol_asks_for(made):
+    frame = read_frame(made)
+    found = analyse(load("protocol"), frame, made)
+    assert list(found.families) == [
+        *("small_resnet", "crnn_micro", "svtr_micro", "vit_micro", "convnext_micro", "lcnet_050")
+    ]
+    points = [each.points for each in found.families.values()]
+    assert found.primary.points == pytest.approx(np.mean(points))
+    assert found.random.mean.points == pytest.approx(np.mean(points))  # equal variances
+    assert found.folds.freedom == 3 and found.folds.points == pytest.approx(np.mean(points))
+    raw = {name: estimate.p for name, (estimate, _) in found.secondary.items()}
+    assert [*raw] == ["minus confidence penalty", "NED", "random-effects mean"]
+    assert all(found.secondary[name][1] >= p for name, p in raw.items())
+    assert found.secondary["NED"][0].points == pytest.approx(0.225)  # 90 of 400 x 0.01
+    scenes = analyse_scenes(load("protocol_scene"), frame, made)
+    assert [e.freedom for e, _ in scenes.values()] == [24, 24]
+    for name, blocked in (("protocol", True), ("protocol_scene", False)):
+        measured = calibration(load(name), made, blocked)
+        assert len(measured) == 6 and all(np.isfinite([*e[:3]]).all() for e in measured.values())
+
+
+def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):
+    registry = Registry(tmp_path)
+    for record in made.records():
+        about = dict(record.about)
+        if (record.arm, record.seed) == ("protocol/vit_micro-dctc", 202):
+            about["trained"] = {"cpu": {**CPU, "flags": ["avx2", "avx512f"]}}
+        if (record.arm, record.seed) == ("protocol/lcnet_050-ctc", 201):
+            about["trained"] = {"before": [CPU]}  # resumed elsewhere
+        registry.append(dataclasses.replace(record, about=about))
+    with pytest.raises(ValueError, match=r"vit_micro, seed 202.*train all arms") as caught:
+        analyse(load("protocol"), read_frame(registry), registry)
+    assert "lcnet_050, seed 201" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.51, 1.2, "gains at least 0.5"),
+        (0.01, 0.4, "gains"),
+        (-0.1, 0.49, "gains less than 0.5"),
+        (-0.1, 0.6, "inconclusive"),
+        (-0.9, -0.1, "loses"),
+    ],
+)
+def test_the_decision_rule(low, high, verdict):
+    assert decide(low, high) == verdict
