@@ -205,7 +205,10 @@ def gradient_arrays(
     distinct = list(dict.fromkeys(word.label[0]))
     classes = [0, *(tokenizer.encode([c])[0].item() for c in distinct)]
     found = []
-    for loss in (CTCLoss(reduction="sum"), DCTCLoss(distill_weight, reduction="sum")):
+    for loss in (
+        CTCLoss(reduction="sum"),
+        DCTCLoss(distill_weight=distill_weight, reduction="sum"),
+    ):
         scores = logits.clone().requires_grad_()
         value = loss(scores, targets, frames, lengths)
         (gradient,) = torch.autograd.grad(value, scores)  # (t, 1, c)

@@ -64,7 +64,7 @@ class DCTCCallback(pl.Callback):
         loss = pl_module.loss
         if type(loss) in (nn.CTCLoss, CTCLoss):  # not a subclass, which is another loss
             pl_module.loss = DCTCLoss(
-                self.distill_weight,
+                distill_weight=self.distill_weight,
                 estimator=self.estimator,
                 blank=loss.blank,
                 reduction=loss.reduction,
