@@ -10,15 +10,16 @@ from dctc.text import greedy_decode
 
 
 def plain_decode(logits, blank):
-    """Classes, confidence and weakest character of one sample ``(t, c)``, frame by frame."""
+    """Classes, path, and characters' mean and weakest of one sample ``(t, c)``, frame by frame."""
     best, p = [], []
     for row in logits.tolist():
         best.append(row.index(max(row)))
         p.append(math.exp(max(row)) / sum(map(math.exp, row)))
     runs = itertools.groupby(range(len(best)), best.__getitem__)
     characters = [(k, max(p[i] for i in of)) for k, of in runs if k != blank]
-    weakest = min([of for _, of in characters] or p, default=1.0)
-    return [k for k, _ in characters], math.prod(p), weakest
+    peaks = [of for _, of in characters] or p or [1.0]
+    mean = math.prod(peaks) ** (1 / len(peaks))
+    return [k for k, _ in characters], math.prod(p), mean, min(peaks)
 
 
 @pytest.mark.parametrize("blank", [0, 2])
@@ -30,11 +31,11 @@ def test_equals_plain_python(blank, dtype):
     readings = greedy_decode(logits, lengths, blank)
     assert len(readings) == 50
     for i, reading in enumerate(readings):
-        classes, confidence, weakest = plain_decode(logits[: lengths[i], i], blank)
+        classes, product, confidence, weakest = plain_decode(logits[: lengths[i], i], blank)
         assert reading.classes == classes
         assert reading.confidence == pytest.approx(confidence, rel=1e-4)
         path, least, frames = reading.certainty
-        assert (math.exp(path), frames) == (pytest.approx(confidence, rel=1e-4), lengths[i])
+        assert (math.exp(path), frames) == (pytest.approx(product, rel=1e-4), lengths[i])
         assert math.exp(least) == pytest.approx(weakest, rel=1e-4)
 
 

@@ -64,7 +64,8 @@ def test_a_reading_goes_up_to_the_first_end():
     best = probabilities.amax(2).T  # (n, s)
     readings = read_until_end(probabilities.log(), max_length=4)
     assert [r.classes for r in readings] == [[2, 3], [], [1, 1, 2, 2], [1, 2, 3, 2]]
-    expected = [p.prod().item() for p in (best[0, :3], best[1, :1], best[2], best[3])]
+    counted = (best[0, :3], best[1, :1], best[2], best[3])  # the end too
+    expected = [p.log().mean().exp().item() for p in counted]
     assert [r.confidence for r in readings] == pytest.approx(expected, rel=1e-5)
 
 

@@ -29,8 +29,9 @@ class Reading(NamedTuple):
 
     Attributes:
         classes: Collapsed classes, without blanks.
-        confidence: Probability of the best path, the product over valid frames, in [0, 1].
-        certainty: The same in nats, and other measures of it.
+        confidence: Geometric mean of the probabilities of its characters, each at its most probable
+            frame, in [0, 1]; of a reading without characters, of its frames.
+        certainty: Other measures of it.
     """
 
     classes: list[int]
@@ -59,12 +60,14 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
     run = starts_run.cumsum(0) - 1  # (t, n), number of the run that a frame belongs to
     usable = log_probs.masked_fill(~valid, -torch.inf)
     peaks = torch.full_like(usable, -torch.inf).scatter_reduce(0, run, usable, "amax")
-    characters = peaks.gather(0, run).masked_fill(~keep.T, torch.inf).amin(0)
-    frame = log_probs.masked_fill(~valid, torch.inf).amin(0)
-    weakest = torch.where(keep.any(1), characters, frame).clamp(max=0.0)  # 0 where no frame is
+    counted = torch.where(keep.any(1), keep.T, valid)
+    measured = torch.where(keep.T, peaks.gather(0, run), log_probs)
+    # 0 where no frame is
+    weakest = measured.masked_fill(~counted, torch.inf).amin(0).clamp(max=0.0)
+    mean = measured.masked_fill(~counted, 0.0).sum(0) / counted.sum(0).clamp(min=1)
     measures = zip(path.tolist(), weakest.tolist(), valid.sum(0).tolist(), strict=True)
     certainty = [Certainty(*measure) for measure in measures]
-    confidence = path.exp().tolist()
+    confidence = mean.exp().tolist()
     # one list of all classes, cut up, which spares a tensor for each sample
     classes = best.T[keep].tolist()
     ends = list(accumulate(keep.sum(1).tolist()))

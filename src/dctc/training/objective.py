@@ -228,15 +228,16 @@ def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Readin
         end: Class of the end.
 
     Returns:
-        n readings; the confidence is the product over their characters and the end.
+        n readings; the confidence is the geometric mean over their characters and the end.
     """
     log_probs, best = logits.float().log_softmax(2).max(2)  # both (s, n)
     ends = (best == end).int().cumsum(0)
     counts = ends - (best == end).int() == 0  # up to and with the first end
     path = log_probs.where(counts, 0.0).sum(0)
     weakest = log_probs.where(counts, torch.inf).amin(0)
-    measures = zip(path.tolist(), weakest.tolist(), counts.sum(0).tolist(), strict=True)
-    sure = zip(path.exp().tolist(), (Certainty(*measure) for measure in measures), strict=True)
+    number = counts.sum(0)
+    measures = zip(path.tolist(), weakest.tolist(), number.tolist(), strict=True)
+    sure = zip((path / number).exp().tolist(), (Certainty(*measure) for measure in measures), strict=True)
     lengths = (ends == 0).sum(0).clamp(max=max_length).tolist()
     return [
         Reading(row[:length], *one)

@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
         key: Key of the sample.
         label: Its label under the protocol.
         prediction: The reading under the protocol.
-        confidence: Probability of the best path, or of the characters and the end.
+        confidence: Geometric mean of the probabilities of its characters.
         certainty: Log-probabilities of the reading; None where they are not known.
     """
 
