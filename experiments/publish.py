@@ -8,7 +8,13 @@ from pathlib import Path
 from dctc.cli import one_line_errors
 from dctc.results.registry import runs_folder
 from experiments.figures.published import FIGURES, publish_figures
-from experiments.tables.publishing import adopt, find_runs, publish, publish_benchmarks
+from experiments.tables.publishing import (
+    adopt,
+    find_runs,
+    publish,
+    publish_benchmarks,
+    writing,
+)
 
 RESULTS = "experiments/results"
 # What experiments/results/TABLES.md is drawn from, as far as it is there
@@ -55,7 +61,9 @@ def main() -> None:
         print(f"{len(adopt(options.to, runs))} published records taken over into {runs}")
         return
     if options.figures:
-        for file in publish_figures(runs, options.figures, options.to):
+        with writing(options.to):
+            files = publish_figures(runs, options.figures, options.to)
+        for file in files:
             print(f"published as {file}")
         return
     if options.bench:

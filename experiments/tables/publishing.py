@@ -6,14 +6,15 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dctc.files import locked, write_whole
+from dctc.files import locked, remove_partials, write_whole
 from dctc.results.environment import DIRTY, gpu
 from dctc.results.registry import Record, Registry, scored_at
 from experiments.figures.curves import Curve, read_metrics
@@ -66,8 +67,16 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         ValueError: If no run is finished, a record or a configuration names a path of this
             machine, or a published line is not a record, which would be lost.
     """
-    with locked(to / ".lock", wait=True):
+    with writing(to):
         return _publish(runs, folders, to)
+
+
+@contextmanager
+def writing(to: Path) -> Iterator[None]:
+    """Hold the lock of a published folder, and remove what a killed writer left there."""
+    with locked(to / ".lock", wait=True):
+        remove_partials(to)
+        yield
 
 
 def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
@@ -131,15 +140,17 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
             )
         published[file] = to / "bench" / f"{name}{GPU if gpu(measured) else ''}.json"
     (to / "bench").mkdir(parents=True, exist_ok=True)
-    for file, target in published.items():
-        write_whole(target, file.read_bytes())
+    with writing(to):
+        for file, target in published.items():
+            write_whole(target, file.read_bytes())
     return list(published.values())
 
 
 def adopt(results: Path, runs: Path) -> list[Record]:
     """Copy published records, hits and curves into a user's registry; return what it lacked.
 
-    Their runs then count as finished there, but for what needs the trained net.
+    Their runs then count as finished there, but for what needs the trained net. Several at once
+    take turns.
 
     Args:
         results: Folder of the published registry.
@@ -152,13 +163,18 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     published = list(source.records())
     if not published:
         raise ValueError(f"adopt: no results in {source.file}")
+    with locked(runs / ".adopt.lock", wait=True):
+        return _adopt(published, source, target)
+
+
+def _adopt(published: list[Record], source: Registry, target: Registry) -> list[Record]:
     there = {_identity(record) for record in target.records()}
     lacking = [record for record in published if _identity(record) not in there]
     for run in {record.run for record in lacking}:
-        curves = results / "metrics" / f"{run}.csv"
+        curves = source.folder / "metrics" / f"{run}.csv"
         if curves.exists():
-            (runs / "metrics").mkdir(parents=True, exist_ok=True)
-            write_whole(runs / "metrics" / curves.name, curves.read_bytes())
+            (target.folder / "metrics").mkdir(parents=True, exist_ok=True)
+            write_whole(target.folder / "metrics" / curves.name, curves.read_bytes())
     for record in lacking:
         source.read_hits(record)
         _copy_files(source, record, target)

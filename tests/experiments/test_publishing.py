@@ -145,6 +145,26 @@ def test_published_records_are_adopted_once_and_can_be_published_again(runs, to,
         adopt(tmp_path / "empty", mine)
 
 
+def test_several_that_adopt_at_once_take_turns(runs, to, tmp_path):
+    publish(runs, find_runs(runs, ["t/*"]), to)
+    fork, mine = multiprocessing.get_context("fork"), tmp_path / "mine"
+    adopting = [fork.Process(target=adopt, args=(to, mine)) for _ in range(4)]
+    for process in adopting:
+        process.start()
+    for process in adopting:
+        process.join()
+    assert len(published(mine)) == len(published(to)) == 4
+
+
+def test_what_a_killed_publication_left_is_removed(runs, to):
+    publish(runs, find_runs(runs, ["t/*"]), to)
+    before = contents(to)
+    for name in ("hits/.123.0-4.bits", ".7.results.jsonl", "configs/.9.aa.yaml"):
+        (to / name).write_bytes(b"half")
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    assert contents(to) == before
+
+
 @pytest.mark.parametrize(
     "about",
     [{"note": "read /home/me/data"}, {"deep": [{"x": "/mnt/disk"}]}, {"x": "C:\\data"}, None],

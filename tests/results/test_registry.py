@@ -57,13 +57,32 @@ def test_equal_hits_share_a_file_and_others_do_not(registry):
     assert len(set(names)) == len(list((registry.folder / "hits").iterdir())) == 3
 
 
-def test_hits_that_do_not_add_up_to_the_record(registry, record):
+def test_hits_that_do_not_add_up_to_the_record_or_are_damaged(registry, record):
     name = registry.write_hits([True] * 16)
     with pytest.raises(ValueError, match="16 hits, but the record of SVT says 15"):
         registry.read_hits(record(set="SVT", n=16, correct=15, hits=name))
-    (registry.folder / "hits" / name).write_bytes(b"\xff")  # cut short
-    with pytest.raises(ValueError, match="8 hits, but the record of SVT says 16"):
-        registry.read_hits(record(set="SVT", n=16, correct=16, hits=name))
+    found = record(set="SVT", n=16, correct=16, hits=name)
+    for content in (b"\xff", b"\xff\xfe", b"\xff\xff\xff"):
+        (registry.folder / "hits" / name).write_bytes(content)
+        with pytest.raises(
+            ValueError, match=rf"{name} is damaged, .*: dctc, seed 0, SVT; copy hits/"
+        ):
+            registry.read_hits(found)
+    (registry.folder / "other").write_bytes(b"\xff\xff")
+    with pytest.raises(ValueError, match="other is damaged"):
+        registry.read_hits(record(n=16, correct=16, hits="../other"))
+
+
+def test_a_new_record_counts_where_the_clock_was_set_back(registry, record):
+    def add(run, **about):
+        registry.append(record(run=run, arm="a", about=about))
+
+    add("first", time=registry.now("a", 0))
+    assert registry.now("b", 0) < "2099"
+    add("ahead", time="2099-12-31T23:59:59Z")
+    add("now", time=registry.now("a", 0))
+    assert registry.find("now")["IC15_2077"].about["time"] == "2100-01-01T00:00:00Z"
+    assert registry.latest()["a", 0]["IC15_2077"].run == "now"
 
 
 @pytest.mark.parametrize("left", [b'{"run": "0123', b"\x00\x00\x00", b"[1, 2]", b'{"run": "x"}'])

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dctc.files import replacing
 from dctc.results.statistics import difference_cell
 
 INK, MUTED, BAND = "#222222", "#777777", "#E4E4E4"
@@ -105,11 +106,11 @@ def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None =
         metadata: Text fields of a PNG.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".png":
-        figure.savefig(file, dpi=150, metadata=dict(metadata or {}))
-    else:
-        with mpl.rc_context({"svg.hashsalt": "dctc"}):
-            figure.savefig(file, metadata={"Date": None})
+    with replacing(file) as partial, mpl.rc_context({"svg.hashsalt": "dctc"}):
+        if file.suffix == ".png":
+            figure.savefig(partial, dpi=150, metadata=dict(metadata or {}))
+        else:
+            figure.savefig(partial, metadata={"Date": None})
     return file
 
 

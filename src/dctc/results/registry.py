@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ from dctc.files import locked, write_whole
 
 EDIT_PARTS = "edit_parts"  # key in Record.about: substitutions, deletions and insertions
 CERTAINTY = "certainty"  # key in Record.about, and folder: how sure each reading is
+_SUFFIXES = {"hits": "bits", CERTAINTY: "f16z"}  # of files of these folders
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 OTHER_WEIGHTS = "+"  # in the key of a result of weights other than the final checkpoint
 
 
@@ -84,11 +87,7 @@ class Registry:
 
     def write_hits(self, hits: Sequence[bool]) -> str:
         """Store hits and return the name of their file, ``<hash>-<n>.bits``."""
-        packed = np.packbits(np.asarray(hits, dtype=bool)).tobytes()
-        name = f"{hashlib.sha256(packed).hexdigest()[:16]}-{len(hits)}.bits"
-        (self.folder / "hits").mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "hits" / name, packed)
-        return name
+        return self._store("hits", np.packbits(np.asarray(hits, dtype=bool)).tobytes(), len(hits))
 
     def read_hits(self, record: Any) -> np.ndarray:
         """Return the hits of a record, ``(n,)`` bool.
@@ -97,16 +96,11 @@ class Registry:
             record: A :class:`Record`, or a row of :func:`dctc.results.frame.read_frame`.
 
         Raises:
-            ValueError: If the file's hits do not add up to the record.
+            ValueError: If the file is not what its name says, or its hits do not add up to the
+                record.
             FileNotFoundError: If there is no such file.
         """
-        try:
-            packed = (self.folder / "hits" / record.hits).read_bytes()
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"{error.filename} is missing: the hits of {record.arm}, seed {record.seed}, "
-                f"{record.set}; copy hits/ together with results.jsonl, or test that run again"
-            ) from error
+        packed = self._stored("hits", record.hits, record)
         hits = np.unpackbits(np.frombuffer(packed, np.uint8), count=record.n).astype(bool)
         if hits.sum() != record.correct:
             raise ValueError(
@@ -122,21 +116,36 @@ class Registry:
             rows: ``(n, 3)``, of :class:`dctc.text.decode.Certainty`, in the order of the hits.
         """
         columns = np.asarray(rows, dtype=np.float16).reshape(-1, 3).T
-        packed = zlib.compress(columns.tobytes(), 9)
-        name = f"{hashlib.sha256(packed).hexdigest()[:16]}-{len(rows)}.f16z"
-        (self.folder / CERTAINTY).mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / CERTAINTY / name, packed)
-        return name
+        return self._store(CERTAINTY, zlib.compress(columns.tobytes(), 9), len(rows))
 
     def read_certainty(self, record: Record) -> np.ndarray:
         """Return ``(3, n)``: log-probability of the path and of its weakest character, frames.
 
         Raises:
             KeyError: If the record names no such file.
+            ValueError: If the file is not what its name says.
             FileNotFoundError: If there is no such file.
         """
-        packed = (self.folder / CERTAINTY / record.about[CERTAINTY]).read_bytes()
+        packed = self._stored(CERTAINTY, record.about[CERTAINTY], record)
         return np.frombuffer(zlib.decompress(packed), np.float16).reshape(3, record.n).astype(float)
+
+    def _store(self, kind: str, packed: bytes, n: int) -> str:
+        name = _content_name(kind, packed, n)
+        (self.folder / kind).mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / kind / name, packed)
+        return name
+
+    def _stored(self, kind: str, name: str, record: Any) -> bytes:
+        file, whose = self.folder / kind / name, f"{record.arm}, seed {record.seed}, {record.set}"
+        cure = f"copy {kind}/ together with {self.file.name}, or test that run again"
+        try:
+            packed = file.read_bytes()
+        except FileNotFoundError as error:
+            message = f"{file} is missing: the {kind} of {whose}; {cure}"
+            raise FileNotFoundError(message) from error
+        if name != _content_name(kind, packed, record.n):
+            raise ValueError(f"{file} is damaged, it is not what its name says: {whose}; {cure}")
+        return packed
 
     def append(self, record: Record) -> None:
         """Add a record in one write, under a lock."""
@@ -201,6 +210,17 @@ class Registry:
         """Return the latest records of a run, by set."""
         return {record.set: record for record in self.records() if record.run == run}
 
+    def now(self, arm: str, seed: int) -> str:
+        """Return the time of a new record of an arm and seed: UTC, as text that sorts.
+
+        It is after the times of the records that are there, also where the clock was set back.
+        """
+        times = [scored_at(r) for r in self.records() if (r.arm, r.seed) == (arm, seed)]
+        now, last = datetime.now(UTC).strftime(_TIME), max(times, default="")
+        if now <= last:
+            return (datetime.fromisoformat(last) + timedelta(seconds=1)).strftime(_TIME)
+        return now
+
     def latest(self) -> dict[tuple[str, int], dict[str, Record]]:
         """Return the records that count, by arm and seed, then by set.
 
@@ -221,6 +241,10 @@ class Registry:
 def scored_at(record: Record) -> str:
     """Return the time of a record as a string that sorts; empty if it has none."""
     return str(record.about.get("time", ""))
+
+
+def _content_name(kind: str, packed: bytes, n: int) -> str:
+    return f"{hashlib.sha256(packed).hexdigest()[:16]}-{n}.{_SUFFIXES[kind]}"
 
 
 def _parse(line: str | bytes) -> Record | Exception:

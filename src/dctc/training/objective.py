@@ -237,7 +237,9 @@ def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Readin
     weakest = log_probs.where(counts, torch.inf).amin(0)
     number = counts.sum(0)
     measures = zip(path.tolist(), weakest.tolist(), number.tolist(), strict=True)
-    sure = zip((path / number).exp().tolist(), (Certainty(*measure) for measure in measures), strict=True)
+    sure = zip(
+        (path / number).exp().tolist(), (Certainty(*measure) for measure in measures), strict=True
+    )
     lengths = (ends == 0).sum(0).clamp(max=max_length).tolist()
     return [
         Reading(row[:length], *one)
