@@ -1,4 +1,5 @@
 import os
+import resource
 
 import pytest
 
@@ -84,3 +85,18 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path):
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
     write_whole(file, b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
+
+
+def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    file, copy = tmp_path / "a", tmp_path / "b"
+    write_whole(file, b"old")
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        write_whole(file, bytes(2000), keep=copy)
+
+    assert in_child(fill) == f"[Errno 27] File too large: '{file}'"
+    assert file.read_bytes() == b"old" and [*tmp_path.iterdir()] == [file]
+    write_whole(file, b"new", keep=copy)
+    assert file.read_bytes() == b"new" and copy.read_bytes() == b"old"

@@ -4,16 +4,20 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch.nn import functional as F
 
 from dctc import DCTCLoss
-from dctc.cli import TRAINING, USAGE
+from dctc.cli import TRAINING, USAGE, main
 from dctc.data.archives.commands import VERBS
+from dctc.models import TimmRecognizer
 from dctc.studies.compare import main as compare
 from scripts import ROOT, resolve, shell
+from tiny import make_module, make_trainer
 
 LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
 CHARACTERS = 350  # of a paragraph or a bullet
@@ -125,6 +129,36 @@ def test_the_loss_in_six_lines_is_the_loss():
     assert torch.allclose(names["loss"], expected)
     gradients = [torch.autograd.grad(loss, logits)[0] for loss in (names["loss"], expected)]
     assert torch.allclose(*gradients)
+
+
+@pytest.mark.skipif("onnxruntime.Inf" not in PAGES["README.md"], reason="README reads no ONNX")
+@pytest.mark.parametrize("more", [{"keep_ratio": True}, {"grayscale": True}])
+def test_an_exported_net_reads_as_predict_does(more, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run, size = Path("runs/mine"), 37
+    arguments = {"in_chans": 1} if "grayscale" in more else {}
+    module = make_module(lambda classes: TimmRecognizer(classes, **arguments))
+    for parameter in module.net.head.parameters():
+        parameter.data.mul_(size)  # so that it reads something else in each image
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(run / "checkpoints/final.ckpt", weights_only=True)
+    net = {"class_path": "dctc.models.TimmRecognizer", "init_args": arguments}
+    settings = {"model": {"net": net}, "data": {"class_path": "x.Y", "init_args": more}}
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    Path("images").mkdir()
+    random = np.random.default_rng(0)
+    for i, (w, h) in enumerate(random.integers(5, 200, (20, 2))):
+        pixels = random.integers(0, 256, (h, w, 3), dtype=np.uint8) // 2 + np.uint8(6 * i)
+        Image.fromarray(pixels).save(f"images/{i}.png")
+    main(["export", str(run), "--to", "onnx"])
+    main(["predict", str(run), "--images", "images", "--num_workers", "0"])
+    capsys.readouterr()
+    exec(block("python", "onnxruntime.Inf"), {})
+    rows = (run / "images.tsv").read_text().splitlines()[1:]
+    expected = ["\t".join(row.split("\t")[:2]) for row in rows]
+    assert capsys.readouterr().out.splitlines() == expected
+    assert len({row.split("\t")[1] for row in rows}) > 5
 
 
 @pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")

@@ -259,14 +259,22 @@ def add_result(
 
 
 class Kill(pl.Callback):
-    """Ends this process as ``kill -9`` does, before a step."""
+    """Sends this process a signal before a step, by default that of ``kill -9``.
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    Args:
+        step: The step.
+        number: Of the signal.
+        validation: Send it in the validation after that many steps instead.
+    """
 
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def __init__(self, step: int, number: int = signal.SIGKILL, validation: bool = False) -> None:
+        self.step, self.number, self.validation = step, number, validation
+
+    def _kill(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step and trainer.validating == self.validation:
+            os.kill(os.getpid(), self.number)
+
+    on_train_batch_start = on_validation_batch_start = _kill
 
 
 class Fail(pl.Callback):

@@ -15,32 +15,71 @@ class Busy(OSError):
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file atomically: it is there as a whole, or as it was before.
+def naming(path: Path) -> Iterator[None]:
+    """Add the name of a file to an OSError that has none: a full disk does not say where it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
+    """Write a file atomically: it is there as a whole, or as it was before, also on a full disk.
 
     Args:
         path: The file; its folder exists.
+        keep: New name of the file that was there before; it is replaced otherwise. A process that
+            is killed between the two steps leaves that one alone.
 
     Yields:
         A path beside it with the same suffix. What is written there gets the name of the file at
-        the end; after an error it is removed.
+        the end, when it has reached the disk; after an error it is removed.
+
+    Raises:
+        OSError: If it cannot be written.
     """
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield partial
-        partial.replace(path)
+        with naming(path):
+            yield partial
+            _reach_disk(partial)
+            if keep is not None and path.exists():
+                path.replace(keep)
+            partial.replace(path)
+            _reach_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def _reach_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: bytes | memoryview, keep: Path | None = None) -> None:
     """Write the content of a file atomically, see :func:`replacing`.
 
     Raises:
         OSError: If it cannot be written.
     """
-    with replacing(path) as partial:
+    with replacing(path, keep) as partial:
         partial.write_bytes(content)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed writers left of :func:`replacing`, below a folder too.
+
+    The caller keeps other writers out, with a lock.
+    """
+    for path in folder.rglob(".[0-9]*.*"):
+        if path.is_file() and path.name[1:].partition(".")[0].isdigit():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

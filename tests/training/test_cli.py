@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import WandbLogger
 from dctc.cli import main
 from dctc.results.registry import Registry
 from dctc.training.cli import RecognizerCLI, arm_of
+from dctc.training.logs import loggers
 from dctc.training.machine import SyncBatchNorm
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
@@ -165,6 +166,27 @@ def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains
     with held_by_another(one), refused:
         main(other)
     assert visible(runs) == ["one"]
+
+
+def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, tmp_path, capsys):
+    content = final(one).read_bytes()
+    weights = {"state_dict": {}, "charset": stored(one)["charset"]}
+    (tmp_path / "half.ckpt").write_bytes(content[: len(content) // 2])
+    torch.save([1], tmp_path / "list.ckpt")
+    torch.save(weights, tmp_path / "weights.ckpt")
+    cases = [
+        ("fit", "half", "half.ckpt: no checkpoint that can be loaded safely"),
+        ("test", "list", "list.ckpt: no checkpoint of a run; it holds no state_dict"),
+        ("fit", "weights", "weights.ckpt: weights alone; fit goes on from a whole checkpoint"),
+        ("validate", "weights", "the checkpoint is of another net: Missing key"),
+    ]
+    for command, name, complaint in cases:
+        option = f"--ckpt_path={tmp_path / name}.ckpt"
+        with pytest.raises(SystemExit) as ended:
+            main([command, rendered, "--name=one", "--log=off", option])
+        said = str(ended.value.code) + capsys.readouterr().err
+        assert complaint in said
+    assert final(one).read_bytes() == content
 
 
 def test_a_folder_of_runs_is_not_moved(rendered, one, runs):
@@ -330,7 +352,29 @@ def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
     assert any(name.startswith("val/readings/") for name in history)
 
 
+def test_logging_online_without_a_key_is_refused_before_anything_is_done(rendered, runs, tmp_path):
+    options = ("-m", "dctc.cli", "fit", rendered, "--log=online")
+    done = run_python(*options, HOME=str(tmp_path), NETRC=str(tmp_path / "none"), **NOWHERE)
+    assert done.returncode == 1 and not runs.exists()
+    assert "dctc: --log online: W&B has no API key here;" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_metrics_are_set_aside_under_a_free_name_and_named_where_the_disk_is_full(tmp_path):
+    (tmp_path / "run").mkdir()
+    for name in ("metrics.2", "metrics"):
+        (tmp_path / "run" / f"{name}.csv").write_text(name)
+    (logger,) = loggers(tmp_path / "run", "run", "", "off")
+    left = {path.name: path.read_text() for path in (tmp_path / "run").iterdir()}
+    assert left == {"metrics.2.csv": "metrics.2", "metrics.3.csv": "metrics"}
+    (tmp_path / "run" / "metrics.csv").symlink_to("/dev/full")
+    logger.log_metrics({"train/loss": 1.0}, step=0)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/run/metrics\.csv'"):
+        logger.save()
+
+
 @pytest.mark.parametrize("option, offline", [([], True), (["--log=online"], False)])
-def test_the_mode_of_logging_is_that_of_the_option(rendered, option, offline):
-    loggers = RecognizerCLI([rendered, *option], run=False).trainer.loggers
-    assert type(loggers[1]) is WandbLogger and loggers[1]._offline is offline
+def test_the_mode_of_logging_is_that_of_the_option(rendered, option, offline, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    found = RecognizerCLI([rendered, *option], run=False).trainer.loggers
+    assert type(found[1]) is WandbLogger and found[1]._offline is offline

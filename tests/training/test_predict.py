@@ -10,7 +10,7 @@ from dctc.cli import main
 from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import open_images
 from dctc.training.predict import read_images
-from tiny import HEIGHT, WIDTH, PixelNet, encode_text, make_module
+from tiny import HEIGHT, WIDTH, PixelNet, encode_text, held_by_another, make_module
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*b/c.png")  # cannot be decoded
 
@@ -69,8 +69,8 @@ def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_s
         ("e.png", "three", ""),
     ]
     assert rows[1][2].startswith("not read: image cannot be decoded")
-    # 16 frames, each with probability e^10 / (e^10 + 36) of its class
-    assert [float(rows[i][2]) for i in (0, 2, 3)] == pytest.approx([0.974] * 3, abs=1e-3)
+    # each frame has probability e^10 / (e^10 + 36) of its class
+    assert [float(rows[i][2]) for i in (0, 2, 3)] == pytest.approx([0.9984] * 3, abs=1e-4)
 
 
 def test_an_lmdb_is_read_with_labels_under_the_protocol_and_can_be_scored(
@@ -93,6 +93,14 @@ def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
     with pytest.raises(TypeError):
         read_images(module, open_images(folder / "a.png", SIZE), tmp_path / "out.tsv", 1, 0)
     assert not (tmp_path / "out.tsv").exists()
+
+
+def test_two_do_not_write_one_file(run, folder, tmp_path, capsys):
+    out = tmp_path / "new" / "out.tsv"
+    with held_by_another(out), pytest.raises(SystemExit):
+        main(["predict", str(run), f"--images={folder}", f"--out={out}", "--num_workers=0"])
+    assert f"dctc: {out}: another process is writing this file; wait" in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
 
 
 def test_the_command_takes_a_run(run, folder, capsys):

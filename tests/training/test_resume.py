@@ -1,6 +1,8 @@
 """A resumed run equals an uninterrupted one: the same batches, the same weights."""
 
 import csv
+import os
+import signal
 
 import pytest
 import torch
@@ -12,8 +14,15 @@ from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
+from dctc.training import cli
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.module import RecognizerModule
+from dctc.training.run_folder import (
+    DurableCheckpoints,
+    final_checkpoint,
+    read_checkpoint,
+    resume_point,
+)
 from dctc.training.schedule import SparingAdamW
 from tiny import (
     TinyNet,
@@ -67,7 +76,7 @@ def losses(*files):
         with open(file, newline="") as stream:
             for row in csv.DictReader(stream):
                 for name in ("train/loss", "train/distill_weight", "val/loss"):
-                    if row[name]:
+                    if row.get(name):
                         values[name, int(row["step"])] = row[name]
     return values
 
@@ -105,6 +114,87 @@ def test_a_run_that_breaks_off_goes_on_as_if_nothing_had_happened(
     resumed = losses(runs / "one" / "metrics.csv")
     assert {step for name, step in resumed if name == "train/loss"} == set(range(6, 14))
     assert {key: expected[key] for key in resumed} == resumed
+
+
+@pytest.mark.parametrize(
+    "number, step, validation, saved",
+    [
+        (signal.SIGTERM, 6, False, 7),  # in a step: after it
+        (signal.SIGUSR1, 2, False, 3),
+        (signal.SIGTERM, 8, True, 6),  # in a validation: at once
+        (signal.SIGTERM, 11, False, 10),  # before a validation: without it
+    ],
+)
+def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
+    tmp_path, runs, monkeypatch, whole, number, step, validation, saved
+):
+    if number == signal.SIGUSR1:  # a job of SLURM, which is requeued
+        for name in ("NTASKS", "JOB_ID"):
+            monkeypatch.setenv(f"SLURM_{name}", "1")
+        for name in ("PROCID", "LOCALID", "NODEID"):
+            monkeypatch.setenv(f"SLURM_{name}", "0")
+        (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho $@ > {tmp_path}/asked\n")
+        (tmp_path / "scontrol").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
+    kill = {"step": step, "number": int(number), "validation": validation}
+    stop = [f"--trainer.callbacks.{name}={value}" for name, value in kill.items()]
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", whole[0], "--name=one", "--log=off", "--trainer.callbacks+=tiny.Kill", *stop])
+    assert ended.value.code == 128 + number and signal.getsignal(number) == before
+    assert (tmp_path / "asked").exists() == (number == signal.SIGUSR1)
+    folder = runs / "one"
+    assert not final(folder).exists()
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == saved
+    main(["fit", whole[0], "--name=one", "--log=off", "--ckpt_path=last"])
+    assert same_weights(stored(folder)["state_dict"], stored(whole[1])["state_dict"])
+    found = losses(folder / "metrics.1.csv", folder / "metrics.csv")
+    assert found == losses(whole[1] / "metrics.csv")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Option of a configuration of 14 steps with a validation after every fourth; a run of it."""
+    folder = tmp_path_factory.mktemp("whole")
+    chosen = config("rendered", epoch_size=24, num_workers=0)
+    chosen["trainer"] |= {"max_steps": 14, "val_check_interval": 4, "check_val_every_n_epoch": None}
+    option = write_config(folder / "config.yaml", chosen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DCTC_RUNS", str(folder))
+        main(["fit", option, "--name=whole", "--log=off"])
+    return option, folder / "whole"
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tmp_path, capsys):
+    folder = tmp_path / "checkpoints"
+    last, previous, done = (folder / f"{name}.ckpt" for name in ("last", "previous", "final"))
+    assert resume_point(tmp_path) is final_checkpoint(tmp_path) is None
+    for step in range(3):
+        for file in (last, done):
+            DurableCheckpoints().save_checkpoint({"state_dict": {}, "step": step}, file)
+    assert sorted(folder.iterdir()) == [done, last, previous]
+    assert (resume_point(tmp_path), final_checkpoint(tmp_path)) == (last, done)
+    assert read_checkpoint(previous)["step"] == 1
+    content = last.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damaged in (b"", content[:middle], flipped, None):
+        for file in (last, done):
+            file.unlink()
+            if damaged is not None:
+                file.write_bytes(damaged)
+        capsys.readouterr()
+        assert (resume_point(tmp_path), final_checkpoint(tmp_path)) == (previous, None)
+        said = capsys.readouterr().out.splitlines()
+        state = "missing" if damaged is None else "cut off or damaged"
+        assert said[0] == f"{last}: {state}; the run goes on from previous.ckpt"
+        assert len(said) == (1 if damaged is None else 2)
+    previous.write_bytes(b"")
+    assert resume_point(tmp_path) is None
+    assert "previous.ckpt: cut off or damaged; the run goes on from the start" in (
+        capsys.readouterr().out
+    )
 
 
 def fit(folder, net, steps=10, resume=None, save=False, seed=0):

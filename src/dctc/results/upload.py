@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,29 @@ def wandb_silent(log: LogMode) -> None:
     os.environ.setdefault("WANDB_SILENT", "true" if log == "offline" else "false")
 
 
+def check_key(log: LogMode) -> None:
+    """Refuse to log online without a key of W&B, which asks for one when training has begun.
+
+    Where WANDB_MODE is set, W&B does not say whether it has one.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if log != "online" or os.environ.get("WANDB_MODE", "online") != "online":
+        return
+    import wandb  # here, because it takes a second
+
+    if "prompt" in signature(wandb.login).parameters:
+        known = wandb.login(prompt=False, verify=False)
+    else:
+        known = bool(wandb.api.api_key)
+    if not known:
+        raise ValueError(
+            "--log online: W&B has no API key here; store one with wandb login or set "
+            "WANDB_API_KEY, or take --log offline"
+        )
+
+
 def upload(
     target: str, log: LogMode, tables: Mapping[str, Table], files: Sequence[Path] = ()
 ) -> None:
@@ -40,7 +64,8 @@ def upload(
     """
     if log == "off":
         return
-    import wandb  # here, because it takes a second
+    check_key(log)
+    import wandb
 
     wandb_silent(log)
     folder = runs_folder() / target

@@ -19,8 +19,7 @@ from dctc.studies.study import Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
 from dctc.training.logs import quiet_lightning
-from dctc.training.results_writer import now
-from dctc.training.run_folder import FINAL, alone
+from dctc.training.run_folder import FINAL, alone, final_checkpoint, resume_point
 
 
 @dataclass(frozen=True)
@@ -128,10 +127,9 @@ def _check_source(cli: RecognizerCLI) -> None:
 
 
 def _fit(cli: RecognizerCLI) -> None:
-    last, final = (cli.folder / "checkpoints" / name for name in ("last.ckpt", FINAL))
-    if final.exists():
+    if final_checkpoint(cli.folder):
         return
-    resume = str(last) if last.exists() else None
+    resume = resume_point(cli.folder)
     if resume:
         print(f"{cli.folder}: going on from its last checkpoint")
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
@@ -176,7 +174,7 @@ def _bring_forward(cli: RecognizerCLI) -> None:
     for name, record in _known(cli).items():
         found = taken.get((arm, record.seed), {}).get(name)
         if found is None or found.run != record.run:
-            about = {**record.about, "time": now()}
+            about = {**record.about, "time": registry.now(arm, record.seed)}
             registry.append(replace(record, arm=arm, about=about))
 
 

@@ -19,14 +19,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from dctc.files import Busy
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
-from dctc.results.upload import LogMode
+from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset
 from dctc.training.logs import (
     ProgressBar,
@@ -50,12 +50,16 @@ from dctc.training.run_folder import (
     FINAL,
     GONE_ON,
     LAST,
-    FinalCheckpoint,
+    LAST_FILE,
+    DurableCheckpoints,
+    RunCheckpoints,
     alone,
     claim,
     digest,
     go_on,
     marked,
+    read_checkpoint,
+    resume_point,
 )
 from dctc.training.run_key import drawn_versions, run_key
 
@@ -119,6 +123,9 @@ class RecognizerCLI(LightningCLI):
         parser.link_arguments("model.protocol", "data.init_args.protocol")
         parser.link_arguments("seed_everything", "data.init_args.seed")
 
+    def _parse_ckpt_path(self) -> None:
+        """Take no configuration out of a checkpoint."""
+
     @cached_property
     def resolved(self) -> dict[str, Any]:
         """The whole configuration of the chosen subcommand, as plain values."""
@@ -156,13 +163,22 @@ class RecognizerCLI(LightningCLI):
         # as written, since what lies below may be a link to another disk
         if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(self.folder)).parents:
             raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
-        checkpoint = config.get("ckpt_path")
+        checkpoint = self._chosen_checkpoint()
         self._check_checkpoint(checkpoint)
+        if trainer["logger"] in (None, True) and not trainer["fast_dev_run"]:
+            check_key(config["log"])
         if self.subcommand not in SCORING and not trainer["fast_dev_run"]:
             try:
                 rank_zero_only(self._claim)(checkpoint)
             except (Busy, ValueError) as error:
                 raise SystemExit(f"dctc: {error}") from error
+
+    def _chosen_checkpoint(self) -> str | None:
+        """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""
+        given: str | None = self.resolved.get("ckpt_path")
+        if given == LAST and self.subcommand == "fit" and (last := resume_point(self.folder)):
+            given = self.config[self.subcommand]["ckpt_path"] = str(last)
+        return given
 
     def _claim(self, checkpoint: str | None) -> None:
         """Write the run's key into its folder, and that of the checkpoint it continues, if any."""
@@ -171,7 +187,7 @@ class RecognizerCLI(LightningCLI):
         key = run_key(self.resolved)
         if not checkpoint:
             claim(self.folder, key)
-        elif self._file(checkpoint).resolve().parent == (self.folder / "checkpoints").resolve():
+        elif Path(checkpoint).resolve().parent == (self.folder / "checkpoints").resolve():
             go_on(self.folder, key)
         else:
             claim(self.folder, f"{key}{GONE_ON}{digest(checkpoint)}")
@@ -183,44 +199,46 @@ class RecognizerCLI(LightningCLI):
                 f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
                 f"weights under the name of the run"
             )
-        if checkpoint and not self._file(checkpoint).is_file():
+        if checkpoint and not Path(checkpoint).is_file():
             raise SystemExit(
                 f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
                 f"of a checkpoint, such as {self.folder / 'checkpoints' / FINAL}"
             )
-
-    def _file(self, checkpoint: str) -> Path:
-        last = checkpoint == LAST and self.subcommand == "fit"
-        return self.folder / "checkpoints" / "last.ckpt" if last else Path(checkpoint)
+        if checkpoint:
+            try:
+                stored = read_checkpoint(Path(checkpoint))
+            except ValueError as error:
+                raise SystemExit(f"dctc: --ckpt_path: {error}") from error
+            if self.subcommand == "fit" and "optimizer_states" not in stored:
+                raise SystemExit(
+                    f"dctc: --ckpt_path {checkpoint}: weights alone; fit goes on from a whole "
+                    f"checkpoint, such as {LAST_FILE}"
+                )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
         options = config["trainer"]
-        checkpoints = self.folder / "checkpoints"
         self.results = self._results_writer()
         callbacks: list[pl.Callback] = [
             *_listed(options.get("callbacks")),
-            ModelCheckpoint(
-                dirpath=checkpoints,
-                filename="last",
-                enable_version_counter=False,
-                every_n_train_steps=CHECKPOINT_EVERY,
-                save_on_train_epoch_end=False,
-            ),
-            FinalCheckpoint(checkpoints / FINAL),
             ReadingsTable(),
             PredictionWriter(self.folder / "predictions.tsv"),
             self.results,
+            RunCheckpoints(self.folder / "checkpoints", CHECKPOINT_EVERY),
         ]
         if options.get("enable_progress_bar") is not False:
             callbacks.append(ProgressBar(leave=True))
         kwargs |= {"default_root_dir": str(self.folder), "callbacks": callbacks}
         if needs_cpu(options.get("accelerator")):
             kwargs["accelerator"] = "cpu"
+        plugins = _listed(options.get("plugins"))
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins = [*plugins, DurableCheckpoints()]
         if options.get("sync_batchnorm"):
             kwargs["sync_batchnorm"] = False  # Lightning's own
-            kwargs["plugins"] = [*_listed(options.get("plugins")), SyncBatchNorm()]
+            plugins = [*plugins, SyncBatchNorm()]
+        kwargs["plugins"] = plugins
         if options.get("logger") in (None, True):
             part = self.subcommand if self.subcommand in SCORING else ""
             # fast_dev_run is a trial of one batch: it logs nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from dctc.models import Recognizer
@@ -58,7 +59,10 @@ def main(args: list[str] | None = None) -> None:
 
 
 def metadata(loaded: Loaded) -> dict[str, str]:
-    """Return what a consumer needs to feed a net and to decode its logits."""
+    """Return what a consumer needs to feed a net and to decode its logits.
+
+    README reads images with it: numpy, Pillow and onnxruntime are enough.
+    """
     channels, height, width = loaded.image
     frames = loaded.net.frames
     grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
@@ -66,13 +70,18 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "charset": loaded.tokenizer.charset.characters,  # class i + 1 is character i
         "blank": str(BLANK),
         "protocol": loaded.protocol,
-        "input": "images (batch, channels, height, width), RGB or gray",
+        "input": "images (batch, channels, height, width)",
         "input_range": "[-1, 1]",
+        "channel_order": "L" if channels == 1 else "RGB",  # Pillow's mode
         "channels": str(channels),
         "height": str(height),
         "width": str(width),
         "keep_ratio": str(loaded.keep_ratio).lower(),
+        "filter": "BICUBIC",  # Pillow's
+        "fill": "mean colour of the resized image, on its right",  # where the ratio is kept
         "output": "logits (frames, batch, classes)",
         "frame_stride": f"{256 / grown if grown else width / frames(width):g}",
         "frames": str(frames(width)),
+        # of an image of 1, 2, ... pixels before it is padded
+        "valid_frames": json.dumps([max(frames(valid), 1) for valid in range(1, width + 1)]),
     }

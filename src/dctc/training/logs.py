@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -18,7 +19,11 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.records.batch import Batch
+from dctc.files import naming
 from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
+
+METRICS = "metrics.csv"
+_ASIDE = re.compile(r"metrics\.\d+\.csv")
 
 
 def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
@@ -32,7 +37,7 @@ def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
         log: W&B mode.
     """
     rank_zero_only(set_metrics_aside)(folder / part)
-    found: list[Logger] = [CSVLogger(folder.parent, name=folder.name, version=part)]
+    found: list[Logger] = [MetricsFile(folder.parent, name=folder.name, version=part)]
     if log != "off":
         wandb_silent(log)
         wandb = WandbLogger(
@@ -49,10 +54,19 @@ def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
 
 def set_metrics_aside(folder: Path) -> None:
     """Rename ``metrics.csv`` to ``metrics.1.csv`` and so on; Lightning's CSVLogger deletes it."""
-    metrics = folder / "metrics.csv"
+    metrics = folder / METRICS
     if metrics.exists():
-        number = len(list(folder.glob("metrics.*.csv"))) + 1
-        metrics.rename(folder / f"metrics.{number}.csv")
+        taken = [name.split(".")[1] for name in os.listdir(folder) if _ASIDE.fullmatch(name)]
+        metrics.rename(folder / f"metrics.{max(map(int, taken), default=0) + 1}.csv")
+
+
+class MetricsFile(CSVLogger):
+    """Lightning's logger of metrics as CSV, with the file's name where it cannot be written."""
+
+    def save(self) -> None:
+        """Write what was logged since."""
+        with naming(Path(self.log_dir, METRICS)):
+            super().save()
 
 
 @contextmanager

@@ -258,6 +258,18 @@ class RecognizerModule(pl.LightningModule):
         """Store the charset, so that a checkpoint is never read with another one."""
         checkpoint["charset"] = self.tokenizer.charset.characters
 
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load weights.
+
+        Raises:
+            ValueError: If they are those of another net.
+        """
+        try:
+            return super().load_state_dict(*args, **kwargs)
+        except RuntimeError as error:
+            reason = " ".join(str(error).partition(":")[2].split())
+            raise ValueError(f"the checkpoint is of another net: {reason[:300]}") from error
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another charset."""
         if "charset" not in checkpoint:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 from argparse import ArgumentError
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
@@ -18,6 +16,7 @@ from dctc.data.catalogue import DOCUMENTS
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
+from dctc.training.run_folder import read_checkpoint
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 PROTOCOL = "english36"  # RecognizerModule's default
@@ -130,12 +129,7 @@ def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:
 
 
 def _load(module: RecognizerModule, checkpoint: Path) -> None:
-    try:
-        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{checkpoint}: no checkpoint that can be loaded safely") from error
-    if not isinstance(stored, dict) or "state_dict" not in stored:
-        raise ValueError(f"{checkpoint}: no checkpoint of a run; it holds no state_dict")
+    stored = read_checkpoint(checkpoint)
     try:
         module.on_load_checkpoint(stored)
         weights = {

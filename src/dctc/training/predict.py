@@ -6,9 +6,8 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -18,12 +17,10 @@ from dctc.data.records.batch import Batch
 from dctc.data.records.images import ImageFiles, ImageSize
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
-from dctc.files import replacing
-from dctc.results.predictions import RowWriter
 from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
-from dctc.training.results_writer import HEAD, prediction_rows
+from dctc.training.results_writer import HEAD, prediction_rows, writing
 from dctc.training.run_folder import FINAL
 
 
@@ -64,9 +61,7 @@ def read_images(
     began = time.perf_counter()
     done = unread = 0
     module.eval()
-    with _written(file) as stream, torch.inference_mode():
-        writer = RowWriter(stream)
-        writer.writerow(HEAD)
+    with writing(file, HEAD) as writer, torch.inference_mode():
         for number, batch in enumerate(eval_loader(images, batch_size, num_workers)):
             rows = {row[0]: row for row in _rows(module, batch, number)}
             # in the order of the images; a key without a row raises an error
@@ -83,16 +78,6 @@ def _rows(module: RecognizerModule, batch: Batch, number: int) -> Iterator[list[
             label=[module.protocol(label) for label in batch.label],
         )
     return prediction_rows(module.predict_step(batch, number), batch.corrupt)
-
-
-@contextmanager
-def _written(file: Path) -> Iterator[Any]:
-    """Open a text file that gets its name when it is complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # file names may hold bytes that are not UTF-8
-    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
-    with replacing(file) as partial, partial.open("w", **text) as stream:
-        yield stream
 
 
 def main(args: list[str] | None = None) -> None:

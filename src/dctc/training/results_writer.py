@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 import torch.distributed
 
 from dctc.data.records.batch import Batch, Corrupt
+from dctc.files import locked, replacing
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
@@ -105,14 +107,15 @@ class ResultsWriter(pl.Callback):
             return  # a trial of one batch has no result
         gathered = _gather((pl_module.outcomes, pl_module.corrupt))
         if trainer.is_global_zero:
+            now = self.registry.now(self.arm, self.seed)
             self.records = [
-                self._record(name, gathered, trainer) for name in pl_module.test_set_names()
+                self._record(name, gathered, trainer, now) for name in pl_module.test_set_names()
             ]
             for record in self.records:
                 self.registry.append(record)
         trainer.strategy.barrier()  # any process may read the registry next
 
-    def _record(self, name: str, gathered: list[Any], trainer: pl.Trainer) -> Record:
+    def _record(self, name: str, gathered: list[Any], trainer: pl.Trainer, now: str) -> Record:
         outcomes: list[Outcome] = [o for part, _ in gathered for o in part.get(name, [])]
         corrupt: list[Corrupt] = [c for _, part in gathered for c in part.get(name, [])]
         outcomes.sort(key=lambda outcome: _position(outcome.key))
@@ -144,7 +147,7 @@ class ResultsWriter(pl.Callback):
                 **_source(trainer),
                 **({"drawn": self.drawn} if self.drawn else {}),
                 "steps": max(trainer.global_step, self._steps),
-                "time": now(),
+                "time": now,
                 EDIT_PARTS: parts._asdict(),
                 **({CERTAINTY: self.registry.write_certainty(sure)} if all(sure) else {}),
             },
@@ -164,12 +167,39 @@ def _operations(outcome: Outcome) -> EditOperations:
     return edit_operations(outcome.prediction, outcome.label)
 
 
+@contextmanager
+def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any]:
+    """Open a tab-separated file with a head line; it gets its name when it is complete.
+
+    Args:
+        file: The file; its folder is created.
+        head: The columns.
+        wait: Wait for another process that is writing it.
+
+    Yields:
+        Its writer.
+
+    Raises:
+        Busy: If another process is writing it, and ``wait`` is false.
+        OSError: If it cannot be written.
+    """
+    busy = f"{file}: another process is writing this file; wait for it, or name another one"
+    # file names may hold bytes that are not UTF-8
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with (
+        locked(file.with_name(f".{file.name}.lock"), wait=wait, busy=busy),
+        replacing(file) as partial,
+        partial.open("w", **text) as stream,
+    ):
+        writer = RowWriter(stream)
+        writer.writerow(head)
+        yield writer
+
+
 def write_readings(file: Path, outcomes: list[Outcome]) -> None:
     """Write outcomes as tab-separated text with a head line."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        rows = (outcome[: len(READINGS_HEAD)] for outcome in outcomes)
-        RowWriter(stream).writerows([READINGS_HEAD, *rows])
+    with writing(file, READINGS_HEAD, wait=True) as writer:
+        writer.writerows(outcome[: len(READINGS_HEAD)] for outcome in outcomes)
 
 
 def read_readings(file: Path) -> list[Outcome]:
@@ -203,10 +233,8 @@ class PredictionWriter(pl.Callback):
         file = self.file
         if trainer.world_size > 1:
             file = file.with_name(f"{file.name}.{trainer.global_rank}")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = open(file, "w", newline="", encoding="utf-8")
-        self._writer = RowWriter(self._stream)
-        self._writer.writerow(HEAD)
+        self._open = ExitStack()
+        self._writer = self._open.enter_context(writing(file, HEAD))
 
     def on_predict_batch_end(
         self,
@@ -222,7 +250,12 @@ class PredictionWriter(pl.Callback):
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the file."""
-        self._stream.close()
+        self._open.close()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Leave no half file."""
+        if hasattr(self, "_open"):
+            self._open.__exit__(type(exception), exception, exception.__traceback__)
 
 
 def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
@@ -248,8 +281,3 @@ def _gather(mine: Any) -> list[Any]:
     everyone: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, mine)
     return everyone
-
-
-def now() -> str:
-    """Return the time in UTC as text that sorts, as records hold it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

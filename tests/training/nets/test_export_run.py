@@ -1,5 +1,6 @@
 """``dctc export`` from a run's folder to a file that can be decoded without dctc."""
 
+import json
 from pathlib import Path
 
 import onnx
@@ -39,7 +40,9 @@ def test_a_run_as_onnx(run, capsys):
     found = {e.key: e.value for e in onnx.load(run / "net.onnx").metadata_props}
     assert found["charset"] == "0123456789abcdefghijklmnopqrstuvwxyz"
     expected = {"blank": "0", "protocol": "english36", "frame_stride": "4", "height": "32"}
+    expected |= {"channel_order": "RGB", "filter": "BICUBIC", "keep_ratio": "false"}
     assert found.items() >= {**expected, "input_range": "[-1, 1]", "frames": "16"}.items()
+    assert json.loads(found["valid_frames"])[:5] == [1, 1, 1, 1, 2] and "mean" in found["fill"]
 
 
 def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
