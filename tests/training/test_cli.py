@@ -170,14 +170,15 @@ def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains
 
 def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, tmp_path, capsys):
     content = final(one).read_bytes()
-    weights = {"state_dict": {}, "charset": stored(one)["charset"]}
+    weights = {**stored(one), "state_dict": {}}
+    del weights["optimizer_states"]
     (tmp_path / "half.ckpt").write_bytes(content[: len(content) // 2])
     torch.save([1], tmp_path / "list.ckpt")
     torch.save(weights, tmp_path / "weights.ckpt")
     cases = [
         ("fit", "half", "half.ckpt: no checkpoint that can be loaded safely"),
         ("test", "list", "list.ckpt: no checkpoint of a run; it holds no state_dict"),
-        ("fit", "weights", "weights.ckpt: weights alone; fit goes on from a whole checkpoint"),
+        ("fit", "weights", "weights.ckpt: weights alone; fit takes a whole checkpoint"),
         ("validate", "weights", "the checkpoint is of another net: Missing key"),
     ]
     for command, name, complaint in cases:

@@ -209,10 +209,11 @@ class RecognizerCLI(LightningCLI):
                 stored = read_checkpoint(Path(checkpoint))
             except ValueError as error:
                 raise SystemExit(f"dctc: --ckpt_path: {error}") from error
-            if self.subcommand == "fit" and "optimizer_states" not in stored:
+            part = "optimizer_states" if self.subcommand == "fit" else "pytorch-lightning_version"
+            if part not in stored:
                 raise SystemExit(
-                    f"dctc: --ckpt_path {checkpoint}: weights alone; fit goes on from a whole "
-                    f"checkpoint, such as {LAST_FILE}"
+                    f"dctc: --ckpt_path {checkpoint}: weights alone; {self.subcommand} takes a "
+                    f"whole checkpoint of a training, such as {LAST_FILE}"
                 )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:

@@ -209,6 +209,8 @@ class RunCheckpoints(Checkpoint):
             if os.getpid() != own:
                 return
             self._signal = number
+            # data workers may have been sent it too; torch would raise an error within the step
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if not trainer.training and not (trainer.validating and trainer.world_size > 1):
                 if trainer.strategy.launcher is not None:
                     trainer.strategy.launcher.kill(number)
@@ -270,6 +272,11 @@ class RunCheckpoints(Checkpoint):
                 _requeue()
         # Lightning kills the first process if another one ends otherwise
         raise SystemExit(128 + number if trainer.is_global_zero else 0)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """End as on a signal where data workers have ended before this process heeded it."""
+        if self._signal and not isinstance(exception, SystemExit):
+            self._end(trainer, self._signal)
 
     def on_fit_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         """Save the checkpoint of a finished training, unless it was interrupted."""
