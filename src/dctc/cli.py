@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
+
+from dctc.text.characters import printed
 
 TRAINING = ("fit", "validate", "test", "predict")
 COMMANDS = {  # the module of each one's main
@@ -38,7 +42,7 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
 
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
-    with one_line_errors("dctc"):
+    with one_line_errors("dctc"), printable_warnings():
         _run(sys.argv[1:] if args is None else args)
 
 
@@ -54,8 +58,24 @@ def one_line_errors(program: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if os.environ.get("DCTC_DEBUG"):
             raise
-        print(f"{program}: {error}\n(DCTC_DEBUG=1 shows where)", file=sys.stderr)
+        said = printed(f"{program}: {error}\n(DCTC_DEBUG=1 shows where)", keep="\n")
+        print(said, file=sys.stderr)
         raise SystemExit(1) from error
+
+
+@contextmanager
+def printable_warnings() -> Iterator[None]:
+    """Print warnings, which may name files and labels, without what would command a terminal."""
+    usual = warnings.formatwarning
+
+    def formatted(message: Warning | str, category: type[Warning], *where: Any) -> str:
+        return usual(printed(message, keep="\n"), category, *where)
+
+    warnings.formatwarning = formatted  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _run(args: list[str]) -> None:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from dctc.text.characters import printed
+
 _GAP = 2  # spaces between columns on a terminal
 
 
@@ -43,8 +45,9 @@ class Table:
         then follow below, beside the text columns again.
         """
         # not the table's own title, which would be as narrow as the table
-        console.print(self.title, style="italic", markup=False, highlight=False)
-        columns = [*zip(self.columns, *self.rows, strict=True)]
+        console.print(printed(self.title), style="italic", markup=False, highlight=False)
+        heads, *rows = [[*map(printed, row)] for row in (self.columns, *self.rows)]
+        columns = [*zip(heads, *rows, strict=True)]
         words = [
             max((cell_len(w) for c in column for w in c.split()), default=0) for column in columns
         ]
@@ -68,13 +71,13 @@ class Table:
             )
             for i in part:
                 justify: Any = "left" if i < self.text_columns else "right"
-                head = escape(self.columns[i])
+                head = escape(heads[i])
                 table.add_column(head, justify=justify, width=widths[i], overflow="fold")
-            for row in self.rows:
+            for row in rows:
                 table.add_row(*(escape(row[i]) for i in part))
             console.print(table)
         for note in self.notes:
-            console.print(note, highlight=False, markup=False, style="dim")
+            console.print(printed(note), highlight=False, markup=False, style="dim")
 
     def markdown(self) -> str:
         """Return the table as Markdown."""

@@ -24,6 +24,7 @@ from dctc.files import Busy
 from dctc.results.registry import Record, runs_folder
 from dctc.results.upload import LogMode
 from dctc.studies.runner import Finished, Run, execute, resolve
+from dctc.text.characters import printed
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 
@@ -92,7 +93,7 @@ def execute_all(
                     text += f" ({time.monotonic() - worker.began:.0f} s)"
                     left = (time.monotonic() - began) * (len(runs) / len(outcomes) - 1)
                     text += f"; about {left / 60:.0f} min left" if left else ""
-                    bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                    bar.console.print(printed(text), highlight=False, markup=False, soft_wrap=True)
                     bar.advance(task)
                     if waiting and worker.process.is_alive():
                         worker.start(waiting.popleft())
@@ -171,7 +172,8 @@ def report_problems(outcomes: Mapping[str, Outcome]) -> int:
     """Print the runs that did not finish; return how many failed."""
     for name, outcome in outcomes.items():
         if outcome.problem:
-            print(f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}")
+            said = f"{'not yet' if outcome.busy else 'FAILED'}: {name}: {outcome.problem}"
+            print(printed(said, keep="\n"))
     return sum(bool(o.problem) and not o.busy for o in outcomes.values())
 
 

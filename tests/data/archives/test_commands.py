@@ -4,6 +4,7 @@ import json
 import shutil
 import string
 import warnings
+from contextlib import suppress
 
 import lmdb
 import pytest
@@ -123,6 +124,22 @@ def test_verify_ends_with_1_where_something_is_broken(root, capsys):
     (root / "empty").mkdir()
     assert ended("verify", root / "empty") == 1
     assert "no LMDB (data.mdb) in it or below it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["list", "verify", "stats", "show", "convert"])
+def test_names_and_labels_cannot_command_the_terminal(
+    root, tmp_path, write_lmdb, encode_image, capsys, monkeypatch, verb
+):
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.chdir(tmp_path)
+    name = "a\x1b[2J\u202e[red]"
+    path = write_lmdb(root / "train" / name, [(encode_image(), b"a\x1b[2J")])
+    (tmp_path / "t.tsv").write_text(f"{name}.png\tx\n")
+    more = {"show": [path / name, "--out", "a.png"], "convert": ["table", "t.tsv", "--out", "o"]}
+    with suppress(SystemExit):
+        dctc(["data", verb, *map(str, more.get(verb, []))])
+    said = "".join(capsys.readouterr())
+    assert r"a\x1b[2J\u202e[red]" in said and not set("\x1b\u202e") & set(said)
 
 
 @pytest.mark.parametrize(("name", "columns", "width"), [("a.png", 3, 1008), ("a.jpg", 45, 990)])

@@ -5,7 +5,7 @@ from dctc.text import get_protocol
 
 
 def test_numbers_by_hand(tmp_path, write_lmdb, encode_image):
-    labels = [b"Hello", b"aa a", b"...", b"\xff", b"b"]
+    labels = [b"Hello", b"aa a", b"...", b"\xff", b"\xe2\x80\x8bb"]
     sizes = [(40, 10), (20, 20), (30, 10), (10, 10), (60, 20)]
     records = [(encode_image(0, *size), label) for size, label in zip(sizes, labels, strict=True)]
     path = write_lmdb(tmp_path / "a", [*records, (b"broken", b"word")])
@@ -18,6 +18,7 @@ def test_numbers_by_hand(tmp_path, write_lmdb, encode_image):
     assert stats.characters == {"a": 3, "l": 2, "h": 1, "e": 1, "o": 1, "b": 1}
     table = stats_table({"a": stats}, 5, "english36")
     assert table.rows == [["a", "6", "3", "3 / 5", "1.1 / 3.0 / 4.0", "15", "6", "66.67"]]
+    assert "a: 1 records: label has the invisible character U+200B" in table.notes
     assert "a: 2 records cannot be read; see dctc data verify" in table.notes
 
 

@@ -46,7 +46,8 @@ def test_a_file_holds_words_and_counts(tmp_path):
             for line in ("no exit 3", "exit many", "exit 0", "exit -1", "exit nan")
         ),
         (b"\n\n", "': it holds no word"),
-        (b"caf\xe9\n", "': not UTF-8"),
+        (b"a\ncaf\xe9\n", "', line 2: is not UTF-8 .byte 0xE9 after 'caf'"),
+        ("a\u200bb\n".encode(), r"', line 1: .* U\+200B; remove it"),
     ],
 )
 def test_bad_files_are_errors(tmp_path, content, message):

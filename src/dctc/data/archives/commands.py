@@ -25,6 +25,7 @@ from dctc.data.archives.stats import set_stats, stats_table
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.data.render.fonts import font_report
 from dctc.text import get_protocol
+from dctc.text.characters import printed
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
@@ -220,7 +221,7 @@ def _one_line_warnings() -> Iterator[None]:
 
     def formatted(message: Warning | str, category: type[Warning], *where: Any) -> str:
         plain = issubclass(category, UserWarning)
-        return f"dctc: {message}\n" if plain else usual(message, category, *where)
+        return f"dctc: {printed(message)}\n" if plain else usual(message, category, *where)
 
     warnings.formatwarning = formatted  # type: ignore[assignment]
     try:

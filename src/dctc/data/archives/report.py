@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dctc.text.characters import printed
+
 
 class Report(NamedTuple):
     """A table of text with notes below it."""
@@ -24,30 +26,30 @@ class Report(NamedTuple):
     def print(self) -> None:
         """Print the table and the notes; columns of numbers are right-aligned and never cut."""
         console = Console()
-        console.print(self.title, style="italic", markup=False, highlight=False)
+        console.print(printed(self.title), style="italic", markup=False, highlight=False)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for name, *cells in zip(self.columns, *self.rows, strict=True):
             numbers = all(set(cell) <= set("0123456789,./- ") for cell in cells)
             side: Literal["left", "right"] = "right" if numbers else "left"
             table.add_column(escape(name), justify=side, no_wrap=numbers, overflow="fold")
         for row in self.rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*(escape(printed(cell)) for cell in row))
         console.print(table)
         console.print()
         for note in self.notes:
-            console.print(note, markup=False, highlight=False, style="dim")
+            console.print(printed(note), markup=False, highlight=False, style="dim")
 
 
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """Show a progress bar on stderr if that is a terminal; yields ``show(done, what=, total=)``."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     hidden = not console.is_terminal
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden) as bar:
         task = bar.add_task(what, total=total)
 
         def show(done: int, what: str | None = None, total: int | None = None) -> None:
-            bar.update(task, completed=done, description=what, total=total)
+            bar.update(task, completed=done, description=what and printed(what), total=total)
 
         yield show

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dctc.data.archives.report import Report
+from dctc.data.archives.verify import label_faults
 from dctc.data.records.folders import count_records, open_environment, read_record
 from dctc.data.records.images import UNDECODABLE
 
@@ -33,6 +34,7 @@ class Stats:
     longest_need: int  # frames that the most demanding label needs
     characters: dict[str, int]  # how often each occurs, the most frequent first
     unreadable: int  # images or labels that cannot be read
+    broken: dict[str, int]  # labels by what is wrong with them as stored
 
 
 def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
@@ -50,7 +52,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
         ValueError: If it is none, or nothing of it can be read.
     """
     lengths, needs, sizes = [], [], []
-    characters: Counter[str] = Counter()
+    characters, broken = Counter[str](), Counter[str]()
     records, unreadable = count_records(path), 0
     with open_environment(path).begin() as transaction:
         for number in range(1, records + 1):
@@ -63,6 +65,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
                 unreadable += 1
                 continue
             characters.update(label)
+            broken.update(label_faults(stored.label))
             if label:
                 lengths.append(len(label))
                 needs.append(len(label) + sum(a == b for a, b in pairwise(label)))
@@ -79,6 +82,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
         max(needs),
         dict(characters.most_common()),
         unreadable,
+        dict(broken),
     )
 
 
@@ -107,6 +111,7 @@ def stats_table(stats: dict[str, Stats], frames: int, protocol: str) -> Report:
         notes.append(f"{name}: needs up to {s.longest_need} frames; most frequent {frequent}")
         if s.unreadable:
             notes.append(f"{name}: {s.unreadable:,} records cannot be read; see dctc data verify")
+        notes += [f"{name}: {n:,} records: {fault}" for fault, n in s.broken.items()]
     fit = f"fit {frames}, %"
     columns = ["set", "records", "labels", "length 50/100%", "aspect 1/50/99%", "height 50%"]
     notes.append(

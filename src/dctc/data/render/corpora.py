@@ -9,6 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dctc.text.characters import normal_form, unseen
+from dctc.text.lines import decoded, text_lines
+
 PYTHON, WORDFREQ = "python", "wordfreq"  # names of corpora that are no files
 WORDFREQ_WORDS = 60_000  # the most frequent ones; beyond them come names and slips
 
@@ -113,22 +116,21 @@ def is_chinese(character: str) -> bool:
 
 def _read(path: Path) -> dict[str, float]:
     counts: dict[str, float] = {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"words {str(path)!r}: not UTF-8 ({error})") from error
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
-        if not fields:
-            continue
+    for number, line in text_lines(path):
+        where = f"words {str(path)!r}, line {number}"
+        try:
+            fields = normal_form(decoded(line)).split()
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if fault := unseen("".join(fields)):
+            raise ValueError(f"{where}: {line[:40]!r} has {fault}; remove it")
         try:
             count = float(fields[1]) if len(fields) == 2 else 1.0
         except ValueError:
             count = -1.0
         if len(fields) > 2 or not 0 < count < float("inf"):
             raise ValueError(
-                f"words {str(path)!r}, line {number}: {line[:40]!r}; each line holds a word and "
-                f"perhaps a positive count"
+                f"{where}: {line[:40]!r}; each line holds a word and perhaps a positive count"
             )
         counts[fields[0]] = counts.get(fields[0], 0.0) + count
     if not counts:
