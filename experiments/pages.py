@@ -14,11 +14,12 @@ from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
+from dctc.studies.compare import without_open
 from dctc.studies.study import Study
 from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
 from experiments.figures.published import number_table
-from experiments.studies import PUBLISHED, load
+from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.verdict import errors_table, forest_plot, headline_table
 
@@ -46,7 +47,7 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     registry = Registry(PUBLISHED)
     frame = read_frame(registry)
     studies: dict[str, list[Study]] = {
-        "table1": [load("models"), load("receipts")],
+        "table1": without_open([load(name) for name in table1_studies("small")], frame),
         "table2": [chinese_study("small")],
         "table3": [load("losses"), load("losses_english")],
         "ablations": [load("ablations"), load("true_alignment")],
@@ -62,6 +63,7 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     plots = {"forest": forest_plot(frame, registry)}
     plots["losses"] = drawn["table3"][1]["compare"]
     plots["losses-curves"] = drawn["table3"][1]["curves"]
+    plots |= {name: plot for name, plot in drawn["table1"][1].items() if "protocol" in name}
     return sections, plots
 
 

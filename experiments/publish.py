@@ -22,6 +22,8 @@ TARGETS = (
     "renderer",
     "table1",
     "table1-sroie",
+    "protocol",
+    "protocol-scene",
     "table2",
     "table3",
     "table3-english",
@@ -73,7 +75,9 @@ def main() -> None:
     names = options.runs or [t for t in TARGETS if next((runs / t).glob("**/run_key"), None)]
     records = publish(runs, find_runs(runs, names), options.to)
     for record in sorted(records, key=lambda r: (r.arm, r.seed, r.set)):
-        print(f"{record.arm}, seed {record.seed}: {record.set}, {record.correct:,} of {record.n:,}")
+        said = f", {record.correct:,} of {record.n:,}"
+        blind = record.arm.startswith("protocol")  # not shown before its study is complete
+        print(f"{record.arm}, seed {record.seed}: {record.set}{'' if blind else said}")
     print(f"{len(records)} records published to {options.to}")
 
 

@@ -9,7 +9,7 @@ from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
-from experiments.studies import PUBLISHED, SCALES, load
+from experiments.studies import PUBLISHED, SCALES, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 
 # Studies of each target of ./reproduce.sh; figures 1, 3 and 4 share theirs
@@ -17,7 +17,7 @@ STUDIES = {
     **dict.fromkeys(("figure1", "figure3", "figure4"), ("figures",)),
     "demo": ("demo",),
     "renderer": ("renderer", "reader"),
-    "table1": ("models", "receipts"),
+    "table1": table1_studies("small"),
     "table2": ("chinese",),
     "table3": ("losses",),
     "table3-english": ("losses_english",),
@@ -35,7 +35,8 @@ def main() -> None:
         if target not in STUDIES:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
     chosen = options.targets or [name for name in STUDIES if name not in ("demo", "renderer")]
-    names = [name for target in chosen for name in STUDIES[target]]
+    named = STUDIES | {"table1": table1_studies(options.scale)}
+    names = [name for target in chosen for name in named[target]]
     studies = [
         chinese_study(options.scale) if name == "chinese" else load(name, options.scale)
         for name in dict.fromkeys(names)

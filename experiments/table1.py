@@ -14,7 +14,15 @@ from dctc.studies.compare import run_command, study_parser
 from dctc.studies.layouts import Drawn, comparison_table, differences_table, draw_study, sets_table
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
-from experiments.studies import CONFIGS, PUBLISHED, SCALES, load, without_missing
+from experiments.studies import (
+    CONFIGS,
+    PUBLISHED,
+    SCALES,
+    load,
+    table1_studies,
+    without_missing,
+)
+from experiments.tables.families_table import draw_families
 from experiments.tables.nets_table import nets_table
 from experiments.tables.quoted import english_table
 
@@ -23,12 +31,16 @@ KEY = "small_resnet-dctc"
 
 
 def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn:
-    """Return accuracy by set, differences to CTC, and the published values."""
+    """Return accuracy by set, differences to CTC, families of nets, and the published values."""
     tables: dict[str, Table] = {}
     figures: dict[str, Figure] = {}
     scale = planned[0].scale
     for study in planned:
-        if len(study.sets) > 1:
+        if study.blind:
+            drawn, plots = draw_families(study, frame, registry)
+            tables |= drawn
+            figures |= plots
+        elif len(study.sets) > 1:
             means = {study.mean: study.sets, "five-set mean": FIVE}
             title = "Table 1, English: word accuracy"
             found = {
@@ -54,7 +66,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 def main() -> None:
     """Train what is missing, and compare."""
     options = study_parser(__doc__ or "", SCALES).parse_args()
-    studies = [load(name, options.scale) for name in ("models", "receipts")]
+    studies = [load(name, options.scale) for name in table1_studies(options.scale)]
     planned = studies if options.source or options.status else without_missing(studies)
     run_command("table1", options, planned, draw, PUBLISHED)
 

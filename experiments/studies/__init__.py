@@ -18,6 +18,11 @@ PUBLISHED = Path("experiments/results")
 SCALES = ("tiny", "smoke", "small")
 
 
+def table1_studies(scale: str) -> list[str]:
+    """Return the names of table 1's studies: at scale ``small`` with those of PROTOCOL.md."""
+    return ["models", "receipts", *(["protocol", "protocol_scene"] if scale == "small" else [])]
+
+
 def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = None) -> Study:
     """Return the study of a file of this folder.
 

@@ -38,6 +38,7 @@ class PlotRow:
         low: Lower end of its 95 % interval.
         high: Upper end.
         heading: Whether it is a heading, without anything beside it.
+        marker: Of the mean: a stroke, or ``D`` for a diamond.
     """
 
     label: str
@@ -47,6 +48,7 @@ class PlotRow:
     low: float = float("nan")
     high: float = float("nan")
     heading: bool = False
+    marker: str = "|"
 
 
 def draw_runs(
@@ -89,12 +91,18 @@ def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    figure, axes = _axes(rows, [0.0, *(value for row in rows for value in row.values)], 0.0)
+    figure, axes = _axes(rows, [0.0, *_shown(rows)], 0.0)
     for y, row in enumerate(rows):
         if not row.heading:
             _row(axes, y, row, row.points)
     _finish(axes, rows, xlabel, title)
     return figure
+
+
+def _shown(rows: Sequence[PlotRow]) -> list[float]:
+    """Return the values of all runs, or the ends of the intervals where no row has runs."""
+    values = [value for row in rows for value in row.values]
+    return values or [end for row in rows for end in (row.low, row.high)]
 
 
 def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None = None) -> Path:
@@ -136,7 +144,8 @@ def _row(axes: Axes, y: int, row: PlotRow, mean: float) -> None:
     elif not np.isnan(row.points):
         low, high = mean + row.low - row.points, mean + row.high - row.points
         axes.plot([low, high], [y - 0.12] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
-        axes.plot([mean], [y - 0.12], "|", color=INK, markersize=9, markeredgewidth=2)
+        size, width = (9, 2) if row.marker == "|" else (5.5, 0)
+        axes.plot([mean], [y - 0.12], row.marker, color=INK, markersize=size, markeredgewidth=width)
         for end, edge, marker in ((low, least, "<"), (high, most, ">")):
             if (end < edge) if marker == "<" else (end > edge):
                 axes.plot([edge], [y - 0.12], marker, **_ARROW)

@@ -1,0 +1,125 @@
+"""Tables and plots of experiments/PROTOCOL.md, drawn when all runs of a study are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dctc.results.families import Estimate, pooled_difference
+from dctc.results.plots import PlotRow, draw_forest
+from dctc.results.registry import Registry
+from dctc.results.statistics import difference_cell, p_cell
+from dctc.results.tables import Table
+from dctc.studies.layouts import Drawn
+from dctc.studies.study import Study
+from experiments.tables.across_models import (
+    analyse,
+    analyse_scenes,
+    calibration,
+    decide,
+    run_values,
+)
+
+FOLDS = "protocol"  # name of the study of FUNSD words in folds; the other one is of scene words
+_NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."
+
+
+def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
+    """Return the tables and plots of a study of the protocol, all runs of which are there.
+
+    Args:
+        study: One of its two studies.
+        frame: From :func:`dctc.results.frame.read_frame`.
+        registry: Where hits and certainty of single words lie.
+
+    Raises:
+        ValueError: As :func:`experiments.tables.across_models.analyse`.
+    """
+    folds = study.name == FOLDS
+    named = _further(study, frame, registry)
+    values = run_values(study, frame)
+    pooled, families = pooled_difference(values, "dctc", "ctc", blocked=folds)
+    measured = calibration(study, registry, blocked=folds)
+    tables = {
+        study.name: _by_family(study, values, families, pooled),
+        f"{study.name}-further": _estimates(f"{study.title}: further results", named),
+        f"{study.name}-calibration": _estimates(
+            f"{study.title}: calibration, times 100",
+            {f"{measure}, {name}": (e, None) for (measure, name), e in measured.items()},
+        ),
+    }
+    lower = "DCTC minus CTC, times 100 (lower is better)"
+    rows = [PlotRow(f"{m}, {n}", [], [], *e[:3], marker="D") for (m, n), e in measured.items()]
+    figures = {
+        study.name: _forest(values, study, families, pooled),
+        f"{study.name}-calibration": draw_forest(rows, lower),
+    }
+    return tables, figures
+
+
+def _further(
+    study: Study, frame: pd.DataFrame, registry: Registry
+) -> dict[str, tuple[Estimate, float | None]]:
+    """Return the results beside the primary one, with p after Holm where they have one."""
+    if study.name != FOLDS:
+        return {**analyse_scenes(study, frame, registry)}
+    found = analyse(study, frame, registry)
+    tau, low, high = found.random[1:]
+    spread = f"random-effects mean (tau {tau:.2f}, prediction [{low:+.2f},{high:+.2f}])"
+    renamed = {"NED": "NED, DCTC minus CTC", "random-effects mean": spread}
+    renamed["minus confidence penalty"] = "DCTC minus confidence penalty"
+    named = {renamed[name]: result for name, result in found.secondary.items()}
+    return {**named, "folds as units": (found.folds, None)}
+
+
+def _by_family(
+    study: Study, values: pd.DataFrame, families: Mapping[str, Estimate], pooled: Estimate
+) -> Table:
+    means = values.pivot_table(index="family", columns="arm", values="value")
+    arms = [*values.arm.unique()]
+    rows = [
+        [_title(study, family), *(f"{means[arm][family]:.2f}" for arm in arms), _cell(estimate)]
+        for family, estimate in families.items()
+    ]
+    rows.append(["all families", *(f"{means[arm].mean():.2f}" for arm in arms), _cell(pooled)])
+    titles = {"ctc": "CTC", "dctc": "DCTC", "confidence_penalty": "confidence penalty"}
+    columns = ["net", *(titles[arm] for arm in arms), "DCTC minus CTC [95 % CI]"]
+    verdict = f"By the decision rule, DCTC {decide(pooled.low, pooled.high)}."
+    if decide(pooled.low, pooled.high) == "inconclusive":
+        verdict = "By the decision rule, the result is inconclusive."
+    return Table(f"{study.title}: word accuracy", columns, rows, [verdict, _NOTE])
+
+
+def _estimates(title: str, named: Mapping[str, tuple[Estimate, float | None]]) -> Table:
+    rows = [
+        [name, _cell(estimate), f"{estimate.freedom:.0f}", "" if p is None else p_cell(p)]
+        for name, (estimate, p) in named.items()
+    ]
+    columns = ["what", "difference [95 % CI]", "degrees of freedom", "p after Holm"]
+    return Table(title, columns, rows, [_NOTE])
+
+
+def _forest(
+    values: pd.DataFrame, study: Study, families: Mapping[str, Estimate], pooled: Estimate
+) -> Figure:
+    """Draw a dot for each seed's difference, and diamonds for families and for all of them."""
+    wide = values.pivot(index=["family", "block"], columns="arm", values="value")
+    gains = wide["dctc"] - wide["ctc"]
+    rows = [
+        PlotRow(_title(study, family), [*gains[family]], [False] * len(gains[family]), *e[:3])
+        for family, e in families.items()
+    ]
+    rows.append(PlotRow("all families", [], [], *pooled[:3]))
+    rows = [replace(row, marker="D") for row in rows]
+    return draw_forest(rows, "DCTC minus CTC, percentage points of word accuracy")
+
+
+def _title(study: Study, family: str) -> str:
+    return study.arms[f"{family}-ctc"].title.partition(",")[0]
+
+
+def _cell(estimate: Estimate) -> str:
+    return difference_cell(estimate._asdict())
