@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from experiments.studies import PUBLISHED, load
 from experiments.tables.across_models import analyse, analyse_scenes, calibration, decide
+from experiments.tables.families_table import draw_families
 from scipy import stats
 
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
+from dctc.results.statistics import difference_cell
+from dctc.studies.compare import without_open
+from dctc.studies.parallel import Outcome, _said
 
 CPU = {"model": "AMD EPYC", "flags": ["avx2"], "threads": 1}
 GAINS = {"ctc": 0.0, "dctc": 0.01, "confidence_penalty": 0.008}
@@ -102,6 +106,25 @@ def test_all_that_the_protocol_asks_for(made):
     for name, blocked in (("protocol", True), ("protocol_scene", False)):
         measured = calibration(load(name), made, blocked)
         assert len(measured) == 6 and all(np.isfinite([*e[:3]]).all() for e in measured.values())
+
+
+def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, capsys):
+    frame, studies = read_frame(made), [load(name) for name in ("protocol", "protocol_scene")]
+    assert without_open(studies, frame) == studies and not capsys.readouterr().out
+    less = frame[~((frame.arm == "protocol/vit_micro-ctc") & (frame.seed == 203))]
+    less = less[less.set != "SVT"]
+    assert without_open(studies, less) == []
+    said = capsys.readouterr().out
+    assert "protocol: 1 of 72 runs are missing" in said and "36 of 36" in said
+    run = studies[0].runs()[0]
+    assert "right" not in _said(Outcome({"FUNSD_fold": next(made.records())}), run)
+    primary = analyse(studies[0], frame, made).primary
+    for study in studies:
+        tables, figures = draw_families(study, frame, made)
+        assert {study.name, f"{study.name}-calibration"} == {*figures} < {*tables}
+        assert len(tables[study.name].rows) == 7 and "rule" in tables[study.name].notes[0]
+    tables, _ = draw_families(studies[0], frame, made)
+    assert tables["protocol"].rows[-1][-1] == difference_cell(primary._asdict())
 
 
 def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):

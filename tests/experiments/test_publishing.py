@@ -34,7 +34,8 @@ def runs(tmp_path, record):
         (folder / name / "metrics.csv").write_text("step,train/loss\n9,1.5\n")
         for test_set in ("val", "test"):
             hits = registry.write_hits(HITS)
-            registry.append(record(run=key, arm=arm, set=test_set, hits=hits))
+            about = {"certainty": registry.write_certainty([(-0.5, -0.25, 32)] * 4)}
+            registry.append(record(run=key, arm=arm, set=test_set, hits=hits, about=about))
     registry.append(dataclasses.replace(registry.find("bb")["test"], wall_s=99.0))
     (folder / "t/c").mkdir()
     (folder / "t/c/run_key").write_text("cc\n")
@@ -64,6 +65,7 @@ def test_records_hits_metrics_and_configurations_are_published(runs, to):
         assert Registry(to).find(key) == Registry(runs).find(key)
         for r in Registry(to).find(key).values():
             assert Registry(to).read_hits(r).tolist() == HITS.tolist()
+            assert Registry(to).read_certainty(r).T.tolist() == [[-0.5, -0.25, 32]] * 4
         config = (to / "configs" / f"{key}.yaml").read_text()
         assert config == f"stored: runs/words/x\nname: {name}\n"
     assert {p.name for p in (to / "metrics").iterdir()} == {"aa.csv", "bb.csv"}
