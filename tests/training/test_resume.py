@@ -19,6 +19,7 @@ from dctc.training.callbacks import DCTCCallback
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import (
     DurableCheckpoints,
+    claim,
     final_checkpoint,
     read_checkpoint,
     resume_point,
@@ -164,6 +165,16 @@ def whole(tmp_path_factory):
         patch.setenv("DCTC_RUNS", str(folder))
         main(["fit", option, "--name=whole", "--log=off"])
     return option, folder / "whole"
+
+
+def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_path):
+    claim(tmp_path / "one", "key")
+    left = tmp_path / "one" / "checkpoints" / ".123.last.ckpt"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    written = (tmp_path / "one" / "run_key").stat()
+    claim(tmp_path / "one", "key")
+    assert (tmp_path / "one" / "run_key").stat() == written and not left.exists()
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tmp_path, capsys):

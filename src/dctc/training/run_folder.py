@@ -112,12 +112,9 @@ def resume_point(folder: Path) -> Path | None:
     last, previous = (folder / "checkpoints" / name for name in (LAST_FILE, PREVIOUS))
     if not last.exists() and not previous.exists():
         return None
-    for file, instead in ((last, previous.name), (previous, "the start")):
-        if is_whole(file):
-            return file
-        state = "cut off or damaged" if file.exists() else "missing"
-        rank_zero_only(print)(f"{file}: {state}; the run goes on from {instead}")
-    return None
+    return _unless_damaged(last, f"the run goes on from {PREVIOUS}") or _unless_damaged(
+        previous, "the run goes on from the start"
+    )
 
 
 def final_checkpoint(folder: Path) -> Path | None:
@@ -126,9 +123,14 @@ def final_checkpoint(folder: Path) -> Path | None:
     That is named in a line.
     """
     final = folder / "checkpoints" / FINAL
-    if not final.exists() or is_whole(final):
-        return final if final.exists() else None
-    rank_zero_only(print)(f"{final}: cut off or damaged; the run counts as not finished")
+    return _unless_damaged(final, "the run is not finished") if final.exists() else None
+
+
+def _unless_damaged(checkpoint: Path, effect: str) -> Path | None:
+    if is_whole(checkpoint):
+        return checkpoint
+    state = "cut off or damaged" if checkpoint.exists() else "missing"
+    rank_zero_only(print)(f"{checkpoint}: {state}; {effect}")
     return None
 
 
