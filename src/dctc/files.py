@@ -1,4 +1,4 @@
-"""Atomic writes and file locks, the only place of either."""
+"""Atomic writes, file locks, walks through folders, and names that must stay inside one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+
+def walk(root: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk through a folder as :func:`os.walk` does, links to folders too, each folder once.
+
+    Links come last, so that a folder is named by its own path where it has one below ``root``. The
+    order is that of the names. Of the yielded names of folders, those that are removed are not
+    entered.
+    """
+    roots, visited = [str(root)], set()
+    while roots:
+        for folder, below, files in os.walk(roots.pop(0)):
+            real = os.path.realpath(folder)
+            if real in visited:
+                below.clear()
+                continue
+            visited.add(real)
+            below.sort()
+            yield folder, below, files
+            paths = [os.path.join(folder, name) for name in below]
+            roots += [path for path in paths if os.path.islink(path)]
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that a list names; it must lie in a folder.
+
+    Args:
+        folder: The folder.
+        name: Relative to the folder, or absolute and in it. Links are followed.
+
+    Raises:
+        ValueError: If the name leads out of the folder, or to a folder, pipe or device.
+    """
+    top, path = (Path(os.path.abspath(one)) for one in (folder, folder / name))
+    if not path.is_relative_to(top):
+        raise ValueError(f"its name leads out of {folder}, the folder of the images")
+    if path.exists() and not path.is_file():
+        raise ValueError("it is a folder, pipe or device")
+    return path
 
 
 class Busy(OSError):

@@ -25,6 +25,7 @@ def keys(loader):
         ("chinese", {"charset": "none.txt"}, "charset 'none.txt'"),
         ("document", {"test": ["SROIE"]}, "'SROIE' is not one of FUNSD, FUNSD_val"),
         ("document", {"train_size": 0}, "train_size 0: at least one"),
+        ("document", {"rotate_tall": "up"}, "rotate_tall 'up': give off, left or right"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(module, kind, options, message):

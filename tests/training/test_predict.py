@@ -5,6 +5,7 @@ import csv
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from dctc.cli import main
 from dctc.data.records.images import ImageSize
@@ -125,3 +126,19 @@ def test_the_command_takes_a_configuration_a_checkpoint_and_an_output(
     assert "final.ckpt" in capsys.readouterr().err
     main(["predict", str(run / "config.yaml"), *options, f"--ckpt_path={other}"])
     assert [row[:2] for row in rows_of(out)] == [["a.png", "one"]]
+
+
+def test_tall_images_are_turned_on_demand_or_as_in_training(run, folder, tmp_path):
+    """``one`` on its side: turned to the right on demand, or where the run was trained so."""
+    out, config = tmp_path / "x.tsv", run / "config.yaml"
+    with Image.open(folder / "a.png") as image:
+        image.rotate(90, expand=True).save(folder / "a.png")
+
+    def read(*options):
+        images = [f"--images={folder / 'a.png'}", f"--out={out}", "--num_workers=0"]
+        main(["predict", str(run), *images, *options])
+        return rows_of(out)[0][1]
+
+    assert read("--rotate_tall=right") == "one" != read()
+    config.write_text(config.read_text().replace("height:", "rotate_tall: right\n    height:"))
+    assert read() == "one" != read("--rotate_tall=off")

@@ -96,6 +96,7 @@ def test_a_key_is_fit_for_a_file_name_and_the_same_everywhere():
         (("trainer", "default_root_dir"), "/elsewhere"),
         (("data", "init_args", "num_workers"), 8),
         (("data", "init_args", "data_root"), "/elsewhere"),
+        (("data", "init_args", "rotate_tall"), "off"),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else str(value),
 )
@@ -120,6 +121,7 @@ def test_what_changes_no_result_does_not_change_the_key(path, value):
         (("data", "class_path"), "dctc.data.rendered.RenderedDataModule"),
         (("data", "init_args", "train"), ["MJ", "ST"]),
         (("data", "init_args", "batch_size"), 128),
+        (("data", "init_args", "rotate_tall"), "left"),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
 )

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pytorch_lightning.utilities import rank_zero_only
@@ -16,8 +16,8 @@ from dctc.data.augment import Augmentation
 from dctc.data.benchmarks import is_test_set
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root as find_data_root
-from dctc.data.records.folders import find_lmdbs
-from dctc.data.records.images import ImageSize
+from dctc.data.records.folders import find_lmdbs, refuse_single_file
+from dctc.data.records.images import ImageSize, RotateTall
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import TRAIN, SetsDataModule
@@ -45,6 +45,9 @@ class LmdbDataModule(SetsDataModule):
         allow_size_mismatch: Take a set even if it has not the published number of records.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
+        rotate_tall: ``left`` or ``right`` turns images that are much taller than wide, such as
+            words on vertical signs, by a quarter; see
+            :class:`dctc.data.records.images.ImageSize`.
         augment: Strength of the augmentation of training images, see
             :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
@@ -73,6 +76,7 @@ class LmdbDataModule(SetsDataModule):
         num_workers: int = 2,
         allow_size_mismatch: bool = False,
         keep_ratio: bool = False,
+        rotate_tall: RotateTall | Literal[False] = "off",
         augment: float = 0.0,
         views: int = 1,
     ) -> None:
@@ -83,7 +87,7 @@ class LmdbDataModule(SetsDataModule):
         self.options: dict[str, Any] = {
             "protocol": self.protocol,
             "charset": self.charset,
-            "size": ImageSize(height, width, grayscale, keep_ratio),
+            "size": ImageSize(height, width, grayscale, keep_ratio, rotate_tall),
         }
 
     def setup(self, stage: str | None = None) -> None:
@@ -176,6 +180,7 @@ def open_union(
     real: set[Path] = set()
     for folder in folders:
         top = root / folder  # an absolute folder stays what it is
+        refuse_single_file(top)
         if not top.is_dir():
             raise FileNotFoundError(
                 f"{what}: {folder!r} is neither a folder below {root} nor an absolute one"

@@ -77,6 +77,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "height": str(height),
         "width": str(width),
         "keep_ratio": str(loaded.keep_ratio).lower(),
+        "rotate_tall": loaded.rotate_tall,
         "filter": "BICUBIC",  # Pillow's
         "fill": "mean colour of the resized image, on its right",  # where the ratio is kept
         "output": "logits (frames, batch, classes)",

@@ -13,6 +13,7 @@ from torch import nn
 from yaml import YAMLError
 
 from dctc.data.catalogue import DOCUMENTS
+from dctc.data.records.images import RotateTall
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
@@ -32,6 +33,7 @@ class Loaded(NamedTuple):
         protocol: Name of the protocol of its predictions.
         image: Channels, height and width of the images that the configuration trains on.
         keep_ratio: Whether those images keep their aspect ratio and are padded.
+        rotate_tall: Where tall ones of them are turned: ``off``, ``left`` or ``right``.
     """
 
     net: Recognizer
@@ -39,6 +41,7 @@ class Loaded(NamedTuple):
     protocol: str
     image: tuple[int, int, int]
     keep_ratio: bool
+    rotate_tall: RotateTall = "off"
 
 
 def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
@@ -79,7 +82,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
     image = (channels, data["height"] or HEIGHT, data["width"] or WIDTH)
     keep_ratio = bool(data.get("keep_ratio"))
-    return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio)
+    turned = data.get("rotate_tall") or "off"
+    return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio, turned)
 
 
 def _read(config: Path) -> dict[str, Any]:

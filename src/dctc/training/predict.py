@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import nn
 
 from dctc.argument_types import positive
 from dctc.data.records.batch import Batch
-from dctc.data.records.images import ImageFiles, ImageSize
+from dctc.data.records.images import TALL, ImageFiles, ImageSize, RotateTall
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
 from dctc.training.machine import compute_in_float32, share_cores
@@ -101,6 +101,12 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument(
         "--ckpt_path", type=Path, help=f"weights (default: RUN/checkpoints/{FINAL})"
     )
+    parser.add_argument(
+        "--rotate_tall",
+        choices=get_args(RotateTall),
+        help=f"turn images of more than {TALL} times their width in height by a quarter, as for "
+        f"vertical words (default: as in training)",
+    )
     parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
     parser.add_argument(
         "--num_workers", type=int, default=1, help="processes that decode images (default: 1)"
@@ -115,7 +121,8 @@ def main(args: list[str] | None = None) -> None:
     share_cores(options.num_workers)
     compute_in_float32()
     channels, height, width = loaded.image
-    size = ImageSize(height, width, grayscale=channels == 1, keep_ratio=loaded.keep_ratio)
+    turned = options.rotate_tall or loaded.rotate_tall
+    size = ImageSize(height, width, channels == 1, loaded.keep_ratio, turned)
     images = open_images(options.images, size)
     out = options.out or folder / "images.tsv"
     count = read_images(module, images, out, options.batch_size, options.num_workers)

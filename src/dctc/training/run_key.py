@@ -202,7 +202,18 @@ def _fonts(fonts: Any) -> Any:
     return fonts
 
 
-_HELD = {"stored": _stored, "charset": _characters, "words": _words, "fonts": _fonts}
+def _unless_off(value: Any) -> Any:
+    """Return None for an option that is off, which counts as absent."""
+    return None if value == "off" else value
+
+
+_HELD = {
+    "stored": _stored,
+    "charset": _characters,
+    "words": _words,
+    "fonts": _fonts,
+    "rotate_tall": _unless_off,
+}
 
 
 def _hash(value: Any) -> str:

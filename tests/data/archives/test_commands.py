@@ -1,6 +1,7 @@
 """``dctc data``: each verb from its command line."""
 
 import json
+import os
 import shutil
 import string
 import warnings
@@ -11,9 +12,12 @@ import pytest
 from PIL import Image
 
 from dctc.cli import main as dctc
+from dctc.data.archives import listing, stats
 from dctc.data.archives.commands import VERBS
 from dctc.data.archives.listing import list_sets
+from dctc.data.archives.processes import ENDS
 from dctc.data.archives.render_command import _has_records
+from dctc.data.records import folders
 from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.writer import Record, write_set
@@ -26,7 +30,7 @@ from dctc.text import Charset
 def root(tmp_path, write_lmdb, encode_image, monkeypatch):
     """A data root with one sound and one broken set."""
     monkeypatch.setenv("DCTC_DATA", str(tmp_path / "root"))
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "80")
     write_lmdb(tmp_path / "root" / "test" / "mine", [(encode_image(i), b"ab") for i in range(3)])
     write_lmdb(tmp_path / "root" / "test" / "SVT", [(encode_image(9), b"ab"), (b"", b"x")])
     return tmp_path / "root"
@@ -64,14 +68,39 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
         (["list"], "test/mine 3 - readable"),
         (["list"], "2 records where SVT has 647"),
         (["list"], "CUTE80 288 CUTE80 (C. S. Chan, University of Malaya)"),  # missing
-        (["stats", "--frames", "1"], "test/mine 3 3 2 / 2"),
+        (["list"], "set records known as state"),
+        (["verify", "test/mine"], "set records as state images"),
+        (["stats", "--frames", "1"], "fit set records labels 50/100% 1/50/99% 50% chars 1, %"),
+        (["stats", "--frames", "1"], "test/mine 3 3 2/2"),
         (["stats", "--frames", "1"], "needs up to 2 frames; most frequent ab"),
         (["fonts"], "DejaVuSans.ttf DejaVu Sans"),
     ],
 )
-def test_what_is_printed(root, capsys, arguments, found):
+def test_what_is_printed(root, capsys, monkeypatch, arguments, found):
+    monkeypatch.chdir(root)
     dctc(["data", *arguments])
-    assert found in words(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert found in words(printed) and max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("verb", ["list", "verify", "stats"])
+def test_a_damaged_set_hides_no_sound_one(root, monkeypatch, capsys, verb, ends):
+    """Every page but the first two is zeros; or LMDB follows it to where there is no memory."""
+    data = root / "test" / "SVT" / "data.mdb"
+    data.write_bytes(data.read_bytes()[:8192].ljust(data.stat().st_size, b"\0"))
+    if ends:
+        count = folders.count_records
+        fatal = lambda path: os._exit(1) if path.name == "SVT" else count(path)  # noqa: E731
+        for module in (listing, stats):
+            monkeypatch.setattr(module, "count_records", fatal)
+    if verb == "list":
+        dctc(["data", "list"])
+    else:
+        assert ended(verb, root) == 1
+    printed = words(capsys.readouterr().out)
+    assert "test/mine 3" in printed
+    assert (ENDS if ends else "data.mdb is damaged (mdb_get: MDB_CORRUPTED") in printed
 
 
 def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image):

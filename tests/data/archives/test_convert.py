@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -438,6 +439,32 @@ def test_bad_lines_among_good_ones_are_counted_and_marks_of_joined_files_taken_o
 def test_half_of_a_surrogate_pair_is_a_fault_of_the_label():
     # MATLAB stores UTF-16, of which half a pair may be left
     assert read_word(Word("a", "\ud800", bytes)).reason == "label is not UTF-8"
+
+
+@pytest.mark.parametrize("kind", ["table", "svt-train"])
+def test_names_do_not_lead_out_of_the_archive(tmp_path, put, kind):
+    put("out.jpg"), put("archive/a.jpg")
+    os.mkfifo(tmp_path / "archive" / "pipe.jpg")
+    inside = ["a.jpg", "x/../a.jpg", str(tmp_path / "archive" / "a.jpg")]
+    outside = ["../out.jpg", str(tmp_path / "out.jpg"), "/dev/zero", "pipe.jpg", "."]
+    lines = [f"{name}\ta\n" for name in inside + outside]
+    if kind != "table":
+        word = f"<taggedRectangles>{BOX.format(9, 1, 1, 'a')}</taggedRectangles></image>"
+        lines = [f"<image><imageName>{name}</imageName>{word}" for name in inside + outside]
+        lines = ["<tagset>", *lines, "</tagset>"]
+    source = tmp_path / "archive" / "list"
+    source.write_text("".join(lines))
+    with pytest.raises(ValueError, match=r"\.\./out.jpg.*leads out of .*archive"):
+        run(kind, source, tmp_path / "strict", size=3)
+    with pytest.warns(UserWarning):
+        progress = run(kind, source, tmp_path / "lenient", size=3, lenient=True)
+    assert (progress.records, progress.faults) == (3, {"image cannot be read": 5})
+    run("table", put_list(tmp_path / "list", "archive/a.jpg"), tmp_path / "wider", images=tmp_path)
+
+
+def put_list(file, name):
+    file.write_text(f"{name}\ta\n")
+    return file
 
 
 def test_missing_and_broken_images_are_named(tmp_path, put, table):

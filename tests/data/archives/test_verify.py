@@ -1,11 +1,15 @@
 """``dctc data verify``: planted faults are found, sound sets are sound."""
 
+import os
+
 import lmdb
 import numpy as np
 import pytest
 
 from dctc.data.archives import verify as verifying
+from dctc.data.archives.processes import ENDS
 from dctc.data.archives.verify import report, scan, verify
+from dctc.data.records.folders import read_record
 from dctc.data.render.fonts import find_fonts
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
@@ -158,6 +162,30 @@ def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
     found = verify({name: tmp_path / name for name in ("train/a", "test/b")})
     assert not any(v.faults for v in found.values())
     assert found["test/b"].findings == ["1 images also occur in train/a, byte for byte"]
+
+
+def test_damaged_pages_are_named_and_those_that_end_a_process_found(
+    tmp_path, write_lmdb, jpeg, monkeypatch
+):
+    """Raised by LMDB for records 4 and 9, which spoils a transaction; 6 and 12 are fatal."""
+
+    def read(transaction, record):
+        if record in (4, 9):
+            raise lmdb.CorruptedError("page")
+        if record in (6, 12):
+            os._exit(1)
+        return read_record(transaction, record)
+
+    monkeypatch.setattr(verifying, "CHUNK", 5)
+    monkeypatch.setattr(verifying, "read_record", read)
+    path = write_lmdb(tmp_path / "a", [(jpeg(i), b"word") for i in range(13)])
+    raised = "data.mdb is damaged (CorruptedError): 2 records (4, 9)"
+    for workers in (1, 2):
+        (one,) = verify({"a": path}, workers).values()
+        assert one.faults == [raised, f"{ENDS}: 2 records (6, 12)"] and one.state == "broken"
+        assert list(np.flatnonzero(one.digests == 0) + 1) == [4, 6, 9, 12]
+    said = report(verify({"b": write_lmdb(tmp_path / "b", [(jpeg(), b"a")])})).notes[-1]
+    assert "is not seen: compare the checksum of data.mdb" in said
 
 
 def test_several_processes_read_the_same(tmp_path, write_lmdb, jpeg, monkeypatch):

@@ -1,11 +1,24 @@
+import io
+import os
 import pickle
+import random
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image, ImageOps
 
 from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.images import ImageFiles, ImageSize, load_image, resize_image
+from dctc.data.records.images import (
+    FORMATS,
+    MAX_PIXELS,
+    SUFFIXES,
+    ImageError,
+    ImageFiles,
+    ImageSize,
+    image_size,
+    load_image,
+    resize_image,
+)
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.records.sampler import Draw
 
@@ -57,13 +70,100 @@ def pixels_of(image, tmp_path, name="a.png", **options):
     return np.asarray(load_image(tmp_path / name, grayscale=True))
 
 
+@pytest.mark.parametrize("ink", [0, 255])
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_white(tmp_path, mode):
-    ink = Image.new("RGBA", (4, 2), (0, 0, 0, 0))
-    ink.putpixel((1, 1), (0, 0, 0, 255))
-    expected = np.full((2, 4), 255)
-    expected[1, 1] = 0
-    np.testing.assert_array_equal(pixels_of(ink.convert(mode), tmp_path), expected)
+def test_dark_ink_is_laid_on_white_and_light_ink_on_black(tmp_path, mode, ink):
+    image = Image.new("RGBA", (4, 2), (ink, ink, ink, 0))
+    image.putpixel((1, 1), (ink, ink, ink, 255))
+    expected = np.full((2, 4), 255 - ink)
+    expected[1, 1] = ink
+    np.testing.assert_array_equal(pixels_of(image.convert(mode), tmp_path), expected)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_upright(tmp_path, encode_image, format, orientation):
+    file, exif = tmp_path / "a.png", Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(io.BytesIO(encode_image())).save(file, format, exif=exif)
+    with Image.open(file) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(load_image(file)), expected)
+    size = (40, 16) if orientation < 5 else (16, 40)
+    assert image_size(file) == load_image(file.read_bytes()).size == size
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about the bytes
+@pytest.mark.parametrize("format", FORMATS)
+def test_whatever_the_bytes_are_there_is_one_line(encode_image, format):
+    whole, draw = encode_image(format=format), random.Random(0)
+    kinds = set()
+    for kept in [*range(0, len(whole), len(whole) // 20), *[len(whole)] * 100]:
+        broken = bytearray(whole[:kept])
+        if broken:
+            broken[draw.randrange(min(len(broken), 300))] ^= draw.randrange(1, 256)
+        for read in (load_image, image_size):
+            try:
+                read(bytes(broken))
+            except ImageError as error:
+                kinds.add(error.kind)
+                assert "\n" not in str(error)
+    assert kinds
+
+
+def test_no_image_starts_ghostscript(tmp_path, encode_image, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("was started"))
+    (tmp_path / "a.png").write_bytes(encode_image(format="EPS"))
+    for read in (load_image, image_size):
+        with pytest.raises(ImageError, match="cannot identify"):
+            read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("width", [MAX_PIXELS // 8000 + 1, 10**6])
+def test_large_images_are_refused_by_their_headers(width):
+    header = b"P5 %d 8000 255\n" % width
+    for read in (load_image, image_size):
+        with pytest.raises(ImageError, match=r"too large: .*pixels") as caught:
+            read(header)
+        assert caught.value.kind == "too large"
+
+
+def test_suffixes_of_all_formats_are_images():
+    usual = {".jpg", ".png", ".jfif", ".jpe", ".avif", ".jp2", ".tga", ".tif", ".webp", ".mpo"}
+    assert usual <= SUFFIXES and not SUFFIXES & {".eps", ".pdf", ".txt", ".tsv", ".mdb"}
+
+
+def test_links_are_followed_and_loops_end(folder, tmp_path, encode_image):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "z.jfif").write_bytes(encode_image(format="JPEG"))
+    (folder / "a_link").symlink_to(tmp_path / "other")
+    (folder / "a_second").symlink_to(folder / "b")
+    (tmp_path / "other" / "loop").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe.png")
+    images = ImageFiles(folder, SIZE)
+    keys = ["a.png", "a_link/z.jfif", "b/1.bmp", "b/2.JPG", "c.png", "pipe.png"]
+    assert images.names == keys
+    assert isinstance(images[1], Sample) and "pipe or device" in images[5].reason
+
+
+@pytest.mark.parametrize(("way", "turned"), [("left", -90), ("right", 90)])
+def test_tall_images_are_turned_on_demand(tmp_path, encode_image, way, turned):
+    flat = Image.open(io.BytesIO(encode_image()))  # 40 x 16
+    flat.rotate(turned, expand=True).save(tmp_path / "tall.png")
+    flat.crop((0, 0, 12, 16)).save(tmp_path / "letter.png")
+    flat.save(tmp_path / "flat.png")
+    off, size = ImageSize(8, 16), ImageSize(8, 16, rotate_tall=way)
+    expected, extents = off.sample(tmp_path / "flat.png", "", "").image, np.zeros((1, 2))
+    sample = size.sample(tmp_path / "tall.png", "a", "", extents)
+    np.testing.assert_array_equal(sample.image, expected)
+    assert sample.extents is None
+    for name in ("flat.png", "letter.png"):
+        one, same = (s.sample(tmp_path / name, "a", "", extents) for s in (size, off))
+        np.testing.assert_array_equal(one.image, same.image)
+        assert one.extents is not None
+    assert (off.sample(tmp_path / "tall.png", "", "").image != expected).any()
+    with pytest.raises(ValueError, match="rotate_tall 'up': give off, left or right"):
+        ImageSize(rotate_tall="up")
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):

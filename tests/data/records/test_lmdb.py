@@ -10,9 +10,17 @@ from torch.utils.data import DataLoader
 
 from dctc.data.benchmarks import three_or_more
 from dctc.data.records.batch import Corrupt, Sample, collate
-from dctc.data.records.folders import count_records, open_environment
-from dctc.data.records.images import ImageSize
-from dctc.data.records.lmdb import EMPTY, MISSING, NOT_UTF8, OUTSIDE, LmdbDataset
+from dctc.data.records.folders import count_records, find_lmdbs, open_environment, read_record
+from dctc.data.records.images import SIZE, ImageSize
+from dctc.data.records.lmdb import (
+    EMPTY,
+    MISSING,
+    NOT_UTF8,
+    OUTSIDE,
+    LmdbDataset,
+    LmdbImages,
+    open_images,
+)
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset
 
@@ -91,12 +99,22 @@ def test_broken_images_are_corrupt_records(tmp_path, write_lmdb, encode_image, f
     assert isinstance(good, Sample)
 
 
-def test_stored_extents_that_do_not_fit_are_corrupt(tmp_path, write_lmdb, encode_image):
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (np.zeros((2, 2)), "extents of 2 characters for a label of 3"),
+        (np.zeros(7), "extents of 3.5 characters"),
+        (np.full((3, 2), np.nan), "extents are not finite"),
+    ],
+)
+def test_stored_extents_that_do_not_fit_are_corrupt(
+    tmp_path, write_lmdb, encode_image, stored, reason
+):
     path = write_lmdb(tmp_path / "set", [(encode_image(), b"abc")])
     with lmdb.open(str(path), map_size=2**24) as environment:
         with environment.begin(write=True) as transaction:
-            transaction.put(b"extents-000000001", np.zeros((2, 2), np.float32).tobytes())
-    assert open_set(path)[0].reason == "extents of 2 characters for a text of 3"
+            transaction.put(b"extents-000000001", stored.astype(np.float32).tobytes())
+    assert open_set(path)[0].key == "toy/1" and open_set(path)[0].reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +156,50 @@ def test_a_wrong_count_is_refused(tmp_path, write_lmdb, encode_image, num_sample
     with pytest.raises(ValueError, match=message) as caught:
         open_set(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "count", "reason"),
+    [
+        ([b"image-%09d" % i for i in range(3)], b"3", "counted from 0 .image-000000000 where"),
+        ([b"image-%08d" % i for i in (1, 2, 3)], b"3", "have 8 digits .image-00000001 where"),
+        ([b"image-a", b"image-b"], b"2", "are not numbers"),
+        ([b"image-%09d" % i for i in (1, 2, 3)], None, "no num-samples; it has records"),
+        ([b"img1", b"img2"], None, "no key begins with image-, the first is b'img1'"),
+        ([], None, "the first is nothing"),
+    ],
+)
+def test_what_other_tools_wrote_is_refused_with_the_reason(tmp_path, keys, count, reason):
+    with lmdb.open(str(tmp_path), map_size=2**22) as environment:
+        with environment.begin(write=True) as transaction:
+            for key in keys:
+                transaction.put(key, b"x")
+            if count:
+                transaction.put(b"num-samples", count)
+    with pytest.raises(ValueError, match=reason):
+        count_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "read", [find_lmdbs, open_environment, lambda p: open_images(p, SIZE), open_set]
+)
+def test_an_lmdb_of_a_single_file_is_named(tmp_path, read):
+    lmdb.open(str(tmp_path / "a.lmdb"), map_size=2**22, subdir=False, lock=False).close()
+    with pytest.raises(ValueError, match="is a single file; make a folder"):
+        read(tmp_path / "a.lmdb")
+
+
+def test_records_on_a_damaged_page_are_corrupt(words, monkeypatch):
+    def damaged(transaction, number):
+        if number == 4:
+            raise lmdb.CorruptedError("page")
+        return read_record(transaction, number)
+
+    dataset, images = open_set(words), LmdbImages(words, SIZE)
+    monkeypatch.setattr("dctc.data.records.lmdb.read_record", damaged)
+    for found, sound in ((dataset[2], dataset[1]), (images[3], images[2])):
+        assert found.key.endswith("/4") and "data.mdb is damaged (page)" in found.reason
+        assert isinstance(sound, Sample)
 
 
 def test_records_above_the_count_are_reported(tmp_path, write_lmdb, encode_image):

@@ -41,11 +41,15 @@ def test_import_is_light():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_folder_is_searched_in_order_with_its_subfolders(tmp_path):
-    (tmp_path / "b").mkdir()
-    shutil.copy(SHIPPED / "cmr10.ttf", tmp_path / "b" / "serif.TTF")
-    shutil.copy(SHIPPED / "cmss10.ttf", tmp_path / "a.ttf")
-    assert files(find_fonts(str(tmp_path))) == ["a.ttf", "serif.TTF"]
+def test_a_folder_is_searched_in_order_with_its_subfolders_and_links(tmp_path):
+    for folder, name, font in (("b", "serif.TTF", "cmr10"), ("", "a.ttf", "cmss10")):
+        (tmp_path / "fonts" / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(SHIPPED / f"{font}.ttf", tmp_path / "fonts" / folder / name)
+    (tmp_path / "other").mkdir()
+    shutil.copy(SHIPPED / "cmtt10.ttf", tmp_path / "other" / "linked.ttf")
+    (tmp_path / "fonts" / "c").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "loop").symlink_to(tmp_path / "fonts")
+    assert files(find_fonts(str(tmp_path / "fonts"))) == ["a.ttf", "serif.TTF", "linked.ttf"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a font at all", None])

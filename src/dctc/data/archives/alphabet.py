@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dctc.data.records.folders import count_records, find_lmdbs, open_environment
+from dctc.data.records.folders import count_records, find_lmdbs, reading
 from dctc.data.render.corpora import character_frequencies
 from dctc.files import write_whole
 from dctc.text import Charset, get_protocol
@@ -21,7 +21,7 @@ def read_labels(folder: str | Path) -> Iterator[str]:
     :class:`~dctc.data.records.lmdb.LmdbDataset` drops their records, counts and names them.
     """
     records = count_records(folder)
-    with open_environment(folder).begin() as transaction:
+    with reading(folder) as transaction:
         for record in range(1, records + 1):
             raw = transaction.get(b"label-%09d" % record)
             try:

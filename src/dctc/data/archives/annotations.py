@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image
 
 from dctc.data.archives.text_lists import Word, image_file, word_file
-from dctc.data.records.images import opaque
+from dctc.data.records.images import load_image
 
 SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/data/scenetext)
 
 
 class Crops:
-    """Crops of one image file, which is opened when the first of them is read."""
+    """Crops of one image file of a folder, which is opened when the first of them is read."""
 
     def __init__(self, images: Path, name: str) -> None:
         self.images, self.name = images, name
@@ -41,8 +41,7 @@ class Crops:
 
     def _crop(self, box: tuple[float, float, float, float]) -> bytes:
         if self._image is None:
-            with Image.open(image_file(self.images, self.name)) as opened:
-                self._image = opaque(opened).convert("RGB")
+            self._image = load_image(image_file(self.images, self.name).read_bytes())
         width, height = self._image.size
         left, top = (max(0, math.floor(edge)) for edge in box[:2])
         right, bottom = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))

@@ -21,7 +21,7 @@ from dctc.data.archives.listing import list_sets
 from dctc.data.archives.render_command import COMMON, DEFAULTS, render
 from dctc.data.archives.report import Report, progress_bar
 from dctc.data.archives.sheet import check_image_file, contact_sheet
-from dctc.data.archives.stats import set_stats, stats_table
+from dctc.data.archives.stats import measure, stats_table
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.data.render.fonts import font_report
 from dctc.text import get_protocol
@@ -45,7 +45,8 @@ def verify(options: Namespace) -> None:
 
     Ends with 1 if something is unfinished or broken: a wrong count, an image that does not decode,
     a label that is empty, is not UTF-8 or has characters that cannot be seen, limits of characters
-    that do not fit. Images that are byte for byte the same are only named.
+    that do not fit. Images that are byte for byte the same are only named. What still decodes is
+    not compared with its source: the checksum of data.mdb does that.
     """
     with progress_bar("records") as show:
         found = verification.verify(_find_sets(options, True), options.workers, show)
@@ -55,10 +56,14 @@ def verify(options: Namespace) -> None:
 
 
 def stats(options: Namespace) -> None:
-    """Measure labels and shapes, and count the labels that fit into t frames."""
-    protocol, frames = get_protocol(options.protocol), options.frames
-    found = {name: set_stats(p, protocol, frames) for name, p in _find_sets(options).items()}
-    stats_table(found, frames, options.protocol).print()
+    """Measure labels and shapes, and count the labels that fit into t frames.
+
+    Ends with 1 if a set cannot be read.
+    """
+    found = measure(_find_sets(options), get_protocol(options.protocol), options.frames)
+    stats_table(found, options.frames, options.protocol).print()
+    if any(isinstance(one, str) for one in found.values()):
+        raise SystemExit(1)
 
 
 def show(options: Namespace) -> None:

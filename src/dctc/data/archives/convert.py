@@ -7,7 +7,6 @@ Images are stored byte for byte where the archive holds crops; crops out of larg
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,8 +14,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
-
-from PIL import Image
 
 from dctc.data.archives.annotations import (
     synthtext_lacks,
@@ -36,7 +33,7 @@ from dctc.data.archives.text_lists import (
 from dctc.data.archives.verify import label_faults
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS, Benchmark
 from dctc.data.records.folders import PARTIAL
-from dctc.data.records.images import UNDECODABLE, decoding_error
+from dctc.data.records.images import ImageError, load_image
 from dctc.data.records.provenance import Progress
 from dctc.data.records.writer import Fault, Record, write_set
 from dctc.text import normal_form
@@ -175,13 +172,11 @@ def read_word(word: Word | Fault) -> Record | Fault:
         return fault
     try:
         encoded = word.read()
+        load_image(encoded)
     except FileNotFoundError as error:
         return Fault(word.name, "image missing", "" if error.errno else str(error))
-    except UNDECODABLE as error:
-        return Fault(word.name, "image cannot be read", decoding_error(error))
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            image.load()
-    except UNDECODABLE as error:
-        return Fault(word.name, "image cannot be decoded", decoding_error(error))
+    except ImageError as error:
+        return Fault(word.name, "image cannot be decoded", error.args[0])
+    except (OSError, ValueError) as error:  # of the file system, its name or its box
+        return Fault(word.name, "image cannot be read", " ".join(str(error).split()))
     return Record(encoded, normal_form(word.label))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from dctc.data.archives.processes import ENDS, in_processes
 from dctc.data.archives.report import Report
 from dctc.data.catalogue import BENCHMARKS, CHINESE_TEST, OTHERS, Benchmark
 from dctc.data.records.folders import PARTIAL, count_records, find_lmdbs, split_side
@@ -21,6 +22,16 @@ class Entry(NamedTuple):
     records: int  # num-samples; 0 if it cannot be read
     known: Benchmark | None  # registered set whose name it bears
     fault: str  # why it cannot be read or is not complete, in one line; empty if all is well
+
+
+def read_entries(sets: Mapping[str, Path]) -> dict[str, Entry]:
+    """Read the entries of LMDB folders by name, see :func:`read_entry`."""
+    read = in_processes(_read_item, sets.items(), 1, lambda item: [Entry(item[1], 0, None, ENDS)])
+    return dict(zip(sets, read, strict=True))
+
+
+def _read_item(item: tuple[str, Path]) -> Entry:
+    return read_entry(*item)
 
 
 def read_entry(name: str, path: Path) -> Entry:
@@ -64,7 +75,7 @@ def list_sets(root: Path) -> tuple[Report, Report]:
         FileNotFoundError: If ``root`` is not a folder.
     """
     found = find_lmdbs(root, unfinished=True)
-    entries = {name: read_entry(name, path) for name, path in found.items()}
+    entries = read_entries(found)
     bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set
     for name, entry in entries.items():
         if entry.known:

@@ -24,14 +24,19 @@ class Report(NamedTuple):
     notes: Sequence[str] = ()
 
     def print(self) -> None:
-        """Print the table and the notes; columns of numbers are right-aligned and never cut."""
+        """Print the table and the notes, on at least 80 columns.
+
+        Columns of numbers are right-aligned; their headings wrap, the numbers do not. The columns
+        of text share the rest.
+        """
         console = Console()
         console.print(printed(self.title), style="italic", markup=False, highlight=False)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for name, *cells in zip(self.columns, *self.rows, strict=True):
             numbers = all(set(cell) <= set("0123456789,./- ") for cell in cells)
             side: Literal["left", "right"] = "right" if numbers else "left"
-            table.add_column(escape(name), justify=side, no_wrap=numbers, overflow="fold")
+            width = max(map(len, [*cells, *name.split()])) if numbers else None
+            table.add_column(escape(name), justify=side, width=width, overflow="fold")
         for row in self.rows:
             table.add_row(*(escape(printed(cell)) for cell in row))
         console.print(table)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dctc.data.records.folders import count_records, open_environment, read_record
+from dctc.data.records.folders import count_records, read_record, reading
 from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
 from dctc.data.render.glyphs import can_shape
@@ -43,7 +43,7 @@ def contact_sheet(
 
     Raises:
         FileNotFoundError: If there is no LMDB.
-        ValueError: If it is none, there is no font, or that many columns have no room.
+        ValueError: If it is none or damaged, there is no font, or that many columns have no room.
     """
     if columns > MAX_COLUMNS:
         raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
@@ -54,7 +54,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (columns * (width + GAP), rows * row_height), "white")
     draw = ImageDraw.Draw(sheet)
     available, unreadable = _Fonts(fonts), 0
-    with open_environment(path).begin() as transaction:
+    with reading(path) as transaction:
         for i, number in enumerate(sorted(int(c) + 1 for c in chosen)):
             x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
             stored = read_record(transaction, number)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from dctc.data.archives.processes import ENDS, in_processes
 from dctc.data.archives.report import Report
 from dctc.data.archives.verify import label_faults
-from dctc.data.records.folders import count_records, open_environment, read_record
-from dctc.data.records.images import UNDECODABLE
+from dctc.data.records.folders import count_records, read_record, reading
+from dctc.data.records.images import image_size
 
 _QUANTILES = (0, 1, 50, 99, 100)  # percent
 SHOWN = 20  # characters of the table
@@ -49,19 +49,18 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
 
     Raises:
         FileNotFoundError: If there is no LMDB.
-        ValueError: If it is none, or nothing of it can be read.
+        ValueError: If it is none, is damaged, or nothing of it can be read.
     """
     lengths, needs, sizes = [], [], []
     characters, broken = Counter[str](), Counter[str]()
     records, unreadable = count_records(path), 0
-    with open_environment(path).begin() as transaction:
+    with reading(path) as transaction:
         for number in range(1, records + 1):
             stored = read_record(transaction, number)
             try:
                 label = protocol((stored.label or b"").decode())
-                with Image.open(io.BytesIO(stored.image or b"")) as opened:
-                    sizes.append(opened.size)
-            except UNDECODABLE:  # UnicodeDecodeError is a ValueError
+                sizes.append(image_size(stored.image or b""))
+            except ValueError:  # ImageError, or UnicodeDecodeError
                 unreadable += 1
                 continue
             characters.update(label)
@@ -86,22 +85,46 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
     )
 
 
-def stats_table(stats: dict[str, Stats], frames: int, protocol: str) -> Report:
-    """Return the numbers of several sets beside each other.
+def measure(
+    sets: Mapping[str, Path], protocol: Callable[[str], str], frames: int
+) -> dict[str, Stats | str]:
+    """Measure several sets, see :func:`set_stats`; the reason in place of one that cannot be read.
 
     Args:
-        stats: By name of the set.
+        sets: LMDB folders by name.
+        protocol: Applied to every label, picklable.
+        frames: t.
+    """
+    one = partial(_stats_or_reason, protocol=protocol, frames=frames)
+    return dict(zip(sets, in_processes(one, sets.values(), 1, lambda path: [ENDS]), strict=True))
+
+
+def _stats_or_reason(path: Path, protocol: Callable[[str], str], frames: int) -> Stats | str:
+    try:
+        return set_stats(path, protocol, frames)
+    except (ValueError, OSError) as error:
+        return str(error).removeprefix(f"LMDB {path}: ")
+
+
+def stats_table(found: Mapping[str, Stats | str], frames: int, protocol: str) -> Report:
+    """Return the numbers of several sets beside each other, and why some have none.
+
+    Args:
+        found: By name of the set.
         frames: t.
         protocol: Name of the protocol.
     """
     rows, notes = [], []
-    for name, s in stats.items():
+    for name, s in found.items():
+        if isinstance(s, str):
+            notes.append(f"BROKEN {name}: {s}")
+            continue
         row = [
             name,
             f"{s.records:,}",
             f"{s.labels:,}",
-            f"{s.lengths[2]:.0f} / {s.lengths[4]:.0f}",
-            " / ".join(f"{aspect:.1f}" for aspect in s.aspects[1:4]),
+            f"{s.lengths[2]:.0f}/{s.lengths[4]:.0f}",
+            "/".join(f"{aspect:.1f}" for aspect in s.aspects[1:4]),
             f"{s.heights[2]:.0f}",
             f"{len(s.characters):,}",
             f"{100 * (s.labels - s.too_long) / s.labels:.2f}",
@@ -117,4 +140,4 @@ def stats_table(stats: dict[str, Stats], frames: int, protocol: str) -> Report:
     notes.append(
         f"Labels after {protocol}; fit: length plus adjacent repeats within {frames} frames"
     )
-    return Report("Statistics", [*columns, "characters", fit], rows, notes)
+    return Report("Statistics", [*columns, "chars", fit], rows, notes)

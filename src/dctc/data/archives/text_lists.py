@@ -16,6 +16,7 @@ from unicodedata import normalize
 
 from dctc.data.archives.label_tables import find_table
 from dctc.data.records.writer import Fault
+from dctc.files import path_inside
 from dctc.text.characters import unseen
 from dctc.text.lines import decoded, text_lines
 
@@ -53,13 +54,14 @@ def image_file(images: Path, name: str) -> Path:
 
     Raises:
         FileNotFoundError: If that gives no file either.
+        ValueError: If its name leads out of the folder, or to a pipe or device.
     """
-    file, windows = images / name, PureWindowsPath(name)
+    file, windows = path_inside(images, name), PureWindowsPath(name)
     if file.exists():
         return file
     for form in ("NFC", "NFD"):
         for written in (name, windows.as_posix()):
-            if (other := images / normalize(form, written)).exists():
+            if (other := path_inside(images, normalize(form, written))).exists():
                 return other
     why = f"its name has {unseen(name)}" if unseen(name) else ""
     if windows.drive:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import lmdb
 import numpy as np
-from PIL import Image
 
-from dctc.data.archives.listing import read_entry
+from dctc.data.archives.listing import read_entries
+from dctc.data.archives.processes import ENDS, in_processes
 from dctc.data.archives.report import Report
 from dctc.data.records.batch import extents_fault
-from dctc.data.records.folders import PARTIAL, open_environment, read_record, split_side
-from dctc.data.records.images import UNDECODABLE
+from dctc.data.records.folders import (
+    PARTIAL,
+    Stored,
+    open_environment,
+    read_record,
+    split_side,
+)
+from dctc.data.records.images import ImageError, load_image
 from dctc.text.characters import unseen
 
 CHUNK = 2000  # records read by one process at a time
+SOUND = (
+    "sound: every image decodes and every label is text. What changed into another image or label, "
+    "as a JPEG does by one byte, is not seen: compare the checksum of data.mdb with its source's"
+)
 NAMED = 5  # records of a set that are named for each fault
 
 
@@ -67,8 +75,8 @@ def verify(
         Findings, by name of the set.
     """
     found = {}
-    for name, path in sets.items():
-        entry = read_entry(name, path)
+    for name, entry in read_entries(sets).items():
+        path = sets[name]
         found[name] = one = Verified(path, entry.known.name if entry.known else "-", entry.records)
         if entry.fault:
             one.faults.append(entry.fault)
@@ -129,8 +137,12 @@ def report(found: dict[str, Verified]) -> Report:
     ]
     notes += [f"{name}: {finding}" for name, v in found.items() for finding in v.findings]
     states = Counter(row[3] for row in rows)
+    notes += [SOUND] * ("sound" in states)
     title = f"{len(rows)} sets: {', '.join(f'{n} {state}' for state, n in states.items())}"
     return Report(title, ["set", "records", "known as", "state", "repeated images"], rows, notes)
+
+
+Chunk = tuple[Path, int, int]  # an LMDB folder, and its records from one up to, not with, another
 
 
 class Scan(NamedTuple):
@@ -149,41 +161,63 @@ def scan(
     """Read a whole set with some processes; ``advance`` is told how many records are read."""
     chunks = [(path, i, min(i + CHUNK, records + 1)) for i in range(1, records + 1, CHUNK)]
     digests, faults = [], []
-    parallel = workers > 1 and len(chunks) > 1
-    with ProcessPoolExecutor(workers) if parallel else nullcontext() as pool:
-        for part in pool.map(_scan_chunk, chunks) if pool else map(_scan_chunk, chunks):
-            digests.append(part.digests)
-            faults += part.faults
-            advance(sum(map(len, digests)))
+    for part in in_processes(_scan_chunk, chunks, workers, _halves):
+        digests.append(part.digests)
+        faults += part.faults
+        advance(sum(map(len, digests)))
     return Scan(np.concatenate(digests), faults)
 
 
-def _scan_chunk(chunk: tuple[Path, int, int]) -> Scan:
+def _halves(chunk: Chunk) -> Iterator[Scan]:
+    """Find the records that end the process that reads them."""
+    path, first, end = chunk
+    if end - first == 1:
+        yield Scan(np.zeros(1, np.uint64), [(first, ENDS)])
+        return
+    middle = (first + end) // 2
+    yield from in_processes(_scan_chunk, [(path, first, middle), (path, middle, end)], 1, _halves)
+
+
+def _read(environment: Any, record: int) -> Stored | str:
+    """Return a record, or what is wrong with the page that it lies in."""
+    try:
+        with environment.begin() as transaction:  # one for each: an error spoils it
+            return read_record(transaction, record)
+    except lmdb.Error as error:
+        return f"data.mdb is damaged ({type(error).__name__})"
+
+
+def _scan_chunk(chunk: Chunk) -> Scan:
     """Read the records from one number up to, not including, another."""
     path, first, end = chunk
     digests = np.zeros(end - first, np.uint64)
     faults: list[tuple[int, str]] = []
-    with open_environment(path).begin() as transaction:
-        drawn = read_record(transaction, 1).extents is not None
-        for record in range(first, end):
-            encoded, raw, extents = read_record(transaction, record)
-            faults += [(record, what) for what in label_faults(raw)]
-            if encoded is None:
-                faults.append((record, "image missing"))
-                continue
-            digest = hashlib.blake2b(encoded, digest_size=8).digest()
-            digests[record - first] = int.from_bytes(digest, "big")
-            try:
-                with Image.open(io.BytesIO(encoded)) as image:
-                    image.load()
-            except UNDECODABLE as error:
-                faults.append((record, f"image cannot be decoded ({type(error).__name__})"))
-                continue
-            what = "extents missing" if extents is None and drawn else ""
-            if extents is not None:
-                characters = len((raw or b"").decode(errors="replace"))
-                what = extents_fault(extents, characters, image.width)
-            faults += [(record, what)] if what else []
+    environment = open_environment(path)
+    one = _read(environment, 1) if first > 1 else None
+    for record in range(first, end):
+        stored = _read(environment, record)
+        one = one or stored
+        if isinstance(stored, str):
+            faults.append((record, stored))
+            continue
+        encoded, raw, extents = stored
+        faults += [(record, what) for what in label_faults(raw)]
+        if encoded is None:
+            faults.append((record, "image missing"))
+            continue
+        digest = hashlib.blake2b(encoded, digest_size=8).digest()
+        digests[record - first] = int.from_bytes(digest, "big")
+        try:
+            image = load_image(encoded)
+        except ImageError as error:
+            faults.append((record, f"image cannot be decoded ({error.kind})"))
+            continue
+        drawn = isinstance(one, Stored) and one.extents is not None
+        what = "extents missing" if extents is None and drawn else ""
+        if extents is not None:
+            characters = len((raw or b"").decode(errors="replace"))
+            what = extents_fault(extents, characters, image.width)
+        faults += [(record, what)] if what else []
     return Scan(digests, faults)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -134,13 +135,13 @@ def label_extents(
     return label, extents[[bool(piece) for piece in pieces]]
 
 
-def extents_fault(raw: bytes, characters: int, width: int) -> str:
+def extents_fault(raw: bytes, characters: int, width: float = math.inf) -> str:
     """Check stored extents; return what is wrong, empty if nothing is.
 
     Args:
         raw: ``(s, 2)`` float32 as stored.
         characters: Characters of the label (s).
-        width: Width of the image in pixels.
+        width: Width of the image in pixels; infinite if it is not known yet.
     """
     if len(raw) != 8 * characters:
         return f"extents of {len(raw) / 8:g} characters for a label of {characters}"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import lmdb
 
+from dctc.files import walk
+
 ENVIRONMENT_VARIABLE = "DCTC_DATA"
 # Folders that hold one side of a split, in the releases of PARSeq and of clovaai. MJSynth has a
 # `test` part that everyone trains on (train/synth/MJ/test), so a train folder above it decides.
 TRAIN_FOLDERS = frozenset({"train", "training", "val", "valid", "validation"})
 TEST_FOLDERS = frozenset({"test", "testing", "evaluation"})
+_MAGIC = b"\xde\xc0\xef\xbe"  # of LMDB (mdb.c, MDB_MAGIC), 16 bytes into its file
+_COUNT_MISSING = "it has records, but not their number: write that there, in decimal digits"
 PARTIAL = ".partial"  # how the folder ends that a set is written into until it is complete
 
 # LMDB forbids a second environment on one folder within a process, so data sets share them. Keyed
@@ -52,21 +58,17 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
+        ValueError: If it is an LMDB of a single file.
     """
     root = Path(root)
+    refuse_single_file(root)
     if not root.is_dir():
         raise FileNotFoundError(
             f"data root {root}: not a folder; set {ENVIRONMENT_VARIABLE} or data_root"
         )
     found: dict[str, Path] = {}
-    visited: set[str] = set()
-    for folder, below, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
-            below.clear()
-            continue
-        visited.add(real)
-        below[:] = sorted(name for name in below if unfinished or not name.endswith(PARTIAL))
+    for folder, below, files in walk(root):
+        below[:] = [name for name in below if unfinished or not name.endswith(PARTIAL)]
         if "data.mdb" in files:
             found[Path(folder).relative_to(root).as_posix()] = Path(folder)
     return dict(sorted(found.items()))
@@ -80,6 +82,17 @@ def split_side(folder: Path) -> str | None:
     return "test" if parts & TEST_FOLDERS else None
 
 
+def refuse_single_file(path: Path) -> None:
+    """Raise ValueError if a path is an LMDB of a single file, such as ``words.lmdb``."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            if stream.read(20)[16:] == _MAGIC:
+                raise ValueError(
+                    f"LMDB {path}: is a single file; make a folder, move it there as data.mdb, and "
+                    f"give the folder"
+                )
+
+
 def open_environment(folder: str | Path) -> Any:
     """Open an LMDB folder read-only, once per process, if it is complete.
 
@@ -88,6 +101,7 @@ def open_environment(folder: str | Path) -> Any:
         ValueError: If ``data.mdb`` is not an LMDB, or is cut off.
     """
     folder = Path(folder).resolve()
+    refuse_single_file(folder)
     if not (folder / "data.mdb").is_file():
         what = "holds no data.mdb" if folder.is_dir() else "is not a folder"
         raise FileNotFoundError(f"LMDB {folder}: {what}; give the folder that data.mdb lies in")
@@ -118,6 +132,24 @@ def open_environment(folder: str | Path) -> Any:
     return environment
 
 
+@contextmanager
+def reading(folder: str | Path) -> Iterator[Any]:
+    """Open a read transaction on an LMDB folder.
+
+    Raises:
+        FileNotFoundError: As :func:`open_environment`.
+        ValueError: The same; and for what LMDB raises where a page is damaged.
+    """
+    try:
+        with open_environment(folder).begin() as transaction:
+            yield transaction
+    except lmdb.Error as error:
+        raise ValueError(
+            f"LMDB {folder}: data.mdb is damaged ({error}); 'dctc data verify' names the records; "
+            f"fetch or convert it again"
+        ) from error
+
+
 def count_records(folder: str | Path) -> int:
     """Return ``num-samples`` of an LMDB folder, checked against the records that exist.
 
@@ -126,10 +158,12 @@ def count_records(folder: str | Path) -> int:
         ValueError: If it is not an LMDB, or its ``num-samples`` is missing, not a number, zero, or
             larger than the number of the last record.
     """
-    with open_environment(folder).begin() as transaction:
+    with reading(folder) as transaction:
         raw = transaction.get(b"num-samples")
         if raw is None:
-            raise ValueError(f"LMDB {folder}: no num-samples; it is not a set of labelled images")
+            raise ValueError(
+                f"LMDB {folder}: no num-samples; {_other_keys(transaction) or _COUNT_MISSING}"
+            )
         try:
             count = int(raw)
         except ValueError as error:
@@ -140,9 +174,12 @@ def count_records(folder: str | Path) -> int:
             raise ValueError(f"LMDB {folder}: num-samples is {count}: the set is empty")
         last, beyond = (read_record(transaction, number) for number in (count, count + 1))
         if last == (None, None, None):
+            reason = _other_keys(transaction) or (
+                "the set is incomplete: fetch or convert it again"
+            )
             raise ValueError(
-                f"LMDB {folder}: num-samples is {count:,}, but there is no record {count:,}; the "
-                f"set is incomplete: fetch or convert it again"
+                f"LMDB {folder}: num-samples is {count:,}, but there is no record {count:,}; "
+                f"{reason}"
             )
         if beyond != (None, None, None):
             warnings.warn(
@@ -152,3 +189,20 @@ def count_records(folder: str | Path) -> int:
                 stacklevel=2,
             )
     return count
+
+
+def _other_keys(transaction: Any) -> str:
+    """Tell how the keys of another tool's set differ from those that are read; empty if not."""
+    cursor = transaction.cursor()
+    if not cursor.set_range(b"image-") or not cursor.key().startswith(b"image-"):
+        first = repr(cursor.key()[:20]) if cursor.first() else "nothing"
+        return f"it is no set of labelled images: no key begins with image-, the first is {first}"
+    key = cursor.key()
+    number = key.removeprefix(b"image-")
+    example = f"{key[:30].decode(errors='replace')} where image-000000001 is read"
+    if len(number) != 9 or not number.isdigit():
+        digits = f"have {len(number)} digits" if number.isdigit() else "are not numbers"
+        return f"its keys {digits} ({example}); write the set again"
+    if not int(number):
+        return f"its records are counted from 0 ({example}); write the set again"
+    return ""

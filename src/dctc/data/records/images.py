@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -13,65 +16,142 @@ from torch.utils.data import Dataset
 
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.sampler import Draw
+from dctc.files import walk
 
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+Image.init()  # registers all formats
+# The formats that are read, by Pillow's names. Others start programs (EPS starts Ghostscript), or
+# hold no words. TGA is last: it has no signature.
+FORMATS = tuple(
+    name
+    for name in "JPEG PNG GIF BMP DIB TIFF WEBP AVIF JPEG2000 PPM PCX SGI QOI TGA".split()
+    if name in Image.OPEN  # older Pillow has no AVIF
 )
-# What Pillow raises for images that are broken, of an unknown format or absurdly large.
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# of MPO, which is a JPEG with further pictures behind it, the first is read
+SUFFIXES = frozenset(s for s, name in Image.EXTENSION.items() if name in (*FORMATS, "MPO"))
+MAX_PIXELS = 40_000_000  # ours: a page of A4 at 600 dpi has 35 million; some bytes for each
+TALL = 1.5  # height over width from which a crop is turned, as in PaddleOCR's detection
+RotateTall = Literal["off", "left", "right"]
 _EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
+_ORIENTATION = 0x0112  # tag of EXIF
+_TURN = Image.Transpose
+# What makes an image upright, by its orientation (EXIF 2.32, section 4.6.4)
+_UPRIGHT = {
+    2: _TURN.FLIP_LEFT_RIGHT,
+    3: _TURN.ROTATE_180,
+    4: _TURN.FLIP_TOP_BOTTOM,
+    5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270,
+    7: _TURN.TRANSVERSE,
+    8: _TURN.ROTATE_90,
+}
+# larger images are refused below, by name; Pillow's own warning does not know which one it is
+warnings.simplefilter("ignore", Image.DecompressionBombWarning, append=True)
 
 
-def opaque(image: Image.Image) -> Image.Image:
-    """Convert an image to 8 bits a channel, on white where it is transparent.
+class ImageError(ValueError):
+    """An image cannot be read; its argument says why: a kind, a colon, and details in one line."""
 
-    Pillow's own conversion drops transparency, so that black on nothing is black on black, and
-    clips 16 bits a pixel to white.
+    def __str__(self) -> str:
+        return f"image cannot be decoded ({self.args[0]})"
 
-    Raises:
-        ValueError: If its levels are neither 8 nor 16 bits.
-    """
-    if image.mode.startswith("I"):
-        levels = np.array(image)
-        if "transparency" in image.info:
-            levels[levels == image.info["transparency"]] = _SIXTEEN_BITS
-        if levels.min() < 0 or levels.max() > _SIXTEEN_BITS:
-            raise ValueError(f"mode {image.mode} with levels beyond 16 bits")
-        deep = image.mode != "I" or levels.max() > _EIGHT_BITS  # I has room for more than it holds
-        scaled = levels / (_SIXTEEN_BITS / _EIGHT_BITS) if deep else levels
-        return Image.fromarray(np.rint(scaled).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("mode F: what its numbers mean is not known; save it with 8 bits")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA"))
-    return image
+    @property
+    def kind(self) -> str:
+        """The reason in a few words, the same for all images with this fault."""
+        return str(self.args[0]).partition(":")[0]
+
+
+@contextmanager
+def _opened(source: bytes | Path) -> Iterator[Image.Image]:
+    """Open an image of :data:`FORMATS`; whatever its decoder raises becomes an ImageError."""
+    try:
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise ImageError("no file: a folder, pipe or device")
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                most = f"at most {MAX_PIXELS:,} pixels are read"
+                raise ImageError(f"too large: {width:,} x {height:,}; {most}")
+            yield image
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise what the bytes make of them: TypeError, KeyError...
+        # without the memory address or the path that Pillow names
+        reason = " ".join(str(error).split()).partition(" <_io")[0]
+        if isinstance(source, Path):
+            reason = reason.replace(repr(str(source)), "").strip(" :")
+        large = isinstance(error, Image.DecompressionBombError)
+        kind = "too large" if large else type(error).__name__
+        raise ImageError(f"{kind}: {reason}") from error
 
 
 def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
-    """Decode an image, of mode ``RGB`` or ``L``.
+    """Decode an image as viewers show it: upright, opaque, of mode ``RGB`` or ``L``.
+
+    Everything that reads images does it here.
 
     Args:
         source: The encoded image, or its file.
         grayscale: One channel instead of three.
 
     Raises:
-        ValueError: If it cannot be decoded; the message says why, in one line.
+        ImageError: If it cannot be decoded, is no file, or has more than :data:`MAX_PIXELS`.
     """
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            # a copy even where the mode is the same, so that all is decoded before the file closes
-            return opaque(opened).convert("L" if grayscale else "RGB")
-    except UNDECODABLE as error:
-        reason = decoding_error(error).partition(": ")[2]
-        if isinstance(source, Path):
-            reason = reason.replace(repr(str(source)), "").strip(" :")
-        raise ValueError(f"image cannot be decoded ({type(error).__name__}: {reason})") from error
+    with _opened(source) as image:
+        image.load()  # turns a TIFF itself, and then it has no orientation
+        upright = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        shown = opaque(image if upright is None else image.transpose(upright))
+        # a copy even where the mode is the same, so that nothing of the file is left
+        return shown.convert("L" if grayscale else "RGB")
 
 
-def decoding_error(error: Exception) -> str:
-    """Return an error of Pillow in one line, without the memory address that it names."""
-    return f"{type(error).__name__}: " + " ".join(str(error).split()).partition(" <_io")[0]
+def image_size(source: bytes | Path) -> tuple[int, int]:
+    """Return width and height of an image when it is upright; reads its header alone.
+
+    Raises:
+        ImageError: As :func:`load_image`.
+    """
+    with _opened(source) as image:
+        tagged = image.format != "TIFF" and image.info.keys() & {"exif", "xmp"}
+        width, height = image.size
+        turned = tagged and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        return (height, width) if turned else (width, height)
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Convert an image to 8 bits a channel, and lay what is transparent on white or black.
+
+    It is white, as in viewers, unless all that is visible is light, such as white letters. Pillow's
+    own conversion drops transparency, so that black on nothing is black on black, and clips 16 bits
+    a pixel to white.
+
+    Raises:
+        ImageError: If its levels are neither 8 nor 16 bits.
+    """
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
+    if image.mode == "F":
+        raise ImageError("mode F: what its numbers mean is not known; save it with 8 bits")
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    alpha, levels = np.asarray(image.getchannel("A")), np.asarray(image.convert("L"))
+    dark = np.percentile(levels[alpha >= alpha.max() / 2], 2) <= _EIGHT_BITS / 2
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white" if dark else "black"), image)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    levels = np.array(image)
+    if levels.min() < 0 or levels.max() > _SIXTEEN_BITS:
+        raise ImageError(f"mode {image.mode}: its levels are beyond 16 bits")
+    deep = image.mode != "I" or levels.max() > _EIGHT_BITS  # I has room for more than it holds
+    ratio = _SIXTEEN_BITS // _EIGHT_BITS
+    scaled = (levels.astype(np.int32) + ratio // 2) // ratio if deep else levels  # rounded
+    grey = Image.fromarray(scaled.astype(np.uint8))
+    if "transparency" in image.info:
+        seen = levels != image.info["transparency"]
+        grey.putalpha(Image.fromarray(seen.astype(np.uint8) * _EIGHT_BITS))
+    return grey
 
 
 def resize_image(
@@ -122,12 +202,23 @@ class ImageSize:
         width: Pixels (w).
         grayscale: One channel instead of three.
         keep_ratio: Keep the aspect ratio and pad on the right.
+        rotate_tall: Turn images of more than :data:`TALL` times their width in height by a quarter,
+            ``left`` or ``right``, before they are resized; ``off`` (or False, which YAML makes of
+            it) squashes them. Narrow letters such as I are turned too.
+
+    Raises:
+        ValueError: If ``rotate_tall`` is anything else.
     """
 
     height: int = 32
     width: int = 128
     grayscale: bool = False
     keep_ratio: bool = False
+    rotate_tall: RotateTall | Literal[False] = "off"
+
+    def __post_init__(self) -> None:
+        if self.rotate_tall not in ("off", False, "left", "right"):
+            raise ValueError(f"rotate_tall {self.rotate_tall!r}: give off, left or right")
 
     def sample(
         self,
@@ -142,7 +233,8 @@ class ImageSize:
             source: The encoded image, or its file; None if it is missing.
             label: Of the sample.
             key: Of the sample.
-            extents: ``(s, 2)`` float32 in pixels of the image, or None.
+            extents: ``(s, 2)`` float32 in pixels of the image, or None. An image that is turned has
+                none: its characters stand below each other.
 
         Returns:
             The sample, or why the image cannot be read.
@@ -151,8 +243,11 @@ class ImageSize:
             return Corrupt(key, "image missing")
         try:
             image = load_image(source, self.grayscale)
-        except ValueError as error:
+        except ImageError as error:
             return Corrupt(key, str(error))
+        if self.rotate_tall in ("left", "right") and image.height > TALL * image.width:
+            left = self.rotate_tall == "left"
+            image, extents = image.transpose(_TURN.ROTATE_90 if left else _TURN.ROTATE_270), None
         pixels, valid = resize_image(image, self.height, self.width, self.keep_ratio)
         if extents is not None:
             extents = extents * np.float32(valid / image.width)
@@ -164,6 +259,8 @@ SIZE = ImageSize()  # the usual one
 
 class ImageFiles(Dataset[Sample | Corrupt]):
     """The images of a folder and of the folders below it, sorted, or a single file.
+
+    Links are followed; a folder reached twice is read once.
 
     Args:
         path: Folder or file. In a folder, files with another suffix than :data:`SUFFIXES` are left
@@ -184,7 +281,7 @@ class ImageFiles(Dataset[Sample | Corrupt]):
             return
         if not path.is_dir():
             raise FileNotFoundError(f"images {path}: neither a folder nor a file")
-        files = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        files = [Path(folder, name) for folder, _, names in walk(path) for name in names]
         images = [file for file in files if file.suffix.lower() in SUFFIXES]
         self.folder, self.others = path, len(files) - len(images)
         self.names = sorted(file.relative_to(path).as_posix() for file in images)

@@ -16,11 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 from torch.utils.data import Dataset
 
-from dctc.data.records.batch import Corrupt, Sample, label_extents
-from dctc.data.records.folders import Stored, count_records, open_environment, read_record
+from dctc.data.records.batch import Corrupt, Sample, extents_fault, label_extents
+from dctc.data.records.folders import (
+    Stored,
+    count_records,
+    open_environment,
+    read_record,
+    reading,
+    refuse_single_file,
+)
 from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
@@ -34,10 +42,10 @@ WARNED_PER_REASON = 10  # ours: records named one by one; the rest of a broken s
 
 
 class _Records(Dataset[Sample | Corrupt]):
-    """The records of an LMDB folder, opened on first use in each process; it may be pickled."""
+    """Base of data sets of an LMDB folder, opened on first use in each process; may be pickled."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path, self.records = Path(path), count_records(path)
+        self.path, self.records, self.name = Path(path), count_records(path), ""
         self.close()
 
     def close(self) -> None:
@@ -56,6 +64,27 @@ class _Records(Dataset[Sample | Corrupt]):
     def _get(self, number: int) -> Stored:
         with self._open().begin() as transaction:
             return read_record(transaction, number)
+
+    def _number(self, index: int) -> int:
+        """Return the number of a record, counted from 1, by its position in the set."""
+        raise NotImplementedError
+
+    def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
+        raise NotImplementedError
+
+    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
+        """Return one sample, or which record cannot be read and why.
+
+        Args:
+            draw: Position in the set, counted from 0, or a draw with that index.
+        """
+        number = self._number(draw.index if isinstance(draw, Draw) else draw)
+        key = f"{self.name}/{number}"
+        try:
+            stored = self._get(number)
+        except lmdb.Error as error:
+            return Corrupt(key, f"data.mdb is damaged ({error})")
+        return self._sample(stored, key)
 
 
 class LmdbDataset(_Records):
@@ -110,7 +139,7 @@ class LmdbDataset(_Records):
 
     def _index(self) -> np.ndarray:
         numbers, characters = array("i"), set(self.charset.characters)
-        with self._open().begin() as transaction:
+        with reading(self.path) as transaction:
             for record in range(1, self.records + 1) if self.only is None else self.only:
                 raw = transaction.get(b"label-%09d" % record)
                 try:
@@ -141,22 +170,18 @@ class LmdbDataset(_Records):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
-        """Return one sample, or which record cannot be read and why.
+    def _number(self, index: int) -> int:
+        return int(self.numbers[index])
 
-        Args:
-            draw: Position in the set, counted from 0, or a draw with that index.
-        """
-        record = int(self.numbers[draw.index if isinstance(draw, Draw) else draw])
-        key = f"{self.name}/{record}"
-        encoded, raw, limits = self._get(record)
+    def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
+        encoded, raw, limits = stored
         text = (raw or b"").decode()  # indexed, so it is there and UTF-8
         if limits is None:
             return self.size.sample(encoded, self.protocol(text), key)
-        stored = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), pixels of the image
-        if len(stored) != len(text):
-            return Corrupt(key, f"extents of {len(stored)} characters for a text of {len(text)}")
-        label, extents = label_extents(text, stored, self.protocol)
+        if fault := extents_fault(limits, len(text)):
+            return Corrupt(key, fault)
+        pixels = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), of the image
+        label, extents = label_extents(text, pixels, self.protocol)
         return self.size.sample(encoded, label, key, extents)
 
 
@@ -186,14 +211,15 @@ class LmdbImages(_Records):
 
     def key(self, index: int) -> str:
         """Return the folder's name and the number of a record, counted from 1."""
-        return f"{self.name}/{index + 1}"
+        return f"{self.name}/{self._number(index)}"
 
-    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
-        """Return a record with its label as it stands there, or why it cannot be read."""
-        index = draw.index if isinstance(draw, Draw) else draw
-        encoded, label, _ = self._get(index + 1)
+    def _number(self, index: int) -> int:
+        return index + 1
+
+    def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         # the label is only copied to the output: a wrong byte in it does not stop the image
-        return self.size.sample(encoded, (label or b"").decode(errors="replace"), self.key(index))
+        label = (stored.label or b"").decode(errors="replace")
+        return self.size.sample(stored.image, label, key)
 
 
 def open_images(path: str | Path, size: ImageSize) -> ImageFiles | LmdbImages:
@@ -201,7 +227,8 @@ def open_images(path: str | Path, size: ImageSize) -> ImageFiles | LmdbImages:
 
     Raises:
         FileNotFoundError: If there is nothing to read.
-        ValueError: If it is an LMDB, but none of images, or incomplete.
+        ValueError: If it is an LMDB, but none of images, incomplete, or a single file.
     """
-    lmdb = (Path(path) / "data.mdb").is_file()
-    return (LmdbImages if lmdb else ImageFiles)(path, size)
+    refuse_single_file(Path(path))
+    of_records = (Path(path) / "data.mdb").is_file()
+    return (LmdbImages if of_records else ImageFiles)(path, size)

@@ -15,6 +15,7 @@ from pathlib import Path
 from dctc.data.render.corpora import is_chinese
 from dctc.data.render.glyphs import has_ink
 from dctc.data.render.typeface import Typeface, examine, matplotlib_folder
+from dctc.files import walk
 
 SUFFIXES = (".ttf", ".otf", ".ttc")
 SYSTEM = "system"
@@ -60,7 +61,7 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
     skipped with a warning.
 
     Args:
-        fonts: A folder, searched with all its subfolders for .ttf, .otf and .ttc files; ``system``
+        fonts: A folder, with all below it and its links, for .ttf, .otf, .ttc files; ``system``
             for the fonts that fontconfig knows or, without its program ``fc-list``, those in the
             system's usual folders; None for the fonts that come with matplotlib.
 
@@ -161,7 +162,8 @@ def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
 
 
 def _below(root: Path) -> list[Path]:
-    return sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = [Path(folder, name) for folder, _, names in walk(root) for name in names]
+    return sorted(p for p in files if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _system_files() -> list[Path]:

@@ -1,0 +1,43 @@
+"""Read damaged LMDBs in processes of their own, so that one that ends takes nothing with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+# LMDB trusts the sizes and addresses in its pages: a damaged page may end the process
+ENDS = "reading it ends the process: data.mdb is damaged, or memory is short"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_processes(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    ended: Callable[[Item], Iterable[Result]],
+) -> Iterator[Result]:
+    """Yield ``function(item)`` of all items in their order, computed in other processes.
+
+    Args:
+        function: Picklable, as are the items and the results.
+        items: What it is called with.
+        workers: Processes.
+        ended: Makes the results of an item that ended its process.
+    """
+    left = list(items)
+    while left:
+        with ProcessPoolExecutor(min(workers, len(left))) as pool:
+            try:
+                for future in [pool.submit(function, item) for item in left]:
+                    yield future.result()
+                    left = left[1:]
+            except BrokenProcessPool:  # by any of those that are under way
+                pass
+        if left and workers > 1:
+            yield from in_processes(function, left[:1], 1, ended)
+        elif left:
+            yield from ended(left[0])
+        left = left[1:]
