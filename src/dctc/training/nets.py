@@ -82,7 +82,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
     image = (channels, data["height"] or HEIGHT, data["width"] or WIDTH)
     keep_ratio = bool(data.get("keep_ratio"))
-    turned = data.get("rotate_tall") or "off"
+    turned: RotateTall = data.get("rotate_tall") or "off"
     return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio, turned)
 
 
