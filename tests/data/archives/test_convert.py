@@ -254,6 +254,7 @@ def test_mjsynth_labels_stand_in_the_names(tmp_path, put, write, small_mjsynth):
         ("table", b"C:\\a.png\tx\n", "line 1, .*C: is a drive of Windows"),
         ("table", "a.png\tä\n".encode("utf-16-le"), r"line 1: .*U\+0000; if the file is UTF-16"),
         ("table", b'a.png\t"a,b"\na.png\t"a\n', "line 2: .*a quote that is not closed"),
+        ("table", b'a.png,"a\nb"\n', "line 1: .*a quote that is not closed"),  # cell of two lines
         ("table", b'a.png\t"a,b"\na.png\t5"\n', "line 2: .*a quote that .* opens no cell"),
         ("table", b"a.png\tx\na.png\t\xfc\n\na.png\n", r"line 2: .*byte 0xFC after.* 1 more"),
     ],
@@ -399,8 +400,9 @@ crops\\e\u0301.jpg;;Stra\u0308\u00dfe\r\ncrops/c.jpg;"y";=1+1\r\n;;\r\n"""
         (SHEET.encode("utf-8-sig"), ['say "hi"; or, no', "Str\u00e4\u00dfe", "=1+1"]),  # Excel
         ("a.jpg\tä\r\nb.jpg\t1, 2\r\n".encode("utf-16"), ["ä", "1, 2"]),  # its "Unicode text"
         (b'a.jpg, "1, 2"\nb.jpg, b\n', ["1, 2", "b"]),
+        (b"sep=,\r\nlabels,image\r\nx,a.jpg\r\n y,b.jpg\r\n", ["x", " y"]),
         (b"file_name,label\ra.jpg,x y\rb.jpg, z\r", ["x y", " z"]),  # ends of lines of old Macs
-        (b'a.jpg\t"\nb.jpg\t5" x\n', ['"', '5" x']),  # no quotes of a spreadsheet
+        (b'a.jpg\t"\nb.jpg\t5" "x"\n', ['"', '5" "x"']),  # no quotes of a spreadsheet
     ],
 )
 def test_tables_of_spreadsheets_and_editors(tmp_path, put, write, content, expected):

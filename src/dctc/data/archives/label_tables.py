@@ -1,8 +1,8 @@
 """Tables of image files and labels: TSV, CSV, gt.txt, as spreadsheets, editors and scripts write.
 
-The separator is a tab, comma or semicolon, whichever most lines have. Cells are quoted as in CSV if
-any cell is in quotes that could be a spreadsheet's; then no other may hold a quote. A first line
-that names both columns is a head line.
+The separator is a tab, comma or semicolon, whichever most lines have. Quotes are those of CSV, and
+have to be well-formed; between tabs only if some cell is in quotes as a spreadsheet puts it. A
+first line that names both columns is a head line; a line ``sep=;``, as Excel has it, is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dctc.text.lines import cells, decoded, text_lines
 
-# Names of columns, the preferred first; case, blanks, ``_`` and ``-`` do not count
+# Names of columns, the preferred first; case, blanks, ``_``, ``-`` and a plural do not count
 IMAGE_COLUMNS = (
     "image",
     "imagepath",
@@ -29,6 +29,7 @@ IMAGE_COLUMNS = (
 )
 LABEL_COLUMNS = ("label", "text", "transcription", "transcript", "groundtruth", "gt", "word")
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon"}
+_EXCEL = re.compile('"?sep=[\t,;]"?')
 _QUOTED = re.compile(r'(?:^|(?<=[\t,;])) ?"((?:[^"]|"")*)"(?=[\t,;]|$)')
 
 
@@ -76,7 +77,7 @@ class LabelTable(NamedTuple):
             ValueError: If it has not the columns of the table.
         """
         found = self.split(line)
-        if not any(map(str.strip, found)):
+        if _EXCEL.fullmatch(line) or not any(map(str.strip, found)):
             return "", ""
         more = any(cell.strip() for cell in found[self.columns :])
         if len(found) <= max(self.image, self.label) or more or not found[self.image].strip():
@@ -97,14 +98,16 @@ def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
     """
     first, votes, quoted, blanks, doubtful = "", Counter[str](), 0, True, list[int]()
     for number, line in text_lines(source):
+        if _EXCEL.fullmatch(line):
+            continue
         first = first or line
         rest = _QUOTED.sub("", line)
         separator = re.search("\t", rest) or re.search("[,;]", rest)
         votes[separator[0] if separator else "\t"] += 1
-        quoted += rest != line
+        quoted += rest != line or bool(separator and separator[0] != "\t" and '"' in rest)
         blanks = blanks and re.search("[,;](?=[^ ])", rest) is None
         # a spreadsheet quotes a cell of a TSV for what is in it, or every cell
-        if "\t" in rest and not line.startswith('"') and re.search(r'"[^",;\t]+"$', line):
+        if not line.startswith('"') and re.search(r'\t"[^",;\t]+"$', line):
             doubtful.append(number)
     delimiter = max(_NAMES, key=lambda mark: votes[mark])
     if doubtful and delimiter == "\t" and not literal_quotes:
@@ -117,7 +120,7 @@ def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
     blanks = blanks and delimiter != "\t"
     table = LabelTable(delimiter, quoted > 0 and not literal_quotes, blanks)
     try:
-        names = [re.sub(r"[\s_-]", "", cell).lower() for cell in table.split(decoded(first))]
+        names = [re.sub(r"[\s_-]|s$", "", cell.lower()) for cell in table.split(decoded(first))]
     except ValueError:  # told of this line when it is read
         return table
     image, label = (
