@@ -11,6 +11,7 @@ from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
 from experiments.studies import PUBLISHED, SCALES, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
+from experiments.tables.across_models import check_machines
 
 # Studies of each target of ./reproduce.sh; figures 1, 3 and 4 share theirs
 STUDIES = {
@@ -43,6 +44,13 @@ def main() -> None:
     ]
     frame = read_frame(Registry(runs_folder()))
     print(*status_lines(plans(studies, frame), PUBLISHED), sep="\n")
+    for study in studies:
+        if study.blind:
+            for registry in (Registry(runs_folder()), Registry(PUBLISHED)):
+                try:
+                    check_machines(study, registry)
+                except ValueError as error:
+                    print(f"{registry.folder}: {error}")
 
 
 if __name__ == "__main__":

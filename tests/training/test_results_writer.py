@@ -181,3 +181,18 @@ def test_a_file_of_predictions_has_a_row_for_every_record(tmp_path):
     assert rows[2][2] == "not read: image missing"
     # each frame has probability e^10 / (e^10 + 36) of its class
     assert [float(rows[i][2]) for i in (0, 1, 3)] == pytest.approx([0.9984] * 3, abs=1e-4)
+
+
+def test_cpus_on_which_a_training_began_are_named(tmp_path):
+    """A run that was resumed on another kind of CPU is told from one that was not."""
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
+    first, second = writer(tmp_path), writer(tmp_path)
+    first.load_state_dict({"train_seconds": 1.0, "trained": {"cpu": {"model": "other"}}})
+    for callback, state in ((first, None), (second, first)):
+        if state is not None:
+            callback.load_state_dict(state.state_dict())
+        callback.on_fit_start(trainer, None)
+        assert callback.trained["before"] == [{"model": "other"}]
+    fresh = writer(tmp_path)
+    fresh.on_fit_start(trainer, None)
+    assert "before" not in fresh.trained
