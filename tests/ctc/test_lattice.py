@@ -134,7 +134,8 @@ def test_both_agree_wherever_the_scaled_one_is_sure(spread, n, seeds):
         chosen = quick.sure & labels.feasible & (labels.frames > 0)
         torch.testing.assert_close(quick.total[chosen], exact.total[chosen], rtol=1e-12, atol=1e-12)
         valid = (torch.arange(len(logits))[:, None] < labels.frames) & chosen
-        found, expected = (o.states.transpose(1, 2)[valid] for o in (quick, exact))
+        shares = ((o.states / o.mass[:, None]).transpose(1, 2) for o in (quick, exact))
+        found, expected = (share[valid] for share in shares)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
         if spread <= 10:
             assert quick.sure[labels.feasible].all()

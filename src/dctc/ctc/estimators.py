@@ -43,7 +43,7 @@ def best_candidate(
         del probs  # as large as the emissions
     best = score.amax(2, keepdim=True)
     # what is less is left out, not what is equal kept: NaN ties with all, and some class is found
-    less = score < best - TIE * best.abs().clamp_(min=1.0)
+    less = score < best.sub(best.abs().clamp_(min=1.0), alpha=TIE)
     likely = torch.where(less, -torch.inf, emissions)
     less = likely < likely.amax(2, keepdim=True) - TIE
     # as floating point, exact to 2**53: torch's minimum of integers is many times slower

@@ -91,7 +91,7 @@ class _LabelEmissions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Labels, blank: int) -> Tensor:
         kernels = choose_kernels(logits)
-        normaliser = kernels.normalise(logits, 1.0)
+        normaliser = kernels.normalise(logits, 1.0, ctx.needs_input_grad[0])
         columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)  # (t, n, s + 1)
         ctx.kernels = kernels
         ctx.save_for_backward(logits, *normaliser, columns)
@@ -99,7 +99,7 @@ class _LabelEmissions(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logits, peak, rest, columns = ctx.saved_tensors
+        logits, peak, rest, above, columns = ctx.saved_tensors
         with torch.no_grad():
             total = grad.sum(2)
             # Triton's kernel takes the weights of a class that repeats in one of its columns
@@ -107,7 +107,7 @@ class _LabelEmissions(torch.autograd.Function):
             merged = torch.zeros_like(grad).scatter_add_(2, first, grad)
             gradient = ctx.kernels.gradient(
                 logits,
-                Normaliser(peak, rest),
+                Normaliser(peak, rest, above),
                 p_weight=-total,
                 alignment=None,
                 at_alignment=torch.zeros_like(total),

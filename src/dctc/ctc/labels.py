@@ -180,7 +180,10 @@ def candidate_classes(labels: Labels, blank: int) -> Tensor:
 
 def first_column(classes: Tensor) -> Tensor:
     """Return the column of the first occurrence of each of a sample's classes, ``(n, k)``."""
-    return (classes[:, :, None] == classes[:, None, :]).int().argmax(2)
+    ordered, order = classes.sort(dim=1, stable=True)
+    position = torch.arange(classes.shape[1], device=classes.device).expand_as(classes)
+    begins = position.masked_fill(F.pad(ordered[:, 1:] == ordered[:, :-1], (1, 0)), 0)
+    return torch.empty_like(order).scatter_(1, order, order.gather(1, begins.cummax(1).values))
 
 
 def valid_frames(labels: Labels, t: int) -> Tensor:

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.labels import Labels, first_column, valid_frames
+from dctc.ctc.threads import on_few_threads, workspace
 
-SAMPLES = 128  # taken at a time on a CPU, to keep the working memory below that of the logits
+STATES = 2**20  # of all frames and samples taken at a time on a CPU: 8 MiB of working memory
 NEVER = -1e30  # log probability of the impossible; finite, so that differences of two are 0
 IMPOSSIBLE = NEVER / 2  # a log probability below it counts as that of the impossible
 LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
 SCALE_EVERY = 4  # frames; rarer is quicker, and no path is lost by it that would not be otherwise
-REVERSED = 8  # frames reversed at a time, since that takes a copy
 LEAST = 1e-250  # mass of a frame times its norm, beside which what was lost is nothing
 
 
@@ -51,13 +51,15 @@ class Occupancy(NamedTuple):
 
     Attributes:
         total: ``(n,)`` float64, log p(label).
-        states: ``(t, 2s + 1, n)`` float64, p(path goes through a state at a frame | label), up to a
-            factor for each frame and sample that makes it sum to 1 over the states.
+        states: ``(t, 2s + 1, n)`` float64, p(path goes through a state at a frame | label) times
+            the mass of the frame.
+        mass: ``(t, n)`` float64, their sum over the states.
         sure: ``(n,)`` bool, whether both are right.
     """
 
     total: Tensor
     states: Tensor
+    mass: Tensor
     sure: Tensor
 
 
@@ -126,12 +128,15 @@ class _NoSecondDerivative(torch.autograd.Function):
 
 def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     """Return nll ``(n,)`` and posterior ``(t, n, s + 1)``, some samples at a time."""
-    n = emissions.shape[1]
-    step = SAMPLES if emissions.device.type == "cpu" else max(n, 1)
-    parts = [
-        _of_some(emissions[:, i : i + step], Labels(*(part[i : i + step] for part in labels)))
-        for i in range(0, n, step)
-    ]
+    t, n, columns = emissions.shape
+    step = max(n, 1)
+    if emissions.device.type == "cpu":
+        step = max(1, STATES // ((t + 1) * (4 * columns + 2)))
+    with on_few_threads(emissions.device, 2 * t * columns * min(step, n)):
+        parts = [
+            _of_some(emissions[:, i : i + step], Labels(*(part[i : i + step] for part in labels)))
+            for i in range(0, n, step)
+        ]
     if len(parts) == 1:
         nll, posterior = parts[0]
     else:
@@ -142,21 +147,30 @@ def _nll_and_posterior(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tenso
 def _of_some(emissions: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     """Return nll ``(n,)`` and posterior ``(t, s + 1, n)``."""
     t, n, columns = emissions.shape
-    total, states, sure = scaled(emissions, labels)
+    total, states, mass, sure = scaled(emissions, labels)
     lost = ~sure & labels.feasible
     if lost.any():
         again = lost.nonzero()[:, 0]
         exact = in_logarithms(emissions[:, again], Labels(*(part[again] for part in labels)))
-        total[again], states[:, :, again] = exact.total, exact.states
+        total[again], states[:, :, again], mass[:, again] = exact.total, exact.states, exact.mass
     # An empty label over no frames has probability 1; logits of -inf can make any label impossible.
     nothing = (labels.frames == 0) | ~labels.feasible | (total < IMPOSSIBLE)
-    # a character that repeats counts where it first stands
-    first = first_column(labels.classes).T.expand(t, -1, -1)  # (t, s, n)
-    posterior = states.new_zeros((t, columns, n))
+    posterior = states.new_empty((t, columns, n))
     torch.sum(states[:, 0::2], 1, out=posterior[:, 0])
-    posterior[:, 1:].scatter_add_(1, first, states[:, 1::2])
-    takes_part = valid_frames(labels, t) & ~nothing  # (t, n)
-    posterior.masked_fill_(~takes_part[:, None], 0.0).nan_to_num_(0.0).clamp_(max=1.0)
+    posterior[:, 1:] = states[:, 1::2]
+    # a character that repeats counts where it first stands
+    first, column = first_column(labels.classes), torch.arange(columns - 1, device=states.device)
+    sample, repeat = ((first < column) & (column < labels.lengths[:, None])).nonzero(as_tuple=True)
+    if len(repeat):
+        flat, place = posterior.view(t, columns * n), (repeat + 1) * n + sample
+        into = (first[sample, repeat] + 1) * n + sample
+        flat.index_add_(1, into, flat.index_select(1, place)).index_fill_(1, place, 0.0)
+    posterior.div_(mass[:, None]).clamp_(max=1.0)
+    out = ~valid_frames(labels, t) | nothing  # (t, n)
+    if bool(out.any()):
+        posterior.masked_fill_(out[:, None], 0.0)
+    if not bool(sure.all()):
+        posterior.nan_to_num_(0.0)
     return -total.masked_fill(nothing, 0.0), posterior
 
 
@@ -174,36 +188,38 @@ def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
     Args:
         emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.
         labels: The labels.
+
+    Returns:
+        What it found; on a CPU the states are overwritten by the next call.
     """
     t, n, _ = emissions.shape
-    log_probs = emissions.transpose(1, 2).contiguous()  # (t, s + 1, n)
+    log_probs = emissions.transpose(1, 2)  # (t, s + 1, n)
     peak = log_probs.amax(1)  # (t, n)
     jump = _jump(labels.classes).to(emissions.dtype)  # (2s + 1, 2n)
-    path = _rows(torch.sub(log_probs, peak[:, None]).exp_(), labels, never=0.0, start=1.0)
+    rows = (t + 1, len(jump) + 2, 2 * n)
+    path, reached = workspace(emissions, rows, (t, *jump.shape))
+    below = log_probs - peak[:, None]
+    torch.exp(below[:, 1:], out=path[1:, 3::2, :n])
+    _fill_rows(path, below[:, 0].exp_(), labels, never=0.0, start=1.0)
     norms = emissions.new_ones((t + 1, 2 * n))
-    ragged = bool((labels.frames < t).any())
-    before = torch.empty_like(jump)
-    rows = _shifted_rows(path)
-    for i, (stay, step, two_before) in enumerate(rows[:-1]):
+    begun = torch.arange(t - 1, -1, -1, device=emissions.device)[:, None] < labels.frames
+    ragged = not bool(begun.all())
+    shifted = _shifted_rows(path)
+    for i, before in enumerate(reached.unbind(0)):
+        stay, step, two_before = shifted[i]
         torch.add(stay, step, out=before).addcmul_(two_before, jump)
-        now = rows[i + 1][0].mul_(before)
+        now = shifted[i + 1][0].mul_(before)
         if ragged:  # what follows begins at each sample's own last frame
-            begun = t - 1 - i < labels.frames
-            now[:, n:] = torch.where(begun, now[:, n:], stay[:, n:])
+            now[:, n:] = torch.where(begun[i], now[:, n:], stay[:, n:])
         if i % SCALE_EVERY == 0:
             now.div_(torch.amax(now, 0, out=norms[i + 1]))
-    states = path[:-1, 2:, :n] + path[:-1, 1:-1, :n]
-    states.addcmul_(path[:-1, :-2, :n], jump[:, :n])
-    for i in range(0, t, REVERSED):
-        after = path[max(t - i - REVERSED, 0) + 1 : t - i + 1, 2:, n:]
-        states[i : i + REVERSED].mul_(after.flip(0, 1))
+    states = reached[:, :, :n].mul_(path[1:, 2:, n:].flip(0, 1))
     mass = states.sum(1)  # (t, n)
-    states.div_(mass[:, None])
-    valid = torch.arange(t, device=emissions.device)[:, None] < labels.frames
+    valid = begun.flip(0)
     kept = torch.minimum(norms[:-1, :n], norms[1:, n:].flip(0)).mul_(mass)
-    sure = ((kept > LEAST) | ~valid).all(0)
+    sure = ((kept > LEAST) & (kept < torch.inf) | ~valid).all(0)
     total = mass[0].log() + norms[:, n:].log_().sum(0) + peak.masked_fill(~valid, 0.0).sum(0)
-    return Occupancy(total, states, sure)
+    return Occupancy(total, states, mass, sure)
 
 
 def in_logarithms(emissions: Tensor, labels: Labels) -> Occupancy:
@@ -211,7 +227,9 @@ def in_logarithms(emissions: Tensor, labels: Labels) -> Occupancy:
     t, n, columns = emissions.shape
     log_probs = emissions.clamp(min=NEVER).transpose(1, 2)  # (t, s + 1, n)
     jump = torch.where(_jump(labels.classes), 0.0, NEVER).to(emissions.dtype)
-    path = _rows(log_probs, labels, never=NEVER, start=0.0)
+    path = emissions.new_empty((t + 1, 2 * columns + 1, 2 * n))
+    path[1:, 3::2, :n] = log_probs[:, 1:]
+    _fill_rows(path, log_probs[:, 0], labels, never=NEVER, start=0.0)
     ragged = bool((labels.frames < t).any())
     ways = emissions.new_empty((3, 2 * columns - 1, 2 * n))  # to stay, to step, to jump
     stayed, stepped, jumped = ways
@@ -234,39 +252,32 @@ def in_logarithms(emissions: Tensor, labels: Labels) -> Occupancy:
     states[:, 1::2] -= log_probs[:, 1:]
     total = states[0].logsumexp(0)
     states = states.sub_(total).clamp_(min=LOWEST).exp_()
-    return Occupancy(total, states, torch.ones_like(labels.feasible))
+    return Occupancy(total, states, states.sum(1), torch.ones_like(labels.feasible))
 
 
-def _rows(emitted: Tensor, labels: Labels, never: float, start: float) -> Tensor:
-    """Return the recursion's working memory.
+def _fill_rows(path: Tensor, at_blank: Tensor, labels: Labels, never: float, start: float) -> None:
+    """Fill the recursion's working memory, in which the lattices' characters stand already.
 
     Row 0 holds where paths start, before the first frame: as if in the first blank; reversed: in
     the last one. Row i + 1 holds what the states emit at step i until the recursion comes by.
 
     Args:
-        emitted: ``(t, s + 1, n)`` by blank and characters.
+        path: ``(t + 1, 2 + 2s + 1, 2n)``: two states that are never reached, so that a step can be
+            taken from two states before the first; the lattices, then the reversed lattices.
+        at_blank: ``(t, n)``, what blanks emit.
         labels: The labels.
         never: Stands for probability 0.
         start: Stands for probability 1.
-
-    Returns:
-        ``(t + 1, 2 + 2s + 1, 2n)``: two states that are never reached, so that a step can be taken
-        from two states before the first; the lattices, then the reversed lattices.
     """
-    t, columns, n = emitted.shape
-    backward = emitted.flip(0, 1)
-    path = emitted.new_empty((t + 1, 2 * columns + 1, 2 * n))
+    states, n = path.shape[1] - 2, at_blank.shape[1]
     path[0] = never
     path[:, :2] = never
-    path[1:, 2::2, :n] = emitted[:, :1]
-    path[1:, 3::2, :n] = emitted[:, 1:]
-    path[1:, 2::2, n:] = backward[:, -1:]
-    path[1:, 3::2, n:] = backward[:, :-1]
+    path[1:, 2::2] = torch.cat((at_blank, at_blank.flip(0)), 1)[:, None]
+    path[1:, 3::2, n:] = path[1:, 3::2, :n].flip(0, 1)
     path[0, 2, :n] = start
-    sample = torch.arange(n, device=emitted.device)
-    lengths = labels.lengths.clamp(max=columns - 1)  # of infeasible labels more than the columns
-    path[0, 2 * columns - 2 * lengths, n + sample] = start
-    return path
+    # the reversed lattice starts with the last blank; infeasible labels have more than the columns
+    first = (states + 1 - 2 * labels.lengths).clamp(min=2)
+    path[0, :, n:].scatter_(0, first[None], start)
 
 
 def _shifted_rows(path: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:

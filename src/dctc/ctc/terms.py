@@ -21,6 +21,7 @@ from dctc.ctc.estimators import NO_CLASS, Estimator, estimate_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import readable, refuse_second_derivative, samples_last
+from dctc.ctc.threads import on_few_threads
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
 CHUNK = 2**23  # logits of the linear layer held at a time: 32 MiB of float32
@@ -154,37 +155,42 @@ class _Terms(torch.autograd.Function):
         candidates, at = x.new_empty(columns.shape), x.new_empty((*x.shape[:2], 1))
         best_class = torch.empty_like(at, dtype=torch.long) if estimator == "greedy" else None
         for frames, logits in _chunks(x, weight, bias):
-            for whole, part in zip(normaliser, kernels.normalise(logits, scale), strict=True):
-                whole[frames] = part
+            keep = weight is None and ctx.needs_input_grad[0]
+            part = kernels.normalise(logits, scale, keep)
+            if weight is None:
+                normaliser = part
+            else:
+                normaliser.peak[frames], normaliser.rest[frames] = part.peak, part.rest
             torch.gather(logits, 2, columns[frames], out=candidates[frames])
             if given is not None:
                 z = given[frames].clamp(min=0)[:, :, None]
                 torch.gather(logits, 2, z, out=at[frames])
             elif best_class is not None:
                 torch.max(logits, 2, keepdim=True, out=(at[frames], best_class[frames]))
-        emissions = samples_last(normaliser.log_probs(candidates, scale))
-        lattice = kernels.forward_backward(emissions, labels)
-        alignment = given
-        if alignment is None:
-            alignment = estimate_alignment(
-                estimator,
-                emissions,
-                lattice,
-                labels,
-                options.blank,
-                None if best_class is None else best_class[:, :, 0],
-                kernels.best_candidate,
-            )
-            if best_class is None and weight is None:
-                at = x.gather(2, alignment.clamp(min=0)[:, :, None])
-            elif best_class is None:  # z* is one of the label's classes
-                place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
-                at = candidates.gather(2, place)
-        chosen = normaliser.log_probs(at, scale)[:, :, 0]
-        distill, weights = distil(chosen, alignment, lattice, labels, options)
+        with on_few_threads(x.device, 2 * columns.numel()):
+            emissions = samples_last(normaliser.log_probs(candidates, scale))
+            lattice = kernels.forward_backward(emissions, labels)
+            alignment = given
+            if alignment is None:
+                alignment = estimate_alignment(
+                    estimator,
+                    emissions,
+                    lattice,
+                    labels,
+                    options.blank,
+                    None if best_class is None else best_class[:, :, 0],
+                    kernels.best_candidate,
+                )
+                if best_class is None and weight is None:
+                    at = x.gather(2, alignment.clamp(min=0)[:, :, None])
+                elif best_class is None:  # z* is one of the label's classes
+                    place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
+                    at = candidates.gather(2, place)
+            chosen = normaliser.log_probs(at, scale)[:, :, 0]
+            distill, weights = distil(chosen, alignment, lattice, labels, options)
+            read = readable(lattice, labels)
         ctx.save_for_backward(x, weight, bias, *normaliser, *weights)
         ctx.kernels, ctx.scale = kernels, scale
-        read = readable(lattice, labels)
         ctx.mark_non_differentiable(weights.alignment, read)
         ctx.set_materialize_grads(False)
         dtype = compute_dtype(x)
@@ -194,16 +200,17 @@ class _Terms(torch.autograd.Function):
     def backward(
         ctx: Any, grad_nll: Tensor | None, grad_distill: Tensor | None, *_: Any
     ) -> tuple[Tensor | None, ...]:
-        x, weight, bias, peak, rest, *weights = ctx.saved_tensors
+        x, weight, bias, peak, rest, above, *weights = ctx.saved_tensors
         # autocast would compute other logits than the forward pass did
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
+            with on_few_threads(x.device, 2 * weights[0].numel()):
+                arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
             gradients = (
                 (
                     frames,
                     ctx.kernels.gradient(
                         logits,
-                        Normaliser(peak[frames], rest[frames]),
+                        Normaliser(peak[frames], rest[frames], above),
                         scale=ctx.scale,
                         # in place of a chunk's logits
                         out=None if weight is None else logits,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dctc.ctc.estimators import best_candidate
 from dctc.ctc.lattice import forward_backward
+from dctc.ctc.threads import on_few_threads
 
 __all__ = [
     "Normaliser",
@@ -23,8 +24,8 @@ __all__ = [
     "normalise",
 ]
 
-# Elements of a block on a CPU: 1 MiB of float32, about what a core keeps in its cache.
-BLOCK = 2**18
+# Elements of a block on a CPU: 2 MiB of float32, about what cores keep in their caches.
+BLOCK = 2**19
 
 
 class Normaliser(NamedTuple):
@@ -33,10 +34,12 @@ class Normaliser(NamedTuple):
     Attributes:
         peak: ``(t, n)`` the largest logit.
         rest: ``(t, n)`` float64, sum of exp(s (x_k - peak)) over the other classes.
+        above: ``(t, n, c)``, exp(s (x_k - peak)), if it was to be kept.
     """
 
     peak: Tensor
     rest: Tensor
+    above: Tensor | None = None
 
     def log_probs(self, logits: Tensor, scale: float) -> Tensor:
         """Return float64 log probabilities of some logits ``(t, n, k)`` of each frame."""
@@ -49,8 +52,14 @@ def compute_dtype(logits: Tensor) -> torch.dtype:
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
-def normalise(logits: Tensor, scale: float) -> Normaliser:
-    """Return the normaliser of ``(t, n, c)`` logits times the scale; NaN where a frame has none."""
+def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
+    """Return the normaliser of ``(t, n, c)`` logits times the scale; NaN where a frame has none.
+
+    Args:
+        logits: ``(t, n, c)``.
+        scale: Factor s on the logits.
+        keep: Whether to keep the exponentials for the gradient, if they are few.
+    """
     t, n, _ = logits.shape
     dtype = compute_dtype(logits)
     peak = torch.empty((t, n), dtype=dtype, device=logits.device)
@@ -63,7 +72,7 @@ def normalise(logits: Tensor, scale: float) -> Normaliser:
             above.mul_(scale)
         # the peak adds exactly 1; the others are summed in float64, so that it can be taken off
         rest[frames] = above.exp_().sum(2, dtype=torch.float64).sub_(1.0)
-    return Normaliser(peak, rest)
+    return Normaliser(peak, rest, above if keep and logits.numel() <= BLOCK else None)
 
 
 def gradient(
@@ -96,15 +105,19 @@ def gradient(
     some_idle = bool(idle.any())  # to look for them takes as long as a pass
     factor = (scale * p_weight / (1.0 + normaliser.rest)).to(dtype)
     at_alignment = (scale * at_alignment).to(dtype)
-    column_weights = (scale * column_weights).to(dtype)
+    with on_few_threads(logits.device, 2 * column_weights.numel()):
+        column_weights = (scale * column_weights).to(dtype)
     gradient = torch.empty_like(logits) if out is None else out
     for frames in _blocks(logits):
         # half precision is added up in float32 before it is written
         block = gradient[frames] if logits.dtype == dtype else gradient[frames].to(dtype)
-        torch.sub(logits[frames], normaliser.peak[frames, :, None], out=block)
-        if scale != 1.0:
-            block.mul_(scale)
-        block.exp_().mul_(factor[frames, :, None])
+        if normaliser.above is None:
+            torch.sub(logits[frames], normaliser.peak[frames, :, None], out=block)
+            if scale != 1.0:
+                block.mul_(scale)
+            block.exp_().mul_(factor[frames, :, None])
+        else:
+            torch.mul(normaliser.above[frames], factor[frames, :, None], out=block)
         if some_idle:
             block[idle[frames]] = 0.0  # whatever the logits are, NaN too
         if alignment is not None:

@@ -22,7 +22,7 @@ __all__ = ["best_candidate", "forward_backward", "gradient", "normalise"]
 CLASSES = 1024  # classes that a program takes at once
 
 
-def normalise(logits: Tensor, scale: float) -> Normaliser:
+def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
     """Return the normaliser of ``(t, n, c)`` logits times the scale; NaN where a frame has none."""
     t, n, c = logits.shape
     peak = torch.empty((t, n), dtype=compute_dtype(logits), device=logits.device)
