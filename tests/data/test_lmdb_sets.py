@@ -88,6 +88,48 @@ def test_nothing_to_train_or_to_test(ready, kind, test, named):
         ready(kind, "test").drops("SVTP")
 
 
+SOME = "SHMOaeulrst"
+UMLAUTS = ["Stra\u00dfe", "Mu\u0308ller", "Haus", "\u5b57\u200b", "O'er"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "protocol", "left", "said"),
+    [
+        # the usual protocol changes nothing, so what is outside is left out and named
+        (f"{SOME}\u00df\u00fc", None, ["Stra\u00dfe", "M\u00fcller", "Haus"], "U+200B \u5b57"),
+        ("36", None, ["strae", "mller", "haus", "oer"], "(\u00df \u00fc) of 2 of 4 texts: 'Stra"),
+        # of a charset a protocol may change characters, but not drop them
+        ("62", "english36", ["strae", "mller", "haus", "oer"], " 4 of 4 texts: 'Stra"),
+        ("94", "english36", None, "english94 keeps them, or name a charset without them"),
+        (f"{SOME}\u00df\u00fc", "english94", None, r"\(\u00df \u00fc\) of 2 of 3 .* -> 'Strae', "),
+    ],
+)
+def test_labels_that_are_left_out_or_altered_are_told(
+    ready, write_words, tmp_path, caplog, charset, protocol, left, said
+):
+    write_words(tmp_path / "words", UMLAUTS)
+    if not charset.isdigit():
+        (tmp_path / "charset.txt").write_text(charset, encoding="utf-8")
+        charset = str(tmp_path / "charset.txt")
+    one = [str(tmp_path / "words")]
+    options = {"train": one, "val": {"v": one}, "charset": charset, "protocol": protocol}
+    if left is None:
+        with pytest.raises(ValueError, match=said):
+            ready("english", "fit", **options)
+        ready("english", "validate", **options)  # where only readings are compared, it is allowed
+        assert "-> " in caplog.records[-1].getMessage()
+        return
+    data = ready("english", "fit", **options)
+    assert [data.train_set[i].label for i in range(len(data.train_set))] == left
+    lines = [record.getMessage() for record in caplog.records]
+    for name in ("train", "v"):
+        assert any(line.startswith(f"{name}: ") and said in line for line in lines)
+        assert data.labels()[name]["labels"] == len(left)
+        assert sum(data.labels()[name]["left_out"].values()) == len(UMLAUTS) - len(left)
+    outside = {"'": 1, "\u5b57": 1, "\u200b": 1}
+    assert data.labels()["v"]["outside"] == ({} if charset.isdigit() else outside)
+
+
 def trainer(rank, world_size, use_distributed_sampler=False):
     connector = SimpleNamespace(use_distributed_sampler=use_distributed_sampler)
     return SimpleNamespace(

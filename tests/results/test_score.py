@@ -46,6 +46,27 @@ def test_by_hand(files):
     assert pool([a, b]).rates() == rates(1 / 4, 7 / 12, 5 / 11, 3 / 11, 1 / 11, 1 / 11)
 
 
+def test_empty_labels_count_under_the_chinese_protocols(tmp_path, capsys):
+    """As FudanVI's scorer has it: of a label of spaces, an empty reading is right."""
+    file = tmp_path / "p.txt"
+    file.write_text("0 [x] [ ]\n1 [] [\u3000]\n2 [a] [a]\n", encoding="utf-8")
+    got = score_file(file, "chinese_fold")
+    assert (got.n, got.correct, got.dropped, got.empty, got.characters) == (3, 2, 0, 2, 1)
+    assert got.similarity == 2.0
+    assert score_file(file, "english36").dropped == 2
+    main(["score", str(file), "--protocol", "chinese_fold"])
+    assert "2 with an empty label" in capsys.readouterr().out
+
+
+def test_letters_that_the_protocol_drops_are_named(tmp_path, capsys):
+    file = tmp_path / "p.txt"
+    file.write_text("0 [Stra\u00dfe] [Strae]\n1 [a] [a!]\n", encoding="utf-8")
+    for protocol in ("english36", "verbatim"):
+        main(["score", str(file), "--protocol", protocol])
+        said = "english36 drops or changes characters (\u00df) of 1 of 2 texts: 'Stra"
+        assert (said in capsys.readouterr().err) == (protocol == "english36")
+
+
 def test_the_protocol_is_applied_to_both_sides(files):
     verbatim = score_file(files[0], "verbatim")
     assert (verbatim.n, verbatim.correct, verbatim.dropped) == (4, 0, 0)
@@ -96,8 +117,9 @@ def test_json_holds_counts_and_shares(files, capsys):
     assert [row["name"] for row in written["files"]] == ["a", "b"]
     assert written["files"][1] == {
         "name": "b", "n": 1, "correct": 0, "substitutions": 2, "deletions": 0, "insertions": 1,
-        "edits": 3, "characters": 2, "similarity": 0.0, "dropped": 0, "accuracy": 0.0, "ned": 0.0,
-        "cer": 1.5, "cer_substitutions": 1.0, "cer_deletions": 0.0, "cer_insertions": 0.5,
+        "edits": 3, "characters": 2, "similarity": 0.0, "dropped": 0, "empty": 0, "accuracy": 0.0,
+        "ned": 0.0, "cer": 1.5, "cer_substitutions": 1.0, "cer_deletions": 0.0,
+        "cer_insertions": 0.5,
     }  # fmt: skip
     assert written["mean"]["cer"] == pytest.approx(31 / 36)
     assert written["weighted_mean"]["correct"] == 1

@@ -1,6 +1,7 @@
 """Charsets by name and from files."""
 
 import string
+import time
 
 import pytest
 
@@ -34,8 +35,11 @@ def test_named_charsets(name, characters):
         ("中\u3000文\n", "中\u3000文"),
         ("\ufeffab", "ab"),
         ("\U00020000a", "\U00020000a"),
+        ("a\n \n\u3000\nb", "a \u3000b"),
+        ("au\u0308o\u0308e\n\u0301\n", "a\u00fc\u00f6e\u0301"),  # of two lines nothing is composed
+        ("郎\uf92c", "郎\uf92c"),  # two classes of the Chinese benchmark, one in NFC
     ],
-    ids=["line", "lines", "CRLF", "space", "wide", "BOM", "astral"],
+    ids=["line", "lines", "CRLF", "space", "wide", "BOM", "astral", "blanks", "accents", "twins"],
 )
 def test_file(tmp_path, content, characters):
     file = tmp_path / "charset.txt"
@@ -46,7 +50,11 @@ def test_file(tmp_path, content, characters):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"abca", r"\['a'\] occur in it more than once"),
+        (b"abc a", "line 1: a stands in line 1 already"),
+        ("a\u030a\nb\n\u212b\n\u00e5".encode(), "line 4: \u00e5 stands in line 1 already"),
+        (b"a\nb \nc", "line 2: 'b ' has a blank at its end"),
+        (b"a\nb\t\r\nc", "line 2: 'b\\\\t' has a blank at its end"),
+        ("a\n\ufeffb".encode(), r"line 2: a byte order mark \(U\+FEFF\) inside"),
         (b"", "holds no character"),
         (b"\n\r\n", "holds no character"),
         (b"\xff\xfe", "charset.txt'?: not UTF-8"),
@@ -63,6 +71,14 @@ def test_neither_name_nor_file(tmp_path):
     for wrong in ("37", str(tmp_path / "missing.txt"), str(tmp_path)):
         with pytest.raises(ValueError, match="neither one of 36, 62, 94 nor a file"):
             Charset.load(wrong)
+
+
+def test_a_list_of_words_is_refused_at_once(tmp_path):
+    (tmp_path / "words.txt").write_text("\n".join(f"word{i}" for i in range(200_000)))
+    begun = time.perf_counter()
+    with pytest.raises(ValueError, match=r"line 2: w stands in line 1 already.*list of words"):
+        Charset.load(str(tmp_path / "words.txt"))
+    assert time.perf_counter() - begun < 10
 
 
 def test_only_single_characters_are_in_a_charset():

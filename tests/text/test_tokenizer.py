@@ -66,6 +66,14 @@ def test_decode_leaves_out_blanks_and_padding():
         CTCTokenizer(unknown="ignore")
 
 
+def test_accents_are_composed_on_both_ways(tmp_path):
+    (tmp_path / "charset.txt").write_text("u\u0308e\n\u0301", encoding="utf-8")
+    tokenizer = CTCTokenizer(str(tmp_path / "charset.txt"))
+    for written in ("\u00fc", "u\u0308"):
+        assert tokenizer.encode([written])[0].tolist() == [[1]]
+    assert tokenizer.decode([2, 3]) == "\u00e9"
+
+
 def test_charset_from_a_file(tmp_path):
     file = tmp_path / "charset.txt"
     file.write_text("文\n中\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from dctc.cli import main
 from dctc.results.registry import Registry
+from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI, arm_of
 from dctc.training.logs import loggers
 from dctc.training.machine import SyncBatchNorm
@@ -57,6 +58,20 @@ def test_charset_protocol_and_seed_reach_net_and_data(rendered):
     again, other = (parse(rendered, *options, f"--seed_everything={n}") for n in (3, 4))
     weights = [c.model.net.head.weight for c in (cli, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_without_a_protocol_the_charset_decides_and_the_configuration_has_it(tmp_path, rendered):
+    (tmp_path / "charset.txt").write_text("abcdefghijklmnopqrst\u00fc", encoding="utf-8")
+    keys = set()
+    for charset, name in (("36", 36), ("94", 94), (str(tmp_path / "charset.txt"), None)):
+        protocol = f"english{name}" if name else "verbatim"
+        option = f"--model.tokenizer.init_args.charset={charset}"
+        cli = parse(rendered, option)
+        assert cli.resolved["model"]["protocol"] == cli.datamodule.text["protocol"] == protocol
+        assert cli.model.protocol is get_protocol(protocol)
+        assert cli.results.run == key_of(rendered, option, f"--model.protocol={protocol}")
+        keys.add(cli.results.run)
+    assert len(keys) == 3 and key_of(rendered) in keys
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Records of a test in the registry; files of readings and of predictions."""
 
 import csv
+import json
 import re
 import time
 from types import SimpleNamespace
@@ -129,6 +130,9 @@ def test_what_a_net_was_trained_with_stands_beside_what_it_was_tested_with(tmp_p
     trained = {"hardware": "NVIDIA X (x)", "commit": "abc", "command": "dctc fit"}
     tested = {"hardware": "EPYC, 1 thread (x)", "commit": "abc", "command": "dctc test"}
     data = FixedData([noise_batch(["ab"])], test={"set": [text_batch([("a", "a")])]})
+    labels = {"train": {"labels": 1, "left_out": {"outside": 2}, "outside": {"\u00df": 2}}}
+    labels["val"] = {"labels": 3, "left_out": {}, "outside": {}}
+    data.labels = lambda: labels
     monkeypatch.setattr(results_writer, "environment", lambda device: trained)
     first = make_trainer(tmp_path, max_steps=1, callbacks=[writer(tmp_path)])
     first.fit(make_module(TinyNet), datamodule=data)
@@ -136,7 +140,10 @@ def test_what_a_net_was_trained_with_stands_beside_what_it_was_tested_with(tmp_p
     monkeypatch.setattr(results_writer, "environment", lambda device: tested)
     about = score(tmp_path, data, TinyNet, tmp_path / "one.ckpt").records[0].about
     assert about.items() >= {**tested, "trained_on": "NVIDIA X (x)"}.items()
-    assert about["trained"] == {"hardware": "NVIDIA X (x)", "command": "dctc fit"}
+    left_out = {"train": {"outside": 2}}
+    of_training = {"hardware": "NVIDIA X (x)", "command": "dctc fit", "left_out": left_out}
+    assert about["trained"] == of_training
+    assert json.loads((tmp_path / "labels.json").read_text("utf-8")) == labels
     assert gpu(about) == "NVIDIA X"
     old = writer(tmp_path)  # of a checkpoint from before the environment was kept
     old.load_state_dict({"train_seconds": 1.0, "trained_on": "NVIDIA Y (x)"})

@@ -15,8 +15,8 @@ from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_
 from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
 from dctc.results.tables import Table
-from dctc.text import CTCTokenizer
-from dctc.training.nets import HEIGHT, PROTOCOL, WIDTH, Loaded
+from dctc.text import CTCTokenizer, usual_protocol
+from dctc.training.nets import HEIGHT, WIDTH, Loaded
 
 REFERENCE = "ctc"
 WHAT = ("median_s", "peak_bytes")
@@ -42,7 +42,8 @@ def bench_losses(scale: str, threads: int) -> None:
     device, n = default_device(), STEP_BATCH.get(scale, STEP_BATCH["smoke"])
     tokenizer = CTCTokenizer("36")
     net = TimmRecognizer(tokenizer.num_classes, NET)
-    loaded = Loaded(net, tokenizer, PROTOCOL, (3, HEIGHT, WIDTH), keep_ratio=False)
+    protocol = usual_protocol(tokenizer.charset)
+    loaded = Loaded(net, tokenizer, protocol, (3, HEIGHT, WIDTH), keep_ratio=False)
     with cpu_threads(threads):
         steps = time_and_memory(_training_steps(loaded, n, device), REPEATS[scale], device)
         rows = []

@@ -12,7 +12,9 @@ from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL, Benchm
 from dctc.data.lmdb_sets import LmdbDataModule, UnionDataset, check_names, open_union, report
 from dctc.data.records.folders import count_records
 from dctc.data.sets import TRAIN
-from dctc.text import Charset, get_protocol
+from dctc.text import Charset
+from dctc.text.characters import shown
+from dctc.text.protocol import EMPTY_LABELS_COUNT, chinese, chinese_fold
 
 SETTINGS = tuple(CHINESE_TRAIN)
 
@@ -23,7 +25,8 @@ class ChineseDataModule(LmdbDataModule):
     Labels keep what the image shows (``chinese_fold``), as in the benchmark's own code. The module
     compares them under ``protocol``, which turns traditional characters into simplified ones. A
     test label that the charset cannot write stays in the set and counts as a miss, so that
-    accuracies are shares of the published number of records; their number is logged. From
+    accuracies are shares of the published number of records; their number is logged. So does a
+    test label that is empty under ``protocol``, as in the benchmark's scorer. From
     training and validation such records are dropped and counted.
 
     With several processes, the Trainer needs ``use_distributed_sampler=False``.
@@ -57,7 +60,7 @@ class ChineseDataModule(LmdbDataModule):
         test: list[str] | None = None,
         batch_size: int = 512,  # the authors' released CRNN experiment
         width: int = 256,
-        protocol: str = "chinese",
+        protocol: str | None = "chinese",
         **options: Any,
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)
@@ -66,7 +69,7 @@ class ChineseDataModule(LmdbDataModule):
         self.train = list(train or [])
         self.val = [one for one in self.train if one in CHINESE_VAL] if val is None else list(val)
         self.test = list(CHINESE_TEST if test is None else test)
-        self.shown = get_protocol("chinese_fold" if protocol == "chinese" else protocol)
+        self.shown = chinese_fold if self.protocol is chinese else self.protocol
         self.options["protocol"] = self.shown
 
     def _open_train(self, root: Path) -> UnionDataset | None:
@@ -109,6 +112,7 @@ class ChineseDataModule(LmdbDataModule):
             options = dict(self.options)
             if catalogue is CHINESE_TEST:
                 options["charset"] = self._charset_of(found.benchmark, found.path)
+                options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
             sets[found.benchmark.name] = open_benchmark(found, self.allow_size_mismatch, **options)
         return sets
 
@@ -116,8 +120,10 @@ class ChineseDataModule(LmdbDataModule):
         """Return the charset with all characters of a test set, so that no label is dropped."""
         lacking, missed = characters_lacking(path, self.charset, self.protocol, self.shown)
         if missed:
+            within = set(self.charset.characters)
+            beyond = shown(c for c in lacking if not within.issuperset(self.protocol(c)))
             report(
                 f"{benchmark.name}: labels with characters that the charset cannot write: "
-                f"{missed:,}; they stay in the set and count as misses"
+                f"{missed:,} ({beyond}); they stay in the set and count as misses"
             )
         return Charset(self.charset.characters + lacking)

@@ -37,7 +37,7 @@ class DocumentDataModule(LmdbDataModule):
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w); None is 128 for words and 512 for lines.
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
-        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
+        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None is the usual one.
         num_workers: Worker processes of each loader.
         train_size: Train on so many of the training words only, the first in the order of their
             pages that have a label; the same for every seed. None is all.
@@ -60,7 +60,7 @@ class DocumentDataModule(LmdbDataModule):
         batch_size: int = 32,
         width: int | None = None,
         charset: str = "36",
-        protocol: str = "english36",
+        protocol: str | None = None,
         num_workers: int = 1,
         train_size: int | None = None,
         folds: int | None = None,

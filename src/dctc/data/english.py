@@ -34,7 +34,7 @@ class EnglishDataModule(LmdbDataModule):
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w).
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
-        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
+        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None is the usual one.
         **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`.
 
     Raises:
@@ -52,7 +52,7 @@ class EnglishDataModule(LmdbDataModule):
         batch_size: int = 384,  # PARSeq's configuration
         width: int = 128,
         charset: str = "36",
-        protocol: str = "english36",
+        protocol: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)

@@ -18,10 +18,11 @@ from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root as find_data_root
 from dctc.data.records.folders import find_lmdbs, refuse_single_file
 from dctc.data.records.images import ImageSize, RotateTall
-from dctc.data.records.lmdb import LmdbDataset
+from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import TRAIN, SetsDataModule
-from dctc.text import Charset, get_protocol
+from dctc.text import Charset, get_protocol, usual_protocol
+from dctc.text.losses import Losses
 
 report = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -35,7 +36,8 @@ class LmdbDataModule(SetsDataModule):
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w).
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
-        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`).
+        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None takes
+            :func:`dctc.text.usual_protocol`, so ``verbatim`` for a file of characters.
         eval_batch_size: Samples in a batch for validation and test; None is ``batch_size``.
         height: Height of the images in pixels (h).
         grayscale: One channel instead of three.
@@ -55,7 +57,8 @@ class LmdbDataModule(SetsDataModule):
     Raises:
         ValueError: At once, for a charset, protocol or set that does not exist, or an augmentation
             out of range; in :meth:`setup`, for a test set among the training data, a set listed
-            twice, a set of the wrong size, or no test set at all.
+            twice, a set of the wrong size, no test set at all, or a protocol that takes characters
+            of the charset out of training labels.
         FileNotFoundError: In :meth:`setup`, for data that is not there.
     """
 
@@ -67,7 +70,7 @@ class LmdbDataModule(SetsDataModule):
         batch_size: int,
         width: int,
         charset: str,
-        protocol: str,
+        protocol: str | None,
         eval_batch_size: int | None = None,
         height: int = 32,
         grayscale: bool = False,
@@ -83,7 +86,8 @@ class LmdbDataModule(SetsDataModule):
         augmentation = Augmentation(augment, views)
         super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
-        self.charset, self.protocol = Charset.load(charset), get_protocol(protocol)
+        self.charset = Charset.load(charset)
+        self.protocol = get_protocol(protocol or usual_protocol(self.charset))
         self.options: dict[str, Any] = {
             "protocol": self.protocol,
             "charset": self.charset,
@@ -95,12 +99,34 @@ class LmdbDataModule(SetsDataModule):
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train_set is None:
             self.train_set = self._open_train(root)
+            self._report({TRAIN: self.train_set} if self.train_set is not None else {})
         if stage in ("fit", "validate", None) and not self.val_sets:
             self.val_sets = self._open_val(root)
+            self._report(self.val_sets)
         if stage in ("test", "predict", None) and not self.test_sets:
             self.test_sets = self._open_test(root)
+            self._report(self.test_sets)
             if not self.test_sets:
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
+
+    def _report(self, sets: dict[str, Any]) -> None:
+        """Say which labels of new sets were left out, and which the protocol alters.
+
+        Raises:
+            ValueError: If it takes characters of the charset out of training labels.
+        """
+        rule, usual = self.options["protocol"], usual_protocol(self.charset)
+        cure = f"protocol {usual}" if rule is not get_protocol(usual) else "a charset that has them"
+        for name, dataset in sets.items():
+            if dataset.drops:
+                report(f"{name}: {left_out(dataset)}")
+            parts = getattr(dataset, "parts", [dataset])
+            losses = Losses(rule, self.charset).extend(part.losses for part in parts)
+            message = f"{name}: {losses.said(len(dataset))}; {cure} keeps them"
+            if name == TRAIN and losses.drops_of_charset:
+                raise ValueError(f"{message}, or name a charset without them")
+            if losses.texts:
+                report(message)
 
     def _open_train(self, root: Path) -> Any:
         """Return the training data; None if none is named."""
@@ -146,6 +172,11 @@ class UnionDataset(Dataset[Sample | Corrupt]):
     def drops(self) -> Counter[str]:
         """Records dropped when the parts were indexed, by reason."""
         return sum((part.drops for part in self.parts), Counter())
+
+    @property
+    def outside(self) -> Counter[str]:
+        """How many of them were dropped for each character outside the charset."""
+        return sum((part.outside for part in self.parts), Counter())
 
     def __len__(self) -> int:
         return int(self.ends[-1])

@@ -41,7 +41,8 @@ class RenderedDataModule(SetsDataModule):
         height: Pixels of the images.
         width: Pixels of the images.
         charset: Name or file, see :meth:`Charset.load`.
-        protocol: Name of the protocol that makes a drawn text the label.
+        protocol: Name of the protocol that makes a drawn text the label; None is that of the
+            charset, see :func:`dctc.text.usual_protocol`.
         fonts: Folder of fonts; ``system`` takes those that the machine has, None those that come
             with matplotlib.
         seed: Seed of all three sets.
@@ -83,7 +84,7 @@ class RenderedDataModule(SetsDataModule):
         height: int = 32,
         width: int = 128,
         charset: str = "36",
-        protocol: str = "english36",
+        protocol: str | None = None,
         fonts: str | None = None,
         seed: int = 0,
         num_workers: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytorch_lightning as pl
@@ -67,12 +68,30 @@ class SetsDataModule(pl.LightningDataModule):
         Raises:
             ValueError: If no such set has been set up.
         """
-        sets = {**self.val_sets, **self.test_sets}
-        if self.train_set is not None:
-            sets[TRAIN] = self.train_set
+        sets = self._sets()
         if name not in sets:
             raise ValueError(f"drops({name!r}): not set up; there are {[*sets]}")
         return dict(sets[name].drops)
+
+    def labels(self) -> dict[str, dict[str, Any]]:
+        """Return what indexing left of the labels of each set, by the names of :meth:`drops`.
+
+        Returns:
+            Of each set: ``labels``, how many it has; ``left_out`` by reason; and ``outside``, for
+            how many of these each character outside the charset was the reason.
+        """
+        return {
+            name: {
+                "labels": len(found),
+                "left_out": dict(found.drops),
+                "outside": dict(Counter(getattr(found, "outside", {})).most_common()),
+            }
+            for name, found in self._sets().items()
+        }
+
+    def _sets(self) -> dict[str, Any]:
+        train = {} if self.train_set is None else {TRAIN: self.train_set}
+        return {**train, **self.val_sets, **self.test_sets}
 
     def train_dataloader(self) -> StepDataLoader:
         """Return the training batches, the same for any number of workers.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
 from dctc.results.predictions import Prediction, read_predictions
 from dctc.results.tables import Table, percent
-from dctc.text.protocol import PROTOCOLS, Protocol, get_protocol
+from dctc.text.losses import Losses
+from dctc.text.protocol import EMPTY_LABELS_COUNT, PROTOCOLS, Protocol, get_protocol
 
 PARTS = EditOperations._fields
 NOTES = (
@@ -39,6 +41,7 @@ class Score(NamedTuple):
         characters: Summed label length.
         similarity: Summed normalized similarity (NED times n).
         dropped: Samples left out because their label is empty under the protocol.
+        empty: Samples scored although it is, as FudanVI's scorer has it.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Score(NamedTuple):
     characters: int
     similarity: float
     dropped: int
+    empty: int = 0
 
     @property
     def edits(self) -> int:
@@ -70,17 +74,20 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
     Args:
         name: Name of the score.
         predictions: From :func:`~dctc.results.predictions.read_predictions`. Samples whose label is
-            empty under the protocol are left out and counted.
+            empty under the protocol are left out and counted; under those of
+            :data:`EMPTY_LABELS_COUNT` they are scored.
         protocol: From :func:`dctc.text.protocol.get_protocol`.
     """
+    kept = protocol in EMPTY_LABELS_COUNT
     samples = [Score(name, 0, 0, 0, 0, 0, 0, 0.0, dropped=0)]
     for key, prediction, label in predictions:
         prediction, label = protocol(prediction), protocol(label)
-        if not label:
+        if not (label or kept):
             samples.append(Score(key, 0, 0, 0, 0, 0, 0, 0.0, dropped=1))
             continue
         edits, ned = edit_operations(prediction, label), normalized_similarity(prediction, label)
-        samples.append(Score(key, 1, prediction == label, *edits, len(label), ned, dropped=0))
+        hit, empty = prediction == label, int(not label)
+        samples.append(Score(key, 1, hit, *edits, len(label), ned, dropped=0, empty=empty))
     return pool(samples)._replace(name=name)
 
 
@@ -101,7 +108,9 @@ def table(scores: Sequence[Score], protocol: str) -> Table:
     if len(scores) > 1:
         rows += [["mean", "", "", *_cells(mean(scores))], _row(pool(scores))]
     columns = ["file", "n", "dropped", "accuracy %", "NED", "CER %", "sub %", "del %", "ins %"]
-    return Table(f"Scored under the protocol {protocol}", columns, rows, NOTES)
+    empty = sum(score.empty for score in scores)
+    notes = (f"Scored too: {empty:,} with an empty label, as FudanVI's scorer does.",) * bool(empty)
+    return Table(f"Scored under the protocol {protocol}", columns, rows, NOTES + notes)
 
 
 def _row(score: Score) -> list[str]:
@@ -147,11 +156,23 @@ def main(args: list[str] | None = None) -> None:
     options = parser.parse_args(args)
 
     protocol = get_protocol(options.protocol)
-    scores = [score(_name(file), read_predictions(file), protocol) for file in options.files]
+    scores = []
+    for file in options.files:
+        losses, predictions = Losses(protocol), read_predictions(file)
+        scores.append(score(_name(file), _watched(predictions, losses), protocol))
+        if losses.texts:
+            said = losses.said(scores[-1].n + scores[-1].dropped)
+            print(f"dctc: {_name(file)}: {said}; verbatim keeps them", file=sys.stderr)
     if options.json:
         print(as_json(scores, options.protocol))
     else:
         table(scores, options.protocol).print(Console())
+
+
+def _watched(predictions: Iterable[Prediction], losses: Losses) -> Iterator[Prediction]:
+    for found in predictions:
+        losses.add(found.label, found.prediction)
+        yield found
 
 
 def _name(file: str) -> str:

@@ -50,8 +50,8 @@ class StoredWords:
         for key, value in self.set.items():
             if key.startswith(_DATA):
                 arguments[key.removeprefix(_DATA)] = value
-            if key == "model.tokenizer.init_args.charset":
-                arguments["charset"] = str(value)
+            if key in ("model.tokenizer.init_args.charset", "model.protocol"):
+                arguments[key.rpartition(".")[2]] = str(value)
         return RenderedDataModule(**arguments, seed=seed)
 
     @property

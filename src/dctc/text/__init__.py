@@ -3,7 +3,7 @@
 from dctc.text.characters import normal_form
 from dctc.text.charset import Charset
 from dctc.text.decode import Reading, greedy_decode
-from dctc.text.protocol import PROTOCOLS, get_protocol
+from dctc.text.protocol import PROTOCOLS, get_protocol, usual_protocol
 from dctc.text.tokenizer import CTCTokenizer
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "get_protocol",
     "greedy_decode",
     "normal_form",
+    "usual_protocol",
 ]

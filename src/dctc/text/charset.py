@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from dctc.text.characters import normal_form, shown
 
 # The three charsets of the English benchmarks, in the order of digits, lower case, upper case,
 # punctuation that PARSeq (Bautista & Atienza, ECCV 2022) and its successors use.
@@ -22,6 +24,7 @@ class Charset:
 
     Attributes:
         characters: The characters in class order. The CTC blank is not one of them.
+        name: ``36``, ``62`` or ``94``; empty for any other.
 
     Raises:
         ValueError: If the charset is empty or holds a character twice.
@@ -34,28 +37,32 @@ class Charset:
     """
 
     characters: str
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("charset: it holds no character")
         counts = Counter(self.characters)
         if twice := sorted(c for c, count in counts.items() if count > 1):
-            raise ValueError(f"charset: {twice[:5]} occur in it more than once")
+            raise ValueError(f"charset: {shown(twice)} occur in it more than once")
 
     @classmethod
     def load(cls, name_or_file: str) -> Charset:
         """Return the charset called ``36``, ``62`` or ``94``, or read one from a UTF-8 file.
 
         A file's line breaks are layout; every other character, a space too, belongs to the charset.
+        Of several lines, none may begin or end with a blank, unless that is all there is on it.
+        Accents are composed line by line, see :func:`~dctc.text.characters.normal_form`.
 
         Args:
             name_or_file: ``36``, ``62``, ``94`` or the path of a text file.
 
         Raises:
-            ValueError: If there is neither such a name nor such a file, or the file is not UTF-8.
+            ValueError: If there is neither such a name nor such a file, or the file is not UTF-8,
+                has a byte order mark inside, blanks around characters, or a character twice.
         """
         if name_or_file in NAMED:
-            return cls(NAMED[name_or_file])
+            return cls(NAMED[name_or_file], name_or_file)
         path = Path(name_or_file)
         if not path.is_file():
             raise ValueError(
@@ -65,10 +72,33 @@ class Charset:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(f"charset {name_or_file!r}: not UTF-8 ({error})") from error
-        return cls(text.replace("\r", "").replace("\n", ""))
+        return cls("".join(_in_lines(text.replace("\r", "").split("\n"), name_or_file)))
 
     def __len__(self) -> int:
         return len(self.characters)
 
     def __contains__(self, character: object) -> bool:
         return isinstance(character, str) and len(character) == 1 and character in self.characters
+
+
+def _in_lines(lines: list[str], file: str) -> dict[str, int]:
+    """Return the characters of a file in their order, each with the number of its line."""
+    found: dict[str, int] = {}
+    several = sum(map(bool, lines)) > 1
+    for number, line in enumerate(map(normal_form, lines), 1):
+        where = f"charset {file!r}, line {number}"
+        if several and len(line) > 1 and line != line.strip():
+            raise ValueError(
+                f"{where}: {line[:40]!r} has a blank at its end or beginning; remove it, or give "
+                f"the blank a line of its own if the charset is to have it"
+            )
+        for character in line:
+            if character == "\ufeff":
+                raise ValueError(f"{where}: a byte order mark (U+FEFF) inside the file; remove it")
+            if character in found:
+                raise ValueError(
+                    f"{where}: {shown(character)} stands in line {found[character]} already; a "
+                    f"charset has each character once (a list of words is none)"
+                )
+            found[character] = number
+    return found

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from dctc.text.characters import normal_form
+from dctc.text.charset import Charset
 
 Protocol = Callable[[str], str]
 
@@ -101,6 +102,9 @@ def verbatim(text: str) -> str:
     return normal_form(text)
 
 
+# FudanVI's scorer counts a sample whose label is empty under its rules; others leave it out
+EMPTY_LABELS_COUNT: tuple[Protocol, ...] = (chinese, chinese_fold)
+
 PROTOCOLS: dict[str, Protocol] = {
     "english36": english36,
     "english62": english62,
@@ -122,3 +126,20 @@ def get_protocol(name: str) -> Protocol:
         raise ValueError(f"protocol {name!r}: not one of {', '.join(PROTOCOLS)}")
     PROTOCOLS[name]("")  # what it needs is missed here, and not at the first word of a long run
     return PROTOCOLS[name]
+
+
+def usual_protocol(charset: Charset) -> str:
+    """Name the protocol that goes with a charset: no character of it is dropped or changed.
+
+    Returns:
+        ``english36`` for the charset ``36``, so for ``62`` and ``94``; ``verbatim`` for a file's.
+    """
+    return f"english{charset.name}" if charset.name else "verbatim"
+
+
+def altered_characters(charset: Charset, protocol: Protocol) -> str:
+    """Return the characters of a charset that a protocol drops or turns into others.
+
+    Labels that have passed the protocol are without them, so no recogniser learns to write them.
+    """
+    return "".join(c for c in charset.characters if protocol(c) != c)

@@ -27,7 +27,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from dctc.files import Busy
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode, check_key
-from dctc.text import Charset
+from dctc.text import Charset, usual_protocol
 from dctc.training.logs import (
     ProgressBar,
     ReadingsTable,
@@ -125,6 +125,16 @@ class RecognizerCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Take no configuration out of a checkpoint."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arguments; without a protocol, that of the charset is written into them."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand] if "subcommand" in self.config else self.config
+        if config.model.protocol is None:
+            charset = Charset.load(config.model.tokenizer.init_args.charset)
+            config.model.protocol = usual_protocol(charset)
+            if "protocol" in config.data.get("init_args", {}):
+                config.data.init_args.protocol = config.model.protocol
 
     @cached_property
     def resolved(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from dctc.data.records.batch import Batch, Corrupt
-from dctc.text import CTCTokenizer, get_protocol
+from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.objective import AttentionObjective, check_batch, needs, objective_of
 from dctc.training.schedule import WarmupCosine
 from dctc.training.scores import Outcome, SetScores
@@ -37,6 +37,8 @@ class RecognizerModule(pl.LightningModule):
         schedule: Factor on the learning rate as a function of the share of training done; None is
             :class:`~dctc.training.schedule.WarmupCosine`.
         protocol: Name of the protocol that labels and predictions pass before they are compared.
+            None is that of the charset: ``english36`` for ``36`` (so for ``62`` and ``94``),
+            ``verbatim`` for the characters of a file.
         compile: Compile the net with torch.compile, at its first batch; that takes a while and, on
             a CPU, a C++ compiler. Results are rounded otherwise; checkpoints fit either way.
 
@@ -61,7 +63,7 @@ class RecognizerModule(pl.LightningModule):
         tokenizer: CTCTokenizer,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         schedule: Callable[[float], float] | None = None,
-        protocol: str = "english36",
+        protocol: str | None = None,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -85,7 +87,7 @@ class RecognizerModule(pl.LightningModule):
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
         self.schedule = schedule or WarmupCosine()
-        self.protocol = get_protocol(protocol)
+        self.protocol = get_protocol(protocol or usual_protocol(tokenizer.charset))
         self.scores = SetScores()
         # over all sets, for which Lightning's own mean has no name
         self.val_loss = MeanMetric()

@@ -15,12 +15,11 @@ from yaml import YAMLError
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.images import RotateTall
 from dctc.models import Recognizer
-from dctc.text import CTCTokenizer
+from dctc.text import CTCTokenizer, usual_protocol
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import read_checkpoint
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
-PROTOCOL = "english36"  # RecognizerModule's default
 HEIGHT, WIDTH = 32, 128  # the DataModules' defaults
 
 
@@ -73,7 +72,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
         net = _build("net", nn.Module, chosen)
     except ArgumentError as error:
         raise ValueError(f"{config}: {_one_line(error)}") from error
-    protocol = model.get("protocol") or PROTOCOL
+    protocol = model.get("protocol") or usual_protocol(tokenizer.charset)
     # the module checks that the classes fit, the protocol exists, and a checkpoint's charset
     module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
     if checkpoint is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ import torch
 import torch.distributed
 
 from dctc.data.records.batch import Batch, Corrupt
-from dctc.files import locked, replacing
+from dctc.files import locked, replacing, write_whole
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
@@ -26,6 +27,7 @@ from dctc.training.scores import Outcome
 
 HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
 READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings
+LABELS = "labels.json"  # in the folder of a run: labels of each set, and what was left out
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
 
 
@@ -38,7 +40,8 @@ class ResultsWriter(pl.Callback):
         arm: What is compared, such as ``ctc`` or ``dctc``.
         seed: Seed of the run.
         protocol: Protocol of labels and predictions.
-        readings: Folder for ``<set>.tsv``: key, label, prediction and confidence of every sample.
+        readings: Folder for ``<set>.tsv``: key, label, prediction and confidence of every sample;
+            beside it, a training writes :data:`LABELS`.
         drawn: Versions of what draws the data, see :func:`dctc.training.run_key.drawn_versions`.
 
     Attributes:
@@ -67,14 +70,21 @@ class ResultsWriter(pl.Callback):
         self.records: list[Record] = []
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, and note what was left out of training and validation labels."""
         self._began = time.monotonic()
         here = environment(trainer.strategy.root_device)
         before = self.trained  # of a resumed training
         others = [*before.get("before", ()), *(b for b in [before.get("cpu")] if b)]
         if others := [cpu for cpu in others if cpu != here["cpu"]]:
             here["before"] = others
+        found: Any = getattr(getattr(trainer, "datamodule", None), "labels", dict)()
+        if dropping := {k: found[k]["left_out"] for k in found if found[k]["left_out"]}:
+            here["left_out"] = dropping
         self.trained = here
+        if trainer.is_global_zero and found:
+            file = self.readings.with_name(LABELS)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, json.dumps(found, ensure_ascii=False, indent=1).encode())
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""

@@ -215,7 +215,7 @@ def test_alphabet(root, tmp_path, capsys):
         assert ended("alphabet", *neither_or_both, "--out", tmp_path / "b") == 1
     pytest.importorskip("wordfreq")
     dctc(["data", "alphabet", "--top-k", "2", "--out", str(tmp_path / "b")])
-    written = (tmp_path / "b").read_text(encoding="utf-8")
+    written = Charset.load(str(tmp_path / "b")).characters
     assert written[:36] == string.digits + string.ascii_lowercase
     assert len(written) == 38 and written[36] == "的"
 
@@ -243,10 +243,10 @@ def test_a_chinese_rendering_keeps_its_characters_beside_it(root, monkeypatch, c
     assert capsys.readouterr().out.startswith(said)
     file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
     assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是"
-    assert len(file.read_text(encoding="utf-8")) == 38
+    assert len(Charset.load(str(file))) == 38
     assert ended(*command[1:], "--top-k", 3) == 1
     assert "was begun with top_k 2, not 3" in capsys.readouterr().err
-    assert len(file.read_text(encoding="utf-8")) == 38
+    assert len(Charset.load(str(file))) == 38
     # Of a set that was cut off they are its own too, but not where nothing is left of it
     partial = folder.rename(folder.with_name("rendered_zh.partial"))
     assert _has_records(folder)

@@ -125,14 +125,38 @@ def test_the_commonest_characters_come_without_symbols(sans, tmp_path, monkeypat
         ({"language": "fr"}, "language='fr': it is one of en, zh"),
         ({"top_k": 0}, "top_k=0"),
         ({"max_length": 0}, "max_length=0 and 32 frames; each has to be at least 1"),
-        ({"charset": "upper.txt"}, "maps no character to one of its"),
+        ({"charset": "upper.txt", "protocol": "english36"}, "maps no character to one of its"),
+        (
+            {"charset": "umlauts.txt", "protocol": "english94"},
+            r"drops 2 of its 7 .* \(\u00fc \u00df\), so no",
+        ),
+        ({"charset": "94", "protocol": "english36"}, "name protocol 'english94'"),
     ],
 )
 def test_errors_come_before_the_first_sample(renderer, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "upper.txt").write_text(string.ascii_uppercase)
+    (tmp_path / "umlauts.txt").write_text("\u00fc\u00dfermtl", encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         RenderedWords(**{"split": "train", "size": 10, "renderer": renderer} | options)
+
+
+@pytest.mark.parametrize("preset", ["easy", "scene"])
+def test_words_are_drawn_with_the_letters_of_the_charset_and_the_rest_is_told(
+    renderer, tmp_path, preset
+):
+    (tmp_path / "charset.txt").write_text("mu\u0308lertas", encoding="utf-8")
+    (tmp_path / "words.txt").write_text(
+        "Mu\u0308ller\nalt\nStra\u00dfe\nd\u00e9s\n", encoding="utf-8"
+    )
+    drawer = WordRenderer(renderer.fonts, preset=preset)
+    options = {"charset": str(tmp_path / "charset.txt"), "words": str(tmp_path / "words.txt")}
+    with pytest.warns(match=r"2 of 4 are not drawn.* \(d \u00df \u00e9\); name"):
+        words = RenderedWords("train", 10, drawer, **options)
+    assert words.options["protocol"] == "verbatim"
+    assert "m\u00fcller" in {words[Draw(0, number)].label for number in range(60)}
+    with pytest.warns(match=r"'english36' turns 26 of the 62 characters .* \(A B C .* and 16 more"):
+        RenderedWords("train", 10, drawer, charset="62", protocol="english36")
 
 
 @pytest.mark.parametrize("preset", ["easy", "scene"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from dctc.data.records.folders import count_records, find_lmdbs, reading
 from dctc.data.render.corpora import character_frequencies
 from dctc.files import write_whole
-from dctc.text import Charset, get_protocol
+from dctc.text import Charset, get_protocol, normal_form
+from dctc.text.characters import shown as characters_shown
 from dctc.text.protocol import Protocol
 
 
@@ -32,23 +34,25 @@ def read_labels(folder: str | Path) -> Iterator[str]:
 
 
 def write_alphabet(
-    file: str | Path, folders: Sequence[str | Path], protocol: str = "chinese_fold"
+    file: str | Path, folders: Sequence[str | Path], protocol: str = "verbatim"
 ) -> Charset:
     """Write the characters of training labels to a file that ``charset`` options take.
 
     The most frequent character comes first, equally frequent ones by their code points, so
     the same labels give the same classes. Line breaks are left out; in the file they are layout.
+    A warning names the characters of labels that the protocol drops or changes.
 
     Args:
         file: Where to; its folder is created.
         folders: LMDB folders, or folders with LMDBs below them.
-        protocol: Rule that the labels of the training pass.
+        protocol: Rule that the labels of the training pass; for the Chinese benchmark it is
+            ``chinese_fold``.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
         ValueError: If there is no such protocol, or the labels hold no character.
     """
-    rule, counts = get_protocol(protocol), Counter[str]()
+    rule, counts, raw = get_protocol(protocol), Counter[str](), Counter[str]()
     for folder in folders:
         lmdbs = find_lmdbs(folder)
         if not lmdbs:
@@ -56,8 +60,16 @@ def write_alphabet(
         for path in lmdbs.values():
             for label in read_labels(path):
                 counts.update(rule(label))
+                raw.update(normal_form(label))
+    del raw["\n"], raw["\r"]
+    if altered := sorted(raw.keys() - counts.keys(), key=lambda c: (-raw[c], c)):
+        warnings.warn(
+            f"alphabet: protocol {protocol} drops or changes {len(altered):,} of the {len(raw):,} "
+            f"characters of the labels ({characters_shown(altered)}); verbatim keeps them",
+            stacklevel=2,
+        )
     ordered = sorted(counts.keys() - {"\r", "\n"}, key=lambda c: (-counts[c], c))
-    return _write(file, "".join(ordered))
+    return _write(file, ordered)
 
 
 def write_common_characters(file: str | Path, top_k: int) -> Charset:
@@ -71,13 +83,14 @@ def write_common_characters(file: str | Path, top_k: int) -> Charset:
         ValueError: If wordfreq is not installed.
     """
     plain = string.digits + string.ascii_lowercase
-    return _write(file, plain + "".join(list(character_frequencies())[:top_k]))
+    return _write(file, [*plain, *list(character_frequencies())[:top_k]])
 
 
-def _write(file: str | Path, characters: str) -> Charset:
-    charset, file = Charset(characters), Path(file)
+def _write(file: str | Path, characters: Sequence[str]) -> Charset:
+    """Write each character on a line of its own, where no accent can join the one before it."""
+    charset, file = Charset("".join(characters)), Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, charset.characters.encode())
+    write_whole(file, "".join(f"{c}\n" for c in characters).encode())
     return charset
 
 

@@ -25,7 +25,7 @@ from dctc.data.archives.stats import measure, stats_table
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.data.render.fonts import font_report
 from dctc.text import get_protocol
-from dctc.text.characters import printed
+from dctc.text.characters import printed, shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
@@ -113,7 +113,11 @@ def alphabet(options: Namespace) -> None:
         charset = write_alphabet(options.out, options.labels, options.protocol)
     else:
         charset = write_common_characters(options.out, options.top_k)
-    print(f"{options.out}: {len(charset):,} characters")
+    unseen = [c for c in charset.characters if shown(c) != c]
+    print(
+        f"{options.out}: {len(charset):,} characters"
+        + (f", of them blank, invisible or combining: {shown(unseen)}" if unseen else "")
+    )
 
 
 def _arg(name: str, help: str, type: Any = None, default: Any = None, **options: Any) -> Argument:
@@ -147,8 +151,8 @@ _RENDER = [
     _arg("--top-k", f"zh: most frequent characters only ({COMMON:,} without charset)", positive),
     _arg(
         "--protocol",
-        "decides with the charset what is drawn; labels are stored as they were drawn (english36, "
-        "chinese_fold)",
+        "decides with the charset what is drawn; labels are stored as they were drawn (without "
+        "--charset: english36, chinese_fold; else english36, 62 or 94, or verbatim for a file)",
     ),
     _arg("--words", "python, wordfreq or file (en: python, zh: wordfreq)"),
     _arg("--max-length", "characters (en: 12, zh: 15)", positive),
@@ -176,7 +180,7 @@ _ALPHABET = [
     _arg("--out", "the file", Path, required=True),
     _arg("--labels", "LMDBs, whose labels are read", nargs="+", metavar="PATH"),
     _arg("--top-k", "so many Chinese characters, and digits and small letters", positive),
-    _arg("--protocol", "of the labels (%(default)s)", default="chinese_fold"),
+    _arg("--protocol", "of the labels (%(default)s)", default="verbatim"),
 ]
 _STATS = [
     _arg("--protocol", "applied to labels first (%(default)s)", default="verbatim"),

@@ -53,7 +53,7 @@ def render(options: Namespace) -> None:
         options.count,
         WordRenderer(find_fonts(options.fonts or usual.get("fonts")), *size, options.preset),
         charset=charset,
-        protocol=options.protocol or usual["protocol"],
+        protocol=options.protocol or (None if options.charset else usual["protocol"]),
         seed=options.seed,
         max_length=options.max_length or usual["length"],
         language=options.language,

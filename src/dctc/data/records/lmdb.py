@@ -32,6 +32,8 @@ from dctc.data.records.folders import (
 from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
+from dctc.text.characters import shown
+from dctc.text.losses import Losses
 
 EMPTY = "empty label after protocol"
 OUTSIDE = "character outside the charset"
@@ -104,11 +106,15 @@ class LmdbDataset(_Records):
             to the set, so they are not counted as drops.
         only: Record numbers, counted from 1, of the part of the folder that is the set; None is all
             of it. Records outside of it are not counted as drops either.
+        keep_empty: Keep records whose label is empty after the protocol, for a test set whose
+            official scorer counts them.
 
     Attributes:
         records: ``num-samples``, the records of the folder.
         numbers: ``(len(self),)`` int32, the record number of each item, counted from 1.
         drops: How many records were dropped, by reason.
+        outside: How many records were dropped for each character outside the charset.
+        losses: What the protocol took out of the labels of the items.
 
     Raises:
         FileNotFoundError: If the folder or its ``data.mdb`` does not exist.
@@ -124,17 +130,21 @@ class LmdbDataset(_Records):
         size: ImageSize = SIZE,
         keep: Callable[[str], bool] | None = None,
         only: Sequence[int] | None = None,
+        keep_empty: bool = False,
     ) -> None:
         super().__init__(path)
+        self.keep_empty = keep_empty
         self.name, self.charset, self.size, self.keep, self.only = name, charset, size, keep, only
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.drops: Counter[str] = Counter()
+        self.outside: Counter[str] = Counter()
+        self.losses = Losses(self.protocol, charset)
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use
         if not len(self.numbers):
             raise ValueError(
-                f"LMDB {path}: none of {self.records:,} records is left; dropped: "
-                f"{dict(self.drops)}; choose another protocol or charset"
+                f"LMDB {path}: none of {self.records:,} records is left; {left_out(self)}; "
+                f"choose another protocol or charset"
             )
 
     def _index(self) -> np.ndarray:
@@ -142,21 +152,25 @@ class LmdbDataset(_Records):
         with reading(self.path) as transaction:
             for record in range(1, self.records + 1) if self.only is None else self.only:
                 raw = transaction.get(b"label-%09d" % record)
+                if raw is None:
+                    self._report(record, MISSING)
+                    continue
                 try:
-                    label = None if raw is None else self.protocol(raw.decode())
+                    text = raw.decode()
                 except UnicodeDecodeError:
                     self._report(record, NOT_UTF8)
                     continue
-                if label is None:
-                    self._report(record, MISSING)
-                elif self.keep is not None and not self.keep(label):
+                label = self.protocol(text)
+                if self.keep is not None and not self.keep(label):
                     continue
-                elif not label:
+                elif not (label or self.keep_empty):
                     self.drops[EMPTY] += 1
-                elif not characters.issuperset(label):
+                elif outside := set(label) - characters:
                     self.drops[OUTSIDE] += 1
+                    self.outside.update(outside)
                 else:
                     numbers.append(record)
+                    self.losses.add(text)
         return np.array(numbers, dtype=np.int32)
 
     def _report(self, record: int, reason: str) -> None:
@@ -183,6 +197,20 @@ class LmdbDataset(_Records):
         pixels = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), of the image
         label, extents = label_extents(text, pixels, self.protocol)
         return self.size.sample(encoded, label, key, extents)
+
+
+def left_out(dataset: Any) -> str:
+    """Say how many labels were dropped when a set was indexed, why, and for which characters.
+
+    Args:
+        dataset: Has ``drops`` and ``outside`` as :class:`LmdbDataset` has.
+    """
+    drops, outside = dataset.drops, dataset.outside
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in drops.items())
+    lacking = shown(sorted(outside, key=lambda c: (-outside[c], c)))
+    which = f"; outside, most frequent first: {lacking}" if outside else ""
+    total = len(dataset) + drops.total()
+    return f"{drops.total():,} of {total:,} labels left out ({reasons}{which})"
 
 
 class LmdbImages(_Records):

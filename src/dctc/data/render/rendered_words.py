@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import string
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -24,8 +26,9 @@ from dctc.data.render.fonts import INSTALL_CHINESE
 from dctc.data.render.presets import Easy
 from dctc.data.render.renderer import WordRenderer, named
 from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, Split, TextSource
+from dctc.text.characters import shown
 from dctc.text.charset import Charset
-from dctc.text.protocol import Protocol, get_protocol
+from dctc.text.protocol import Protocol, altered_characters, get_protocol, usual_protocol
 
 Stage = Literal["train", "val", "test"]
 
@@ -46,7 +49,8 @@ class RenderedWords(Dataset[Sample]):
         renderer: Draws the words.
         charset: Name or file, see :meth:`Charset.load`. Words are drawn with those characters that
             the protocol maps to one of the charset's; white space is not drawn.
-        protocol: Name of the protocol that makes the drawn text the label.
+        protocol: Name of the protocol that makes the drawn text the label; None is that of the
+            charset, see :func:`dctc.text.usual_protocol`.
         seed: Seed of everything.
         max_length: Most characters of a label.
         grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
@@ -70,7 +74,7 @@ class RenderedWords(Dataset[Sample]):
         size: int,
         renderer: WordRenderer,
         charset: str = "36",
-        protocol: str = "english36",
+        protocol: str | None = None,
         seed: int = 0,
         max_length: int = 12,
         grayscale: bool = False,
@@ -86,6 +90,8 @@ class RenderedWords(Dataset[Sample]):
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k={top_k}: it has to be at least 1")
         self.split, self.size, self.renderer, self.seed = split, size, renderer, seed
+        loaded = Charset.load(charset)
+        self.charset, protocol = loaded.characters, protocol or usual_protocol(loaded)
         self.protocol, self.grayscale = get_protocol(protocol), grayscale
         self.options: dict[str, Any] = {
             "protocol": protocol,
@@ -96,18 +102,32 @@ class RenderedWords(Dataset[Sample]):
             "top_k": top_k,
         }
         self.left_out = ""
-        self.charset = Charset.load(charset).characters
         characters = _drawable(self.charset, self.protocol)
         if not characters:
             raise ValueError(
                 f"charset {charset!r}: protocol {protocol!r} maps no character to one of its; "
                 f"choose a charset and a protocol that go together"
             )
+        altered = altered_characters(loaded, self.protocol)
+        if dropped := [c for c in altered if not self.protocol(c)]:
+            raise ValueError(
+                f"charset {charset!r}: protocol {protocol!r} drops {len(dropped):,} of its "
+                f"{len(loaded):,} characters ({shown(dropped)}), so no label has them; name "
+                f"protocol {usual_protocol(loaded)!r}, or a charset without them"
+            )
+        if altered and split == "train":
+            warnings.warn(
+                f"rendered: protocol {protocol!r} turns {len(altered):,} of the {len(loaded):,} "
+                f"characters of the charset into others ({shown(altered)}), so no label has them",
+                stacklevel=2,
+            )
         self.words: TextSource
         if language == "zh":
             self.words = self._chinese(characters, words, top_k)
             return
         counts, own = word_counts(words, language, top_k), words not in (PYTHON, WORDFREQ)
+        if split == "train" and own:
+            self._name_undrawn(counts, characters)
         if isinstance(renderer.preset, Easy):
             renderer.fonts_for(characters)  # so that no text fails in the middle of a run
             self.words = EasyTexts(characters, counts, self._limits(characters), own)
@@ -138,6 +158,22 @@ class RenderedWords(Dataset[Sample]):
             self.options["max_length"],
             self.renderer.width // STRIDE,
         )
+
+    def _name_undrawn(self, counts: Mapping[str, float], characters: str) -> None:
+        """Warn of words of a file that cannot be drawn for their characters, in either case."""
+        lacking = Counter[str]()
+        known, words = set(characters.lower()), 0
+        for word in counts:
+            if outside := set(word.lower()) - known - set(string.punctuation):
+                lacking.update(outside)
+                words += 1
+        if words:
+            named_first = sorted(lacking, key=lambda c: (-lacking[c], c))
+            warnings.warn(
+                f"words: {words:,} of {len(counts):,} are not drawn, as neither case of their "
+                f"characters is in the charset ({shown(named_first)}); name a charset with them",
+                stacklevel=3,
+            )
 
     def _chinese(self, characters: str, words: str, top_k: int | None) -> ChineseLines:
         if not any(map(is_chinese, characters)):
