@@ -81,7 +81,7 @@ class ResultsWriter(pl.Callback):
         if dropping := {k: found[k]["left_out"] for k in found if found[k]["left_out"]}:
             here["left_out"] = dropping
         self.trained = here
-        if trainer.is_global_zero and found:
+        if trainer.is_global_zero and found and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             file = self.readings.with_name(LABELS)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, json.dumps(found, ensure_ascii=False, indent=1).encode())
