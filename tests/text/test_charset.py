@@ -57,7 +57,7 @@ def test_file(tmp_path, content, characters):
         ("a\n\ufeffb".encode(), r"line 2: a byte order mark \(U\+FEFF\) inside"),
         (b"", "holds no character"),
         (b"\n\r\n", "holds no character"),
-        (b"\xff\xfe", "charset.txt'?: not UTF-8"),
+        (b"a\n\xfc", "charset.txt', line 2: not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_charset(tmp_path, content, message):

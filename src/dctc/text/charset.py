@@ -68,11 +68,16 @@ class Charset:
             raise ValueError(
                 f"charset {name_or_file!r}: neither one of {', '.join(NAMED)} nor a file"
             )
+        raw = path.read_bytes()
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ValueError(f"charset {name_or_file!r}: not UTF-8 ({error})") from error
-        return cls("".join(_in_lines(text.replace("\r", "").split("\n"), name_or_file)))
+            line = 1 + raw.count(b"\n", 0, error.start)
+            raise ValueError(
+                f"charset {name_or_file!r}, line {line}: not UTF-8 ({error.reason}); save it as UTF-8"
+            ) from error
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return cls("".join(_in_lines(lines, name_or_file)))
 
     def __len__(self) -> int:
         return len(self.characters)
