@@ -74,7 +74,8 @@ class Charset:
         except UnicodeDecodeError as error:
             line = 1 + raw.count(b"\n", 0, error.start)
             raise ValueError(
-                f"charset {name_or_file!r}, line {line}: not UTF-8 ({error.reason}); save it as UTF-8"
+                f"charset {name_or_file!r}, line {line}: not UTF-8 ({error.reason}); save it as "
+                f"UTF-8"
             ) from error
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return cls("".join(_in_lines(lines, name_or_file)))
