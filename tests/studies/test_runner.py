@@ -83,6 +83,8 @@ def test_results_of_words_from_other_fonts_are_refused(plain, finished, monkeypa
     monkeypatch.setattr(RenderedDataModule, "drawn_from", lambda _: "other fonts")
     with pytest.raises(ValueError, match="seed0: has results on rendered, drawn with other fonts"):
         execute(plain, "off")
+    with pytest.raises(ValueError, match=r"are to be drawn from these, .* give other fonts"):
+        execute(replace(plain, name="t/new", drawn_from="these"), "off")
 
 
 def test_a_run_of_another_configuration_is_set_aside_and_comes_back(plain, finished, calls, capsys):

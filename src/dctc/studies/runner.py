@@ -64,7 +64,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
                 tests.append(run.benchmarks(cli.resolved))
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
-            _check_source(cli)
+            _check_source(cli, run.drawn_from)
             if net or not _complete(cli, tests, run.diagnosed):
                 _fit(cli)
                 for data in tests:
@@ -110,13 +110,22 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
     )
 
 
-def _check_source(cli: RecognizerCLI) -> None:
+def _check_source(cli: RecognizerCLI, needed: str) -> None:
     """Refuse results on words that were drawn with fonts or from a corpus that changed since.
 
     The key of a run does not say which fonts a machine has, or which words a package.
+
+    Args:
+        cli: The run.
+        needed: What its test words are to be drawn from; empty for anything.
     """
     own: Any = cli.datamodule
     records, now = _known(cli), own.drawn_from() if hasattr(own, "drawn_from") else ""
+    if needed and now != needed:
+        raise ValueError(
+            f"{cli.folder}: its test words are to be drawn from {needed}, and the fonts and words "
+            f"of this machine give {now}; its configuration names the fonts that are needed"
+        )
     for name in own.test_names:
         then = records[name].about.get("drawn_from") if name in records else None
         if now and then and now != then:  # the first records do not say it

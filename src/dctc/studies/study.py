@@ -43,6 +43,7 @@ class Run:
         benchmarks: Further test data; the run's own data is tested in any case.
         stored: Training words that are drawn once and read by every run.
         blind: Whether its results are not to be shown before those of all runs of the study.
+        drawn_from: Hash of the fonts and words that its test words are drawn from; empty for any.
         diagnosed: Whether the alignment of the trained net is described, on validation sets that
             are tested; into ``about["alignment"]`` of their records.
         folder: Folder of the study's file: Python modules in it can be named in ``set``.
@@ -58,6 +59,7 @@ class Run:
     diagnosed: bool = False
     folder: Path | None = None
     blind: bool = False
+    drawn_from: str = ""
 
     @property
     def options(self) -> list[str]:
@@ -144,6 +146,8 @@ class Study:
         diagnose: Whether alignments are described.
         blind: Whether results are shown only when all runs have ended, as a protocol that is fixed
             beforehand demands.
+        drawn_from: Hash of the fonts and words that rendered test words are drawn from, as records
+            have it; a machine that would draw others does not train. Empty for any.
         groups: Tables of some of the arms; empty for one table of all.
         notes: Lines below its tables.
         scale: Name of the scale; empty where the file has none.
@@ -164,6 +168,7 @@ class Study:
     stored: str = ""
     diagnose: bool = False
     blind: bool = False
+    drawn_from: str = ""
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
     scale: str = ""
@@ -199,6 +204,7 @@ class Study:
             diagnosed=self.diagnose,
             folder=self.file.parent,
             blind=self.blind,
+            drawn_from=self.drawn_from,
         )
 
     def runs(self) -> list[Run]:

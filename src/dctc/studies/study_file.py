@@ -14,8 +14,8 @@ from dctc.studies.study import FULL, Arm, Group, Search, Study
 
 _STUDY_KEYS = {
     *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
-    *("sets", "mean", "benchmarks", "stored", "diagnose", "blind", "validation", "search"),
-    *("groups", "notes"),
+    *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
+    *("groups", "notes", "blind", "drawn_from"),
 }
 _SEARCHED = ("argument", "values")
 _GROUP_KEYS = {"title", "arms", "references", "notes"}
@@ -87,6 +87,7 @@ def load_study(
         stored=content.get("stored", ""),
         diagnose=bool(content.get("diagnose")),
         blind=bool(content.get("blind")),
+        drawn_from=content.get("drawn_from", ""),
         notes=tuple(_list(content.get("notes"))),
         scale=scale,
     )
