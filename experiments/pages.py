@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
+from dctc.files import write_whole
 from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
@@ -102,7 +103,7 @@ def main() -> None:
         if text != TABLES.read_text(encoding="utf-8"):
             raise ValueError(f"{TABLES} differs from the records; ./reproduce.sh pages writes it")
         return
-    TABLES.write_text(text, encoding="utf-8")
+    write_whole(TABLES, text.encode())
     print(f"written to {TABLES}")
     for name, plot in plots.items():
         print(f"written to {save_figure(plot, PLOTS / f'{name}.png')}")

@@ -16,7 +16,7 @@ import yaml
 
 from dctc.files import locked, remove_partials, write_whole
 from dctc.results.environment import DIRTY, gpu
-from dctc.results.registry import Record, Registry, scored_at
+from dctc.results.registry import CERTAINTY, Record, Registry, scored_at
 from experiments.figures.curves import Curve, read_metrics
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
@@ -94,7 +94,6 @@ def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
         _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
     configs = _configs({r.run: folders[r.run] for r in latest.values()}, runs, to)
     for record in latest.values():  # hits first: no line of results without them
-        source.read_hits(record)
         _copy_files(source, record, target)
     everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
     lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
@@ -176,7 +175,6 @@ def _adopt(published: list[Record], source: Registry, target: Registry) -> list[
             (target.folder / "metrics").mkdir(parents=True, exist_ok=True)
             write_whole(target.folder / "metrics" / curves.name, curves.read_bytes())
     for record in lacking:
-        source.read_hits(record)
         _copy_files(source, record, target)
         target.append(record)
     return lacking
@@ -257,7 +255,10 @@ def _texts(value: Any) -> Iterable[str]:
 
 
 def _copy_files(source: Registry, record: Record, target: Registry) -> None:
-    """Copy what a record names: hits and certainty of each sample."""
+    """Copy what a record names, hits and certainty of each sample, unless it is damaged."""
+    source.read_hits(record)
+    if CERTAINTY in record.about:
+        source.read_certainty(record)
     for file in source.files(record):
         (target.folder / file).parent.mkdir(parents=True, exist_ok=True)
         write_whole(target.folder / file, (source.folder / file).read_bytes())

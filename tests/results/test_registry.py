@@ -66,6 +66,12 @@ def test_hits_that_do_not_add_up_to_the_record_or_are_damaged(registry, record):
         (registry.folder / "hits" / name).write_bytes(content)
         with pytest.raises(ValueError, match=rf"{name} is damaged, .*: dctc, seed 0, SVT; "):
             registry.read_hits(found)
+    name = registry.write_certainty([[-1.0, -0.5, 4.0]] * 16)
+    found = record(n=16, correct=16, hits=found.hits, about={"certainty": name})
+    assert registry.read_certainty(found)[:, 0].tolist() == [-1.0, -0.5, 4.0]
+    (registry.folder / "certainty" / name).write_bytes(b"half")
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        registry.read_certainty(found)
     (registry.folder / "other").write_bytes(b"\xff\xff")
     with pytest.raises(ValueError, match="other is damaged"):
         registry.read_hits(record(n=16, correct=16, hits="../other"))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from dctc.files import write_whole
 from dctc.results.environment import environment
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
@@ -122,5 +123,5 @@ def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any
     draw(written).print(Console())
     file = runs_folder() / "bench" / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    write_whole(file, (json.dumps(written, indent=1) + "\n").encode())
     print(f"written to {file}")

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dctc.files import locked, write_whole
+from dctc.files import locked, naming, write_whole
 
 EDIT_PARTS = "edit_parts"  # key in Record.about: substitutions, deletions and insertions
 CERTAINTY = "certainty"  # key in Record.about, and folder: how sure each reading is
@@ -151,7 +151,7 @@ class Registry:
         """Add a record in one write, under a lock."""
         line = json.dumps(asdict(record), sort_keys=True) + "\n"
         lock = self.file.with_name(f".{self.file.name}.lock")
-        with locked(lock, wait=True), open(self.file, "ab+") as stream:
+        with locked(lock, wait=True), naming(self.file), open(self.file, "ab+") as stream:
             self._set_half_a_line_aside(stream)
             stream.write(line.encode())
             stream.flush()

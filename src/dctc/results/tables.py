@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from dctc.files import write_whole
 from dctc.text.characters import printed
 
 _GAP = 2  # spaces between columns on a terminal
@@ -96,7 +97,7 @@ class Table:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{name}.md", folder / f"{name}.csv"]
         for file, text in zip(files, (self.markdown(), self.csv()), strict=True):
-            file.write_text(text, encoding="utf-8")
+            write_whole(file, text.encode())
         return files
 
 
