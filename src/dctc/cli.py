@@ -42,8 +42,9 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
 
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
-    with one_line_errors("dctc"), printable_warnings():
-        _run(sys.argv[1:] if args is None else args)
+    args = sys.argv[1:] if args is None else args
+    with one_line_errors("dctc"), printable_warnings(short=args[:1] == ["data"]):
+        _run(args)
 
 
 @contextmanager
@@ -64,12 +65,18 @@ def one_line_errors(program: str) -> Iterator[None]:
 
 
 @contextmanager
-def printable_warnings() -> Iterator[None]:
-    """Print warnings, which may name files and labels, without what would command a terminal."""
+def printable_warnings(short: bool) -> Iterator[None]:
+    """Print warnings, which may name files and labels, without what would command a terminal.
+
+    Args:
+        short: Print those for users without the place in the code.
+    """
     usual = warnings.formatwarning
 
     def formatted(message: Warning | str, category: type[Warning], *where: Any) -> str:
-        return usual(printed(message, keep="\n"), category, *where)
+        text = printed(message, keep="\n")
+        plain = short and issubclass(category, UserWarning)
+        return f"dctc: {text}\n" if plain else usual(text, category, *where)
 
     warnings.formatwarning = formatted  # type: ignore[assignment]
     try:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
-import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from dctc.data.archives.stats import measure, stats_table
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.data.render.fonts import font_report
 from dctc.text import get_protocol
-from dctc.text.characters import printed, shown
+from dctc.text.characters import shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
@@ -219,24 +217,7 @@ def main(args: list[str] | None = None) -> None:
         for argument, options in arguments:
             one.add_argument(argument, **options)
     chosen = parser.parse_args(args)
-    with _one_line_warnings():
-        VERBS[chosen.verb][0](chosen)
-
-
-@contextmanager
-def _one_line_warnings() -> Iterator[None]:
-    """Print warnings as lines for the user, without the place in the code."""
-    usual = warnings.formatwarning
-
-    def formatted(message: Warning | str, category: type[Warning], *where: Any) -> str:
-        plain = issubclass(category, UserWarning)
-        return f"dctc: {printed(message)}\n" if plain else usual(message, category, *where)
-
-    warnings.formatwarning = formatted  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual
+    VERBS[chosen.verb][0](chosen)
 
 
 def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:

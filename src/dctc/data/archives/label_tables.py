@@ -71,13 +71,13 @@ class LabelTable(NamedTuple):
         return cells(line, self.delimiter, self.blanks)
 
     def parse(self, line: str) -> tuple[str, str]:
-        """Return image and label of a line; both are empty if all its cells are.
+        """Return image and label of a line; both are empty of a head line or one without text.
 
         Raises:
             ValueError: If it has not the columns of the table.
         """
         found = self.split(line)
-        if _EXCEL.fullmatch(line) or not any(map(str.strip, found)):
+        if line == self.head or _EXCEL.fullmatch(line) or not any(map(str.strip, found)):
             return "", ""
         more = any(cell.strip() for cell in found[self.columns :])
         if len(found) <= max(self.image, self.label) or more or not found[self.image].strip():

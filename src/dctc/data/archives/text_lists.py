@@ -76,7 +76,7 @@ def word_file(images: Path, name: str, label: str, place: str = "") -> Word:
     return Word(f"{place}{name}", label, lambda: image_file(images, name).read_bytes())
 
 
-def _words(source: Path, images: Path, parse: Parse, head: str = "") -> Iterator[Word | Fault]:
+def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
     """Yield the word of each line, or why the line has none.
 
     Args:
@@ -84,12 +84,8 @@ def _words(source: Path, images: Path, parse: Parse, head: str = "") -> Iterator
         images: Folder of the images.
         parse: Returns image and label of a line; without an image the line is left out. Raises
             ValueError for a line of another form.
-        head: A first line to leave out.
     """
     for number, line in text_lines(source):
-        if head and line == head:
-            head = ""
-            continue
         try:
             name, label = parse(decoded(line))
         except ValueError as error:
@@ -151,8 +147,7 @@ def words_of_table(
         images: Folder of the images.
         literal_quotes: Whether quotes around a label are part of it.
     """
-    table = find_table(source, literal_quotes)
-    return _words(source, images, table.parse, table.head)
+    return _words(source, images, find_table(source, literal_quotes).parse)
 
 
 def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word | Fault]:
