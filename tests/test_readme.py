@@ -132,14 +132,16 @@ def test_the_loss_in_six_lines_is_the_loss():
 
 
 @pytest.mark.skipif("onnxruntime.Inf" not in PAGES["README.md"], reason="README reads no ONNX")
-@pytest.mark.parametrize("more", [{"keep_ratio": True}, {"grayscale": True}])
+@pytest.mark.parametrize(
+    "more", [{"keep_ratio": True, "rotate_tall": "left"}, {"grayscale": True}], ids=str
+)
 def test_an_exported_net_reads_as_predict_does(more, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    run, size = Path("runs/mine"), 37
+    run = Path("runs/mine")
     arguments = {"in_chans": 1} if "grayscale" in more else {}
     module = make_module(lambda classes: TimmRecognizer(classes, **arguments))
     for parameter in module.net.head.parameters():
-        parameter.data.mul_(size)  # so that it reads something else in each image
+        parameter.data.mul_(37)  # so that it reads something else in each image
     trainer = make_trainer(tmp_path)
     trainer.strategy.connect(module)
     trainer.save_checkpoint(run / "checkpoints/final.ckpt", weights_only=True)
@@ -150,7 +152,10 @@ def test_an_exported_net_reads_as_predict_does(more, tmp_path, monkeypatch, caps
     random = np.random.default_rng(0)
     for i, (w, h) in enumerate(random.integers(5, 200, (20, 2))):
         pixels = random.integers(0, 256, (h, w, 3), dtype=np.uint8) // 2 + np.uint8(6 * i)
-        Image.fromarray(pixels).save(f"images/{i}.png")
+        image = Image.fromarray(pixels)
+        exif = image.getexif()
+        exif[274] = 1 + i % 8  # orientation
+        image.save(f"images/{i}.png", exif=exif)
     main(["export", str(run), "--to", "onnx"])
     main(["predict", str(run), "--images", "images", "--num_workers", "0"])
     capsys.readouterr()
