@@ -49,9 +49,9 @@ def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, s
 
 def test_folders_are_tested_under_their_own_name(ready, sets):
     data = ready("english", "test", test=["synth/ST", "CUTE80", str(sets / "synth/MJ")])
-    assert data.test_names == ["ST", "CUTE80", "MJ"]
-    assert keys(data.test_dataloader()[0]) == [f"synth/ST/{i}" for i in range(1, 6)]
-    with pytest.raises(FileNotFoundError, match="test: 'synth/none' is neither"):
+    assert data.test_names == ["CUTE80", "ST", "MJ"]
+    assert keys(data.test_dataloader()[1]) == [f"synth/ST/{i}" for i in range(1, 6)]
+    with pytest.raises(FileNotFoundError, match="test none: 'synth/none' is neither"):
         ready("english", "test", test=["synth/none"])
 
 

@@ -60,6 +60,26 @@ def test_test_sets_are_never_trained_on(ready, kind, folder):
 
 
 @pytest.mark.parametrize(
+    ("kind", "folder", "count", "published"),
+    [
+        ("english", "synth/ST", 5, "IIIT5K"),
+        ("chinese", "chinese/scene_test", 4, "Scene"),
+        ("document", "synth/ST", 5, "FUNSD"),
+    ],
+)
+def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, published):
+    data = ready(kind, "test", test={"mine": [folder]})
+    assert data.test_names == ["mine"] and len(data.test_sets["mine"]) == count
+    assert keys(data.test_dataloader()[0])[0] == f"{folder}/1"
+    with pytest.raises(ValueError, match=f"two sets are named {published}"):
+        ready(kind, "test", test={published: [folder]})
+    if kind != "document":  # which trains on the official words
+        train = "synth/ST" if kind == "english" else "chinese/scene_train"
+        with pytest.raises(ValueError, match="is named in test; never train on a test set"):
+            ready(kind, "fit", train=[train], test={"mine": [train]})
+
+
+@pytest.mark.parametrize(
     ("kind", "train", "message"),
     [
         ("english", ["synth/none"], "train: 'synth/none' is neither a folder below"),

@@ -16,6 +16,7 @@ from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI, arm_of
 from dctc.training.logs import loggers
 from dctc.training.machine import SyncBatchNorm
+from dctc.training.module import RecognizerModule
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 
@@ -137,6 +138,10 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", "--trainer.use_distributed_sampler=true", "use_distributed_sampler must stay"),
         ("fit", "--trainer.overfit_batches=1", "overfit_batches is not supported"),
         ("fit", "--ckpt_path=last", "--ckpt_path last: no such file"),
+        ("fit", "--model.optimizer.init_args.lr=-1", "Invalid learning rate"),
+        ("fit", "--data.init_args.batch_size=1000", "do not fill one batch of 1000"),
+        ("fit", "--data.init_args.views=2 --data.init_args.augment=1", "gives two views"),
+        ("fit", f"--model.loss=torch.nn.Identity --trainer.callbacks={DCTC}", "works on CTCLoss"),
         ("fit", "--name=../x", "--name ../x: that is not below"),
         ("validate", "--name=x", "validate needs --ckpt_path"),
         ("predict", "--name=x", "predict needs --ckpt_path"),
@@ -144,11 +149,14 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("test", "--ckpt_path=last", "--ckpt_path last: no such file"),
     ],
 )
-def test_a_refusal_is_one_line_and_leaves_nothing(rendered, runs, command, option, complaint):
+def test_a_refusal_is_one_line_and_leaves_nothing(
+    rendered, runs, capsys, command, option, complaint
+):
     with pytest.raises(SystemExit) as ended:
-        main([command, rendered, "--log=off", option])
-    assert complaint in ended.value.code and "\n" not in ended.value.code
-    assert not runs.exists()
+        main([command, rendered, "--log=off", *option.split()])
+    message = ended.value.code if isinstance(ended.value.code, str) else capsys.readouterr().err
+    assert complaint in message and "\n" not in message.split("\n(DCTC_DEBUG")[0]
+    assert not [path for path in runs.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +198,9 @@ def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, 
     (tmp_path / "half.ckpt").write_bytes(content[: len(content) // 2])
     torch.save([1], tmp_path / "list.ckpt")
     torch.save(weights, tmp_path / "weights.ckpt")
+    (tmp_path / "whole.ckpt").write_bytes(content)
     cases = [
+        ("fit", "whole", "trained to max_steps 2, so that nothing is left to train up to 2"),
         ("fit", "half", "half.ckpt: no checkpoint that can be loaded safely"),
         ("test", "list", "list.ckpt: no checkpoint of a run; it holds no state_dict"),
         ("fit", "weights", "weights.ckpt: weights alone; fit takes a whole checkpoint"),
@@ -208,7 +218,7 @@ def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, 
 def test_a_folder_of_runs_is_not_moved(rendered, one, runs):
     (runs / "study").mkdir()
     one.rename(runs / "study" / "one")
-    options = ([], [f"--ckpt_path={final(runs / 'study' / 'one')}"])
+    options = ([], ["--trainer.max_steps=4", f"--ckpt_path={final(runs / 'study' / 'one')}"])
     for further in options:
         with pytest.raises(SystemExit, match="study holds runs"):
             main(["fit", rendered, "--name=study", "--log=off", *further])
@@ -216,6 +226,42 @@ def test_a_folder_of_runs_is_not_moved(rendered, one, runs):
 
 
 # ---- what a run leaves ----
+
+
+def test_the_same_command_goes_on_where_it_was_interrupted(rendered, runs, capsys, monkeypatch):
+    def stop(self, *_):
+        assert self.trainer.global_step < 8, "killed"
+
+    own = ["fit", rendered, "--name=one", "--log=off", "--trainer.max_steps=12"]
+    with monkeypatch.context() as patch, pytest.raises(AssertionError, match="killed"):
+        patch.setattr("dctc.training.cli.CHECKPOINT_EVERY", 4)
+        patch.setattr(RecognizerModule, "on_train_batch_end", stop)
+        main(own)
+    best = torch.load(runs / "one" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["global_step"] == 6 and "optimizer_states" not in best
+    for further, said, first in (
+        ([], "going on from its last checkpoint", 8),
+        ([], "is finished; --restart trains it again", 8),
+        (["--restart"], "", 0),
+    ):
+        main([*own, *further])
+        assert said in capsys.readouterr().out
+        assert int(rows(runs / "one" / "metrics.csv")[0]["step"]) == first
+    assert "restart" not in (runs / "one" / "config.yaml").read_text()
+
+
+def test_averages_of_weights_and_other_loggers_leave_the_same_files(rendered, runs, tmp_path):
+    average = "--trainer.callbacks=EMAWeightAveraging"
+    logger = ("--trainer.logger=CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'logs'}")
+    main(["fit", rendered, "--name=1e5", "--log=off", average, *logger])
+    kept = (runs / "1e5" / "config.yaml").read_text()
+    assert list((tmp_path / "logs").rglob("metrics.csv"))
+    assert "current_model_state" in stored(runs / "1e5")  # beside the average
+    own = f"--config={runs / '1e5' / 'config.yaml'}"
+    main(["test", own, "--trainer.logger=false", f"--ckpt_path={final(runs / '1e5')}"])
+    assert (runs / "1e5" / "config.yaml").read_text() == kept
+    (record,) = Registry(runs).records()
+    assert record.run == (runs / "1e5" / "run_key").read_text().strip()
 
 
 def test_a_run_goes_on_from_its_end_and_counts_for_neither_configuration(rendered, one, runs):
@@ -256,6 +302,9 @@ def test_a_fit_never_writes_over_another_run_also_behind_a_link(
     assert (tmp_path / "disk" / f"one.{key}" / "metrics.csv").read_text() == first
     assert f"one.{key}" in capsys.readouterr().out
     assert (tmp_path / "disk" / "one" / "metrics.csv").read_text() != first
+    main(["fit", rendered, "--name=big/one", "--log=off"])  # which is back, and finished
+    assert (tmp_path / "disk" / "one" / "metrics.csv").read_text() == first
+    assert len(visible(tmp_path / "disk")) == 2
 
 
 def test_results_of_other_weights_are_kept_apart(rendered, one, two, runs, capsys):
@@ -330,7 +379,7 @@ class Watch:
 sys.meta_path.insert(0, Watch())
 from dctc.cli import main
 main(["fit", {rendered!r}, "--log=off"])
-main(["fit", {rendered!r}, "--log", "off"])
+main(["fit", {rendered!r}, "--log", "off", "--restart"])
 assert sys.modules.get("wandb") is None
 assert not any(name.startswith("wandb.") for name in sys.modules)
 """

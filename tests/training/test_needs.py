@@ -17,7 +17,7 @@ from dctc.losses import (
 from dctc.metrics import true_alignment
 from dctc.models import TimmRecognizer
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.teacher import Teacher
+from dctc.training.objective import Teacher
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
 
 WORDS = ["ab", "cde", "f", "word"]

@@ -9,7 +9,14 @@ from typing import Any
 from dctc.data.archives.alphabet import characters_lacking
 from dctc.data.benchmarks import find_sets, open_benchmark
 from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL, Benchmark
-from dctc.data.lmdb_sets import LmdbDataModule, UnionDataset, check_names, open_union, report
+from dctc.data.lmdb_sets import (
+    LmdbDataModule,
+    TestSets,
+    UnionDataset,
+    check_names,
+    open_union,
+    report,
+)
 from dctc.data.records.folders import count_records
 from dctc.data.sets import TRAIN
 from dctc.text import Charset
@@ -39,7 +46,7 @@ class ChineseDataModule(LmdbDataModule):
         val: Settings to validate on, each a set of its own. None is those named in ``train``. One
             that is not there is named and left out.
         test: Names of test sets (:data:`dctc.data.catalogue.CHINESE_TEST`). None is all. One that
-            is not there is named and left out.
+            is not there is named and left out. Own sets have folders: ``{mine: [test/mine]}``.
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w): 256 in the benchmark, 320 in SVTR.
         protocol: Rule that labels and predictions are compared under.
@@ -57,7 +64,7 @@ class ChineseDataModule(LmdbDataModule):
         charset: str,
         train: list[str] | None = None,
         val: list[str] | None = None,
-        test: list[str] | None = None,
+        test: TestSets = None,
         batch_size: int = 512,  # the authors' released CRNN experiment
         width: int = 256,
         protocol: str | None = "chinese",
@@ -65,10 +72,9 @@ class ChineseDataModule(LmdbDataModule):
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)
         check_names("val", val, CHINESE_VAL)
-        check_names("test", test, CHINESE_TEST)
+        self._choose_tests(test, CHINESE_TEST, CHINESE_TEST)
         self.train = list(train or [])
         self.val = [one for one in self.train if one in CHINESE_VAL] if val is None else list(val)
-        self.test = list(CHINESE_TEST if test is None else test)
         self.shown = chinese_fold if self.protocol is chinese else self.protocol
         self.options["protocol"] = self.shown
 
@@ -111,19 +117,27 @@ class ChineseDataModule(LmdbDataModule):
         for found in present.values():
             options = dict(self.options)
             if catalogue is CHINESE_TEST:
-                options["charset"] = self._charset_of(found.benchmark, found.path)
+                options["charset"] = self._charset_of(found.benchmark.name, [found.path])
                 options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
             sets[found.benchmark.name] = open_benchmark(found, self.allow_size_mismatch, **options)
         return sets
 
-    def _charset_of(self, benchmark: Benchmark, path: Path) -> Charset:
+    def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
+        union = super()._open_own_test(name, folders, root)
+        charset = self._charset_of(name, [part.path for part in union.parts])
+        options = {**self.options, "charset": charset}
+        options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
+        return open_union(f"test {name}", folders, root, **options)
+
+    def _charset_of(self, name: str, paths: Sequence[Path]) -> Charset:
         """Return the charset with all characters of a test set, so that no label is dropped."""
-        lacking, missed = characters_lacking(path, self.charset, self.protocol, self.shown)
-        if missed:
+        counted = [characters_lacking(p, self.charset, self.protocol, self.shown) for p in paths]
+        lacking = "".join(dict.fromkeys("".join(characters for characters, _ in counted)))
+        if missed := sum(count for _, count in counted):
             within = set(self.charset.characters)
             beyond = shown(c for c in lacking if not within.issuperset(self.protocol(c)))
             report(
-                f"{benchmark.name}: labels with characters that the charset cannot write: "
+                f"{name}: labels with characters that the charset cannot write: "
                 f"{missed:,} ({beyond}); they stay in the set and count as misses"
             )
         return Charset(self.charset.characters + lacking)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dctc.data.benchmarks import find_documents
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.lmdb_sets import LmdbDataModule, UnionDataset, check_names
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets, UnionDataset
 from dctc.data.records.folders import count_records
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.sets import TRAIN
@@ -33,7 +33,8 @@ class DocumentDataModule(LmdbDataModule):
     Args:
         source: ``funsd`` or ``sroie``.
         test: Names of the sets that a test scores: ``FUNSD`` or ``SROIE``, and the same with
-            ``_val`` to put figures of validation data into the registry. None is the test set.
+            ``_val`` to put figures of validation data into the registry. None is the test set. Own
+            sets have folders: ``{mine: [test/mine]}``.
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w); None is 128 for words and 512 for lines.
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
@@ -56,7 +57,7 @@ class DocumentDataModule(LmdbDataModule):
     def __init__(
         self,
         source: Literal["funsd", "sroie"] = "funsd",
-        test: list[str] | None = None,
+        test: TestSets = None,
         batch_size: int = 32,
         width: int | None = None,
         charset: str = "36",
@@ -74,8 +75,7 @@ class DocumentDataModule(LmdbDataModule):
         self.folds = folds
         self.test_name = f"{self.source.name}_fold" if folds else self.source.name
         self.val_name = f"{self.test_name}_val"
-        check_names("test", test, (self.test_name, self.val_name))
-        self.test = [self.test_name] if test is None else list(test)
+        self._choose_tests(test, (self.test_name, self.val_name), [self.test_name])
         if train_size is not None and train_size < 1:
             raise ValueError(f"train_size {train_size}: at least one training word is needed")
         self.train_size = train_size

@@ -7,7 +7,7 @@ from typing import Any
 
 from dctc.data.benchmarks import find_benchmarks, find_train_words, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
-from dctc.data.lmdb_sets import LmdbDataModule, check_names, open_union, report
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets, open_union, report
 
 REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
 
@@ -29,8 +29,9 @@ class EnglishDataModule(LmdbDataModule):
             as far as they are there.
         test: Names of benchmarks (:data:`dctc.data.catalogue.BENCHMARKS`). None is all but
             IC13_1015. A benchmark that is not there is named and left out. ``real_train_words``
-            can be named too, to put figures of validation data into the registry. A name with a
-            slash is a folder as in ``train``, whose last part names the set: ``test/mine``.
+            can be named too, to put figures of validation data into the registry. Own sets have
+            folders, as in ``val``: ``{mine: [test/mine]}``; in a list, an entry with a slash is a
+            folder whose last part names the set: ``[SVT, test/mine]``.
         batch_size: Samples in a batch over all processes.
         width: Width of the images in pixels (w).
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
@@ -48,7 +49,7 @@ class EnglishDataModule(LmdbDataModule):
         self,
         train: list[str] | None = None,
         val: dict[str, list[str]] | None = None,
-        test: list[str] | None = None,
+        test: TestSets = None,
         batch_size: int = 384,  # PARSeq's configuration
         width: int = 128,
         charset: str = "36",
@@ -56,10 +57,8 @@ class EnglishDataModule(LmdbDataModule):
         **options: Any,
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)
-        named = [name for name in test or () if "/" not in name]
-        check_names("test", named, (*BENCHMARKS, REAL_TRAIN_WORDS))
+        self._choose_tests(test, (*BENCHMARKS, REAL_TRAIN_WORDS), DEFAULT_TEST)
         self.train, self.val = list(train or []), val
-        self.test = list(DEFAULT_TEST if test is None else test)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         sets = self._real_train_words(root) if self.val is None else self.val
@@ -75,8 +74,6 @@ class EnglishDataModule(LmdbDataModule):
             if name in present:
                 found = present[name]
                 sets[name] = open_benchmark(found, self.allow_size_mismatch, **self.options)
-            elif "/" in name:
-                sets[Path(name).name] = open_union("test", [name], root, **self.options)
             elif name != REAL_TRAIN_WORDS:
                 report(BENCHMARKS[name].missing_from(root, ", so it is not tested"))
         if REAL_TRAIN_WORDS in self.test:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +63,8 @@ class LmdbDataModule(SetsDataModule):
     """
 
     train: Sequence[str] = ()  # folders of the training data
-    test: Sequence[str]  # names of the test sets that are asked for
+    test: list[str]  # names of the published test sets that are asked for
+    own_tests: Mapping[str, list[str]] = {}  # folders of further ones by name
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class LmdbDataModule(SetsDataModule):
         augmentation = Augmentation(augment, views)
         super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
+        self._has_val = False
         self.charset = Charset.load(charset)
         self.protocol = get_protocol(protocol or usual_protocol(self.charset))
         self.options: dict[str, Any] = {
@@ -99,12 +101,15 @@ class LmdbDataModule(SetsDataModule):
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train_set is None:
             self.train_set = self._open_train(root)
+            self._refuse_own_tests(root)
             self._report({TRAIN: self.train_set} if self.train_set is not None else {})
-        if stage in ("fit", "validate", None) and not self.val_sets:
-            self.val_sets = self._open_val(root)
+        if stage in ("fit", "validate", None) and not self._has_val:  # of which there may be none
+            self.val_sets, self._has_val = self._open_val(root), True
             self._report(self.val_sets)
         if stage in ("test", "predict", None) and not self.test_sets:
             self.test_sets = self._open_test(root)
+            for name, folders in self.own_tests.items():
+                self.test_sets[name] = self._open_own_test(name, folders, root)
             self._report(self.test_sets)
             if not self.test_sets:
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
@@ -128,6 +133,43 @@ class LmdbDataModule(SetsDataModule):
             if losses.texts:
                 report(message)
 
+    def _choose_tests(self, test: TestSets, known: Iterable[str], default: Iterable[str]) -> None:
+        """Set :attr:`test` and :attr:`own_tests`.
+
+        Args:
+            test: The argument of the data module: names of published sets, and folders, whose last
+                part names the set; or names of own sets with their folders. None is ``default``.
+            known: Names of the published sets.
+            default: Names of those that are tested by default.
+
+        Raises:
+            ValueError: If there is no set of a name, or it is that of another set.
+        """
+        given, known = list(default) if test is None else test, list(known)
+        if isinstance(given, dict):
+            self.test, own = [], list(given.items())
+        else:
+            self.test = [one for one in given if "/" not in one]
+            own = [(Path(one).name, [one]) for one in given if "/" in one]
+        check_names("test", self.test, known, "; a set of your own has folders: {NAME: [FOLDER]}")
+        self.own_tests = dict(own)
+        taken = [*known, *(name for name, _ in own)]
+        for name in self.own_tests:
+            if taken.count(name) > 1:
+                raise ValueError(
+                    f"test: two sets are named {name}; rename yours: {{NAME: [FOLDER]}}"
+                )
+
+    def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
+        return open_union(f"test {name}", folders, root, **self.options)
+
+    def _refuse_own_tests(self, root: Path) -> None:
+        tops = [root / one for folders in self.own_tests.values() for one in folders]
+        own = {p.resolve() for top in tops if top.is_dir() for p in find_lmdbs(top).values()}
+        for part in getattr(self.train_set, "parts", ()):
+            if part.path.resolve() in own:
+                raise ValueError(f"train: {part.path} is named in test; never train on a test set")
+
     def _open_train(self, root: Path) -> Any:
         """Return the training data; None if none is named."""
         if not self.train:
@@ -141,12 +183,17 @@ class LmdbDataModule(SetsDataModule):
         raise NotImplementedError
 
 
-def check_names(what: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
+TestSets = list[str] | dict[str, list[str]] | None  # see LmdbDataModule._choose_tests
+
+
+def check_names(
+    what: str, names: Iterable[str] | None, known: Iterable[str], cure: str = ""
+) -> None:
     """Raise ValueError for a name that is not known; ``what`` is the argument it is given in."""
     known = list(known)
     for name in names or ():
         if name not in known:
-            raise ValueError(f"{what}: {name!r} is not one of {', '.join(known)}")
+            raise ValueError(f"{what}: {name!r} is not one of {', '.join(known)}{cure}")
 
 
 class UnionDataset(Dataset[Sample | Corrupt]):

@@ -19,7 +19,7 @@ from dctc.studies.study import Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.diagnosis import diagnose
 from dctc.training.logs import quiet_lightning
-from dctc.training.run_folder import FINAL, alone, final_checkpoint, resume_point
+from dctc.training.run_folder import FINAL, alone
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
                 data.setup("test")
             _check_source(cli, run.drawn_from)
             if net or not _complete(cli, tests, run.diagnosed):
-                _fit(cli)
+                cli.train()
                 for data in tests:
                     _test(cli, data)
                 if run.diagnosed:
@@ -133,15 +133,6 @@ def _check_source(cli: RecognizerCLI, needed: str) -> None:
                 f"{cli.folder}: has results on {name}, drawn with other fonts or words than those "
                 f"here; take another folder of runs (DCTC_RUNS), or bring the fonts back"
             )
-
-
-def _fit(cli: RecognizerCLI) -> None:
-    if final_checkpoint(cli.folder):
-        return
-    resume = resume_point(cli.folder)
-    if resume:
-        print(f"{cli.folder}: going on from its last checkpoint")
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
 
 
 def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:

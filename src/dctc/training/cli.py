@@ -10,12 +10,14 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from argparse import ArgumentTypeError
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytorch_lightning as pl
 import yaml
@@ -24,10 +26,13 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from dctc.data.records.sampler import Draw
+from dctc.data.sets import SetsDataModule
 from dctc.files import Busy
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset, usual_protocol
+from dctc.training.callbacks import DCTCCallback
 from dctc.training.logs import (
     ProgressBar,
     ReadingsTable,
@@ -44,6 +49,8 @@ from dctc.training.machine import (
     share_cores,
 )
 from dctc.training.module import RecognizerModule
+from dctc.training.objective import check_batch
+from dctc.training.parser import RunParser, check_class_paths
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
     CHECKPOINT_EVERY,
@@ -51,11 +58,13 @@ from dctc.training.run_folder import (
     GONE_ON,
     LAST,
     LAST_FILE,
+    BestCheckpoint,
     DurableCheckpoints,
     RunCheckpoints,
     alone,
     claim,
     digest,
+    final_checkpoint,
     go_on,
     marked,
     read_checkpoint,
@@ -78,6 +87,7 @@ class RecognizerCLI(LightningCLI):
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         self._words = sys.argv[1:] if args is None else args
         log_off = "--log=off" in self._words or ("--log", "off") in pairwise(self._words)
+        self._restart = "--restart" in self._words
         # the stack holds the lock of the run's folder
         with ExitStack() as self._held, without_wandb() if log_off else nullcontext():
             super().__init__(
@@ -87,6 +97,7 @@ class RecognizerCLI(LightningCLI):
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
                 save_config_callback=SaveConfig,
+                parser_class=RunParser,
                 parser_kwargs={} if run else {"exit_on_error": False},
                 trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
                 args=args,
@@ -107,16 +118,28 @@ class RecognizerCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add name, logging and arm; link the arguments that follow from others."""
-        parser.add_argument("--name", default="run", help="Name of the run and of its folder.")
+        parser.add_argument(
+            "--name", type=str, default="run", help="Name of the run and of its folder."
+        )
         parser.add_argument(
             "--log",
-            type=LogMode,
+            type=_log_mode,
             default="offline",
+            metavar="{offline,online,off}",
             help="W&B: offline, online, or off. Metrics go to a CSV file in any case.",
         )
         parser.add_argument(
-            "--arm", default="", help="Name in tables of what is compared; default: by the loss."
+            "--arm",
+            type=str,
+            default="",
+            help="Name in tables of what is compared; default: by the loss.",
         )
+        if self._words[:1] == ["fit"]:
+            parser.add_argument(
+                "--restart",
+                action="store_true",
+                help="Begin anew; a run of this name and configuration goes on otherwise.",
+            )
         charset = "model.tokenizer.init_args.charset"
         parser.link_arguments(charset, "data.init_args.charset")
         parser.link_arguments(charset, "model.net.init_args.num_classes", num_classes)
@@ -154,9 +177,16 @@ class RecognizerCLI(LightningCLI):
         """The folder of this run."""
         return runs_folder() / self.resolved["name"]
 
+    @property
+    def _checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
     def before_instantiate_classes(self) -> None:
-        """Share out the cores, check the configuration, and claim the folder of a training."""
+        """Share out the cores and check the configuration."""
         config, trainer = self.resolved, self.resolved["trainer"]
+        if self.subcommand == "fit":
+            self.config["fit"].pop("restart")  # a saved configuration does not begin anew
+        check_class_paths(config)
         workers = config["data"].get("init_args", {}).get("num_workers") or 0
         share_cores(workers, trainer["accelerator"])
         compute_in_float32()
@@ -177,11 +207,6 @@ class RecognizerCLI(LightningCLI):
         self._check_checkpoint(checkpoint)
         if trainer["logger"] in (None, True) and not trainer["fast_dev_run"]:
             check_key(config["log"])
-        if self.subcommand not in SCORING and not trainer["fast_dev_run"]:
-            try:
-                rank_zero_only(self._claim)(checkpoint)
-            except (Busy, ValueError) as error:
-                raise SystemExit(f"dctc: {error}") from error
 
     def _chosen_checkpoint(self) -> str | None:
         """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""
@@ -190,17 +215,71 @@ class RecognizerCLI(LightningCLI):
             given = self.config[self.subcommand]["ckpt_path"] = str(last)
         return given
 
-    def _claim(self, checkpoint: str | None) -> None:
-        """Write the run's key into its folder, and that of the checkpoint it continues, if any."""
-        if self.subcommand == "fit":  # the runner of studies holds the lock itself, and longer
-            self._held.enter_context(alone(self.folder))
-        key = run_key(self.resolved)
-        if not checkpoint:
-            claim(self.folder, key)
-        elif Path(checkpoint).resolve().parent == (self.folder / "checkpoints").resolve():
-            go_on(self.folder, key)
-        else:
-            claim(self.folder, f"{key}{GONE_ON}{digest(checkpoint)}")
+    def fit(self, model: pl.LightningModule, **options: Any) -> None:
+        """Train as the command line asks; called by LightningCLI."""
+        self.train(options["ckpt_path"], options["weights_only"])
+
+    def train(self, checkpoint: str | None = None, weights_only: bool | None = True) -> None:
+        """Train the run, go on with it where it was interrupted, or leave it if it is finished.
+
+        The folder is claimed when data, net, optimizer and callbacks are known to be sound.
+
+        Args:
+            checkpoint: What to go on from; None is the run's own last checkpoint, if any.
+            weights_only: See :func:`torch.load`.
+
+        Raises:
+            SystemExit: If another process trains the run.
+            ValueError: If the data does not fit the configuration.
+        """
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            key = run_key(self.resolved)
+            own = checkpoint and Path(checkpoint).resolve().parent == self._checkpoints.resolve()
+            if checkpoint and not own:
+                key += f"{GONE_ON}{digest(checkpoint)}"
+            if not own and self._is_finished(key):
+                return
+            self._try_out()
+            try:
+                if self.subcommand == "fit":  # the runner of studies holds the lock itself
+                    self._held.enter_context(alone(self.folder))
+                rank_zero_only(go_on if own else claim)(self.folder, key)
+            except (Busy, ValueError) as error:
+                raise SystemExit(f"dctc: {error}") from error
+            if self._restart:
+                rank_zero_only(shutil.rmtree)(self._checkpoints, ignore_errors=True)
+            elif not own:
+                if self._is_finished(key):  # it was set aside, and is back
+                    return
+                if last := resume_point(self.folder):
+                    checkpoint, weights_only = str(last), True
+                    rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
+        self.trainer.fit(
+            self.model,
+            datamodule=self.datamodule,
+            ckpt_path=checkpoint,
+            weights_only=weights_only,
+        )
+
+    def _is_finished(self, key: str) -> bool:
+        done = not self._restart and marked(self.folder) == key and final_checkpoint(self.folder)
+        if done and self.subcommand == "fit":
+            rank_zero_only(print)(f"{self.folder} is finished; --restart trains it again")
+        return bool(done)
+
+    def _try_out(self) -> None:
+        """Index the data, and make what a training needs of data, optimizer and callbacks."""
+        data: Any = self.datamodule
+        if isinstance(data, SetsDataModule):
+            data.setup("fit")
+            loader = data.train_dataloader()
+            batch = loader.collate_fn([loader.dataset[Draw(0, 0)]])
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, DCTCCallback):
+                    callback.setup(self.trainer, self.model, "fit")
+            if batch.label:
+                check_batch(self.model.loss, batch, type(data).__name__)
+        self.model.new_optimizer()
 
     def _check_checkpoint(self, checkpoint: str | None) -> None:
         """Refuse a checkpoint that is not a file, for which Lightning may use random weights."""
@@ -214,6 +293,8 @@ class RecognizerCLI(LightningCLI):
                 f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
                 f"of a checkpoint, such as {self.folder / 'checkpoints' / FINAL}"
             )
+        if checkpoint and self._restart:
+            raise SystemExit("dctc: --restart begins anew; leave --ckpt_path out")
         if checkpoint:
             try:
                 stored = read_checkpoint(Path(checkpoint))
@@ -224,6 +305,20 @@ class RecognizerCLI(LightningCLI):
                 raise SystemExit(
                     f"dctc: --ckpt_path {checkpoint}: weights alone; {self.subcommand} takes a "
                     f"whole checkpoint of a training, such as {LAST_FILE}"
+                )
+            if self.subcommand == "fit" and self.resolved["ckpt_path"] != LAST:
+                self._check_length(checkpoint, stored)
+
+    def _check_length(self, checkpoint: str, stored: dict[str, Any]) -> None:
+        """Refuse a checkpoint that leaves nothing to train."""
+        epochs = stored["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
+        done = {"max_steps": stored["global_step"], "max_epochs": epochs}
+        for name, count in done.items():
+            limit = self.resolved["trainer"][name]
+            if limit is not None and 0 <= limit <= count:
+                raise SystemExit(
+                    f"dctc: --ckpt_path {checkpoint}: trained to {name} {count}, so that nothing "
+                    f"is left to train up to {limit}; raise trainer.{name}"
                 )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -236,7 +331,8 @@ class RecognizerCLI(LightningCLI):
             ReadingsTable(),
             PredictionWriter(self.folder / "predictions.tsv"),
             self.results,
-            RunCheckpoints(self.folder / "checkpoints", CHECKPOINT_EVERY),
+            BestCheckpoint(self._checkpoints),
+            RunCheckpoints(self._checkpoints, CHECKPOINT_EVERY),
         ]
         if options.get("enable_progress_bar") is not False:
             callbacks.append(ProgressBar(leave=True))
@@ -250,8 +346,9 @@ class RecognizerCLI(LightningCLI):
             kwargs["sync_batchnorm"] = False  # Lightning's own
             plugins = [*plugins, SyncBatchNorm()]
         kwargs["plugins"] = plugins
+        part = self.subcommand if self.subcommand in SCORING else ""
+        self.save_config_kwargs["folder"] = self.folder / part
         if options.get("logger") in (None, True):
-            part = self.subcommand if self.subcommand in SCORING else ""
             # fast_dev_run is a trial of one batch: it logs nothing
             kwargs["logger"] = (
                 []
@@ -301,6 +398,24 @@ class RecognizerCLI(LightningCLI):
         return run_key({**self.resolved, "data": data}) == marked(self.folder)
 
 
+def _missing_package(error: BaseException | None) -> ModuleNotFoundError | None:
+    """Return the error about a package that an argument needs, which jsonargparse wraps."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    return error
+
+
+class _WrongMode(ArgumentTypeError, ValueError):
+    """An error whose message both argparse, for an option, and jsonargparse, for YAML, print."""
+
+
+def _log_mode(given: Any) -> LogMode:
+    mode: LogMode = "off" if given is False else given  # YAML reads a bare off as false
+    if mode not in get_args(LogMode):
+        raise _WrongMode(f"{given!r} is not one of {', '.join(get_args(LogMode))}")
+    return mode
+
+
 def _listed(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [] if given is None else [given]
 
@@ -325,11 +440,15 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without the program's name; None takes that of the process.
 
     Raises:
-        ValueError: If Lightning refuses the configuration.
+        ValueError: If Lightning refuses the configuration, or a package that it names is missing.
     """
     quiet_lightning()
     try:
         RecognizerCLI(None if args == sys.argv[1:] else args)
     except MisconfigurationException as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(" ".join(str(error).split())) from error
+    except (ModuleNotFoundError, ValueError) as error:
+        if missing := _missing_package(error):
+            raise ValueError(str(missing).split("\n")[0]) from error
+        raise
     end_process_group()

@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.records.batch import Batch
-from dctc.files import naming
+from dctc.files import naming, write_whole
 from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
 
 METRICS = "metrics.csv"
@@ -36,7 +36,6 @@ def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
             as Lightning counts its steps from 0 again.
         log: W&B mode.
     """
-    rank_zero_only(set_metrics_aside)(folder / part)
     found: list[Logger] = [MetricsFile(folder.parent, name=folder.name, version=part)]
     if log != "off":
         wandb_silent(log)
@@ -61,7 +60,17 @@ def set_metrics_aside(folder: Path) -> None:
 
 
 class MetricsFile(CSVLogger):
-    """Lightning's logger of metrics as CSV, with the file's name where it cannot be written."""
+    """Lightning's logger of metrics as CSV, with the file's name where it cannot be written.
+
+    A file that is there already is renamed when logging begins.
+    """
+
+    @property
+    def experiment(self) -> Any:
+        """What writes the file."""
+        if self._experiment is None:
+            rank_zero_only(set_metrics_aside)(Path(self.log_dir))
+        return super().experiment
 
     def save(self) -> None:
         """Write what was logged since."""
@@ -83,13 +92,23 @@ def without_wandb() -> Iterator[None]:
 
 
 class SaveConfig(SaveConfigCallback):
-    """Saves the resolved configuration as ``config.yaml`` of the run, and logs it to W&B."""
+    """Saves the resolved configuration as ``config.yaml`` of the run, and logs it to W&B.
 
-    def __init__(self, parser: Any, config: Any, **options: Any) -> None:
-        super().__init__(parser, config, **{**options, "overwrite": True})
+    Args:
+        parser: The parser.
+        config: What it has read.
+        folder: Where the file goes, whatever the logger.
+    """
+
+    def __init__(self, parser: Any, config: Any, folder: Path) -> None:
+        super().__init__(parser, config, save_to_log_dir=False)
+        self.folder = folder
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Log it to W&B; Lightning writes the file."""
+        """Write the file, and log it to W&B."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = self.parser.dump(self.config, skip_unset=False)
+        write_whole(self.folder / "config.yaml", text.encode())
         for logger in _wandb_loggers(trainer):
             logger.log_hyperparams(self.config.clone().as_dict())
 

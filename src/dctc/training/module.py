@@ -18,10 +18,17 @@ from torchmetrics import MeanMetric
 
 from dctc.data.records.batch import Batch, Corrupt
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.objective import AttentionObjective, check_batch, needs, objective_of
+from dctc.training.objective import (
+    AttentionObjective,
+    Teacher,
+    check_batch,
+    needs,
+    objective_of,
+)
 from dctc.training.schedule import WarmupCosine
 from dctc.training.scores import Outcome, SetScores
-from dctc.training.teacher import Teacher
+
+NEVER = 2**62  # number of a step that no training reaches
 
 
 class RecognizerModule(pl.LightningModule):
@@ -86,11 +93,14 @@ class RecognizerModule(pl.LightningModule):
         self.teacher = Teacher(net, self.loss.teacher_decay) if "teacher" in needs(loss) else None
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
-        self.schedule = schedule or WarmupCosine()
+        self.schedule = WarmupCosine() if schedule is None else schedule
         self.protocol = get_protocol(protocol or usual_protocol(tokenizer.charset))
         self.scores = SetScores()
         # over all sets, for which Lightning's own mean has no name
         self.val_loss = MeanMetric()
+        self._first_bad = torch.tensor(NEVER)  # the first step whose loss is not finite
+        # labels that the net cannot emit and unreadable records, since the epoch began
+        self._counts = torch.zeros(2, dtype=torch.long)
         self.outcomes: dict[str, list[Outcome]] = {}
         self.corrupt: dict[str, list[Corrupt]] = {}
 
@@ -103,6 +113,7 @@ class RecognizerModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Note the seed of the run."""
         self._seed = torch.initial_seed()
+        self._first_bad = torch.tensor(NEVER, device=self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed dropout and the like by seed and step, so that a resumed run draws the same."""
@@ -131,17 +142,46 @@ class RecognizerModule(pl.LightningModule):
         check_batch(self.loss, batch, type(self.trainer.datamodule).__name__)  # type: ignore[attr-defined]
         outputs = self.objective.outputs(self, batch)
         loss, unfit = self.objective.loss(self, batch, outputs)
-        self._log_training(loss, unfit, len(batch.corrupt), len(batch.label))
-        return loss
-
-    def _log_training(self, loss: Tensor, unfit: int, corrupt: int, n: int) -> None:
+        n = len(batch.label)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=n)
         if unfit:
             rank_zero_warn(f"{unfit} of {n} labels {self.objective.explain(self)}")
-        counts = {f"train/{self.objective.unfit}": float(unfit), "train/corrupt": float(corrupt)}
-        self.log_dict(
-            counts, on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True, batch_size=n
+        self._counts += torch.tensor([unfit, len(batch.corrupt)])
+        self._check_finite(loss.detach())
+        return loss
+
+    def _check_finite(self, loss: Tensor) -> None:
+        """End a training whose loss is not finite.
+
+        A GPU is waited for at the steps that are logged alone, and before a checkpoint is saved.
+        """
+        here = torch.where(loss.isfinite(), NEVER, self.global_step)
+        self._first_bad = torch.minimum(self._first_bad, here)
+        trainer: Any = self.trainer
+        is_logged = (self.global_step + 1) % (trainer.log_every_n_steps or 1) == 0
+        if is_logged or loss.device.type == "cpu":
+            self._end_if_not_finite()
+
+    def _end_if_not_finite(self) -> None:
+        if (step := int(self._first_bad)) < NEVER:
+            raise ValueError(
+                f"train/loss is not finite at step {step}, so the training ends without a final "
+                f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Log the labels that the net cannot emit, and the unreadable records, of the epoch."""
+        unfit, corrupt = self._epoch_counts().tolist()
+        counts = {f"train/{self.objective.unfit}": unfit, "train/corrupt": corrupt}
+        self.log_dict({name: float(count) for name, count in counts.items()})
+        self._counts.zero_()
+
+    def _epoch_counts(self) -> Tensor:
+        """Return the counts of all processes."""
+        counts: Tensor = self.trainer.strategy.reduce(
+            self._counts.to(self.device, copy=True), reduce_op="sum"
         )
+        return counts
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Take a step, and let the teacher follow."""
@@ -149,12 +189,18 @@ class RecognizerModule(pl.LightningModule):
         if self.teacher is not None:
             self.teacher.update_parameters(self.net)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimizer and its schedule, which moves with every step."""
-        # with names, as torch's optimizers take them too; some treat parameters by their names
-        optimizer = self.make_optimizer(
+    def new_optimizer(self) -> torch.optim.Optimizer:
+        """Make an optimizer of the parameters that are trained.
+
+        They are given with names, as torch's optimizers take them too; some go by the names.
+        """
+        return self.make_optimizer(
             (name, p) for name, p in self.named_parameters() if p.requires_grad
         )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimizer and its schedule, which moves with every step."""
+        optimizer = self.new_optimizer()
         total = self.trainer.estimated_stepping_batches
         if not 0 < total < math.inf:
             raise ValueError(
@@ -257,8 +303,15 @@ class RecognizerModule(pl.LightningModule):
     # ---- checkpoints ----
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the charset, so that a checkpoint is never read with another one."""
+        """Store the charset, so that a checkpoint is never read with another one, and the counts.
+
+        Raises:
+            ValueError: If the loss is not finite any more.
+        """
+        self._end_if_not_finite()
         checkpoint["charset"] = self.tokenizer.charset.characters
+        if self._trainer is not None:
+            checkpoint["counts"] = self._epoch_counts().tolist()
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load weights.
@@ -273,7 +326,7 @@ class RecognizerModule(pl.LightningModule):
             raise ValueError(f"the checkpoint is of another net: {reason[:300]}") from error
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another charset."""
+        """Refuse a checkpoint of another charset, and go on with its counts."""
         if "charset" not in checkpoint:
             raise ValueError("the checkpoint names no charset; it was not written by this project")
         stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
@@ -286,3 +339,5 @@ class RecognizerModule(pl.LightningModule):
                 f"character {at + 1} on they are {stored[at : at + 12]!r} and "
                 f"{ours[at : at + 12]!r}; give it the same charset"
             )
+        if self.global_rank == 0:  # they are those of all processes
+            self._counts = torch.tensor(checkpoint.get("counts", [0, 0]))

@@ -17,6 +17,7 @@ from dctc.data.records.images import RotateTall
 from dctc.models import Recognizer
 from dctc.text import CTCTokenizer, usual_protocol
 from dctc.training.module import RecognizerModule
+from dctc.training.parser import check_class_paths, explained
 from dctc.training.run_folder import read_checkpoint
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
@@ -61,6 +62,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     model = settings.get("model")
     if not isinstance(model, dict) or "net" not in model:
         raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
+    check_class_paths({"model": model})
     try:
         tokenizer = _build(
             "tokenizer", CTCTokenizer, _spelled_out(model.get("tokenizer") or TOKENIZER)
@@ -71,7 +73,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             chosen["init_args"]["pretrained"] = False  # the checkpoint brings all weights
         net = _build("net", nn.Module, chosen)
     except ArgumentError as error:
-        raise ValueError(f"{config}: {_one_line(error)}") from error
+        raise ValueError(f"{config}: {_one_line(explained(str(error)))}") from error
     protocol = model.get("protocol") or usual_protocol(tokenizer.charset)
     # the module checks that the classes fit, the protocol exists, and a checkpoint's charset
     module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
@@ -145,5 +147,5 @@ def _load(module: RecognizerModule, checkpoint: Path) -> None:
         raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())

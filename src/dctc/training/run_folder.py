@@ -30,6 +30,7 @@ MARK = "run_key"  # file that holds the key of the run
 UNKNOWN = "unknown"  # key of a folder without that file
 GONE_ON = "+"  # between the keys of a configuration and of the run that it continued
 FINAL = "final.ckpt"  # checkpoint of a finished training
+BEST = "best.ckpt"  # weights of its best validation
 LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
 CHECKPOINT_EVERY = 100  # optimizer steps; a killed run loses at most as many
@@ -53,6 +54,8 @@ def alone(folder: Path) -> Iterator[None]:
 def claim(folder: Path, key: str) -> None:
     """Create a run's folder and write its key; a folder of another run is renamed first.
 
+    The folder of this run comes back if it was renamed before.
+
     Raises:
         ValueError: If other runs lie below the folder.
     """
@@ -64,6 +67,10 @@ def claim(folder: Path, key: str) -> None:
             aside = _free_name(folder.with_name(f"{folder.name}.{found}"))
             folder.rename(aside)
             print(f"{folder} held a run of another configuration; that is now {aside}")
+    before = folder.with_name(f"{folder.name}.{key}")
+    if not folder.exists() and marked(before) == key:
+        before.rename(folder)
+        print(f"{before} holds the run of this configuration; that is {folder} again")
     folder.mkdir(parents=True, exist_ok=True)
     _mark(folder, key)
 
@@ -284,6 +291,41 @@ class RunCheckpoints(Checkpoint):
         """Save the checkpoint of a finished training, unless it was interrupted."""
         if not trainer.interrupted and not trainer.fast_dev_run:
             trainer.save_checkpoint(self.folder / FINAL)
+
+
+class BestCheckpoint(pl.Callback):
+    """Saves ``best.ckpt``: the weights, without optimizer, of the best validation so far.
+
+    The best one has the highest ``val/accuracy``, then the highest ``val/ned``; of equal ones the
+    last.
+
+    Args:
+        folder: Folder of the checkpoints.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best = [-1.0, -1.0]
+
+    def on_validation_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:
+        """Save the weights if they are the best."""
+        metrics = trainer.callback_metrics
+        trial = trainer.sanity_checking or trainer.fast_dev_run
+        if trial or trainer.state.fn != "fit" or "val/accuracy" not in metrics:
+            return
+        found = [float(metrics[name]) for name in ("val/accuracy", "val/ned")]
+        if found >= self.best:
+            self.best = found
+            trainer.save_checkpoint(self.folder / BEST, weights_only=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scores of the best validation."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from these, where their weights are here too."""
+        if (self.folder / BEST).exists():
+            self.best = state["best"]
 
 
 def _requeue() -> None:
