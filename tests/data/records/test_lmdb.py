@@ -9,7 +9,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from dctc.data.benchmarks import three_or_more
-from dctc.data.records.batch import Corrupt, Sample, collate
+from dctc.data.records.batch import Sample, collate
 from dctc.data.records.folders import count_records, find_lmdbs, open_environment, read_record
 from dctc.data.records.images import SIZE, ImageSize
 from dctc.data.records.lmdb import (
@@ -83,20 +83,6 @@ def test_unreadable_labels_are_counted_and_the_first_ones_named(
     assert [sample.key for sample in dataset] == ["toy/1", "toy/52"]
     assert str(caught[0].message) == f"toy/2: {reason}; left out and counted"
     assert len(caught) == 10 and "only counted" in str(caught[-1].message)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_broken_images_are_corrupt_records(tmp_path, write_lmdb, encode_image, format):
-    image = encode_image(format=format)
-    broken = [None, image[: len(image) // 2], image[:10], b"", b"not an image"]
-    path = write_lmdb(tmp_path / "toy", [(item, b"a") for item in [*broken, image]])
-    *corrupt, good = list(open_set(path))
-    assert all(isinstance(record, Corrupt) for record in corrupt)
-    assert [record.key for record in corrupt] == [f"toy/{i}" for i in range(1, 6)]
-    assert corrupt[0].reason == "image missing"
-    assert all(record.reason.startswith("image cannot be decoded") for record in corrupt[1:])
-    assert not any("0x" in record.reason for record in corrupt)
-    assert isinstance(good, Sample)
 
 
 @pytest.mark.parametrize(
