@@ -70,7 +70,7 @@ def draw(
     nets, tokenizer = runs.load_nets(finished)
     arrays = cluster_arrays(nets, tokenizer, words, groups)
     arrays["arms"] = np.array([arm.title for arm in plan.arms.values()])
-    figure, table = draw_clusters(arrays), cohesion_table(arrays)
+    figure, table = draw_clusters(arrays), cohesion_table(arrays, by_font=True)
     runs.report_figure(name, options.scale, options.log, figure, arrays, table)
 
 

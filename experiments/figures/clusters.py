@@ -176,8 +176,7 @@ def draw_clusters(arrays: Arrays) -> Figure:
         arrays: Of :func:`cluster_arrays`, and ``arms`` ``(a,)``.
     """
     groups, arms = ([str(name) for name in arrays[key]] for key in ("groups", "arms"))
-    font = _font_of("".join(groups))
-    names = {c: c if c.isascii() or font else f"U+{ord(c):04X}" for c in "".join(groups)}
+    font, names = _font_and_names("".join(groups))
     legend: dict[str, Any] = {"handletextpad": 0.0, "frameon": False, "markerscale": 1.3}
     legend |= {"loc": "center right", "bbox_to_anchor": (0, 0.5), "borderaxespad": 0.2}
     legend |= {"prop": {"family": ["monospace", *font], "size": 12}}
@@ -199,6 +198,12 @@ def draw_clusters(arrays: Arrays) -> Figure:
     return figure
 
 
+def _font_and_names(characters: str) -> tuple[list[str], dict[str, str]]:
+    """Return a font of the machine that draws characters, if any, and how each is written."""
+    font = _font_of(characters)
+    return font, {c: c if c.isascii() or font else f"U+{ord(c):04X}" for c in characters}
+
+
 def _font_of(characters: str) -> list[str]:
     """Return the name of a font of the machine, known to matplotlib then; none for ASCII."""
     if characters.isascii():
@@ -211,7 +216,7 @@ def _font_of(characters: str) -> list[str]:
         if font.covers(characters):
             font_manager.fontManager.addfont(font.path)
             return [font_manager.FontProperties(fname=font.path).get_name()]
-    warnings.warn(f"{characters}: {reason}; written as code points", stacklevel=3)
+    warnings.warn(f"{characters}: {reason}; written as code points", stacklevel=4)
     return []
 
 
@@ -229,15 +234,18 @@ def _draw_plane(
         spine.set_color("#BBBBBB")
 
 
-def cohesion_table(arrays: Arrays) -> Table:
+def cohesion_table(arrays: Arrays, by_font: bool = False) -> Table:
     """Return the measures of each group and arm over seeds, and their differences by seed.
 
     Args:
         arrays: As of :func:`draw_clusters`.
+        by_font: Write characters that no font of the machine draws as code points, as there.
     """
     measured = arrays["cohesion"]  # (arms, seeds, g, 3)
     seeds, arms = measured.shape[1], [str(arm) for arm in arrays["arms"]]
-    groups = [" ".join(str(group)) for group in arrays["groups"]]
+    every = "".join(map(str, arrays["groups"]))
+    names = _font_and_names(every)[1] if by_font else dict(zip(every, every, strict=True))
+    groups = [" ".join(names[c] for c in str(group)) for group in arrays["groups"]]
     rows = []
     for k, name in enumerate(groups):
         frames = f"{len(arrays[f'characters_{k}']):,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ DRAW: dict[str, tuple[str | None, Callable[..., Figure]]] = {
 }
 FIGURES = tuple(DRAW)
 # Of each figure that has numbers, the table of them
-TABLES: dict[str, Callable[[Arrays], Table]] = {
+TABLES: dict[str, Callable[..., Table]] = {
     "figure1": rate_table,
     "figure3": last_values,
     "figure4": cohesion_table,
@@ -91,9 +92,9 @@ def show(name: str) -> Figure:
     return draw() if source is None else draw(load_arrays(PUBLISHED / f"{source}.npz"))
 
 
-def number_table(name: str) -> Table:
-    """Return the numbers of a published figure, one of :data:`TABLES`."""
-    return TABLES[name](load_arrays(PUBLISHED / f"{name}.npz"))
+def number_table(name: str, **options: Any) -> Table:
+    """Return the numbers of a published figure, one of :data:`TABLES`, with that table's options."""
+    return TABLES[name](load_arrays(PUBLISHED / f"{name}.npz"), **options)
 
 
 def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:

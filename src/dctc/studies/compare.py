@@ -155,6 +155,11 @@ def run_command(
     if not options.source:
         for study in chosen:
             outcomes |= train_study(study, options.jobs, log, arms, options.seeds)
+        if trained and not outcomes:
+            raise ValueError(
+                f"{target}: nothing is trained of {', '.join(options.only) or 'these studies'} at "
+                f"this scale and these seeds; --status lists what is planned"
+            )
     registry = Registry(options.source or runs_folder())
     frame = read_frame(registry)
     shown = without_open(studies, frame)
@@ -205,5 +210,7 @@ def main(args: list[str] | None = None) -> None:
     parser.add_argument("--scale", default="", help="a scale that the study names")
     options = parser.parse_args(args)
     study = load_study(options.study, options.scale)
-    options.scale = ""  # the study's name says it
-    run_command(study.name, options, [study], lambda s, f, r: draw_study(s[0], f, r))
+    options.scale = ""  # the study's name and output say it
+    run_command(
+        study.output or study.name, options, [study], lambda s, f, r: draw_study(s[0], f, r)
+    )

@@ -35,11 +35,13 @@ def comparison_table(
     """
     compared = [reference for reference in table.reference if reference in study.arms]
     several = len({*compared}) > 1
-    rows = []
+    rows, alone = [], dict[str, None]()  # titles of references without a run
     for _, row in table.iterrows():
         shares = [f"{row[metric]:.2f}" for metric in ("accuracy", "ned", "cer")]
         cells = [_title(row), str(row.runs), *shares]
         known = row.reference in study.arms and pd.notna(row.points)
+        if row.reference in study.arms and not known:
+            alone[study.arms[row.reference].title] = None
         if several:
             cells.append(study.arms[row.reference].title if known else "-")
         differences = [difference_cell(row), p_cell(row.p), difference_cell(row, "ned_")]
@@ -47,6 +49,8 @@ def comparison_table(
     columns = ["trained with", "runs", "accuracy", "NED", "CER"]
     columns += ["compared with"] if several else []
     columns += ["difference [95 % CI]", "p", "NED difference"]
+    if alone:
+        notes = [*notes, f"No difference to {', '.join(alone)}, of which no run is finished."]
     return Table(title, columns, rows, [*_explained(study, table, frame), *notes])
 
 

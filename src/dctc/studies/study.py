@@ -151,6 +151,7 @@ class Study:
         groups: Tables of some of the arms; empty for one table of all.
         notes: Lines below its tables.
         scale: Name of the scale; empty where the file has none.
+        output: Folder of its tables and plots below the runs, with the scale; empty for ``name``.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Study:
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
     scale: str = ""
+    output: str = ""
 
     def arm_name(self, key: str, value: Any = None) -> str:
         """Return the name of an arm in the registry, at a value of what is searched."""

@@ -15,7 +15,7 @@ from dctc.studies.study import FULL, Arm, Group, Search, Study
 _STUDY_KEYS = {
     *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
     *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
-    *("groups", "notes", "blind", "drawn_from"),
+    *("groups", "notes", "blind", "drawn_from", "output"),
 }
 _SEARCHED = ("argument", "values")
 _GROUP_KEYS = {"title", "arms", "references", "notes"}
@@ -32,6 +32,7 @@ def load_study(
     The file's keys, of which ``study``, ``config`` and ``arms`` are needed::
 
         study: mine                # folder below the runs, first part of the arms' names
+        output: mine-second        # folder of tables and plots; of files that share a study
         config: [base.yaml]        # configurations of dctc fit, relative to this file
         set: {trainer.max_steps: 1000}       # overrides by dotted path
         seeds: [0, 1, 2]           # of every arm that has none of its own
@@ -71,8 +72,9 @@ def load_study(
     search = content.get("search") or {}
     benchmarks = content.get("benchmarks")
     mismatch = bool(scaled.get("allow_size_mismatch"))
+    suffix = "" if scale in ("", FULL) else f"-{scale}"
     study = Study(
-        name=content["study"] + ("" if scale in ("", FULL) else f"-{scale}"),
+        name=content["study"] + suffix,
         title=content.get("title", content["study"]),
         file=file,
         configs=(*_files(file, content["config"]), *_files(file, scaled.get("config", ()))),
@@ -90,6 +92,7 @@ def load_study(
         drawn_from=content.get("drawn_from", ""),
         notes=tuple(_list(content.get("notes"))),
         scale=scale,
+        output=f"{content['output']}{suffix}" if content.get("output") else "",
     )
     chosen = scaled.get("arms") or list(content["arms"])
     reference = content.get("reference") or chosen[0]

@@ -120,7 +120,9 @@ def drawn(arrays, characters):
     }
     figure = draw_clusters({**arrays, **renamed})
     figure.draw_without_rendering()
-    return {text.get_text() for text in figure.findobj(Text)}
+    table = cohesion_table({**arrays, **renamed}, by_font=True)
+    cells = " ".join(row[0] for row in table.rows).split()
+    return {*cells, *(text.get_text() for text in figure.findobj(Text))}
 
 
 @pytest.mark.parametrize("fonts", [[], find_fonts()])
