@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
+from dctc.parsers import study_parser
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import run_command, study_parser
+from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, SCALES, load, without_missing

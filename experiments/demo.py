@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
 from dctc.data.records.folders import data_root
+from dctc.parsers import study_parser
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry, runs_folder
-from dctc.studies.compare import run_command, study_parser
+from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, differences_table
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished

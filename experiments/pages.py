@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
 from dctc.files import write_whole
+from dctc.parsers import program
 from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
@@ -92,7 +93,7 @@ def main() -> None:
     Raises:
         ValueError: If the page is to be compared and differs.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(program(), description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from dctc.cli import one_line_errors
+from dctc.parsers import program
 from dctc.results.registry import runs_folder
 from experiments.figures.published import FIGURES, publish_figures
 from experiments.tables.publishing import (
@@ -33,7 +34,7 @@ TARGETS = (
 
 def main() -> None:
     """Publish the runs that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(program(), description=__doc__)
     parser.add_argument(
         "--runs",
         nargs="+",

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dctc.cli import one_line_errors
+from dctc.parsers import study_parser
 from dctc.results.frame import per_run
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
-from dctc.studies.compare import run_command, study_parser
+from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
 from experiments.studies import PUBLISHED, load

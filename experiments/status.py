@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dctc.cli import one_line_errors
+from dctc.parsers import program
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
@@ -28,7 +29,7 @@ STUDIES = {
 
 def main() -> None:
     """Print a line for each study."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(program(), description=__doc__)
     parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
     parser.add_argument("targets", nargs="*", help="of ./reproduce.sh, such as table1; all if none")
     options = parser.parse_args()

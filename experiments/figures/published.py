@@ -93,7 +93,7 @@ def show(name: str) -> Figure:
 
 
 def number_table(name: str, **options: Any) -> Table:
-    """Return the numbers of a published figure, one of :data:`TABLES`, with that table's options."""
+    """Return the numbers of a published figure, one of :data:`TABLES`; options are those of it."""
     return TABLES[name](load_arrays(PUBLISHED / f"{name}.npz"), **options)
 
 

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from dctc.data.records.batch import Batch
+from dctc.parsers import study_parser
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.results.upload import LogMode, upload
 from dctc.studies.benchmark_tests import Benchmarks
-from dctc.studies.compare import study_parser
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines

@@ -12,7 +12,11 @@ from typing import Any
 
 from dctc.text.characters import printed
 
+import dctc
+from dctc import parsers
+
 TRAINING = ("fit", "validate", "test", "predict")
+EVERY_OPTION = "--help=all"
 COMMANDS = {  # the module of each one's main
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
     "compare": "dctc.studies.compare",
@@ -22,10 +26,16 @@ COMMANDS = {  # the module of each one's main
     "export": "dctc.training.export_run",
     "bench": "dctc.bench",
 }
+PARSERS = {
+    "compare": parsers.compare_parser,
+    "score": parsers.score_parser,
+    "describe": parsers.describe_parser,
+    "export": parsers.export_parser,
+}
 
 USAGE = """usage: dctc COMMAND [OPTION...]
 
-train and score (a LightningCLI; dctc COMMAND --help lists its options):
+train and score (a LightningCLI: options are dotted paths, or YAML):
   fit        train a recogniser
   validate   score a checkpoint on the validation sets
   test       score a checkpoint on the test sets, into the registry
@@ -37,7 +47,46 @@ train and score (a LightningCLI; dctc COMMAND --help lists its options):
   score      accuracy, NED, CER and its parts of files of predictions
   describe   parameters, FLOPs, memory and speed of a net
   export     a trained net as ONNX or torch's exported program
-  bench      time and memory of losses and models"""
+  bench      time and memory of losses and models
+
+dctc --version prints the version"""
+
+TRAINING_HELP = f"""usage: dctc {{command}} --config FILE [--config FILE...] [--OPTION VALUE...]
+
+{{what}}
+
+Options are keys of YAML files, or dotted paths on the command line; later ones
+override earlier ones. experiments/configs of the repository has files for data,
+models, losses and trainers.
+  --config FILE          a file of options; any number of them
+  --print_config         print the whole configuration that results, and stop
+  --name NAME            of the run, and of its folder below $DCTC_RUNS or runs
+  --arm NAME             of what is compared, in tables (default: by the loss)
+  --log MODE             W&B: offline (default), online or off
+  --seed_everything N    of weights, data and dropout (default: 0)
+  --ckpt_path FILE       {{checkpoint}}
+  --model.net ...        the recogniser, such as dctc.models.TimmRecognizer
+  --model.loss ...       the loss, such as dctc.losses.DCTCLoss
+  --model.tokenizer ...  CTCTokenizer and its charset
+  --model.protocol NAME  rule that labels and readings pass before comparison
+  --model.optimizer ..., --model.schedule ..., --model.compile true
+  --data CLASS           the data, such as dctc.data.english.EnglishDataModule,
+                         and --data.init_args.train, val, test, batch_size ...
+  --trainer.max_steps N, --trainer.accelerator cpu ... as of Lightning's Trainer
+
+  --data.help CLASS      options of a class; so --model.net.help,
+                         --model.loss.help and --trainer.callbacks.help
+  {EVERY_OPTION}             every option of the trainer and of the model"""
+WHAT = {
+    "fit": ("Train a recogniser.", "go on from this checkpoint; last: the run's own"),
+    "validate": ("Score a checkpoint on the validation sets.", "the checkpoint; needed"),
+    "test": ("Score a checkpoint on the test sets, into the registry.", "the checkpoint; needed"),
+    "predict": (
+        "Write predictions for the test sets of a configuration. For any images:\n"
+        "dctc predict RUN --images PATH, whose options are listed below.",
+        "the checkpoint; needed",
+    ),
+}
 
 
 def main(args: list[str] | None = None) -> None:
@@ -87,15 +136,31 @@ def printable_warnings(short: bool) -> Iterator[None]:
 
 def _run(args: list[str]) -> None:
     command = args[0] if args else "--help"
+    asks = any(arg in ("-h", "--help") for arg in args)
     if command in ("-h", "--help"):
         print(USAGE)
+        return
+    if command == "--version":
+        print(f"dctc {dctc.__version__}")
         return
     if command not in COMMANDS:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
     module = COMMANDS[command]
-    if command == "predict" and any(arg.split("=")[0] == "--images" for arg in args):
+    images = command == "predict" and any(arg.split("=")[0] == "--images" for arg in args)
+    if asks and command in TRAINING and not images:
+        what, checkpoint = WHAT[command]
+        print(TRAINING_HELP.format(command=command, what=what, checkpoint=checkpoint))
+        if command == "predict":
+            print(f"\n{parsers.predict_parser().format_help()}", end="")
+        return
+    if images:
         module = "dctc.training.predict"
+    parser = parsers.predict_parser if images else PARSERS.get(command)
+    if parser is not None:
+        parser().parse_args(args[1:])  # help and mistakes come before anything is imported
+    if command in TRAINING:
+        args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs
     import_module(module).main(args if module == "dctc.training.cli" else args[1:])
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dctc.argument_types import positive
-from dctc.results.tables import Table
+
+if TYPE_CHECKING:
+    from dctc.results.tables import Table
 
 WHAT = ("loss", "losses", "models")
 SCALES = ("tiny", "smoke", "small")

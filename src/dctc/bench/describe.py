@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from dctc.argument_types import positive
 from dctc.bench.loss import LABEL_LENGTH
 from dctc.bench.measure import default_device, interleaved, peak_memory
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.parsers import describe_parser
 from dctc.results.environment import environment
 from dctc.results.tables import Table
 from dctc.training.machine import compute_in_float32
@@ -161,16 +160,7 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If the configuration names no net, or the images do not fit it.
         OSError: If there is no such configuration.
     """
-    parser = argparse.ArgumentParser(
-        prog="dctc describe", description="Parameters, FLOPs, memory and speed of a net."
-    )
-    parser.add_argument("model", type=Path, help="YAML file with a model.net, or folder of a run")
-    parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
-    parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")
-    parser.add_argument("--width", type=positive, help="pixels (default: the configuration's)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    options = parser.parse_args(args)
+    options = describe_parser().parse_args(args)
     compute_in_float32()
 
     if options.threads:

@@ -20,7 +20,6 @@ from dctc.files import replacing
 
 TOLERANCE = 1e-4  # absolute, on logits
 METADATA = "dctc.json"  # the file inside a .pt2 that holds the metadata; ONNX has a place for it
-FORMATS = ("onnx", "pt2")
 
 _BATCHES = (1, 2, 5)
 _LONGEST = 4096  # batch and columns; the exporter wants a bound

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +12,11 @@ import pandas as pd
 from rich.console import Console
 
 from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
+from dctc.parsers import score_parser
 from dctc.results.predictions import Prediction, read_predictions
 from dctc.results.tables import Table, percent
 from dctc.text.losses import Losses
-from dctc.text.protocol import EMPTY_LABELS_COUNT, PROTOCOLS, Protocol, get_protocol
+from dctc.text.protocol import EMPTY_LABELS_COUNT, Protocol, get_protocol
 
 PARTS = EditOperations._fields
 NOTES = (
@@ -139,21 +139,7 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: Command line without ``dctc score``; None takes that of the process.
     """
-    parser = argparse.ArgumentParser(
-        prog="dctc score",
-        description="Accuracy, NED, CER and its parts of files of predictions.",
-        epilog="A file has lines 'index [prediction] [label]', or is a table (TSV, CSV) with a "
-        "head that has the columns key, prediction and label; .xz and .gz are unpacked.",
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="predictions with their labels")
-    parser.add_argument(
-        "--protocol",
-        required=True,
-        choices=list(PROTOCOLS),
-        help="normalisation of predictions and labels before comparison",
-    )
-    parser.add_argument("--json", action="store_true", help="counts and shares as JSON")
-    options = parser.parse_args(args)
+    options = score_parser().parse_args(args)
 
     protocol = get_protocol(options.protocol)
     scores = []

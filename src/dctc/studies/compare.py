@@ -6,12 +6,11 @@ import argparse
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 from rich.console import Console
 
-from dctc.argument_types import names, positive, seeds
+from dctc.parsers import compare_parser
 from dctc.results.frame import per_run, read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.results.upload import LogMode, report
@@ -22,15 +21,6 @@ from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, Run, Study
 from dctc.studies.study_file import load_study
 from dctc.training.logs import quiet_lightning
-
-_EXAMPLE = """a study (paths are relative to its file):
-  study: mine
-  config: demo.yaml
-  seeds: 3
-  arms:
-    ctc: {config: loss/ctc.yaml}
-    dctc: {config: loss/dctc.yaml}
-"""
 
 
 def train_study(
@@ -72,35 +62,6 @@ def _check_arms(study: Study, only: Sequence[str]) -> None:
             except ArgumentError as error:
                 message = " ".join(str(error).split())
                 raise ValueError(f"{study.file}: arm {key}: {message}") from error
-
-
-def study_parser(
-    description: str, scales: Sequence[str] = (), tables: bool = True
-) -> argparse.ArgumentParser:
-    """Return a parser of the options of every command that runs studies.
-
-    Args:
-        description: What the command does.
-        scales: Scales it knows, ``smoke`` by default; empty for none.
-        tables: Whether it draws tables: of chosen seeds, or of any folder of results.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    add = parser.add_argument
-    if scales:
-        if "smoke" in scales:
-            add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
-        else:
-            add("--scale", choices=scales, required=True, help="how much to run")
-    log = "W&B mode of runs and report (default: offline)"
-    add("--log", choices=get_args(LogMode), default="offline", help=log)
-    add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
-    add("--only", type=names, default=[], help="train these arms or parts: NAME[,NAME]")
-    add("--status", action="store_true", help="list what is done and what is missing, and stop")
-    if tables:
-        add("--seeds", type=seeds, help="train these seeds of each arm: SEED[,SEED]")
-        source = "train nothing; draw the tables of this folder of results"
-        add("--from", dest="source", metavar="FOLDER", help=source)
-    return parser
 
 
 def plans(
@@ -203,12 +164,7 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: Command line without ``dctc compare``; None takes that of the process.
     """
-    parser = study_parser("Train the arms of a study over its seeds, and compare them.")
-    parser.prog = "dctc compare"
-    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
-    parser.add_argument("study", metavar="STUDY.yaml", help="the study")
-    parser.add_argument("--scale", default="", help="a scale that the study names")
-    options = parser.parse_args(args)
+    options = compare_parser().parse_args(args)
     study = load_study(options.study, options.scale)
     options.scale = ""  # the study's name and output say it
     run_command(

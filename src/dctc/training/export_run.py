@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 from dctc.models import Recognizer
-from dctc.models.export import FORMATS, export
+from dctc.models.export import export
+from dctc.parsers import export_parser
 from dctc.text.tokenizer import BLANK
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
@@ -24,15 +24,7 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If the net cannot be exported, or the file computes something else.
         OSError: If there is no such run.
     """
-    parser = argparse.ArgumentParser(
-        prog="dctc export",
-        description="Write the net of a run as ONNX or as torch's exported program.",
-    )
-    parser.add_argument("run", type=Path, nargs="?", help="folder of a trained run")
-    parser.add_argument("--config", type=Path, help="in place of a run: its configuration")
-    parser.add_argument("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
-    parser.add_argument("--to", choices=FORMATS, required=True)
-    parser.add_argument("--out", type=Path, help="default: net.onnx or net.pt2 beside the config")
+    parser = export_parser()
     options = parser.parse_args(args)
 
     given = (options.config is not None, options.ckpt_path is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator
@@ -12,11 +11,11 @@ from typing import NamedTuple, get_args
 import torch
 from torch import nn
 
-from dctc.argument_types import positive
 from dctc.data.records.batch import Batch
-from dctc.data.records.images import TALL, ImageFiles, ImageSize, RotateTall
+from dctc.data.records.images import ImageFiles, ImageSize
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
+from dctc.parsers import predict_parser
 from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
@@ -90,28 +89,7 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If configuration and checkpoint do not fit, or the LMDB holds no images.
         OSError: If there is no such run, checkpoint or image.
     """
-    parser = argparse.ArgumentParser(
-        prog="dctc predict", description="Recognise any images with a trained run."
-    )
-    parser.add_argument("run", type=Path, help="folder of a run, or its config.yaml")
-    parser.add_argument(
-        "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
-    )
-    parser.add_argument("--out", type=Path, help="file to write (default: RUN/images.tsv)")
-    parser.add_argument(
-        "--ckpt_path", type=Path, help=f"weights (default: RUN/checkpoints/{FINAL})"
-    )
-    parser.add_argument(
-        "--rotate_tall",
-        choices=get_args(RotateTall),
-        help=f"turn images of more than {TALL} times their width in height by a quarter, as for "
-        f"vertical words (default: as in training)",
-    )
-    parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
-    parser.add_argument(
-        "--num_workers", type=int, default=1, help="processes that decode images (default: 1)"
-    )
-    options = parser.parse_args(args)
+    options = predict_parser().parse_args(args)
 
     folder: Path = options.run if options.run.is_dir() else options.run.parent
     config = folder / "config.yaml" if options.run.is_dir() else options.run

@@ -1,0 +1,142 @@
+"""Argument parsers of the commands, apart from what these run: help needs no torch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dctc.argument_types import names, positive, seeds
+
+LOG_MODES = ("offline", "online", "off")
+FORMATS = ("onnx", "pt2")
+ROTATIONS = ("off", "left", "right")
+PROTOCOLS = ("english36", "english62", "english94", "chinese", "chinese_fold", "verbatim")
+
+_EXAMPLE = """a study (paths are relative to its file):
+  study: mine
+  config: demo.yaml
+  seeds: 3
+  arms:
+    ctc: {config: loss/ctc.yaml}
+    dctc: {config: loss/dctc.yaml}
+"""
+
+
+def predict_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc predict``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc predict", description="Recognise any images with a trained run."
+    )
+    parser.add_argument("run", type=Path, help="folder of a run, or its config.yaml")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
+    )
+    parser.add_argument("--out", type=Path, help="file to write (default: RUN/images.tsv)")
+    parser.add_argument(
+        "--ckpt_path", type=Path, help="weights (default: RUN/checkpoints/final.ckpt)"
+    )
+    parser.add_argument(
+        "--rotate_tall",
+        choices=ROTATIONS,
+        help="turn images of more than 1.5 times their width in height by a quarter, as for "
+        "vertical words (default: as in training)",
+    )
+    parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
+    parser.add_argument(
+        "--num_workers", type=int, default=1, help="processes that decode images (default: 1)"
+    )
+    return parser
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc export``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc export",
+        description="Write the net of a run as ONNX or as torch's exported program.",
+    )
+    parser.add_argument("run", type=Path, nargs="?", help="folder of a trained run")
+    parser.add_argument("--config", type=Path, help="in place of a run: its configuration")
+    parser.add_argument("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
+    parser.add_argument("--to", choices=FORMATS, required=True)
+    parser.add_argument("--out", type=Path, help="default: net.onnx or net.pt2 beside the config")
+    return parser
+
+
+def score_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc score``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc score",
+        description="Accuracy, NED, CER and its parts of files of predictions.",
+        epilog="A file has lines 'index [prediction] [label]', or is a table (TSV, CSV) with a "
+        "head that has the columns key, prediction and label; .xz and .gz are unpacked.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="predictions with their labels")
+    parser.add_argument(
+        "--protocol",
+        required=True,
+        choices=PROTOCOLS,
+        help="normalisation of predictions and labels before comparison",
+    )
+    parser.add_argument("--json", action="store_true", help="counts and shares as JSON")
+    return parser
+
+
+def describe_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc describe``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc describe", description="Parameters, FLOPs, memory and speed of a net."
+    )
+    parser.add_argument("model", type=Path, help="YAML file with a model.net, or folder of a run")
+    parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
+    parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")
+    parser.add_argument("--width", type=positive, help="pixels (default: the configuration's)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    return parser
+
+
+def program() -> str | None:
+    """Return how a module that was started with ``python -m`` is called; None for a script."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name}" if spec is not None else None
+
+
+def study_parser(
+    description: str, scales: Sequence[str] = (), tables: bool = True
+) -> argparse.ArgumentParser:
+    """Return a parser of the options of every command that runs studies.
+
+    Args:
+        description: What the command does.
+        scales: Scales it knows, ``smoke`` by default; empty for none.
+        tables: Whether it draws tables: of chosen seeds, or of any folder of results.
+    """
+    parser = argparse.ArgumentParser(program(), description=description)
+    add = parser.add_argument
+    if scales:
+        if "smoke" in scales:
+            add("--scale", choices=scales, default="smoke", help="how much to run (default: smoke)")
+        else:
+            add("--scale", choices=scales, required=True, help="how much to run")
+    log = "W&B mode of runs and report (default: offline)"
+    add("--log", choices=LOG_MODES, default="offline", help=log)
+    add("--jobs", type=positive, default=1, help="trainings at a time (default: 1)")
+    add("--only", type=names, default=[], help="train these arms or parts: NAME[,NAME]")
+    add("--status", action="store_true", help="list what is done and what is missing, and stop")
+    if tables:
+        add("--seeds", type=seeds, help="train these seeds of each arm: SEED[,SEED]")
+        source = "train nothing; draw the tables of this folder of results"
+        add("--from", dest="source", metavar="FOLDER", help=source)
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc compare``."""
+    parser = study_parser("Train the arms of a study over its seeds, and compare them.")
+    parser.prog = "dctc compare"
+    parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, _EXAMPLE
+    parser.add_argument("study", metavar="STUDY.yaml", help="the study")
+    parser.add_argument("--scale", default="", help="a scale that the study names")
+    return parser
