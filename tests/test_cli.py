@@ -1,11 +1,18 @@
 """The ``dctc`` command: usage, unknown commands, and that each loads only what it needs."""
 
+import os
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
-from dctc import cli
+import dctc
+from dctc import cli, parsers
+from dctc.data.archives.commands import VERBS
+from dctc.data.archives.convert import KINDS
+from dctc.results.upload import LogMode
+from dctc.text import PROTOCOLS
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
@@ -21,7 +28,7 @@ def test_usage_names_every_command():
     assert listed == [*cli.COMMANDS]
 
 
-@pytest.mark.parametrize("command", ["fti", "", "--version", "-x"])
+@pytest.mark.parametrize("command", ["fti", "", "-x"])
 def test_an_unknown_command_ends_with_2(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command])
@@ -54,15 +61,46 @@ def test_training_gets_the_whole_command_line(monkeypatch):
     assert given == [[command, "--name", "x"] for command in cli.TRAINING]
 
 
-def test_usage_bench_and_score_load_no_trainer():
-    program = """
-import sys
+def test_every_help_is_short_fits_a_terminal_and_loads_no_library():
+    verbs = [["data", verb] for verb in VERBS]
+    commands = [[], ["data"], *([name] for name in cli.COMMANDS), *verbs]
+    program = f"""
+import contextlib, io, sys
 from dctc.cli import main
-main(['--help'])
-import dctc.bench.loss, dctc.results.score
+for command in {commands}:
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        main([*command, '--help'])
+    lines = said.getvalue().splitlines()
+    assert 5 < len(lines) < 70 and max(map(len, lines)) <= 80, (command, lines)
+    assert lines[0].startswith(' '.join(['usage: dctc', *command])), lines[0]
+    assert command != ['predict'] or any('--images PATH' in line for line in lines)
 print(*sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
-    assert "dctc" in loaded and not loaded & {"pytorch_lightning", "timm", "wandb", "lmdb"}
+    heavy = {"torch", "pytorch_lightning", "jsonargparse", "timm", "wandb", "pandas", "PIL"}
+    assert "dctc" in loaded and not loaded & heavy
+
+
+def test_what_help_lists_is_what_there_is():
+    assert parsers.PROTOCOLS == tuple(PROTOCOLS) and parsers.LOG_MODES == get_args(LogMode)
+    (kind,) = (options for name, options in VERBS["convert"][1] if name == "kind")
+    assert list(kind["choices"].items()) == [(name, k.source) for name, k in KINDS.items()]
+
+
+def test_version(capsys):
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"dctc {dctc.__version__}\n"
+
+
+def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "import_module", None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["export", "runs/mine", "--to", "word"])
+    assert ended.value.code == 2 and "invalid choice: 'word'" in capsys.readouterr().err

@@ -11,19 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dctc.argument_types import positive
-from dctc.data.archives import verify as verification
-from dctc.data.archives.alphabet import write_alphabet, write_common_characters
-from dctc.data.archives.convert import KINDS
-from dctc.data.archives.convert import convert as convert_archive
-from dctc.data.archives.listing import list_sets
-from dctc.data.archives.render_command import COMMON, DEFAULTS, render
 from dctc.data.archives.report import Report, progress_bar
-from dctc.data.archives.sheet import check_image_file, contact_sheet
-from dctc.data.archives.stats import measure, stats_table
 from dctc.data.records.folders import data_root, find_lmdbs
-from dctc.data.render.fonts import font_report
-from dctc.text import get_protocol
-from dctc.text.characters import shown
+from dctc.text.characters import printed, shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
@@ -31,8 +21,25 @@ lists the options of a verb."""
 Argument = tuple[str, dict[str, Any]]  # name and options for argparse
 
 
+# The modules of a verb are imported where it runs, so that help needs none of them
+
+
+def render(options: Namespace) -> None:
+    """Draw words into an LMDB; resumes an interrupted rendering.
+
+    Word i depends on the options and on i alone: not on --workers, nor on where a resumed
+    rendering began. Images are stored as PNG, so they are those that training on words drawn on
+    the fly sees.
+    """
+    from dctc.data.archives.render_command import render_words
+
+    render_words(options)
+
+
 def list_(options: Namespace) -> None:
     """List the sets below the data root, and the missing benchmarks."""
+    from dctc.data.archives.listing import list_sets
+
     for table in list_sets(data_root(options.root)):
         if table.rows:
             table.print()
@@ -46,6 +53,8 @@ def verify(options: Namespace) -> None:
     that do not fit. Images that are byte for byte the same are only named. What still decodes is
     not compared with its source: the checksum of data.mdb does that.
     """
+    from dctc.data.archives import verify as verification
+
     with progress_bar("records") as show:
         found = verification.verify(_find_sets(options, True), options.workers, show)
     verification.report(found).print()
@@ -58,6 +67,9 @@ def stats(options: Namespace) -> None:
 
     Ends with 1 if a set cannot be read.
     """
+    from dctc.data.archives.stats import measure, stats_table
+    from dctc.text import get_protocol
+
     found = measure(_find_sets(options), get_protocol(options.protocol), options.frames)
     stats_table(found, options.frames, options.protocol).print()
     if any(isinstance(one, str) for one in found.values()):
@@ -66,6 +78,8 @@ def stats(options: Namespace) -> None:
 
 def show(options: Namespace) -> None:
     """Draw a contact sheet: crops with their labels."""
+    from dctc.data.archives.sheet import check_image_file, contact_sheet
+
     check_image_file(options.out)
     sheet, undrawn = contact_sheet(
         options.path, options.count, options.columns, options.seed, options.fonts
@@ -78,6 +92,8 @@ def show(options: Namespace) -> None:
 
 def fonts(options: Namespace) -> None:
     """List the fonts, and why some are not used."""
+    from dctc.data.render.fonts import font_report
+
     rows = [
         [file.name, face.family, f"{len(face.characters):,}", face.reason or "used"]
         for file, face in font_report(options.fonts)
@@ -87,6 +103,8 @@ def fonts(options: Namespace) -> None:
 
 def convert(options: Namespace) -> None:
     """Convert an official archive to an LMDB; resumes an interrupted conversion."""
+    from dctc.data.archives.convert import convert as convert_archive
+
     with progress_bar("words") as show:
         done = convert_archive(
             options.kind,
@@ -105,6 +123,8 @@ def alphabet(options: Namespace) -> None:
 
     Give either --labels or --top-k.
     """
+    from dctc.data.archives.alphabet import write_alphabet, write_common_characters
+
     if bool(options.labels) == bool(options.top_k):
         raise ValueError("alphabet: give either --labels or --top-k")
     if options.labels:
@@ -138,7 +158,7 @@ _SEED = _arg("--seed", "seed of what is chosen at random (%(default)s)", int, 0)
 _RENDER = [
     _arg("--out", "folder of the LMDB (default: train/rendered_LANGUAGE in the data root)", Path),
     _arg("--count", "words to draw", positive, required=True),
-    _arg("--language", "(%(default)s)", default="en", choices=DEFAULTS),
+    _arg("--language", "(%(default)s)", default="en", choices=("en", "zh")),
     _arg("--preset", "(%(default)s)", default="scene", choices=("easy", "scene", "document")),
     _SEED,
     _arg(
@@ -146,7 +166,7 @@ _RENDER = [
         "name or file (en: 36; zh: the --top-k most frequent characters, written to "
         "OUT.charset.txt; the alphabet of the Chinese benchmark draws all of its characters)",
     ),
-    _arg("--top-k", f"zh: most frequent characters only ({COMMON:,} without charset)", positive),
+    _arg("--top-k", "zh: most frequent characters only (3,500 without charset)", positive),
     _arg(
         "--protocol",
         "decides with the charset what is drawn; labels are stored as they were drawn (without "
@@ -160,14 +180,22 @@ _RENDER = [
     _ROOT,
     _WORKERS,
 ]
-_KINDS = ", ".join(f"{name} ({kind.source})" for name, kind in KINDS.items())
+_ARCHIVES = {  # the annotation file of each kind of dctc.data.archives.convert
+    **{"iiit5k-test": "testdata.mat", "iiit5k-train": "traindata.mat"},
+    **{"svt-test": "test.xml", "svt-train": "train.xml"},
+    **dict.fromkeys(("ic13-test", "ic13-train", "ic15-test", "ic15-train"), "gt.txt"),
+    **dict.fromkeys(("svtp", "cute80"), "imagelist.txt"),
+    **{"mjsynth": "annotation_train.txt", "synthtext": "gt.mat"},
+    **{"table": "TSV, CSV or text file of images and labels"},
+}
+_KINDS = ", ".join(f"{name} ({file})" for name, file in _ARCHIVES.items())
 _LENIENT = (
     "leave out words whose image is missing or unreadable or whose line or label is broken, warned "
     "about and counted, and accept a different number of words"
 )
 _LITERAL = "table: quotes around labels are on the images, and not those of a spreadsheet"
 _CONVERT = [
-    _arg("kind", _KINDS, choices=KINDS, metavar="KIND"),
+    _arg("kind", _KINDS, choices=_ARCHIVES, metavar="KIND"),
     _arg("source", "the annotation file", Path, metavar="SOURCE"),
     _arg("--out", "folder of the LMDB", Path, required=True),
     _arg("--images", "folder of the images (default: of SOURCE)", Path),

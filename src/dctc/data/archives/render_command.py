@@ -32,13 +32,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 COMMON = 3500  # characters of level one of the Table of General Standard Chinese Characters (2013)
 
 
-def render(options: Namespace) -> None:
-    """Draw words into an LMDB; resumes an interrupted rendering.
-
-    Word i depends on the options and on i alone: not on --workers, nor on where a resumed
-    rendering began. Images are stored as PNG, so they are those that training on words drawn on
-    the fly sees.
-    """
+def render_words(options: Namespace) -> None:
+    """Draw words into an LMDB, see :func:`dctc.data.archives.commands.render`."""
     usual = DEFAULTS[options.language]
     out: Path = options.out or data_root(options.root) / "train" / f"rendered_{options.language}"
     charset: str | None = options.charset or usual.get("charset")
