@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from dctc.text.characters import printed
-
 import dctc
 from dctc import parsers
+from dctc.text.characters import printed
 
 TRAINING = ("fit", "validate", "test", "predict")
 EVERY_OPTION = "--help=all"

@@ -10,7 +10,6 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from argparse import ArgumentTypeError
@@ -76,15 +75,6 @@ from dctc.training.run_key import drawn_versions, run_key
 SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
-class _Parser(RunParser):
-    """Parser whose help lists no class of torch as a net or a loss: there are more than 600."""
-
-    def format_help(self) -> str:
-        """Return the help, with the known classes outside of torch."""
-        listed = re.compile(r"(?:\s*torch\.[\w.\s]*?,)+\s*torch\.[\w.\s]*?\)")
-        return listed.sub(")", super().format_help())
-
-
 class RecognizerCLI(LightningCLI):
     """Builds trainer, module and data from layered YAML; adds run folder, logging and registry.
 
@@ -107,7 +97,7 @@ class RecognizerCLI(LightningCLI):
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
                 save_config_callback=SaveConfig,
-                parser_class=_Parser,
+                parser_class=RunParser,
                 parser_kwargs={"prog": "dctc"} if run else {"exit_on_error": False},
                 trainer_defaults={"use_distributed_sampler": False, "enable_model_summary": False},
                 args=args,

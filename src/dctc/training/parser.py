@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import import_module
@@ -40,7 +41,15 @@ set_dumper(
 
 
 class RunParser(LightningArgumentParser):
-    """Parser whose errors name the cure, and that reads 1 as a number of batches, never as 1.0."""
+    """Parser whose errors name the cure, and that reads 1 as a number of batches, never as 1.0.
+
+    Its help lists the modules of this library, not the hundreds of torch's.
+    """
+
+    def format_help(self, formatter: Any = None) -> str:
+        """Return the help."""
+        said = super().format_help(formatter)
+        return re.sub(r",\s+known\s+subclasses:([^)]*)\)", _of_this_library, said)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Exit with 2, or raise ArgumentError, with the cure added."""
@@ -58,6 +67,15 @@ class RunParser(LightningArgumentParser):
             if int in kinds and float in kinds:
                 action._typehint = reduce(or_, sorted(kinds, key=lambda kind: kind is not int))
         return added
+
+
+def _of_this_library(listed: re.Match[str]) -> str:
+    paths = "".join(listed[1].split()).split(",")
+    if "torch.nn.Module" not in paths:
+        return listed[0]
+    text = f"here: {', '.join(path for path in paths if path.startswith('dctc.'))})"
+    indent = 24 * " "
+    return ",\n" + textwrap.fill(text, 78, initial_indent=indent, subsequent_indent=indent)
 
 
 def explained(message: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from dctc.argument_types import positive
 from dctc.data.archives.report import Report, progress_bar
 from dctc.data.records.folders import data_root, find_lmdbs
-from dctc.text.characters import printed, shown
+from dctc.text.characters import shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
