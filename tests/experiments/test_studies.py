@@ -42,6 +42,12 @@ def test_every_arm_resolves_at_the_smaller_scales(runs, name, scale):
         assert config["data"]["class_path"].endswith("RenderedDataModule")
 
 
+def test_studies_write_their_tables_to_folders_of_their_own():
+    found = [load(file.stem, [*scales(file)][0]) for file in FILES if file.stem != "chinese"]
+    outputs = [study.output or study.name for study in found]
+    assert len({*outputs}) == len(outputs) > len({study.name for study in found})
+
+
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
     """All runs of the tables at scale small, by name, whose searches are the published ones."""

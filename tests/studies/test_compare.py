@@ -133,6 +133,13 @@ def test_a_run_that_fails_ends_the_command_and_only_some_are_trained(compared, c
     assert "My loss: mean" in text  # of the runs that are there
 
 
+def test_a_command_that_trains_nothing_is_an_error(compared, capsys, monkeypatch):
+    monkeypatch.setattr(compare, "execute_all", lambda *_: {})
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", str(compared / "mine.yaml"), "--only", "twice", "--log=off"])
+    assert ended.value.code == 1 and "mine: nothing is trained of twice" in capsys.readouterr().err
+
+
 def test_a_changed_file_of_a_users_class_is_another_run(compared):
     own = compared / "own_words.py"
     kept = own.read_text()

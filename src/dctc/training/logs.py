@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
+from rich.progress import BarColumn
 
 from dctc.data.records.batch import Batch
 from dctc.files import naming, write_whole
@@ -47,6 +48,8 @@ def loggers(folder: Path, name: str, part: str, log: LogMode) -> list[Logger]:
             mode=log,  # the variable that Lightning sets is not read where W&B was used before
             group=name.split("/")[0],
         )
+        # Lightning passes this on even if it is not given, and W&B warns about it
+        getattr(wandb, "_wandb_init", {}).pop("anonymous", None)
         found.append(wandb)
     return found
 
@@ -156,28 +159,46 @@ def _wandb_image(image: Any) -> Any:
 
 
 class ProgressBar(RichProgressBar):
-    """Progress bar that counts epochs; Lightning's shows "Epoch 0/-2" if max_steps is given."""
+    """Progress bar that counts epochs, and whose lines fit a terminal of 80 columns.
+
+    Lightning's shows "Epoch 0/-2" if max_steps is given.
+    """
 
     def _get_train_description(self, current_epoch: int) -> str:
-        return f"Training, epoch {current_epoch + 1}"
+        return f"Epoch {current_epoch + 1}"
+
+    @property
+    def validation_description(self) -> str:
+        """What the bar of a validation is called."""
+        return "Val"
+
+    def configure_columns(self, trainer: Any) -> list[Any]:
+        """Return Lightning's columns, with a short bar."""
+        columns = super().configure_columns(trainer)
+        for column in columns:
+            if isinstance(column, BarColumn):
+                column.bar_width = 8
+        return columns
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Return the values beside the bar."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # Lightning's version number, always empty here
-        return {name.removeprefix("train/"): value for name, value in metrics.items()}
+        short = {"val/accuracy": "val"}
+        return {short.get(k, k.removeprefix("train/")): value for k, value in metrics.items()}
 
 
 def quiet_lightning() -> None:
     """Filter messages and warnings of Lightning that users cannot act on."""
-    for handler in logging.getLogger("pytorch_lightning").handlers:
-        handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
+    for package in ("pytorch_lightning", "lightning_fabric"):
+        for handler in logging.getLogger(package).handlers:
+            handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
     for message in _NOISY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 
 
 _NOISE = re.compile(
-    r"Tip:|weights_only|^Restoring states|^Loaded model|TPU available|was configured"
+    r"Tip:|weights_only|^Restoring states|^Loaded model|[GTH]PU available|was configured|^Seed set"
 )
 _NOISY_WARNINGS = (
     "It is recommended to use `self.log\\(.*sync_dist=True",  # the metrics are already summed
