@@ -77,7 +77,10 @@ models, losses and trainers.
                          --model.loss.help and --trainer.callbacks.help
   {EVERY_OPTION}             every option of the trainer and of the model"""
 WHAT = {
-    "fit": ("Train a recogniser.", "go on from this checkpoint; last: the run's own"),
+    "fit": (
+        "Train a recogniser. A run of the same name and configuration goes on.",
+        "go on from this checkpoint\n  --restart              begin anew",
+    ),
     "validate": ("Score a checkpoint on the validation sets.", "the checkpoint; needed"),
     "test": ("Score a checkpoint on the test sets, into the registry.", "the checkpoint; needed"),
     "predict": (
