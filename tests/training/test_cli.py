@@ -430,10 +430,10 @@ def test_metrics_are_set_aside_under_a_free_name_and_named_where_the_disk_is_ful
     for name in ("metrics.2", "metrics"):
         (tmp_path / "run" / f"{name}.csv").write_text(name)
     (logger,) = loggers(tmp_path / "run", "run", "", "off")
+    logger.log_metrics({"train/loss": 1.0}, step=0)
     left = {path.name: path.read_text() for path in (tmp_path / "run").iterdir()}
     assert left == {"metrics.2.csv": "metrics.2", "metrics.3.csv": "metrics"}
     (tmp_path / "run" / "metrics.csv").symlink_to("/dev/full")
-    logger.log_metrics({"train/loss": 1.0}, step=0)
     with pytest.raises(OSError, match=r"No space left on device: '.*/run/metrics\.csv'"):
         logger.save()
 
