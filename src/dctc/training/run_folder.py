@@ -293,6 +293,13 @@ class RunCheckpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / FINAL)
 
 
+# Parts of a checkpoint that only a training needs; the last two are Lightning's WeightAveraging's
+_BEYOND_WEIGHTS = {
+    *("optimizer_states", "lr_schedulers", "callbacks", "loops"),
+    *("current_model_state", "averaging_state"),
+}
+
+
 class BestCheckpoint(pl.Callback):
     """Saves ``best.ckpt``: the weights, without optimizer, of the best validation so far.
 
@@ -316,7 +323,11 @@ class BestCheckpoint(pl.Callback):
         found = [float(metrics[name]) for name in ("val/accuracy", "val/ned")]
         if found >= self.best:
             self.best = found
-            trainer.save_checkpoint(self.folder / BEST, weights_only=True)
+            # the whole one, as averages of weights put theirs into it; then the weights alone
+            whole = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+            kept = {name: value for name, value in whole.items() if name not in _BEYOND_WEIGHTS}
+            trainer.strategy.save_checkpoint(kept, self.folder / BEST)
+            trainer.strategy.barrier()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scores of the best validation."""
