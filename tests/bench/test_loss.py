@@ -66,6 +66,10 @@ def test_tables_of_what_was_measured(tmp_path):
     # a GPU has no threads
     assert tables["loss-gpu"].rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]
     assert len(tables["loss-gpu"].columns) == 6
+    # launches are counted on a GPU
+    row["launches"] = {"torch CTC": 9, "CTC": 10, "DCTC": 12, "two-pass": 30}
+    table = loss.loss_table({**about, "hardware": "NVIDIA X (x86_64)"})
+    assert (table.columns[-1], table.rows[0][-1]) == ("launches, DCTC", "12")
 
 
 @pytest.mark.parametrize(

@@ -48,18 +48,16 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     computed = "fp64" if logits == "fp64" else "fp32"
     pointers = dict.fromkeys(["logits", "out"], f"*{logits}")
-    pointers |= dict.fromkeys(
-        ["peaks", "factors", "at_alignment", "column_weights"], f"*{computed}"
-    )
-    pointers |= dict.fromkeys(["rests", "emissions", "blanks", "characters", "onward"], "*fp64")
-    pointers |= dict.fromkeys(["nlls", "occupancy", "posterior"], "*fp64")
-    pointers |= dict.fromkeys(
-        ["classes", "lengths", "frame_counts", "alignment", "columns"], "*i64"
-    )
-    pointers["feasible"] = "*i1"
-    constants = {"scale": 0.3, "HAS_ALIGNMENT": True, "CLASSES": 1024, "COLUMNS": 32}
-    constants |= {"LIKELIHOOD": True, "FLOOR": 1e-8, "TIE": 1e-9}
-    alone = (triton_lattice._merge_repeats, triton_lattice._best_candidate)  # see below
+    pointers |= dict.fromkeys(["peaks", "nlls", "grad_nlls", "grad_distills"], f"*{computed}")
+    doubles = "rests emissions blanks characters onward occupancy posterior given_log_p masses "
+    doubles += "chosen at_zs elsewheres distills"
+    pointers |= dict.fromkeys(doubles.split(), "*fp64")
+    pointers |= dict.fromkeys(["classes", "lengths", "frame_counts", "alignment", "given"], "*i64")
+    pointers |= dict.fromkeys(["feasible", "reads"], "*i1")
+    constants = {"scale": 0.3, "margin": 0.1, "CLASSES": 1024, "COLUMNS": 32}
+    constants |= dict.fromkeys(["HAS_NLL", "HAS_DISTILL", "ESTIMATE", "LIKELIHOOD"], True)
+    constants |= {"GIVEN": False, "FLOOR": 1e-8, "TIE": 1e-9, "IMPOSSIBLE": -5e29}
+    alone = (triton_kernels._emissions, triton_lattice._frame_terms)  # see below
     ordered = (
         triton_kernels._normalise,
         triton_lattice._forward_backward,

@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from dctc import CTCLoss, DCTCLoss
+from dctc import CTCLoss, DCTCLoss, dctc_linear_loss
+from dctc.bench.measure import Launches
 from dctc.ctc import (
     ESTIMATORS,
     ctc_terms,
     kernels,
     pack_labels,
+    terms,
     triton_kernels,
 )
 from losses.every_loss import NAMES, extras, make
@@ -94,7 +96,7 @@ def compare(data, **options):
 
 def test_the_kernels_are_used(monkeypatch):
     called = []
-    for name in ("normalise", "forward_backward", "best_candidate", "gradient"):
+    for name in ("normalise", "emissions", "frame_terms", "gradient"):
         original = getattr(triton_kernels, name)
 
         def spy(*arguments, name=name, original=original, **options):
@@ -105,7 +107,44 @@ def test_the_kernels_are_used(monkeypatch):
     monkeypatch.setattr(kernels, "KERNELS", "triton")
     data = batch()
     DCTCLoss()(data.logits.requires_grad_(), *data[1:]).backward()
-    assert called == ["normalise", "forward_backward", "best_candidate", "gradient"]
+    assert called == ["normalise", "emissions", "frame_terms", "gradient"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [CTCLoss(), DCTCLoss(), DCTCLoss(estimator="posterior"), dctc_linear_loss],
+    ids=["ctc", "dctc", "posterior", "linear"],
+)
+def test_few_launches_and_no_waits(loss, monkeypatch):
+    """Labels are packed on the CPU: what is counted is what a GPU does, but for moving them."""
+    monkeypatch.setattr(kernels, "KERNELS", "triton")
+    data = batch(torch.float32)
+    packed = pack_labels(*data, 0)
+    for module in ("base", "linear"):
+        monkeypatch.setattr(f"dctc.losses.{module}.pack_labels", lambda *_: packed)
+    moving, features = 1, torch.randn(6, 8, 3, device=DEVICE)
+
+    def count(chunk):
+        monkeypatch.setattr(terms, "CHUNK", chunk)
+        weight = torch.randn(13, 3, device=DEVICE, requires_grad=True)
+        logits = data.logits.detach().requires_grad_()
+        with Launches(torch.device(DEVICE)).counting() as counted:
+            if loss is dctc_linear_loss:
+                loss(features, weight, None, *data[1:]).backward()
+            else:
+                loss(logits, *data[1:]).backward()
+        assert not +counted.waits
+        return counted.launches
+
+    launches = count(2**23)
+    if loss is dctc_linear_loss:
+        six = count(1)  # one frame each
+        assert (six.total() - launches.total()) / 5 <= 20, (six, launches)
+    else:
+        assert {k: v for k, v in launches.items() if k.startswith("_")} == dict.fromkeys(
+            ("_normalise", "_emissions", "_forward_backward", "_frame_terms", "_gradient"), 1
+        )
+        assert launches.total() + moving <= 12, launches
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dctc.bench.measure import cpu_threads, default_device, report, time_and_memory
+from dctc.bench.measure import Launches, cpu_threads, default_device, report, time_and_memory
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
 from dctc.results.tables import Table
@@ -64,8 +64,19 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
         for count in threads if device.type == "cpu" else threads[:1]:
             with cpu_threads(count):
                 measured = time_and_memory(steps, REPEATS[scale], device)
+            if device.type != "cpu":  # where Triton's kernels run, loaded by now
+                measured["launches"] = {
+                    name: launches_of(step, device) for name, step in steps.items()
+                }
             rows.append({"size": size._asdict(), "threads": count, **measured})
     report("loss", {"rows": rows}, loss_table)
+
+
+def launches_of(step: Callable[[], None], device: torch.device) -> int:
+    """Return how many operations and kernels a step launches on a device."""
+    with Launches(device).counting() as counted:
+        step()
+    return counted.launches.total()
 
 
 def words_of(size: Size, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,12 +132,14 @@ def two_pass_dctc(logits: Tensor, *words: Tensor, distill_weight: float = 0.1) -
 def loss_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_loss` has written."""
     rows, on_cpu = [], not gpu(measured)
+    counted = all("launches" in row for row in measured["rows"])  # older ones, and CPUs, have none
     for row in measured["rows"]:
         size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
         cells = [f"{size['classes']:,}", f"{size['frames']} x {size['batch']}"]
         cells += [str(row["threads"])] if on_cpu else []
         cells += [f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")]
-        rows.append([*cells, f"{peak['DCTC'] / peak[PEER]:.2f}"])
+        cells.append(f"{peak['DCTC'] / peak[PEER]:.2f}")
+        rows.append(cells + ([str(row["launches"]["DCTC"])] if counted else []))
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
         f"interleaved runs, and peak memory beyond the logits; labels of {LABEL_LENGTH} "
@@ -134,4 +147,9 @@ def loss_table(measured: dict[str, Any]) -> Table:
     )
     title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
-    return Table(title, [*columns, "plain two-pass DCTC", "peak memory, DCTC"], rows, [note])
+    columns += [
+        "plain two-pass DCTC",
+        "peak memory, DCTC",
+        *(["launches, DCTC"] if counted else []),
+    ]
+    return Table(title, columns, rows, [note])

@@ -6,13 +6,18 @@ import json
 import math
 import os
 import statistics
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from rich.console import Console
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dctc.files import write_whole
 from dctc.results.environment import environment
@@ -22,11 +27,73 @@ from dctc.results.tables import Table
 # torch's profiler would print a line for each beginning and end
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 Steps = dict[str, Callable[[], None]]
+# Operations whose result the CPU needs to go on
+WAITS = ("_local_scalar_dense", "equal", "masked_select", "nonzero", "unique_dim", "_unique2")
 
 
 def default_device() -> torch.device:
     """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Launches(TorchDispatchMode):
+    """Counts what is launched on a device, and how often the CPU waits for it.
+
+    An operation of torch's that is neither a view nor an allocation counts as one launch, a Triton
+    kernel too. For a GPU, operations on tensors of the CPU do not count.
+
+    Args:
+        device: Where the launches are counted.
+
+    Attributes:
+        launches: Operations and kernels, by name.
+        waits: Those whose result the CPU has to wait for.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device, self.inside = device, False
+        self.launches: Counter[str] = Counter()
+        self.waits: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation, and count it."""
+        result = func(*args, **(kwargs or {}))
+        parts = (*args, *(result if isinstance(result, (tuple, list)) else [result]))
+        there = any(isinstance(x, Tensor) and x.device.type == self.device.type for x in parts)
+        name = func.overloadpacket.__name__
+        if there and not (self.inside or func.is_view or "empty" in name):
+            self.launches[name] += 1
+            to_cpu = isinstance(result, Tensor) and result.device.type != self.device.type
+            self.waits[name] += name in WAITS or to_cpu
+        return result
+
+    @contextmanager
+    def counting(self) -> Iterator[Launches]:
+        """Count what runs in here; Triton's launches where triton is loaded already."""
+        jit = sys.modules.get("triton.runtime.jit")
+        interface: Any = jit.KernelInterface if jit else SimpleNamespace(__getitem__=None)
+        launcher = interface.__getitem__
+
+        def launch(kernel: Any, grid: Any) -> Callable[..., Any]:
+            def run(*args: Any, **kwargs: Any) -> Any:
+                self.launches[kernel.__name__] += 1
+                self.inside = True  # what Triton's interpreter does is no operation of ours
+                try:
+                    return launcher(kernel, grid)(*args, **kwargs)
+                finally:
+                    self.inside = False
+
+            return run
+
+        interface.__getitem__ = launch
+        try:
+            with self:
+                yield self
+        finally:
+            interface.__getitem__ = launcher
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.estimators import NO_CLASS, Estimator
-from dctc.ctc.labels import Labels, candidate_classes, valid_frames
+from dctc.ctc.labels import Labels, valid_frames
 from dctc.ctc.lattice import Lattice
 
 
@@ -40,8 +40,7 @@ class FrameWeights(NamedTuple):
     """Coefficients of the gradient.
 
     Attributes:
-        columns: ``(t, n, s + 1)`` the candidate classes.
-        posterior: ``(t, n, s + 1)`` their posterior.
+        posterior: ``(t, n, s + 1)`` of the candidate classes.
         mass: ``(t, n)`` float64, its sum: 1, or 0 where the frame takes no part.
         alignment: ``(t, n)`` z*.
         chosen: ``(t, n)`` float64, log probability of z*; 0 where the frame takes no part.
@@ -49,7 +48,6 @@ class FrameWeights(NamedTuple):
         elsewhere: ``(t, n)`` float64, that at any other class, divided by its probability.
     """
 
-    columns: Tensor
     posterior: Tensor
     mass: Tensor
     alignment: Tensor
@@ -58,7 +56,13 @@ class FrameWeights(NamedTuple):
     elsewhere: Tensor
 
     def arguments(self, grad_nll: Tensor | None, grad_distill: Tensor | None) -> dict[str, Any]:
-        """Return a ``gradient`` kernel's arguments, from the gradients of both terms, ``(n,)``."""
+        """Return what a gradient of the logits is made of, from those of both terms, ``(n,)``.
+
+        Returns:
+            ``p_weight`` (t, n), what P is multiplied by; ``alignment``, None without
+            cross-entropy; ``at_alignment`` (t, n), the gradient at z*; ``column_weights``
+            (t, n, s + 1), what is added at the candidate classes.
+        """
         zero = self.mass.new_zeros(())
         beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
         alpha = zero if grad_distill is None else grad_distill.double()
@@ -66,9 +70,24 @@ class FrameWeights(NamedTuple):
             "p_weight": beta * self.mass + alpha * self.elsewhere,
             "alignment": None if grad_distill is None else self.alignment,
             "at_alignment": beta * self.mass * self.chosen.exp() + alpha * self.at_z,
-            "columns": self.columns,
             "column_weights": -beta[..., None] * self.posterior,
         }
+
+
+class FrameTerms(NamedTuple):
+    """Both terms, and what their gradient is made of.
+
+    Attributes:
+        nll: ``(n,)`` -log p(label), nats.
+        distill: ``(n,)`` cross-entropy towards z*, nats.
+        readable: ``(n,)`` bool, whether some path spells the label.
+        weights: Coefficients of the gradient.
+    """
+
+    nll: Tensor
+    distill: Tensor
+    readable: Tensor
+    weights: FrameWeights
 
 
 def distil(
@@ -91,7 +110,6 @@ def distil(
     alignment = alignment.masked_fill(mass == 0.0, NO_CLASS)
     off = alignment == NO_CLASS
     weights = FrameWeights(
-        candidate_classes(labels, options.blank).expand(len(alignment), -1, -1),
         lattice.posterior,
         mass,
         alignment,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import Lattice, samples_last
 
-BestCandidate = Callable[[Tensor, Tensor, Labels, int, bool], Tensor]
 Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
 ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 
@@ -58,7 +56,6 @@ def estimate_alignment(
     labels: Labels,
     blank: int,
     greedy: Tensor | None = None,
-    best: BestCandidate = best_candidate,
 ) -> Tensor:
     """Estimate the alignment z* of each sample with its label.
 
@@ -75,7 +72,6 @@ def estimate_alignment(
         labels: The labels.
         blank: Class of the blank.
         greedy: ``(t, n)`` argmax of the logits, for ``greedy`` alone.
-        best: Kernel in place of :func:`best_candidate`.
 
     Returns:
         ``(t, n)`` int64 classes; :data:`NO_CLASS` on padded frames and infeasible samples.
@@ -90,7 +86,7 @@ def estimate_alignment(
             alignment = viterbi_alignment(emissions, labels, blank)
         elif estimator in ("posterior", "likelihood"):
             likelihood = estimator == "likelihood"
-            alignment = best(lattice.posterior, emissions, labels, blank, likelihood)
+            alignment = best_candidate(lattice.posterior, emissions, labels, blank, likelihood)
         else:
             raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
         return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)

@@ -1,7 +1,7 @@
 """Choice between torch operations and Triton kernels, and the log probabilities they compute.
 
 :mod:`dctc.ctc.torch_kernels` and, on a GPU, :mod:`dctc.ctc.triton_kernels` have the same functions:
-``normalise``, ``forward_backward``, ``best_candidate`` and ``gradient``.
+``normalise``, ``emissions``, ``frame_terms``, ``forward_backward`` and ``gradient``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import torch_kernels
+from dctc.ctc.distil import FrameWeights
 from dctc.ctc.labels import Labels, candidate_classes, first_column
 from dctc.ctc.lattice import refuse_second_derivative
 from dctc.ctc.torch_kernels import Normaliser
@@ -90,29 +91,23 @@ def label_emissions(logits: Tensor, labels: Labels, blank: int) -> Tensor:
 class _LabelEmissions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Labels, blank: int) -> Tensor:
-        kernels = choose_kernels(logits)
-        normaliser = kernels.normalise(logits, 1.0, ctx.needs_input_grad[0])
-        columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)  # (t, n, s + 1)
-        ctx.kernels = kernels
-        ctx.save_for_backward(logits, *normaliser, columns)
-        return normaliser.log_probs(logits.gather(2, columns), 1.0)
+        ctx.kernels, ctx.labels, ctx.blank = choose_kernels(logits), labels, blank
+        normaliser = ctx.kernels.normalise(logits, 1.0, ctx.needs_input_grad[0])
+        ctx.save_for_backward(logits, *normaliser)
+        return ctx.kernels.emissions(logits, normaliser, labels, blank, 1.0)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logits, peak, rest, above, columns = ctx.saved_tensors
+        logits, *normaliser = ctx.saved_tensors
         with torch.no_grad():
-            total = grad.sum(2)
             # Triton's kernel takes the weights of a class that repeats in one of its columns
-            first = first_column(columns[0]).expand_as(grad)
+            first = first_column(candidate_classes(ctx.labels, ctx.blank)).expand_as(grad)
             merged = torch.zeros_like(grad).scatter_add_(2, first, grad)
+            total = grad.sum(2)  # (t, n)
+            nothing = torch.zeros_like(total)
+            weights = FrameWeights(-merged, -total, nothing.long(), *(nothing,) * 3)
             gradient = ctx.kernels.gradient(
-                logits,
-                Normaliser(peak, rest, above),
-                p_weight=-total,
-                alignment=None,
-                at_alignment=torch.zeros_like(total),
-                columns=columns,
-                column_weights=merged,
-                scale=1.0,
-            )
+                logits, Normaliser(*normaliser), weights, ctx.labels, ctx.blank,
+                grad.new_ones(grad.shape[1]), None, 1.0,
+            )  # fmt: skip
         return refuse_second_derivative(gradient, logits), None, None

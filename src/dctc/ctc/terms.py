@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dctc.ctc.distil import FrameWeights, Options, distil
-from dctc.ctc.estimators import NO_CLASS, Estimator, estimate_alignment
+from dctc.ctc.distil import FrameWeights, Options
+from dctc.ctc.estimators import NO_CLASS, Estimator, viterbi_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
-from dctc.ctc.lattice import readable, refuse_second_derivative, samples_last
+from dctc.ctc.lattice import refuse_second_derivative
 from dctc.ctc.threads import on_few_threads
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
@@ -141,60 +141,52 @@ class _Terms(torch.autograd.Function):
         labels: Labels,
         options: Options,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        kernels, scale, estimator = choose_kernels(x), options.scale, options.estimator
-        columns = candidate_classes(labels, options.blank).expand(len(x), -1, -1)
-        given = options.alignment
-        if given is None and estimator is None:
-            given = torch.full(x.shape[:2], NO_CLASS, device=x.device)
+        kernels, scale, blank = choose_kernels(x), options.scale, options.blank
+        (t, n, _), width = x.shape, labels.classes.shape[1] + 1
+        alignment, estimator = options.alignment, options.estimator
+        greedy = alignment is None and estimator == "greedy"
+        if greedy:
+            alignment = torch.empty((t, n), dtype=torch.long, device=x.device)
         # Before the logits: what is allocated between chunks of them would split the memory that
         # the next chunk could have taken.
-        normaliser = Normaliser(
-            x.new_empty(x.shape[:2], dtype=compute_dtype(x)),
-            x.new_empty(x.shape[:2], dtype=torch.float64),
-        )
-        candidates, at = x.new_empty(columns.shape), x.new_empty((*x.shape[:2], 1))
-        best_class = torch.empty_like(at, dtype=torch.long) if estimator == "greedy" else None
+        rest = x.new_empty((t, n), dtype=torch.float64)
+        normaliser = Normaliser(x.new_empty((t, n), dtype=compute_dtype(x)), rest)
+        emissions, at = rest.new_empty((t, width, n)).transpose(1, 2), torch.empty_like(rest)
         for frames, logits in _chunks(x, weight, bias):
-            keep = weight is None and ctx.needs_input_grad[0]
-            part = kernels.normalise(logits, scale, keep)
+            part = kernels.normalise(logits, scale, weight is None and ctx.needs_input_grad[0])
+            of_label = kernels.emissions(logits, part, labels, blank, scale)
+            if alignment is not None:
+                if greedy:
+                    alignment[frames] = logits.argmax(2)
+                at[frames] = _at(alignment[frames], logits, part, scale)
             if weight is None:
-                normaliser = part
+                normaliser, emissions = part, of_label
             else:
-                normaliser.peak[frames], normaliser.rest[frames] = part.peak, part.rest
-            torch.gather(logits, 2, columns[frames], out=candidates[frames])
-            if given is not None:
-                z = given[frames].clamp(min=0)[:, :, None]
-                torch.gather(logits, 2, z, out=at[frames])
-            elif best_class is not None:
-                torch.max(logits, 2, keepdim=True, out=(at[frames], best_class[frames]))
-        with on_few_threads(x.device, 2 * columns.numel()):
-            emissions = samples_last(normaliser.log_probs(candidates, scale))
-            lattice = kernels.forward_backward(emissions, labels)
-            alignment = given
-            if alignment is None:
-                alignment = estimate_alignment(
-                    estimator,
-                    emissions,
-                    lattice,
-                    labels,
-                    options.blank,
-                    None if best_class is None else best_class[:, :, 0],
-                    kernels.best_candidate,
-                )
-                if best_class is None and weight is None:
-                    at = x.gather(2, alignment.clamp(min=0)[:, :, None])
-                elif best_class is None:  # z* is one of the label's classes
-                    place = (columns == alignment[:, :, None]).byte().argmax(2, keepdim=True)
-                    at = candidates.gather(2, place)
-            chosen = normaliser.log_probs(at, scale)[:, :, 0]
-            distill, weights = distil(chosen, alignment, lattice, labels, options)
-            read = readable(lattice, labels)
+                normaliser.peak[frames], rest[frames] = part.peak, part.rest
+                emissions[frames] = of_label
+
+        def chosen(z: Tensor) -> Tensor:
+            if weight is None:
+                return _at(z, x, normaliser, scale)
+            columns = candidate_classes(labels, blank)  # z* is one of the label's classes
+            place = (columns == z[:, :, None]).byte().argmax(2, keepdim=True)
+            return emissions.gather(2, place)[:, :, 0]
+
+        with on_few_threads(x.device, 2 * emissions.numel()):
+            if estimator == "viterbi" and alignment is None:
+                alignment = viterbi_alignment(emissions, labels, blank)
+                at = chosen(alignment)
+            if alignment is not None:
+                alignment = alignment.masked_fill(~valid_frames(labels, t), NO_CLASS)
+            given = None if alignment is None else (alignment, at)
+            nll, distill, read, weights = kernels.frame_terms(
+                emissions, labels, options, compute_dtype(x), given, chosen
+            )
         ctx.save_for_backward(x, weight, bias, *normaliser, *weights)
-        ctx.kernels, ctx.scale = kernels, scale
+        ctx.kernels, ctx.scale, ctx.labels, ctx.blank = kernels, scale, labels, blank
         ctx.mark_non_differentiable(weights.alignment, read)
         ctx.set_materialize_grads(False)
-        dtype = compute_dtype(x)
-        return lattice.nll.to(dtype), distill.to(dtype), weights.alignment, read
+        return nll, distill, weights.alignment, read
 
     @staticmethod
     def backward(
@@ -203,18 +195,19 @@ class _Terms(torch.autograd.Function):
         x, weight, bias, peak, rest, above, *weights = ctx.saved_tensors
         # autocast would compute other logits than the forward pass did
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            with on_few_threads(x.device, 2 * weights[0].numel()):
-                arguments = FrameWeights(*weights).arguments(grad_nll, grad_distill)
             gradients = (
                 (
                     frames,
                     ctx.kernels.gradient(
                         logits,
                         Normaliser(peak[frames], rest[frames], above),
-                        scale=ctx.scale,
-                        # in place of a chunk's logits
-                        out=None if weight is None else logits,
-                        **{k: None if v is None else v[frames] for k, v in arguments.items()},
+                        FrameWeights(*(part[frames] for part in weights)),
+                        ctx.labels,
+                        ctx.blank,
+                        grad_nll,
+                        grad_distill,
+                        ctx.scale,
+                        out=None if weight is None else logits,  # in place of a chunk's logits
                     ),
                 )
                 for frames, logits in _chunks(x, weight, bias)
@@ -229,6 +222,12 @@ class _Terms(torch.autograd.Function):
             for g, source in zip(found, (x, weight, bias), strict=True)
         )
         return (*guarded, None, None)
+
+
+def _at(alignment: Tensor, logits: Tensor, normaliser: Normaliser, scale: float) -> Tensor:
+    """Return the log probability of an alignment's classes, ``(t, n)`` float64; any for -1."""
+    z = alignment.clamp(min=0)[:, :, None]
+    return normaliser.log_probs(logits.gather(2, z), scale)[:, :, 0]
 
 
 def _chunks(

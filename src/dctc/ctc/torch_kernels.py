@@ -5,21 +5,25 @@ They go block by block on a CPU, so that a block stays in the cache between its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dctc.ctc.estimators import best_candidate
-from dctc.ctc.lattice import forward_backward
+from dctc.ctc.distil import FrameTerms, FrameWeights, Options, distil
+from dctc.ctc.estimators import NO_CLASS, best_candidate, estimate_alignment
+from dctc.ctc.labels import Labels, candidate_classes
+from dctc.ctc.lattice import forward_backward, readable, samples_last
 from dctc.ctc.threads import on_few_threads
 
 __all__ = [
     "Normaliser",
     "best_candidate",
     "compute_dtype",
+    "emissions",
     "forward_backward",
+    "frame_terms",
     "gradient",
     "normalise",
 ]
@@ -75,31 +79,76 @@ def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
     return Normaliser(peak, rest, above if keep and logits.numel() <= BLOCK else None)
 
 
+def emissions(
+    logits: Tensor, normaliser: Normaliser, labels: Labels, blank: int, scale: float
+) -> Tensor:
+    """Return log probabilities of the candidate classes, ``(t, n, s + 1)`` float64."""
+    columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
+    with on_few_threads(logits.device, 2 * columns.numel()):
+        return samples_last(normaliser.log_probs(logits.gather(2, columns), scale))
+
+
+def frame_terms(
+    emissions: Tensor,
+    labels: Labels,
+    options: Options,
+    dtype: torch.dtype,
+    given: tuple[Tensor, Tensor] | None,
+    chosen: Callable[[Tensor], Tensor],
+) -> FrameTerms:
+    """Compute both terms of DCTC, and what their gradient is made of.
+
+    Args:
+        emissions: ``(t, n, s + 1)`` float64, log probabilities of the candidate classes.
+        labels: The labels.
+        options: Options of both terms.
+        dtype: Of both terms.
+        given: ``(t, n)`` classes in place of z* and their log probabilities in float64; None to
+            estimate it by likelihood or posterior, or to leave it out.
+        chosen: Returns the log probabilities of an alignment; those of class 0 for -1.
+    """
+    lattice = forward_backward(emissions, labels)
+    if given is None and options.estimator is None:
+        alignment = torch.full_like(emissions[:, :, 0], NO_CLASS, dtype=torch.long)
+        given = alignment, chosen(alignment)
+    elif given is None:
+        estimator, blank = options.estimator, options.blank
+        alignment = estimate_alignment(estimator, emissions, lattice, labels, blank)
+        given = alignment, chosen(alignment)
+    distill, weights = distil(*given[::-1], lattice, labels, options)
+    nll, distill = lattice.nll.to(dtype), distill.to(dtype)
+    return FrameTerms(nll, distill, readable(lattice, labels), weights)
+
+
 def gradient(
     logits: Tensor,
     normaliser: Normaliser,
-    p_weight: Tensor,
-    alignment: Tensor | None,
-    at_alignment: Tensor,
-    columns: Tensor,
-    column_weights: Tensor,
+    weights: FrameWeights,
+    labels: Labels,
+    blank: int,
+    grad_nll: Tensor | None,
+    grad_distill: Tensor | None,
     scale: float,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Write ``p_weight * P``, another value at z*, and add the weights of the candidate classes.
+    """Return the gradient of the logits, ``(t, n, c)``, from those of both terms.
 
     Args:
         logits: ``(t, n, c)``.
         normaliser: Of the logits.
-        p_weight: ``(t, n)`` float64.
-        alignment: ``(t, n)`` z*; None if ``p_weight * P`` stands there too.
-        at_alignment: ``(t, n)`` float64, what stands at z*; computed apart, since with a margin
-            it is a small difference of large numbers.
-        columns: ``(t, n, s + 1)`` the candidate classes.
-        column_weights: ``(t, n, s + 1)`` float64.
+        weights: What the forward pass found for these frames.
+        labels: The labels.
+        blank: Class of the blank.
+        grad_nll: ``(n,)`` gradient of the first term, or None.
+        grad_distill: ``(n,)`` that of the cross-entropy, or None.
         scale: Factor s on the logits.
         out: Where to write it, of the shape and type of the logits; it may be the logits.
     """
+    with on_few_threads(logits.device, 2 * weights.posterior.numel()):
+        p_weight, alignment, at_alignment, column_weights = weights.arguments(
+            grad_nll, grad_distill
+        ).values()
+    columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
     dtype = compute_dtype(logits)
     idle = p_weight == 0.0
     some_idle = bool(idle.any())  # to look for them takes as long as a pass

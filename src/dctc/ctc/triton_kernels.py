@@ -14,10 +14,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from dctc.ctc.distil import FrameWeights
+from dctc.ctc.labels import Labels
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
-from dctc.ctc.triton_lattice import best_candidate, forward_backward
+from dctc.ctc.triton_lattice import forward_backward, frame_terms
 
-__all__ = ["best_candidate", "forward_backward", "gradient", "normalise"]
+__all__ = ["emissions", "forward_backward", "frame_terms", "gradient", "normalise"]
 
 CLASSES = 1024  # classes that a program takes at once
 
@@ -32,35 +34,49 @@ def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
     return Normaliser(peak, rest)
 
 
+def emissions(
+    logits: Tensor, normaliser: Normaliser, labels: Labels, blank: int, scale: float
+) -> Tensor:
+    """Return log probabilities of the candidate classes, ``(t, n, s + 1)`` float64."""
+    t, n, _ = logits.shape
+    width = labels.classes.shape[1] + 1
+    out = torch.empty((t, n, width), dtype=torch.float64, device=logits.device)
+    with torch.cuda.device_of(logits):
+        _emissions[(t * n,)](
+            logits, *logits.stride(), normaliser.peak, normaliser.rest,
+            labels.classes.contiguous(), out, n, width, blank, scale,
+            triton.next_power_of_2(width), num_warps=1,
+        )  # fmt: skip
+    return out
+
+
 def gradient(
     logits: Tensor,
     normaliser: Normaliser,
-    p_weight: Tensor,
-    alignment: Tensor | None,
-    at_alignment: Tensor,
-    columns: Tensor,
-    column_weights: Tensor,
+    weights: FrameWeights,
+    labels: Labels,
+    blank: int,
+    grad_nll: Tensor | None,
+    grad_distill: Tensor | None,
     scale: float,
     out: Tensor | None = None,  # not in place: the kernel reads candidates again after it wrote
 ) -> Tensor:
     """Do what :func:`dctc.ctc.torch_kernels.gradient` does, with the same arguments.
 
-    Of columns of the same class at most one may have another weight than 0, as
-    :func:`dctc.ctc.triton_lattice.forward_backward` guarantees.
+    Of columns of the same class at most one may have another posterior than 0, as
+    :func:`dctc.ctc.triton_lattice.frame_terms` guarantees.
     """
     t, n, c = logits.shape
-    width = columns.shape[2]
-    dtype = compute_dtype(logits)
-    idle = p_weight == 0.0
-    factor = (scale * p_weight / (1.0 + normaliser.rest)).masked_fill(idle, 0.0).to(dtype)
-    at_alignment = (scale * at_alignment).to(dtype)
+    width = labels.classes.shape[1] + 1
     out = torch.empty_like(logits)
+    strides = [0 if grad is None else grad.stride(0) for grad in (grad_nll, grad_distill)]
     with torch.cuda.device_of(logits):
         _gradient[(t * n,)](
-            logits, *logits.stride(), out, *out.stride(), normaliser.peak, factor.contiguous(),
-            None if alignment is None else alignment.contiguous(), at_alignment.contiguous(),
-            columns, *columns.stride(), (scale * column_weights).to(dtype).contiguous(),
-            n, c, width, scale, alignment is not None, CLASSES, triton.next_power_of_2(width),
+            logits, *logits.stride(), out, *out.stride(), *normaliser[:2],
+            labels.classes.contiguous(), *(part.contiguous() for part in weights),
+            grad_nll, strides[0], grad_distill, strides[1], n, c, width, blank, scale,
+            grad_nll is not None, grad_distill is not None, CLASSES,
+            triton.next_power_of_2(width),
         )  # fmt: skip
     return out
 
@@ -101,15 +117,39 @@ def _normalise(
 
 
 @triton.jit
+def _emissions(
+    logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
+    peaks: tl.tensor, rests: tl.tensor, classes: tl.tensor, out: tl.tensor,
+    n: tl.tensor, width: tl.tensor, blank: tl.tensor,
+    scale: tl.constexpr, COLUMNS: tl.constexpr,
+) -> None:  # fmt: skip
+    frame = tl.program_id(0).to(tl.int64)
+    sample = frame % n
+    j = tl.arange(0, COLUMNS).to(tl.int64)
+    inside = j < width
+    k = tl.load(classes + sample * (width - 1) + j - 1, mask=inside & (j > 0), other=blank)
+    row = logits + (frame // n) * stride_t + sample * stride_n
+    x = tl.load(row + k * stride_c, mask=inside, other=0.0).to(tl.float64)
+    rest = tl.load(rests + frame)
+    whole = 1.0 + rest
+    # log1p, exact where rest is small (Kahan)
+    log_whole = tl.where(whole == 1.0, rest, tl.log(whole) * rest / (whole - 1.0))
+    log_p = (x - tl.load(peaks + frame).to(tl.float64)) * scale - log_whole
+    tl.store(out + frame * width + j, log_p, mask=inside)
+
+
+@triton.jit
 def _gradient(
     logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
     out: tl.tensor, out_stride_t: tl.tensor, out_stride_n: tl.tensor, out_stride_c: tl.tensor,
-    peaks: tl.tensor, factors: tl.tensor, alignment: tl.tensor, at_alignment: tl.tensor,
-    columns: tl.tensor, column_stride_t: tl.tensor, column_stride_n: tl.tensor,
-    column_stride_s: tl.tensor, column_weights: tl.tensor,
-    n: tl.tensor, c: tl.tensor, width: tl.tensor,
+    peaks: tl.tensor, rests: tl.tensor, classes: tl.tensor, posterior: tl.tensor,
+    masses: tl.tensor, alignment: tl.tensor, chosen: tl.tensor, at_zs: tl.tensor,
+    elsewheres: tl.tensor, grad_nlls: tl.tensor, nll_stride: tl.tensor,
+    grad_distills: tl.tensor, distill_stride: tl.tensor,
+    n: tl.tensor, c: tl.tensor, width: tl.tensor, blank: tl.tensor,
     scale: tl.constexpr,  # as an argument it would arrive in float32
-    HAS_ALIGNMENT: tl.constexpr, CLASSES: tl.constexpr, COLUMNS: tl.constexpr,
+    HAS_NLL: tl.constexpr, HAS_DISTILL: tl.constexpr, CLASSES: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ) -> None:  # fmt: skip
     frame = tl.program_id(0).to(tl.int64)
     t, sample = frame // n, frame % n
@@ -117,16 +157,29 @@ def _gradient(
     row = logits + t * stride_t + sample * stride_n
     out_row = out + t * out_stride_t + sample * out_stride_n
     peak = tl.load(peaks + frame)
-    factor = tl.load(factors + frame)
-    at_z = tl.load(at_alignment + frame)
+    mass = tl.load(masses + frame)
+    beta = tl.full((), 0.0, tl.float64)
+    if HAS_NLL:
+        beta += tl.load(grad_nlls + sample * nll_stride).to(tl.float64)
+    p_weight = beta * mass
+    z = tl.full((), -1, tl.int64)
+    at_z = tl.full((), 0.0, tl.float64)
+    if HAS_DISTILL:
+        alpha = tl.load(grad_distills + sample * distill_stride).to(tl.float64)
+        p_weight += alpha * tl.load(elsewheres + frame)
+        z = tl.load(alignment + frame)
+        at_z = beta * mass * tl.exp(tl.load(chosen + frame)) + alpha * tl.load(at_zs + frame)
+    at_z = (scale * at_z).to(dtype)
+    weighed = scale * p_weight / (1.0 + tl.load(rests + frame))
+    factor = tl.where(p_weight == 0.0, 0.0, weighed).to(dtype)
 
     lane = tl.arange(0, CLASSES).to(tl.int64)
     for start in range(0, c, CLASSES):
         k = start + lane
         x = tl.load(row + k * stride_c, mask=k < c, other=-float("inf")).to(dtype)
         value = tl.where(factor == 0.0, 0.0, tl.exp((x - peak) * scale) * factor)
-        if HAS_ALIGNMENT:
-            value = tl.where(k == tl.load(alignment + frame), at_z, value)
+        if HAS_DISTILL:
+            value = tl.where(k == z, at_z, value)
         tl.store(out_row + k * out_stride_c, value.to(out.dtype.element_ty), mask=k < c)
 
     # The candidate classes are written a second time, with their weights: what is added is the
@@ -134,13 +187,13 @@ def _gradient(
     # which different threads make.
     tl.debug_barrier()
     j = tl.arange(0, COLUMNS).to(tl.int64)
-    weight = tl.load(column_weights + frame * width + j, mask=j < width, other=0.0)
+    gamma = tl.load(posterior + frame * width + j, mask=j < width, other=0.0)
+    weight = (-scale * beta * gamma).to(dtype)
     some = weight != 0.0
-    candidate = columns + t * column_stride_t + sample * column_stride_n + j * column_stride_s
-    k = tl.load(candidate, mask=some, other=0)
+    k = tl.load(classes + sample * (width - 1) + j - 1, mask=some & (j > 0), other=blank)
     x = tl.load(row + k * stride_c, mask=some, other=-float("inf")).to(dtype)
     value = tl.where(factor == 0.0, 0.0, tl.exp((x - peak) * scale) * factor)
-    if HAS_ALIGNMENT:
-        value = tl.where(k == tl.load(alignment + frame), at_z, value)
+    if HAS_DISTILL:
+        value = tl.where(k == z, at_z, value)
     value += weight
     tl.store(out_row + k * out_stride_c, value.to(out.dtype.element_ty), mask=some)

@@ -109,14 +109,12 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         if self.distill_weight == 0 and self.watch is None:
-            return self.ctc_weight * ctc_nll(logits, labels, self.blank, self.scale)
+            nll = ctc_nll(logits, labels, self.blank, self.scale)
+            return nll if self.ctc_weight == 1 else self.ctc_weight * nll
         terms = self._terms(logits, labels, extras)
         if self.watch is not None:
             self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
-        per_sample = self.ctc_weight * terms.nll
-        if self.distill_weight != 0:
-            per_sample = per_sample + self.distill_weight * terms.distill
-        return per_sample
+        return weighted(terms, self.ctc_weight, self.distill_weight)
 
     def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
         alignment = extras.alignment
@@ -145,3 +143,9 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             distill=terms.distill.index_add(0, which, added),
             alignment=terms.alignment.masked_fill(~labels.feasible & valid, self.blank),
         )
+
+
+def weighted(terms: CTCTerms, ctc_weight: float, distill_weight: float) -> Tensor:
+    """Return the weighted sum of both terms, ``(n,)``, in as few operations as there can be."""
+    nll = terms.nll if ctc_weight == 1 else ctc_weight * terms.nll
+    return torch.add(nll, terms.distill, alpha=distill_weight) if distill_weight else nll

@@ -10,7 +10,7 @@ from dctc.ctc.distil import Options
 from dctc.ctc.labels import Integers
 from dctc.ctc.terms import check_alignment, linear_terms
 from dctc.losses.base import Reduction, not_compiled, reduce
-from dctc.losses.dctc import DCTCLoss
+from dctc.losses.dctc import DCTCLoss, weighted
 
 
 @not_compiled
@@ -98,9 +98,7 @@ def dctc_linear_loss(
     )
     with torch.autocast(device, enabled=False):  # the dtype is settled
         terms = linear_terms(features, weight, bias, labels, options)
-    per_sample = ctc_weight * terms.nll
-    if distils:
-        per_sample = per_sample + distill_weight * terms.distill
+    per_sample = weighted(terms, ctc_weight, distill_weight)
     return reduce(per_sample, labels.lengths, reduction)
 
 
