@@ -11,6 +11,7 @@ import dctc
 from dctc import cli, parsers
 from dctc.data.archives.commands import VERBS
 from dctc.data.archives.convert import KINDS
+from dctc.data.records.images import RotateTall
 from dctc.results.upload import LogMode
 from dctc.text import PROTOCOLS
 
@@ -90,6 +91,7 @@ print(*sys.modules)
 
 def test_what_help_lists_is_what_there_is():
     assert parsers.PROTOCOLS == tuple(PROTOCOLS) and parsers.LOG_MODES == get_args(LogMode)
+    assert parsers.ROTATIONS == get_args(RotateTall)
     (kind,) = (options for name, options in VERBS["convert"][1] if name == "kind")
     assert list(kind["choices"].items()) == [(name, k.source) for name, k in KINDS.items()]
 

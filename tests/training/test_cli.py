@@ -197,11 +197,13 @@ def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, 
     del weights["optimizer_states"]
     (tmp_path / "half.ckpt").write_bytes(content[: len(content) // 2])
     torch.save([1], tmp_path / "list.ckpt")
+    (tmp_path / "text.ckpt").write_text("some text\n")  # to pickle: an item of an empty stack
     torch.save(weights, tmp_path / "weights.ckpt")
     (tmp_path / "whole.ckpt").write_bytes(content)
     cases = [
         ("fit", "whole", "trained to max_steps 2, so that nothing is left to train up to 2"),
         ("fit", "half", "half.ckpt: no checkpoint that can be loaded safely"),
+        ("test", "text", "text.ckpt: no checkpoint that can be loaded safely"),
         ("test", "list", "list.ckpt: no checkpoint of a run; it holds no state_dict"),
         ("fit", "weights", "weights.ckpt: weights alone; fit takes a whole checkpoint"),
         ("validate", "weights", "the checkpoint is of another net: Missing key"),
@@ -242,6 +244,7 @@ def test_the_same_command_goes_on_where_it_was_interrupted(rendered, runs, capsy
     for further, said, first in (
         ([], "going on from its last checkpoint", 8),
         ([], "is finished; --restart trains it again", 8),
+        (["--ckpt_path=last"], "is finished; --restart trains it again", 8),
         (["--restart"], "", 0),
     ):
         main([*own, *further])

@@ -59,13 +59,19 @@ def calling(file, path="os.system", **init_args):
     return {"class_path": path, "init_args": init_args or {"command": f"touch {file}"}}
 
 
-@pytest.mark.parametrize("part", ["optimizer", "schedule", "net", "timm", "popen", "callback"])
+PARTS = ["optimizer", "schedule", "net", "timm", "popen", "nested", "callback"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_configuration_calls_no_function_and_starts_no_program(tmp_path, part):
     file, settings = tmp_path / "made", config()
     call = calling(file)
     if part == "popen":
         call = calling(file, "subprocess.Popen", args=["touch", str(file)])
-    if part in ("optimizer", "schedule"):
+    if part == "nested":  # a function of a module that is no module of this path
+        call = calling(file, "torch.nn.functional.torch.save", obj=[], f=str(file))
+        settings["model"]["schedule"] = call
+    elif part in ("optimizer", "schedule"):
         settings["model"][part] = call
     elif part == "callback":
         settings["trainer"]["callbacks"] = [call]

@@ -22,6 +22,7 @@ from dctc.training.run_folder import (
     claim,
     final_checkpoint,
     read_checkpoint,
+    remove_checkpoints,
     resume_point,
 )
 from dctc.training.schedule import SparingAdamW
@@ -175,6 +176,18 @@ def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_pa
     written = (tmp_path / "one" / "run_key").stat()
     claim(tmp_path / "one", "key")
     assert (tmp_path / "one" / "run_key").stat() == written and not left.exists()
+
+
+def test_a_restart_removes_checkpoints_behind_a_link_too(tmp_path):
+    disk = tmp_path / "disk"
+    (disk / "sharded.ckpt").mkdir(parents=True)
+    for name in ("last.ckpt", "final.ckpt", "sharded.ckpt/part", "notes.txt"):
+        (disk / name).touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoints").symlink_to(disk)
+    remove_checkpoints(tmp_path / "run")
+    assert [file.name for file in disk.iterdir()] == ["notes.txt"]
+    remove_checkpoints(tmp_path / "other")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tmp_path, capsys):

@@ -102,7 +102,7 @@ def run_command(
         trained: Those of the studies that are trained; None for all.
 
     Raises:
-        ValueError: If ``--only`` names no study or arm.
+        ValueError: If ``--only`` names no study or arm, or leaves nothing to train.
         SystemExit: If a run failed.
     """
     trained = studies if trained is None else trained

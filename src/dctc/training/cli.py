@@ -10,7 +10,6 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from argparse import ArgumentTypeError
 from contextlib import ExitStack, nullcontext
@@ -68,6 +67,7 @@ from dctc.training.run_folder import (
     go_on,
     marked,
     read_checkpoint,
+    remove_checkpoints,
     resume_point,
 )
 from dctc.training.run_key import drawn_versions, run_key
@@ -87,7 +87,7 @@ class RecognizerCLI(LightningCLI):
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         self._words = sys.argv[1:] if args is None else args
         log_off = "--log=off" in self._words or ("--log", "off") in pairwise(self._words)
-        self._restart = "--restart" in self._words
+        self._restart = False
         # the stack holds the lock of the run's folder
         with ExitStack() as self._held, without_wandb() if log_off else nullcontext():
             super().__init__(
@@ -185,7 +185,8 @@ class RecognizerCLI(LightningCLI):
         """Share out the cores and check the configuration."""
         config, trainer = self.resolved, self.resolved["trainer"]
         if self.subcommand == "fit":
-            self.config["fit"].pop("restart")  # a saved configuration does not begin anew
+            # a saved configuration does not begin anew
+            self._restart = self.config["fit"].pop("restart")
         check_class_paths(config)
         workers = config["data"].get("init_args", {}).get("num_workers") or 0
         share_cores(workers, trainer["accelerator"])
@@ -237,7 +238,8 @@ class RecognizerCLI(LightningCLI):
             own = checkpoint and Path(checkpoint).resolve().parent == self._checkpoints.resolve()
             if checkpoint and not own:
                 key += f"{GONE_ON}{digest(checkpoint)}"
-            if not own and self._is_finished(key):
+            own_last = own and self.resolved["ckpt_path"] == LAST
+            if (own_last or not own) and self._is_finished(key):
                 return
             self._try_out()
             try:
@@ -247,7 +249,7 @@ class RecognizerCLI(LightningCLI):
             except (Busy, ValueError) as error:
                 raise SystemExit(f"dctc: {error}") from error
             if self._restart:
-                rank_zero_only(shutil.rmtree)(self._checkpoints, ignore_errors=True)
+                rank_zero_only(remove_checkpoints)(self.folder)
             elif not own:
                 if self._is_finished(key):  # it was set aside, and is back
                     return

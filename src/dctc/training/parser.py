@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from importlib import import_module
-from operator import or_
+from operator import attrgetter, or_
 from typing import Any, NoReturn, get_args
 
 import torch
@@ -100,13 +100,22 @@ def check_class_paths(config: Any, where: str = "") -> None:
         ValueError: If one names something else.
     """
     for place, path in _class_paths(config, where):
-        module, _, name = str(path).rpartition(".")
-        try:
-            found = getattr(import_module(module), name, None) if module else None
-        except ImportError:
-            continue  # jsonargparse says so
+        found = _named(str(path))
         if found is not None and not inspect.isclass(found):
             raise ValueError(f"{place}: class_path {path} is no class; name a class")
+
+
+def _named(path: str) -> Any:
+    """Return what a path names, in a module or in something of one; None if jsonargparse fails."""
+    module, name = path, ""
+    for _ in range(2):  # as deep as jsonargparse looks
+        module, _, last = module.rpartition(".")
+        name = f"{last}.{name}" if name else last
+        try:
+            return attrgetter(name)(import_module(module))
+        except (ImportError, AttributeError, ValueError):
+            continue
+    return None
 
 
 def _class_paths(config: Any, where: str) -> Iterator[tuple[str, Any]]:

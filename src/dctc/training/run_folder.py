@@ -7,6 +7,7 @@ import io
 import itertools
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import threading
@@ -133,6 +134,19 @@ def final_checkpoint(folder: Path) -> Path | None:
     return _unless_damaged(final, "the run is not finished") if final.exists() else None
 
 
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run that begins anew.
+
+    Raises:
+        OSError: If one cannot be removed; the run would go on from it the next time.
+    """
+    for checkpoint in [*(folder / "checkpoints").glob("*.ckpt")]:
+        if checkpoint.is_dir() and not checkpoint.is_symlink():  # of a strategy that shards nets
+            shutil.rmtree(checkpoint)
+        else:
+            checkpoint.unlink()
+
+
 def _unless_damaged(checkpoint: Path, effect: str) -> Path | None:
     if is_whole(checkpoint):
         return checkpoint
@@ -158,7 +172,7 @@ def read_checkpoint(file: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """
     try:
         stored: dict[str, Any] = torch.load(file, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
         raise ValueError(f"{file}: no checkpoint that can be loaded safely") from error
     if not isinstance(stored, dict) or "state_dict" not in stored:
         raise ValueError(f"{file}: no checkpoint of a run; it holds no state_dict")
@@ -220,7 +234,8 @@ class RunCheckpoints(Checkpoint):
             self._signal = number
             # data workers may have been sent it too; torch would raise an error within the step
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if not trainer.training and not (trainer.validating and trainer.world_size > 1):
+            others_wait = trainer.world_size > 1 and trainer.state.fn == "fit"
+            if not trainer.training and not (trainer.validating and others_wait):
                 if trainer.strategy.launcher is not None:
                     trainer.strategy.launcher.kill(number)
                 self._end(trainer, number)
