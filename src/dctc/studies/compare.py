@@ -127,7 +127,8 @@ def run_command(
     tables, figures = draw(shown, frame, registry) if shown else ({}, {})
     scale = getattr(options, "scale", "")
     name = target if scale in ("", FULL) else f"{target}-{scale}"
-    report(name, log, tables, Console(), figures)
+    if shown or not studies:  # of blind ones it is said already
+        report(name, log, tables, Console(), figures)
     if report_problems(outcomes):
         raise SystemExit(1)
 
