@@ -131,7 +131,6 @@ def test_the_loss_in_six_lines_is_the_loss():
     assert torch.allclose(*gradients)
 
 
-@pytest.mark.skipif("onnxruntime.Inf" not in PAGES["README.md"], reason="README reads no ONNX")
 @pytest.mark.parametrize(
     "more", [{"keep_ratio": True, "rotate_tall": "left"}, {"grayscale": True}], ids=str
 )
