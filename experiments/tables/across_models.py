@@ -70,7 +70,8 @@ def run_values(study: Study, frame: pd.DataFrame, metric: str = "accuracy") -> p
     found = []
     for key in study.arms:
         family, _, arm = key.partition("-")
-        for seed, value in per_run(frame, study.arm_name(key), study.sets, metric).items():
+        values = per_run(frame, study.arm_name(key), study.sets, metric)
+        for seed, value in values[values.index.isin(study.arms[key].seeds)].items():
             found.append({"family": family, "arm": arm, "block": seed, "value": value})
     return pd.DataFrame(found)
 
@@ -168,7 +169,8 @@ def _measures(record: Record, registry: Registry) -> dict[tuple[str, str], float
 
 def _records(study: Study, key: str, registry: Registry) -> dict[int, Mapping[str, Record]]:
     arm, latest = study.arm_name(key), registry.latest()
-    return {seed: of_set for (name, seed), of_set in latest.items() if name == arm}
+    seeds = study.arms[key].seeds
+    return {seed: found for (name, seed), found in latest.items() if name == arm and seed in seeds}
 
 
 def check_machines(study: Study, registry: Registry) -> None:
