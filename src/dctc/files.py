@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,11 @@ def walk(root: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
     Links come last, so that a folder is named by its own path where it has one below ``root``. The
     order is that of the names. Of the yielded names of folders, those that are removed are not
-    entered.
+    entered. A folder that may not be read is left out with a warning.
     """
     roots, visited = [str(root)], set()
     while roots:
-        for folder, below, files in os.walk(roots.pop(0)):
+        for folder, below, files in os.walk(roots.pop(0), onerror=_name_closed):
             real = os.path.realpath(folder)
             if real in visited:
                 below.clear()
@@ -30,6 +31,11 @@ def walk(root: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
             yield folder, below, files
             paths = [os.path.join(folder, name) for name in below]
             roots += [path for path in paths if os.path.islink(path)]
+
+
+def _name_closed(error: OSError) -> None:
+    message = f"{error.filename}: {error.strerror}; what lies in it is left out"
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def path_inside(folder: Path, name: str) -> Path:

@@ -79,7 +79,7 @@ def pack_labels(
         _integers("input_lengths", input_lengths),
         _integers("target_lengths", target_lengths),
     )
-    if t != n and len(frames) == len(lengths) == t:
+    if t != n and frames.shape == lengths.shape == (t,):
         raise ValueError(
             f"logits: expected frames first, (t, n, c), got {tuple(logits.shape)} and the lengths "
             f"of {t} samples; logits.transpose(0, 1) has frames first"
@@ -131,7 +131,7 @@ def _integers(name: str, given: Integers) -> Tensor:
     """Return integers as an int64 tensor on the CPU."""
     try:
         tensor = torch.as_tensor(given)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name}: expected integers, in rows of equal length: {error}") from None
     if tensor.is_floating_point() and not isinstance(given, Tensor) and tensor.numel() == 0:
         tensor = tensor.long()  # an empty list has no type

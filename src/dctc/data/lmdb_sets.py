@@ -166,8 +166,8 @@ class LmdbDataModule(SetsDataModule):
     def _refuse_own_tests(self, root: Path) -> None:
         tops = [root / one for folders in self.own_tests.values() for one in folders]
         own = {p.resolve() for top in tops if top.is_dir() for p in find_lmdbs(top).values()}
-        for part in getattr(self.train_set, "parts", ()):
-            if part.path.resolve() in own:
+        for part in getattr(self.train_set, "parts", [self.train_set]):
+            if part is not None and part.path.resolve() in own:
                 raise ValueError(f"train: {part.path} is named in test; never train on a test set")
 
     def _open_train(self, root: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,6 +11,7 @@ from torch.utils.data import DataLoader
 from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.records.batch import Batch, collate
 from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
+from dctc.text.characters import by_frequency
 
 TRAIN = "train"  # name of the training data in SetsDataModule.drops
 
@@ -84,9 +84,10 @@ class SetsDataModule(pl.LightningDataModule):
             name: {
                 "labels": len(found),
                 "left_out": dict(found.drops),
-                "outside": dict(Counter(getattr(found, "outside", {})).most_common()),
+                "outside": {c: outside[c] for c in by_frequency(outside)},
             }
             for name, found in self._sets().items()
+            for outside in [getattr(found, "outside", {})]
         }
 
     def _sets(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # NFC replaces these by unified ideographs, which may be drawn otherwise (U+F92C is not U+90CE). The
 # published alphabet of the Chinese benchmark holds both of such pairs, as classes of their own.
@@ -40,6 +40,16 @@ def normal_form(text: str) -> str:
     parts = _COMPATIBILITY_IDEOGRAPHS.split(text)  # every second one is of such characters
     parts[::2] = [unicodedata.normalize("NFC", part) for part in parts[::2]]
     return "".join(parts)
+
+
+def by_frequency(counts: Mapping[str, float]) -> list[str]:
+    """Return the keys of counts, the most frequent first; equal ones in the order of code points.
+
+    Example:
+        >>> by_frequency({"b": 1, "a": 1, "c": 2})
+        ['c', 'a', 'b']
+    """
+    return sorted(counts, key=lambda key: (-counts[key], key))
 
 
 def shown(characters: Iterable[str], most: int = 10) -> str:

@@ -40,10 +40,11 @@ def text_lines(file: Path) -> Iterator[tuple[int, str]]:
                     marks += line.startswith(_MARK)
                     if bare.strip():
                         yield number, bare
-    except (EOFError, lzma.LZMAError, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"{file}: cut off or damaged ({error}); fetch it again") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}, line {number + 1}: is not UTF-16 ({error.reason})") from error
+    except UnicodeDecodeError as error:  # of a block of lines, so that which one is not known
+        after = f"after line {number:,}" if number else "near its beginning"
+        raise ValueError(f"{file}: is not UTF-16 {after} ({error.reason})") from error
     if marks:
         warnings.warn(
             f"{file}: {marks:,} lines begin with a byte order mark (U+FEFF), as joined files have "

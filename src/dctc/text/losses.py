@@ -6,7 +6,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable
 
-from dctc.text.characters import normal_form, shown
+from dctc.text.characters import by_frequency, normal_form, shown
 from dctc.text.charset import Charset
 from dctc.text.protocol import Protocol
 
@@ -71,7 +71,7 @@ class Losses:
 
     def said(self, total: int) -> str:
         """Say what was counted among so many texts, in one clause."""
-        lost = shown(sorted(self.characters, key=lambda c: (-self.characters[c], c)))
+        lost = shown(by_frequency(self.characters))
         return (
             f"protocol {self.protocol.__name__} drops or changes characters ({lost}) of "
             f"{self.texts:,} of {total:,} texts: {', '.join(self.examples)}"

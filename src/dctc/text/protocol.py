@@ -135,11 +135,3 @@ def usual_protocol(charset: Charset) -> str:
         ``english36`` for the charset ``36``, so for ``62`` and ``94``; ``verbatim`` for a file's.
     """
     return f"english{charset.name}" if charset.name else "verbatim"
-
-
-def altered_characters(charset: Charset, protocol: Protocol) -> str:
-    """Return the characters of a charset that a protocol drops or turns into others.
-
-    Labels that have passed the protocol are without them, so no recogniser learns to write them.
-    """
-    return "".join(c for c in charset.characters if protocol(c) != c)

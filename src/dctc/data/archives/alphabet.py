@@ -12,6 +12,7 @@ from dctc.data.records.folders import count_records, find_lmdbs, reading
 from dctc.data.render.corpora import character_frequencies
 from dctc.files import write_whole
 from dctc.text import Charset, get_protocol, normal_form
+from dctc.text.characters import by_frequency
 from dctc.text.characters import shown as characters_shown
 from dctc.text.protocol import Protocol
 
@@ -62,14 +63,13 @@ def write_alphabet(
                 counts.update(rule(label))
                 raw.update(normal_form(label))
     del raw["\n"], raw["\r"]
-    if altered := sorted(raw.keys() - counts.keys(), key=lambda c: (-raw[c], c)):
+    if altered := [c for c in by_frequency(raw) if c not in counts]:
         warnings.warn(
             f"alphabet: protocol {protocol} drops or changes {len(altered):,} of the {len(raw):,} "
             f"characters of the labels ({characters_shown(altered)}); verbatim keeps them",
             stacklevel=2,
         )
-    ordered = sorted(counts.keys() - {"\r", "\n"}, key=lambda c: (-counts[c], c))
-    return _write(file, ordered)
+    return _write(file, [c for c in by_frequency(counts) if c not in "\r\n"])
 
 
 def write_common_characters(file: str | Path, top_k: int) -> Charset:

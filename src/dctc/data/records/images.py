@@ -33,6 +33,7 @@ TALL = 1.5  # height over width from which a crop is turned, as in PaddleOCR's d
 RotateTall = Literal["off", "left", "right"]
 _EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
 _ORIENTATION = 0x0112  # tag of EXIF
+_TAGGED = {"exif", "xmp", "Raw profile type exif"}  # where Pillow looks for it; the last of PNG
 _TURN = Image.Transpose
 # What makes an image upright, by its orientation (EXIF 2.32, section 4.6.4)
 _UPRIGHT = {
@@ -99,7 +100,7 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
     """
     with _opened(source) as image:
         image.load()  # turns a TIFF itself, and then it has no orientation
-        upright = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        upright = _UPRIGHT.get(_orientation(image))
         shown = opaque(image if upright is None else image.transpose(upright))
         # a copy even where the mode is the same, so that nothing of the file is left
         return shown.convert("L" if grayscale else "RGB")
@@ -112,10 +113,17 @@ def image_size(source: bytes | Path) -> tuple[int, int]:
         ImageError: As :func:`load_image`.
     """
     with _opened(source) as image:
-        tagged = image.format != "TIFF" and image.info.keys() & {"exif", "xmp"}
         width, height = image.size
-        turned = tagged and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-        return (height, width) if turned else (width, height)
+        tagged = image.format != "TIFF" and image.info.keys() & _TAGGED
+        return (height, width) if tagged and _orientation(image) in (5, 6, 7, 8) else image.size
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation of an image; 1 (upright) where its EXIF is broken, as in viewers."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # SyntaxError, struct.error... of data that the pixels do not need
+        return 1
 
 
 def opaque(image: Image.Image) -> Image.Image:

@@ -32,7 +32,7 @@ from dctc.data.records.folders import (
 from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
-from dctc.text.characters import shown
+from dctc.text.characters import by_frequency, shown
 from dctc.text.losses import Losses
 
 EMPTY = "empty label after protocol"
@@ -207,7 +207,7 @@ def left_out(dataset: Any) -> str:
     """
     drops, outside = dataset.drops, dataset.outside
     reasons = "; ".join(f"{reason}: {count:,}" for reason, count in drops.items())
-    lacking = shown(sorted(outside, key=lambda c: (-outside[c], c)))
+    lacking = shown(by_frequency(outside))
     which = f"; outside, most frequent first: {lacking}" if outside else ""
     total = len(dataset) + drops.total()
     return f"{drops.total():,} of {total:,} labels left out ({reasons}{which})"

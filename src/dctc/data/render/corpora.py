@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dctc.text.characters import normal_form, unseen
+from dctc.text.characters import by_frequency, normal_form, unseen
 from dctc.text.lines import decoded, text_lines
 
 PYTHON, WORDFREQ = "python", "wordfreq"  # names of corpora that are no files
@@ -42,8 +42,7 @@ def word_counts(name: str, language: str = "en", top_k: int | None = None) -> di
         counts = _read(Path(name))
     else:
         raise ValueError(f"words {name!r}: neither python nor wordfreq nor a file")
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return dict(sorted(ranked[:top_k]))
+    return {word: counts[word] for word in sorted(by_frequency(counts)[:top_k])}
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +105,7 @@ def character_frequencies() -> dict[str, float]:
     for word, frequency in frequencies("zh").items():
         for character in filter(is_chinese, word):
             counts[character] = counts.get(character, 0.0) + frequency
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return {character: counts[character] for character in by_frequency(counts)}
 
 
 def is_chinese(character: str) -> bool:

@@ -26,9 +26,9 @@ from dctc.data.render.fonts import INSTALL_CHINESE
 from dctc.data.render.presets import Easy
 from dctc.data.render.renderer import WordRenderer, named
 from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, Split, TextSource
-from dctc.text.characters import shown
+from dctc.text.characters import by_frequency, shown
 from dctc.text.charset import Charset
-from dctc.text.protocol import Protocol, altered_characters, get_protocol, usual_protocol
+from dctc.text.protocol import Protocol, get_protocol, usual_protocol
 
 Stage = Literal["train", "val", "test"]
 
@@ -108,7 +108,7 @@ class RenderedWords(Dataset[Sample]):
                 f"charset {charset!r}: protocol {protocol!r} maps no character to one of its; "
                 f"choose a charset and a protocol that go together"
             )
-        altered = altered_characters(loaded, self.protocol)
+        altered = [c for c in self.charset if self.protocol(c) != c]
         if dropped := [c for c in altered if not self.protocol(c)]:
             raise ValueError(
                 f"charset {charset!r}: protocol {protocol!r} drops {len(dropped):,} of its "
@@ -168,10 +168,10 @@ class RenderedWords(Dataset[Sample]):
                 lacking.update(outside)
                 words += 1
         if words:
-            named_first = sorted(lacking, key=lambda c: (-lacking[c], c))
             warnings.warn(
                 f"words: {words:,} of {len(counts):,} are not drawn, as neither case of their "
-                f"characters is in the charset ({shown(named_first)}); name a charset with them",
+                f"characters is in the charset ({shown(by_frequency(lacking))}); name a charset "
+                f"with them",
                 stacklevel=3,
             )
 
