@@ -3,7 +3,7 @@ import resource
 
 import pytest
 
-from dctc.files import locked, replacing, write_whole
+from dctc.files import locked, replacing, walk, write_whole
 
 
 def in_child(function):
@@ -100,3 +100,18 @@ def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(tmp_path):
     assert file.read_bytes() == b"old" and [*tmp_path.iterdir()] == [file]
     write_whole(file, b"new", keep=copy)
     assert file.read_bytes() == b"new" and copy.read_bytes() == b"old"
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.warns(UserWarning, match=r"closed: Permission denied; what lies in it is left out"):
+        assert [folder for folder, _, _ in walk(tmp_path)] == [str(tmp_path)]
+    assert list(walk(tmp_path / "none")) == []

@@ -34,8 +34,9 @@ def walk(root: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def _name_closed(error: OSError) -> None:
-    message = f"{error.filename}: {error.strerror}; what lies in it is left out"
-    warnings.warn(message, UserWarning, stacklevel=4)
+    if not isinstance(error, FileNotFoundError):
+        message = f"{error.filename}: {error.strerror}; what lies in it is left out"
+        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def path_inside(folder: Path, name: str) -> Path:

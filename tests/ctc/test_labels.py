@@ -99,6 +99,8 @@ GOOD = torch.tensor([[1, 2], [3, 0]])
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        ({"targets": GOOD, "input_lengths": 5}, r"input_lengths: expected 2 integers, got \(\)"),
+        ({"targets": None}, "targets: expected integers"),
         ({"targets": torch.tensor([[1, 2], [4, 0]])}, "sample 1, position 0 is class 4, outside"),
         ({"targets": torch.tensor([[1, -1], [3, 0]])}, "sample 0, position 1 is class -1, outside"),
         ({"targets": torch.tensor([[1, 2], [0, 0]])}, "sample 1, position 0 is class 0, the blank"),

@@ -127,9 +127,8 @@ def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:
         steps[frame] = torch.where(active, step, 0)
         score = torch.where(active, best + emitted[frame], score)
 
-    last = (
-        2 * labels.lengths.clamp(max=s)[:, None]
-    )  # (n, 1): the final blank; last - 1 is the last character
+    # (n, 1): the final blank; last - 1 is the last character
+    last = 2 * labels.lengths.clamp(max=s)[:, None]
     ends = torch.cat((last, (last - 1).clamp(min=0)), 1)
     current = ends.gather(1, score.gather(1, ends).argmax(1, keepdim=True))  # (n, 1)
     path = torch.empty((t, n), dtype=torch.int64, device=device)

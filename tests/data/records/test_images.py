@@ -93,6 +93,14 @@ def test_images_are_upright(tmp_path, encode_image, format, orientation):
     assert image_size(file) == load_image(file.read_bytes()).size == size
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_takes_no_image_away(encode_image, format):
+    """Pillow raises a SyntaxError for it, but of the pixels nothing is missing."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(encode_image())).save(buffer, format, exif=b"Exif\0\0no TIFF header")
+    assert load_image(buffer.getvalue()).size == image_size(buffer.getvalue()) == (40, 16)
+
+
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about the bytes
 @pytest.mark.parametrize("format", FORMATS)
 def test_whatever_the_bytes_are_there_is_one_line(encode_image, format):

@@ -42,6 +42,8 @@ class Crops:
     def _crop(self, box: tuple[float, float, float, float]) -> bytes:
         if self._image is None:
             self._image = load_image(image_file(self.images, self.name).read_bytes())
+        if not all(map(math.isfinite, box)):
+            raise ValueError("its box is not finite")
         width, height = self._image.size
         left, top = (max(0, math.floor(edge)) for edge in box[:2])
         right, bottom = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))

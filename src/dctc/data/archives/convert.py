@@ -42,9 +42,8 @@ from dctc.text import normal_form
 class Kind(NamedTuple):
     """One kind of archive."""
 
-    words: Callable[
-        [Path, Path], Iterator[Word | Fault]
-    ]  # of the annotation file and folder of images
+    # of the annotation file and folder of images
+    words: Callable[[Path, Path], Iterator[Word | Fault]]
     source: str  # what the annotation file is called or looks like
     benchmark: Benchmark | None = None  # registered set that it becomes, if any
     # tells what an annotation file of training data lacks; empty if it is whole
