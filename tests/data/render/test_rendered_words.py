@@ -153,6 +153,8 @@ def test_words_are_drawn_with_the_letters_of_the_charset_and_the_rest_is_told(
     options = {"charset": str(tmp_path / "charset.txt"), "words": str(tmp_path / "words.txt")}
     with pytest.warns(match=r"2 of 4 are not drawn.* \(d \u00df \u00e9\); name"):
         words = RenderedWords("train", 10, drawer, **options)
+    with pytest.warns(match=r"2 of 4 are not drawn"), pytest.warns(match=r"2 of 4 .*max_length 5;"):
+        RenderedWords("train", 10, drawer, **options, max_length=5)
     assert words.options["protocol"] == "verbatim"
     assert "m\u00fcller" in {words[Draw(0, number)].label for number in range(60)}
     with pytest.warns(match=r"'english36' turns 26 of the 62 characters .* \(A B C .* and 16 more"):

@@ -160,7 +160,14 @@ class RenderedWords(Dataset[Sample]):
         )
 
     def _name_undrawn(self, counts: Mapping[str, float], characters: str) -> None:
-        """Warn of words of a file that cannot be drawn for their characters, in either case."""
+        """Warn of words of a file that cannot be drawn for their characters or their length."""
+        longest: int = self.options["max_length"]
+        if long := sum(len(self.protocol(word)) > longest for word in counts):
+            warnings.warn(
+                f"words: {long:,} of {len(counts):,} are not drawn, as their labels are longer "
+                f"than max_length {longest}; raise it",
+                stacklevel=3,
+            )
         lacking = Counter[str]()
         known, words = set(characters.lower()), 0
         for word in counts:
