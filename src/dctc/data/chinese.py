@@ -14,6 +14,7 @@ from dctc.data.lmdb_sets import (
     TestSets,
     UnionDataset,
     check_names,
+    find_parts,
     open_union,
     report,
 )
@@ -123,11 +124,11 @@ class ChineseDataModule(LmdbDataModule):
         return sets
 
     def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
-        union = super()._open_own_test(name, folders, root)
-        charset = self._charset_of(name, [part.path for part in union.parts])
+        what = f"test {name}"
+        charset = self._charset_of(name, list(find_parts(what, folders, root)))
         options = {**self.options, "charset": charset}
         options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
-        return open_union(f"test {name}", folders, root, **options)
+        return open_union(what, folders, root, **options)
 
     def _charset_of(self, name: str, paths: Sequence[Path]) -> Charset:
         """Return the charset with all characters of a test set, so that no label is dropped."""

@@ -254,6 +254,14 @@ def open_union(
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
         ValueError: If an LMDB is listed twice, is broken, or is a test set.
     """
+    sets = find_parts(what, folders, root, refuse_tests)
+    return UnionDataset([LmdbDataset(path, name, **options) for path, name in sets.items()])
+
+
+def find_parts(
+    what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False
+) -> dict[Path, str]:
+    """Return the LMDBs of :func:`open_union`, whose arguments and errors these are, with names."""
     sets: dict[Path, str] = {}
     real: set[Path] = set()
     for folder in folders:
@@ -277,4 +285,4 @@ def open_union(
             real.add(path.resolve())
             inside = path.is_relative_to(root)
             sets[path] = (path.relative_to(root) if inside else path).as_posix()
-    return UnionDataset([LmdbDataset(path, name, **options) for path, name in sets.items()])
+    return sets
