@@ -1,13 +1,12 @@
 """Files of predictions in both forms, whole and broken."""
 
-import csv
 import gzip
 import lzma
 import re
 
 import pytest
 
-from dctc.results.score import Prediction, read_predictions
+from dctc.results.predictions import Prediction, RowWriter, read_predictions
 
 
 @pytest.fixture
@@ -59,16 +58,16 @@ FORM = "is not of the form 'index [prediction] [label]'"
     [
         *(
             ("p.txt", f"0 [a] [b]\n{line}\n", f"p.txt:2: {line!r} {FORM}")
-            for line in ("x [a] [b]", "1 [a]", "1 [a] [b", "1 a b", "", "1 [a]  [b]", "1 [a] [b] ")
+            for line in ("x [a] [b]", "1 [a]", "1 [a] [b", "1 a b", "1 [a]  [b]", "1 [a] [b] ")
         ),
         ("p.txt", "0 [a] [b] [c]\n", "[c]' " + FORM + ", and '] [' only once"),
         ("p.txt", "4 [a] [b]\n5 [a] [b]\n4 [a] [b]\n", "p.txt:3: key 4 also occurs in line 1"),
         ("p.txt", "", "p.txt: no predictions in it"),
-        ("p.txt", "0 [汉] [字]\n".encode("gb18030"), "p.txt: not UTF-8"),
+        ("p.txt", "0 [汉] [字]\n".encode("gb18030"), "p.txt:1: is not UTF-8"),
         ("p.tsv", TABLE, "p.tsv: no predictions in it"),
         ("p.tsv", "key\tprediction\tx\n1\ta\t0.5\n", "p.tsv:1: no column 'label' among key, pred"),
         ("p.tsv", f"{TABLE}1\ta\tb\n2\ta\n", "p.tsv:3: 2 columns where the head has 3"),
-        ("p.tsv", f'{TABLE}1\ta\tb\n2\ta\t"b\n', "p.tsv:3: unexpected end"),
+        ("p.tsv", f'{TABLE}1\ta\tb\n2\ta\t"b\n', "p.tsv:3: '2\\ta\\t\"b' has a quote"),
     ],
 )
 def test_what_is_wrong_is_named(write, name, text, message):
@@ -80,7 +79,7 @@ def test_a_table_as_a_run_writes_it(tmp_path):
     rows = [("set/1", 'a"b', "c\td", 0.5), ("set/2", "x\ny", "", 1.0), ("set/3", "", "[z] [z]", 0)]
     file = tmp_path / "set.tsv"
     with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t")
+        writer = RowWriter(stream)
         writer.writerow(("key", "label", "prediction", "confidence"))
         writer.writerows(rows)
     assert read(file) == [Prediction(key, read, label) for key, label, read, _ in rows]
