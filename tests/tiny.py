@@ -3,7 +3,6 @@
 import io
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -267,7 +266,7 @@ class Kill(pl.Callback):
         validation: Send it in the validation after that many steps instead.
     """
 
-    def __init__(self, step: int, number: int = signal.SIGKILL, validation: bool = False) -> None:
+    def __init__(self, step: int, number: int = 9, validation: bool = False) -> None:
         self.step, self.number, self.validation = step, number, validation
 
     def _kill(self, trainer: pl.Trainer, *_: Any) -> None:

@@ -23,7 +23,7 @@ def test_a_row_for_each_arm_seed_and_set(registry):
     record = add_result(
         registry, "a/b-0.1", 3, HITS[1:], "CUTE80", about={"hardware": "X, 1 thread (x)"}
     )
-    frame = read_frame(registry).set_index("set")
+    frame = read_frame(registry).set_index("set", drop=False)
     row, other = frame.loc["SVT"], frame.loc["CUTE80"]
     assert (row.study, row.arm, row.key, row.seed) == ("a", "a/b-0.1", "b-0.1", 3)
     assert (row.n, row.correct, row.edits, row.characters) == (4, 2, 2, 20)
