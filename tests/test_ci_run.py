@@ -32,9 +32,14 @@ def test_names_the_environment_by_its_stamp(ci, tmp_path):
     assert lines == ["test -x tests/ctc", f"DCTC_VENV={tmp_path}/cache/dctc/venv-0123"]
 
 
-def test_the_real_data_beside_the_repository_adds_the_slow_tests(ci, tmp_path):
+def test_the_real_data_beside_the_repository_is_read_and_slow_tests_are_on_demand(
+    ci, tmp_path, monkeypatch
+):
     (tmp_path / "shared" / "data").mkdir(parents=True)
     (tmp_path / "shared" / "reference").mkdir()
+    monkeypatch.delenv("DCTC_SLOW", raising=False)
+    assert [line for line in ci("-x") if line.startswith("test")] == ["test -x"]
+    monkeypatch.setenv("DCTC_SLOW", "1")
     printed = ci("-x")
     commands = [line for line in printed if line.startswith("test")]
     assert commands == ["test -x", "test --scale small -m slow -x"]
