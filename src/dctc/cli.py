@@ -55,8 +55,8 @@ TRAINING_HELP = f"""usage: dctc {{command}} --config FILE [--config FILE...] [--
 {{what}}
 
 Options are keys of YAML files, or dotted paths on the command line; later ones
-override earlier ones. experiments/configs of the repository has files for data,
-models, losses and trainers.
+override earlier ones. The repository's configurations for data, models, losses
+and trainers may be combined.
   --config FILE          a file of options; any number of them
   --print_config         print the whole configuration that results, and stop
   --name NAME            of the run, and of its folder below $DCTC_RUNS or runs
