@@ -22,7 +22,7 @@ from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.text import Charset, get_protocol, usual_protocol
-from dctc.text.losses import Losses
+from dctc.text.alterations import Alterations
 
 report = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -126,11 +126,11 @@ class LmdbDataModule(SetsDataModule):
             if dataset.drops:
                 report(f"{name}: {left_out(dataset)}")
             parts = getattr(dataset, "parts", [dataset])
-            losses = Losses(rule, self.charset).extend(part.losses for part in parts)
-            message = f"{name}: {losses.said(len(dataset))}; {cure} keeps them"
-            if name == TRAIN and losses.drops_of_charset:
+            altered = Alterations(rule, self.charset).extend(part.alterations for part in parts)
+            message = f"{name}: {altered.said(len(dataset))}; {cure} keeps them"
+            if name == TRAIN and altered.drops_of_charset:
                 raise ValueError(f"{message}, or name a charset without them")
-            if losses.texts:
+            if altered.texts:
                 report(message)
 
     def _choose_tests(self, test: TestSets, known: Iterable[str], default: Iterable[str]) -> None:

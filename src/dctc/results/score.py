@@ -15,7 +15,7 @@ from dctc.metrics.edit_distance import EditOperations, edit_operations, normaliz
 from dctc.parsers import score_parser
 from dctc.results.predictions import Prediction, read_predictions
 from dctc.results.tables import Table, percent
-from dctc.text.losses import Losses
+from dctc.text.alterations import Alterations
 from dctc.text.protocol import EMPTY_LABELS_COUNT, Protocol, get_protocol
 
 PARTS = EditOperations._fields
@@ -144,10 +144,10 @@ def main(args: list[str] | None = None) -> None:
     protocol = get_protocol(options.protocol)
     scores = []
     for file in options.files:
-        losses, predictions = Losses(protocol), read_predictions(file)
-        scores.append(score(_name(file), _watched(predictions, losses), protocol))
-        if losses.texts:
-            said = losses.said(scores[-1].n + scores[-1].dropped)
+        altered, predictions = Alterations(protocol), read_predictions(file)
+        scores.append(score(_name(file), _watched(predictions, altered), protocol))
+        if altered.texts:
+            said = altered.said(scores[-1].n + scores[-1].dropped)
             print(f"dctc: {_name(file)}: {said}; verbatim keeps them", file=sys.stderr)
     if options.json:
         print(as_json(scores, options.protocol))
@@ -155,9 +155,9 @@ def main(args: list[str] | None = None) -> None:
         table(scores, options.protocol).print(Console())
 
 
-def _watched(predictions: Iterable[Prediction], losses: Losses) -> Iterator[Prediction]:
+def _watched(predictions: Iterable[Prediction], altered: Alterations) -> Iterator[Prediction]:
     for found in predictions:
-        losses.add(found.label, found.prediction)
+        altered.add(found.label, found.prediction)
         yield found
 
 

@@ -33,7 +33,7 @@ from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
 from dctc.text.characters import by_frequency, shown
-from dctc.text.losses import Losses
+from dctc.text.alterations import Alterations
 
 EMPTY = "empty label after protocol"
 OUTSIDE = "character outside the charset"
@@ -114,7 +114,7 @@ class LmdbDataset(_Records):
         numbers: ``(len(self),)`` int32, the record number of each item, counted from 1.
         drops: How many records were dropped, by reason.
         outside: How many records were dropped for each character outside the charset.
-        losses: What the protocol took out of the labels of the items.
+        alterations: What the protocol took out of the labels of the items.
 
     Raises:
         FileNotFoundError: If the folder or its ``data.mdb`` does not exist.
@@ -138,7 +138,7 @@ class LmdbDataset(_Records):
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.drops: Counter[str] = Counter()
         self.outside: Counter[str] = Counter()
-        self.losses = Losses(self.protocol, charset)
+        self.alterations = Alterations(self.protocol, charset)
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use
         if not len(self.numbers):
@@ -170,7 +170,7 @@ class LmdbDataset(_Records):
                     self.outside.update(outside)
                 else:
                     numbers.append(record)
-                    self.losses.add(text)
+                    self.alterations.add(text)
         return np.array(numbers, dtype=np.int32)
 
     def _report(self, record: int, reason: str) -> None:

@@ -13,7 +13,7 @@ from dctc.text.protocol import Protocol
 EXAMPLES = 3  # ours: texts that a message shows
 
 
-class Losses:
+class Alterations:
     """Counts the texts that a protocol alters: their characters of a charset, letters or digits.
 
     A protocol leaves out punctuation and case by intention. But a character that the charset has,
@@ -35,28 +35,28 @@ class Losses:
         self.of_charset = set(charset.characters if charset else "")
         self.texts, self.characters, self.examples = 0, Counter[str](), list[str]()
         self._lost: dict[str, bool] = {}
-        self._ascii_too = bool(self._losses(string.printable))
+        self._ascii_too = bool(self._altered(string.printable))
 
     def add(self, *texts: str) -> None:
         """Look at the texts of one sample."""
         if not self._ascii_too and all(map(str.isascii, texts)):
             return
         normal = [normal_form(text) for text in texts]
-        if lost := self._losses("".join(normal)):
+        if lost := self._altered("".join(normal)):
             self.texts += 1
             self.characters.update(lost)
             if len(self.examples) < EXAMPLES:
                 text = next(text for text in normal if not lost.isdisjoint(text))
                 self.examples.append(f"{text!r} -> {self.protocol(text)!r}")
 
-    def _losses(self, text: str) -> set[str]:
+    def _altered(self, text: str) -> set[str]:
         lost = self._lost
         for c in set(text) - lost.keys():
             kept = self.protocol(c)
             lost[c] = kept != c if c in self.of_charset else c.isalnum() and not kept
         return {c for c in text if lost[c]}
 
-    def extend(self, others: Iterable[Losses]) -> Losses:
+    def extend(self, others: Iterable[Alterations]) -> Alterations:
         """Add what others of the same protocol and charset have counted, and return this one."""
         for other in others:
             self.texts += other.texts

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from dctc.text import PROTOCOLS, Charset, get_protocol, usual_protocol
-from dctc.text.losses import Losses
+from dctc.text.alterations import Alterations
 
 WORDS = ["Stra\u00dfe", "it's", "cafe\u0301", "ICH", "12.50", "\u5b57"]
 
@@ -32,12 +32,12 @@ def test_the_usual_protocol_keeps_a_charset_whole(tmp_path, name):
 )
 def test_samples_that_lose_characters_are_counted(name, characters, words, lost):
     charset = Charset(characters) if characters else None
-    alone, parts = Losses(get_protocol(name), charset), []
+    alone, parts = Alterations(get_protocol(name), charset), []
     for word in WORDS:
         alone.add(word)
-        parts.append(Losses(get_protocol(name), charset))
+        parts.append(Alterations(get_protocol(name), charset))
         parts[-1].add("", word)
-    whole = pickle.loads(pickle.dumps(Losses(PROTOCOLS[name], charset))).extend(parts)
+    whole = pickle.loads(pickle.dumps(Alterations(PROTOCOLS[name], charset))).extend(parts)
     for found in (alone, whole):
         assert (found.texts, set(found.characters)) == (words, set(lost))
         assert not words or f"of {words} of 6 texts: 'Stra\u00dfe' -> " in found.said(6)
