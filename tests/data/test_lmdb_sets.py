@@ -77,6 +77,8 @@ def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, publi
         train = "synth/ST" if kind == "english" else "chinese/scene_train"
         with pytest.raises(ValueError, match="is named in test; never train on a test set"):
             ready(kind, "fit", train=[train], test={"mine": [train]})
+        with pytest.raises(FileNotFoundError, match="test mine: 'none' is neither a folder"):
+            ready(kind, "fit", train=[train], test={"mine": ["none"]})
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def test_hits_that_do_not_add_up_to_the_record_or_are_damaged(registry, record):
     (registry.folder / "certainty" / name).write_bytes(b"half")
     with pytest.raises(ValueError, match=f"{name} is damaged"):
         registry.read_certainty(found)
+    with pytest.raises(ValueError, match="has no certainty; test that run again"):
+        registry.read_certainty(record())
     (registry.folder / "other").write_bytes(b"\xff\xff")
     with pytest.raises(ValueError, match="other is damaged"):
         registry.read_hits(record(n=16, correct=16, hits="../other"))

@@ -164,8 +164,8 @@ class LmdbDataModule(SetsDataModule):
         return open_union(f"test {name}", folders, root, **self.options)
 
     def _refuse_own_tests(self, root: Path) -> None:
-        tops = [root / one for folders in self.own_tests.values() for one in folders]
-        own = {p.resolve() for top in tops if top.is_dir() for p in find_lmdbs(top).values()}
+        sets = (find_parts(f"test {n}", folders, root) for n, folders in self.own_tests.items())
+        own = {path.resolve() for parts in sets for path in parts}
         for part in getattr(self.train_set, "parts", [self.train_set]):
             if part is not None and part.path.resolve() in own:
                 raise ValueError(f"train: {part.path} is named in test; never train on a test set")

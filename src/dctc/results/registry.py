@@ -122,10 +122,14 @@ class Registry:
         """Return ``(3, n)``: log-probability of the path and of its weakest character, frames.
 
         Raises:
-            KeyError: If the record names no such file.
-            ValueError: If the file is not what its name says.
+            ValueError: If the record names no such file, or the file is not what its name says.
             FileNotFoundError: If there is no such file.
         """
+        if CERTAINTY not in record.about:
+            raise ValueError(
+                f"{record.arm}, seed {record.seed}, {record.set}: its record has no {CERTAINTY}; "
+                f"test that run again"
+            )
         packed = self._stored(CERTAINTY, record.about[CERTAINTY], record)
         return np.frombuffer(zlib.decompress(packed), np.float16).reshape(3, record.n).astype(float)
 

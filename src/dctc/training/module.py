@@ -166,7 +166,8 @@ class RecognizerModule(pl.LightningModule):
         if (step := int(self._first_bad)) < NEVER:
             raise ValueError(
                 f"train/loss is not finite at step {step}, so the training ends without a final "
-                f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val"
+                f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val, or, with "
+                f"torch's CTCLoss, zero_infinity"
             )
 
     def on_train_epoch_end(self) -> None:

@@ -291,7 +291,8 @@ class RunCheckpoints(Checkpoint):
     def _end(self, trainer: pl.Trainer, number: int) -> None:
         name = signal.Signals(number).name
         if trainer.is_global_zero:
-            print(f"{self.folder.parent}: ended by {name}; the last checkpoint is kept", flush=True)
+            kept = "; the last checkpoint is kept" if trainer.state.fn == "fit" else ""
+            print(f"{self.folder.parent}: ended by {name}{kept}", flush=True)
             if name == "SIGUSR1":
                 _requeue()
         # Lightning kills the first process if another one ends otherwise
@@ -358,4 +359,5 @@ def _requeue() -> None:
     """Ask SLURM to start this job again."""
     array, task = os.getenv("SLURM_ARRAY_JOB_ID"), os.getenv("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
-    subprocess.run(["scontrol", "requeue", job], check=False)
+    if status := subprocess.run(["scontrol", "requeue", job], check=False).returncode:
+        print(f"dctc: `scontrol requeue {job}` failed with status {status}; submit the job again")

@@ -103,6 +103,9 @@ def test_chinese_lines_use_the_characters_that_the_fonts_have(renderer, sans, tm
     (tmp_path / "words.txt").write_text("漢字")
     with pytest.raises(ValueError, match="none of the 1 words of the corpus is made of the 2 Chin"):
         RenderedWords("train", 10, chinese, **options, words=str(tmp_path / "words.txt"))
+    (tmp_path / "words.txt").write_text("漢字\n汉字\n汉")
+    with pytest.warns(match="1 of 3 are not drawn, as they are not made of the Chinese characters"):
+        RenderedWords("train", 10, chinese, **options, words=str(tmp_path / "words.txt"))
     with pytest.raises(ValueError, match="none of its 36 characters is Chinese"):
         RenderedWords("train", 10, renderer, language="zh")
 

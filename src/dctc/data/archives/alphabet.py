@@ -20,18 +20,26 @@ from dctc.text.protocol import Protocol
 def read_labels(folder: str | Path) -> Iterator[str]:
     """Yield the labels of an LMDB folder as they are stored.
 
-    Labels that are missing or not UTF-8 are skipped:
-    :class:`~dctc.data.records.lmdb.LmdbDataset` drops their records, counts and names them.
+    Labels that are missing or not UTF-8 are left out, and a warning counts them.
     """
-    records = count_records(folder)
+    records, unreadable = count_records(folder), 0
     with reading(folder) as transaction:
         for record in range(1, records + 1):
             raw = transaction.get(b"label-%09d" % record)
             try:
-                if raw is not None:
-                    yield raw.decode()
+                text = None if raw is None else raw.decode()
             except UnicodeDecodeError:
-                continue
+                text = None
+            if text is None:
+                unreadable += 1
+            else:
+                yield text
+    if unreadable:
+        warnings.warn(
+            f"{folder}: {unreadable:,} of {records:,} labels are missing or not UTF-8, and left "
+            f"out; `dctc data verify` names them",
+            stacklevel=2,
+        )
 
 
 def write_alphabet(

@@ -24,7 +24,7 @@ class Report(NamedTuple):
     notes: Sequence[str] = ()
 
     def print(self) -> None:
-        """Print the table and the notes, on at least 80 columns.
+        """Print the table and the notes, as wide as the terminal.
 
         Columns of numbers are right-aligned; their headings wrap, the numbers do not. The columns
         of text share the rest.

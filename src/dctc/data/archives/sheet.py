@@ -12,6 +12,7 @@ from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
 from dctc.data.render.glyphs import can_shape
 from dctc.data.render.glyphs import face as open_face
+from dctc.text.characters import printed
 from dctc.text.scripts import is_shaped
 
 WIDTH = 1008  # pixels of the sheet, shared out over its columns
@@ -59,7 +60,7 @@ def contact_sheet(
             x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
             stored = read_record(transaction, number)
             sheet.paste(_crop(stored.image, width), (x, y))
-            label = (stored.label or b"").decode(errors="replace")
+            label = printed((stored.label or b"").decode(errors="replace"))
             font = available.covering(label)
             unreadable += font is None
             shown = label if font else " ".join(f"{ord(c):04X}" for c in label)

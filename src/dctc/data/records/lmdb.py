@@ -32,8 +32,8 @@ from dctc.data.records.folders import (
 from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol
-from dctc.text.characters import by_frequency, shown
 from dctc.text.alterations import Alterations
+from dctc.text.characters import by_frequency, shown
 
 EMPTY = "empty label after protocol"
 OUTSIDE = "character outside the charset"

@@ -209,7 +209,16 @@ class RenderedWords(Dataset[Sample]):
             self.left_out, missed = missing, set(missing)
             characters = "".join(c for c in characters if c not in missed)
         limits = self._limits(characters)
-        return ChineseLines(characters, word_counts(words, "zh"), frequencies, limits)
+        counts = word_counts(words, "zh")
+        lines = ChineseLines(characters, counts, frequencies, limits)
+        left = len(counts) - len(lines.counts)
+        if left and self.split == "train" and words not in (PYTHON, WORDFREQ):
+            warnings.warn(
+                f"words: {left:,} of {len(counts):,} are not drawn, as they are not made of the "
+                f"Chinese characters to draw alone; name a charset with them",
+                stacklevel=3,
+            )
+        return lines
 
 
 def _drawable(charset: str, protocol: Protocol) -> str:
