@@ -10,7 +10,11 @@ import pandas as pd
 
 from dctc.metrics.calibration import area_under_risk_coverage, expected_calibration_error
 from dctc.results.environment import gpu
-from dctc.results.families import (
+from dctc.results.frame import per_run
+from dctc.results.registry import Record, Registry
+from dctc.results.statistics import check_comparable
+from dctc.studies.study import Study
+from experiments.tables.families import (
     Estimate,
     RandomEffects,
     holm,
@@ -18,10 +22,6 @@ from dctc.results.families import (
     random_effects,
     t_estimate,
 )
-from dctc.results.frame import per_run
-from dctc.results.registry import Record, Registry
-from dctc.results.statistics import check_comparable
-from dctc.studies.study import Study
 
 MARGIN = 0.5  # points, of the decision rule
 CONFIDENCES = ("path", "geometric mean", "weakest character")

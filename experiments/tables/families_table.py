@@ -8,7 +8,6 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dctc.results.families import Estimate, pooled_difference
 from dctc.results.plots import PlotRow, draw_forest
 from dctc.results.registry import Registry
 from dctc.results.statistics import difference_cell, p_cell
@@ -22,6 +21,7 @@ from experiments.tables.across_models import (
     decide,
     run_values,
 )
+from experiments.tables.families import Estimate, pooled_difference
 
 FOLDS = "protocol"  # name of the study of FUNSD words in folds; the other one is of scene words
 _NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."

@@ -5,9 +5,8 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.tables.families import pooled_difference, random_effects
 from scipy import stats
-
-from dctc.results.families import pooled_difference, random_effects
 
 ARMS = ("ctc", "other", "dctc")
 
