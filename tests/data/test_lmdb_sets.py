@@ -150,6 +150,8 @@ def test_labels_that_are_left_out_or_altered_are_told(
         assert sum(data.labels()[name]["left_out"].values()) == len(UMLAUTS) - len(left)
     outside = {"'": 1, "\u5b57": 1, "\u200b": 1}
     assert data.labels()["v"]["outside"] == ({} if charset.isdigit() else outside)
+    emptied = {"\u200b": 1, "\u5b57": 1} if charset.isdigit() else {}
+    assert data.labels()["v"]["emptied"] == emptied
 
 
 def trainer(rank, world_size, use_distributed_sampler=False):

@@ -9,7 +9,7 @@ import yaml
 
 from dctc.data.archives.alphabet import write_common_characters
 from dctc.results.registry import Registry
-from dctc.training.run_key import run_key
+from dctc.training.run_key import drawn_versions, run_key
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 FILES = sorted((RESULTS / "configs").glob("*.yaml"))
@@ -51,3 +51,7 @@ def test_the_key_of_each_follows_from_it(records, configs, root, monkeypatch):
     drawn = {key: records[key][0].about.get("drawn", {}) for key in configs}
     keys = {key: run_key(config, drawn[key]) for key, config in configs.items()}
     assert [key for key, found in keys.items() if found != key] == []
+    own = {config["data"]["init_args"].get("words", "python") for config in configs.values()}
+    assert own <= {"python", "wordfreq"}
+    drawn_today = {key: drawn_versions(config) for key, config in configs.items()}
+    assert not any("own_version" in versions for versions in drawn_today.values())

@@ -67,6 +67,13 @@ def test_a_file_that_is_no_charset(tmp_path, content, message):
         Charset.load(str(file))
 
 
+def test_characters_that_cannot_be_seen_are_named(tmp_path):
+    file = tmp_path / "charset.txt"
+    file.write_text("a\u200b\u00adb\ue000\u200c", encoding="utf-8")
+    with pytest.warns(match=r"U\+200B U\+E000 cannot be seen"):
+        assert len(Charset.load(str(file))) == 6
+
+
 def test_neither_name_nor_file(tmp_path):
     for wrong in ("37", str(tmp_path / "missing.txt"), str(tmp_path)):
         with pytest.raises(ValueError, match="neither one of 36, 62, 94 nor a file"):

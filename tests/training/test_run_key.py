@@ -280,6 +280,20 @@ def test_chinese_lines_have_a_version_of_their_own(monkeypatch):
     assert before[0] == after[0] and before[1] != after[1]
 
 
+def test_own_words_and_characters_have_a_version_of_their_own(monkeypatch, tmp_path):
+    file = tmp_path / "file.txt"
+    file.write_text("abc")
+
+    def keys():
+        drawn = {"class_path": "dctc.data.rendered.RenderedDataModule"}
+        given = {}, {"words": "wordfreq"}, {"words": str(file)}, {"charset": str(file)}
+        return [key_with("data", value={**drawn, "init_args": init_args}) for init_args in given]
+
+    before = keys()
+    monkeypatch.setattr(RenderedDataModule, "own_version", 99)
+    assert [a == b for a, b in zip(before, keys(), strict=True)] == [True, True, False, False]
+
+
 def test_a_limit_of_batches_counts_the_same_whichever_way_it_was_read():
     def limited(name, value):
         return key_with("trainer", name, value=value)

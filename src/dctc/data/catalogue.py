@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dctc.data.records.folders import ENVIRONMENT_VARIABLE
 
@@ -167,6 +168,37 @@ DOCUMENTS = {
     "sroie": Source(
         "SROIE", 512, Benchmark("SROIE, lines", 27_066, ("sroie_lines_27066",), _SROIE)
     ),
+}
+
+
+class Archive(NamedTuple):
+    """One kind of archive that is converted to an LMDB.
+
+    Attributes:
+        form: Form of the annotation file, see :data:`dctc.data.archives.convert.FORMS`.
+        source: What the annotation file is called or looks like.
+        benchmark: Registered set that it becomes, if any.
+    """
+
+    form: str
+    source: str
+    benchmark: Benchmark | None = None
+
+
+ARCHIVES = {
+    "iiit5k-test": Archive("iiit5k", "testdata.mat", BENCHMARKS["IIIT5K"]),
+    "iiit5k-train": Archive("iiit5k", "traindata.mat", TRAIN_WORDS["IIIT5K_2000"]),
+    "svt-test": Archive("svt", "test.xml", BENCHMARKS["SVT"]),
+    "svt-train": Archive("svt", "train.xml", TRAIN_WORDS["SVT_257"]),
+    "ic13-test": Archive("ic13_1015", "gt.txt", BENCHMARKS["IC13_1015"]),
+    "ic13-train": Archive("icdar", "gt.txt", TRAIN_WORDS["IC13_848"]),
+    "ic15-test": Archive("icdar", "gt.txt", BENCHMARKS["IC15_2077"]),
+    "ic15-train": Archive("icdar", "gt.txt", TRAIN_WORDS["IC15_4468"]),
+    "svtp": Archive("image_list", "imagelist.txt", BENCHMARKS["SVTP"]),
+    "cute80": Archive("image_list", "imagelist.txt", BENCHMARKS["CUTE80"]),
+    "mjsynth": Archive("mjsynth", "annotation_train.txt"),
+    "synthtext": Archive("synthtext", "gt.mat"),
+    "table": Archive("table", "TSV, CSV or text file of images and labels"),
 }
 
 # All but the English benchmarks

@@ -225,6 +225,11 @@ class UnionDataset(Dataset[Sample | Corrupt]):
         """How many of them were dropped for each character outside the charset."""
         return sum((part.outside for part in self.parts), Counter())
 
+    @property
+    def emptied(self) -> Counter[str]:
+        """How many of them had each character before the protocol left an empty label."""
+        return sum((part.emptied for part in self.parts), Counter())
+
     def __len__(self) -> int:
         return int(self.ends[-1])
 

@@ -13,6 +13,7 @@ from dctc.data.render.rendered_words import RenderedWords, Stage
 from dctc.data.render.renderer import WordRenderer
 from dctc.data.render.stored import (
     CHINESE_VERSION,
+    OWN_VERSION,
     RENDERER_VERSION,
     drawn_key,
     open_stored,
@@ -65,6 +66,7 @@ class RenderedDataModule(SetsDataModule):
     Attributes:
         recipe_version: Version of the renderer; part of a run's key.
         language_versions: Versions of what is drawn in single languages; parts of their runs' keys.
+        own_version: Version of what is drawn of words or characters of a file; part of their key.
 
     Raises:
         ValueError: At once, for an augmentation out of range; from :meth:`setup`, if an argument
@@ -73,6 +75,7 @@ class RenderedDataModule(SetsDataModule):
 
     recipe_version = RENDERER_VERSION
     language_versions: ClassVar = {"zh": CHINESE_VERSION}
+    own_version = OWN_VERSION
 
     def __init__(
         self,

@@ -77,17 +77,21 @@ class SetsDataModule(pl.LightningDataModule):
         """Return what indexing left of the labels of each set, by the names of :meth:`drops`.
 
         Returns:
-            Of each set: ``labels``, how many it has; ``left_out`` by reason; and ``outside``, for
-            how many of these each character outside the charset was the reason.
+            Of each set: ``labels``, how many it has; ``left_out`` by reason; ``outside``, for how
+            many of these each character outside the charset was the reason; and ``emptied``, how
+            many of those that the protocol left empty had each character.
         """
         return {
             name: {
                 "labels": len(found),
                 "left_out": dict(found.drops),
-                "outside": {c: outside[c] for c in by_frequency(outside)},
+                **{
+                    what: {c: counts[c] for c in by_frequency(counts)}
+                    for what in ("outside", "emptied")
+                    for counts in [getattr(found, what, {})]
+                },
             }
             for name, found in self._sets().items()
-            for outside in [getattr(found, "outside", {})]
         }
 
     def _sets(self) -> dict[str, Any]:

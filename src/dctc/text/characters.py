@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 # NFC replaces these by unified ideographs, which may be drawn otherwise (U+F92C is not U+90CE). The
 # published alphabet of the Chinese benchmark holds both of such pairs, as classes of their own.
@@ -12,13 +12,14 @@ _COMPATIBILITY_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)"
 
 # What no image shows, so that no recogniser can read it. Variation selectors are left out (they
 # choose between visible forms), and joiners after letters of scripts that are written with them.
+PRIVATE = "private-use"  # on images, in fonts of their own, but of no known meaning
 _UNSEEN = {
     "control": r"\x00-\x1f\x7f-\x9f\u2028\u2029",
     "bidirectional": r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069",
     "invisible": r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u206f\u3164\ufeff\uffa0"
     r"\ufff0-\ufffc\U000e0000-\U000e007f",
-    "private-use": r"\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd",
     "replacement": r"\ufffd-\uffff",
+    PRIVATE: r"\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd",
 }
 _JOINED = r"\u0600-\u1cff\ufe0f\U0001f000-\U0001faff"  # Arabic to Vedic, emoji
 _KINDS = {kind: re.compile(f"[{characters}]") for kind, characters in _UNSEEN.items()}
@@ -52,6 +53,17 @@ def by_frequency(counts: Mapping[str, float]) -> list[str]:
     return sorted(counts, key=lambda key: (-counts[key], key))
 
 
+def listed(things: Sequence[str], most: int, between: str = ", ") -> str:
+    """Return names for a message; of more than ``most``, only the first ones and a count.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    rest = f" and {len(things) - most:,} more" if len(things) > most else ""
+    return between.join(things[:most]) + rest
+
+
 def shown(characters: Iterable[str], most: int = 10) -> str:
     r"""Return characters as a message shows them, invisible and combining ones by code point.
 
@@ -64,8 +76,7 @@ def shown(characters: Iterable[str], most: int = 10) -> str:
         'a b U+0020 U+200B U+0301'
     """
     each = [c if unicodedata.category(c)[0] not in "CMZ" else f"U+{ord(c):04X}" for c in characters]
-    more = f" and {len(each) - most:,} more" if len(each) > most else ""
-    return " ".join(each[:most]) + more
+    return listed(each, most, " ")
 
 
 def unseen(text: str) -> str:

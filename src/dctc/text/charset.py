@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import string
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dctc.text.characters import normal_form, shown
+from dctc.text.characters import normal_form, shown, unseen
 
 # The three charsets of the English benchmarks, in the order of digits, lower case, upper case,
 # punctuation that PARSeq (Bautista & Atienza, ECCV 2022) and its successors use.
@@ -16,6 +17,8 @@ NAMED = {
     "62": string.digits + string.ascii_lowercase + string.ascii_uppercase,
     "94": string.digits + string.ascii_lowercase + string.ascii_uppercase + string.punctuation,
 }
+
+_EXPECTED = "\u00ad\u200c\u200d"  # see Charset.load
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class Charset:
 
         A file's line breaks are layout; every other character, a space too, belongs to the charset.
         Of several lines, none may begin or end with a blank, unless that is all there is on it.
-        Accents are composed line by line, see :func:`~dctc.text.characters.normal_form`.
+        Accents are composed line by line, see :func:`~dctc.text.characters.normal_form`. A warning
+        names characters that no image shows; joiners, which some scripts need, and the soft hyphen
+        of the Chinese benchmark's alphabet are not among them.
 
         Args:
             name_or_file: ``36``, ``62``, ``94`` or the path of a text file.
@@ -78,7 +83,14 @@ class Charset:
                 f"UTF-8"
             ) from error
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        return cls("".join(_in_lines(lines, name_or_file)))
+        characters = "".join(_in_lines(lines, name_or_file))
+        if hidden := [c for c in characters if unseen(c) and c not in _EXPECTED]:
+            warnings.warn(
+                f"charset {name_or_file!r}: {shown(hidden)} cannot be seen or have no known form; "
+                f"remove them, unless labels have them",
+                stacklevel=2,
+            )
+        return cls(characters)
 
     def __len__(self) -> int:
         return len(self.characters)

@@ -14,6 +14,7 @@ from typing import Any
 from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
+from dctc.data.render.rendered_words import is_own
 from dctc.text import Charset
 
 # Raised by hand when a change of the code would change results; part of every key.
@@ -87,7 +88,7 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
         config: Resolved configuration of the command line (``seed_everything``, ``trainer``,
             ``model``, ``data``).
         versions: Versions of what draws the data; None takes those of the data module
-            (``recipe_version`` and ``language_versions``).
+            (``recipe_version``, ``language_versions`` and ``own_version``).
 
     Raises:
         FileNotFoundError: If stored words have not been drawn yet.
@@ -109,10 +110,12 @@ def drawn_versions(config: Mapping[str, Any]) -> dict[str, int]:
     """Return the versions of what draws the data of a configuration; empty for stored data."""
     module, _, name = config["data"]["class_path"].rpartition(".")
     drawn = getattr(import_module(module), name)
-    language = config["data"].get("init_args", {}).get("language", "")
+    arguments = config["data"].get("init_args", {})
+    texts = {k: v for k, v in arguments.items() if k in ("language", "words", "charset")}
     versions = {
         "data_version": getattr(drawn, "recipe_version", None),
-        "language_version": getattr(drawn, "language_versions", {}).get(language),
+        "language_version": getattr(drawn, "language_versions", {}).get(texts.get("language")),
+        "own_version": getattr(drawn, "own_version", None) if is_own(**texts) else None,
     }
     return {name: version for name, version in versions.items() if version is not None}
 

@@ -47,6 +47,8 @@ def test_planted_faults_are_named(tmp_path, write_lmdb, jpeg):
         (jpeg(5), "漢字 a".encode()),
         (jpeg(6), b"  "),
         (jpeg(7), "a\u0085b".encode()),
+        *((jpeg(8 + i), "\uf0fe".encode()) for i in range(6)),
+        (jpeg(14), "\uf0fe\ufffd".encode()),
     ]
     (one,) = verify({"a": write_lmdb(tmp_path / "a", records)}).values()
     assert sorted(one.faults) == [
@@ -55,11 +57,15 @@ def test_planted_faults_are_named(tmp_path, write_lmdb, jpeg):
         "image missing: 1 records (4)",
         "label has the control character U+0009: 1 records (7)",
         "label has the control character U+0085: 1 records (12)",
+        "label has the replacement character U+FFFD: 1 records (19)",
         "label is empty: 2 records (5, 11)",
         "label is not UTF-8: 1 records (6)",
         "label missing: 1 records (8)",
     ]
-    assert (one.repeats, one.findings) == (1, ["1 images are repeated (9 = 1)"])
+    private = (
+        "label has the private-use character U+F0FE: 6 records (13, 14, 15, 16, 17 and 1 more)"
+    )
+    assert (one.repeats, one.findings) == (1, [private, "1 images are repeated (9 = 1)"])
     assert report({"a": one}).notes[0] == f"BROKEN a: {one.faults[0]}"
 
 

@@ -19,6 +19,7 @@ from dctc.data.records.lmdb import (
     OUTSIDE,
     LmdbDataset,
     LmdbImages,
+    left_out,
     open_images,
 )
 from dctc.data.records.sampler import Draw
@@ -67,6 +68,29 @@ def test_drops_are_counted_by_reason_but_not_what_does_not_belong_to_the_set(wor
     dataset = open_set(words, keep=three_or_more)
     assert [sample.label for sample in dataset] == ["cat", "its", "dog"]
     assert not dataset.drops
+
+
+def test_blanks_around_a_label_are_no_part_of_it_nor_their_extents(tmp_path, write_lmdb, png):
+    path = write_lmdb(tmp_path / "a", [(png, b" a b\t\n"), (png, "\u3000\u00a0".encode())])
+    limits = np.arange(12, dtype=np.float32).reshape(6, 2)
+    with lmdb.open(str(path), map_size=2**20) as environment, environment.begin(write=True) as t:
+        t.put(b"extents-%09d" % 1, limits.tobytes())
+    dataset = open_set(path, protocol="verbatim", charset=Charset("ab "), size=ImageSize(16, 40))
+    assert [sample.label for sample in dataset] == ["a b"] and dataset.drops == {EMPTY: 1}
+    np.testing.assert_array_equal(dataset[0].extents, limits[1:4])
+
+
+def test_what_left_labels_empty_is_named(tmp_path, write_lmdb, png):
+    labels = ["\u5b57!", "\u5b57", "!", "\u0434a", ""]
+    path = write_lmdb(tmp_path / "a", [(png, label.encode()) for label in labels])
+    dataset = open_set(path)
+    assert dataset.emptied == {"!": 2, "\u5b57": 2} and dataset.drops == {EMPTY: 4}
+    assert left_out(dataset).endswith("of empty labels, most frequent first: ! \u5b57)")
+
+
+@pytest.fixture(scope="module")
+def png(encode_image):
+    return encode_image(0, 40, 16)
 
 
 @pytest.mark.parametrize(

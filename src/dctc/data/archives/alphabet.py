@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dctc.data.records.folders import count_records, find_lmdbs, reading
+from dctc.data.records.folders import count_records, find_lmdbs, label_text, reading
 from dctc.data.render.corpora import character_frequencies
 from dctc.files import write_whole
 from dctc.text import Charset, get_protocol, normal_form
@@ -18,7 +18,7 @@ from dctc.text.protocol import Protocol
 
 
 def read_labels(folder: str | Path) -> Iterator[str]:
-    """Yield the labels of an LMDB folder as they are stored.
+    """Yield the labels of an LMDB folder, without blanks around them.
 
     Labels that are missing or not UTF-8 are left out, and a warning counts them.
     """
@@ -27,7 +27,7 @@ def read_labels(folder: str | Path) -> Iterator[str]:
         for record in range(1, records + 1):
             raw = transaction.get(b"label-%09d" % record)
             try:
-                text = None if raw is None else raw.decode()
+                text = None if raw is None else label_text(raw)
             except UnicodeDecodeError:
                 text = None
             if text is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dctc.argument_types import positive
 from dctc.data.archives.report import Report, progress_bar
+from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.text.characters import shown
 
@@ -50,8 +51,9 @@ def verify(options: Namespace) -> None:
 
     Ends with 1 if something is unfinished or broken: a wrong count, an image that does not decode,
     a label that is empty, is not UTF-8 or has characters that cannot be seen, limits of characters
-    that do not fit. Images that are byte for byte the same are only named. What still decodes is
-    not compared with its source: the checksum of data.mdb does that.
+    that do not fit. Images that are byte for byte the same, and labels with private-use characters,
+    are only named. What still decodes is not compared with its source: the checksum of data.mdb
+    does that.
     """
     from dctc.data.archives import verify as verification
 
@@ -180,22 +182,14 @@ _RENDER = [
     _ROOT,
     _WORKERS,
 ]
-_ARCHIVES = {  # the annotation file of each kind of dctc.data.archives.convert
-    **{"iiit5k-test": "testdata.mat", "iiit5k-train": "traindata.mat"},
-    **{"svt-test": "test.xml", "svt-train": "train.xml"},
-    **dict.fromkeys(("ic13-test", "ic13-train", "ic15-test", "ic15-train"), "gt.txt"),
-    **dict.fromkeys(("svtp", "cute80"), "imagelist.txt"),
-    **{"mjsynth": "annotation_train.txt", "synthtext": "gt.mat"},
-    **{"table": "TSV, CSV or text file of images and labels"},
-}
-_KINDS = ", ".join(f"{name} ({file})" for name, file in _ARCHIVES.items())
+_KINDS = ", ".join(f"{name} ({archive.source})" for name, archive in ARCHIVES.items())
 _LENIENT = (
     "leave out words whose image is missing or unreadable or whose line or label is broken, warned "
     "about and counted, and accept a different number of words"
 )
 _LITERAL = "table: quotes around labels are on the images, and not those of a spreadsheet"
 _CONVERT = [
-    _arg("kind", _KINDS, choices=_ARCHIVES, metavar="KIND"),
+    _arg("kind", _KINDS, choices=ARCHIVES, metavar="KIND"),
     _arg("source", "the annotation file", Path, metavar="SOURCE"),
     _arg("--out", "folder of the LMDB", Path, required=True),
     _arg("--images", "folder of the images (default: of SOURCE)", Path),

@@ -1,6 +1,7 @@
-"""Convert official archives to LMDBs: the kinds of archives, and the conversion.
+"""Convert official archives to LMDBs: the forms of archives, and the conversion.
 
-Labels are stored as the archive has them, accents composed; protocols are applied on reading.
+Labels are stored as the archive has them, but for accents, which are composed, and blanks around
+them, which are taken off; protocols are applied on reading.
 Images are stored byte for byte where the archive holds crops; crops out of larger images as PNG.
 """
 
@@ -13,7 +14,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from dctc.data.archives.annotations import (
     synthtext_lacks,
@@ -31,40 +31,26 @@ from dctc.data.archives.text_lists import (
     words_of_table,
 )
 from dctc.data.archives.verify import label_faults
-from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS, Benchmark
+from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import PARTIAL
 from dctc.data.records.images import ImageError, load_image
 from dctc.data.records.provenance import Progress
 from dctc.data.records.writer import Fault, Record, write_set
 from dctc.text import normal_form
 
-
-class Kind(NamedTuple):
-    """One kind of archive."""
-
-    # of the annotation file and folder of images
-    words: Callable[[Path, Path], Iterator[Word | Fault]]
-    source: str  # what the annotation file is called or looks like
-    benchmark: Benchmark | None = None  # registered set that it becomes, if any
-    # tells what an annotation file of training data lacks; empty if it is whole
-    lacks: Callable[[Path], str] = lambda source: ""
-
-
-KINDS = {
-    "iiit5k-test": Kind(words_of_iiit5k, "testdata.mat", BENCHMARKS["IIIT5K"]),
-    "iiit5k-train": Kind(words_of_iiit5k, "traindata.mat", TRAIN_WORDS["IIIT5K_2000"]),
-    "svt-test": Kind(words_of_svt, "test.xml", BENCHMARKS["SVT"]),
-    "svt-train": Kind(words_of_svt, "train.xml", TRAIN_WORDS["SVT_257"]),
-    "ic13-test": Kind(words_of_ic13_1015, "gt.txt", BENCHMARKS["IC13_1015"]),
-    "ic13-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC13_848"]),
-    "ic15-test": Kind(words_of_icdar, "gt.txt", BENCHMARKS["IC15_2077"]),
-    "ic15-train": Kind(words_of_icdar, "gt.txt", TRAIN_WORDS["IC15_4468"]),
-    "svtp": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["SVTP"]),
-    "cute80": Kind(words_of_image_list, "imagelist.txt", BENCHMARKS["CUTE80"]),
-    "mjsynth": Kind(words_of_mjsynth, "annotation_train.txt", lacks=mjsynth_lacks),
-    "synthtext": Kind(words_of_synthtext, "gt.mat", lacks=synthtext_lacks),
-    "table": Kind(words_of_table, "TSV, CSV or text file of images and labels"),
+# What reads each form of annotation files, given one and the folder of its images
+FORMS: dict[str, Callable[[Path, Path], Iterator[Word | Fault]]] = {
+    "iiit5k": words_of_iiit5k,
+    "svt": words_of_svt,
+    "ic13_1015": words_of_ic13_1015,
+    "icdar": words_of_icdar,
+    "image_list": words_of_image_list,
+    "mjsynth": words_of_mjsynth,
+    "synthtext": words_of_synthtext,
+    "table": words_of_table,
 }
+# Tells what an annotation file of training data lacks; empty if it is whole
+LACKS = {"mjsynth": mjsynth_lacks, "synthtext": synthtext_lacks}
 
 
 def convert(
@@ -79,7 +65,7 @@ def convert(
     """Convert an archive to an LMDB, or go on with a conversion that was cut off.
 
     Args:
-        kind: Key of :data:`KINDS`.
+        kind: Key of :data:`dctc.data.catalogue.ARCHIVES`.
         source: The archive's annotation file.
         out: Folder of the LMDB.
         images: Folder that the image names are relative to; None is that of ``source``.
@@ -97,12 +83,11 @@ def convert(
             number of words is wrong, or ``out`` was completed without some words.
         OSError: If there is no annotation file, or the disk is full.
     """
-    words, _, benchmark, lacks = KINDS[kind]
+    form, wanted, benchmark = ARCHIVES[kind]
+    words = FORMS[form]
     if not source.is_file():
-        raise FileNotFoundError(
-            f"{source}: no such file; for {kind} give the path of {KINDS[kind].source}"
-        )
-    if lack := lacks(source):
+        raise FileNotFoundError(f"{source}: no such file; for {kind} give the path of {wanted}")
+    if form in LACKS and (lack := LACKS[form](source)):
         if not lenient:
             raise ValueError(f"{lack}; get the complete archive, or take it with --lenient")
         warnings.warn(lack, UserWarning, stacklevel=2)
@@ -120,7 +105,7 @@ def convert(
                 others = sum(_label_fault(other) is not None for other in stream)
                 more = f", and {others:,} more lines or labels after it" if others else ""
                 raise ValueError(
-                    f"{folder}: {item}{more}; repair the archive, or leave such words out with "
+                    f"{source}: {item}{more}; repair the archive, or leave such words out with "
                     f"--lenient"
                 )
             yield item
@@ -178,4 +163,4 @@ def read_word(word: Word | Fault) -> Record | Fault:
         return Fault(word.name, "image cannot be decoded", error.args[0])
     except (OSError, ValueError) as error:  # of the file system, its name or its box
         return Fault(word.name, "image cannot be read", " ".join(str(error).split()))
-    return Record(encoded, normal_form(word.label))
+    return Record(encoded, normal_form(word.label).strip())

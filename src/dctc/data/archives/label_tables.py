@@ -82,10 +82,8 @@ class LabelTable(NamedTuple):
         more = any(cell.strip() for cell in found[self.columns :])
         if len(found) <= max(self.image, self.label) or more or not found[self.image].strip():
             form = self.head or f"file, {_NAMES[self.delimiter]}, label"
-            raise ValueError(
-                f"{line[:60]!r} is not: {form}; {len(found)} columns, and a label with the "
-                f"separator U+{ord(self.delimiter):04X} in it needs quotes"
-            )
+            cure = f", quote a label with a {_NAMES[self.delimiter]} in it" if more else ""
+            raise ValueError(f"{line[:60]!r} is not: {form}; {len(found)} columns{cure}")
         return found[self.image].strip(), found[self.label]
 
 

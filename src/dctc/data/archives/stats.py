@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy as np
 from dctc.data.archives.processes import ENDS, in_processes
 from dctc.data.archives.report import Report
 from dctc.data.archives.verify import label_faults
-from dctc.data.records.folders import count_records, read_record, reading
+from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.images import image_size
+from dctc.data.render.texts import frames_needed
 
 _QUANTILES = (0, 1, 50, 99, 100)  # percent
 SHOWN = 20  # characters of the table
@@ -58,7 +58,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
         for number in range(1, records + 1):
             stored = read_record(transaction, number)
             try:
-                label = protocol((stored.label or b"").decode())
+                label = protocol(label_text(stored.label or b""))
                 sizes.append(image_size(stored.image or b""))
             except ValueError:  # ImageError, or UnicodeDecodeError
                 unreadable += 1
@@ -67,7 +67,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
             broken.update(label_faults(stored.label))
             if label:
                 lengths.append(len(label))
-                needs.append(len(label) + sum(a == b for a, b in pairwise(label)))
+                needs.append(frames_needed(label))
     if not lengths:
         raise ValueError(f"LMDB {path}: no label is left by this protocol; choose another one")
     width, height = np.array(sizes, dtype=float).T

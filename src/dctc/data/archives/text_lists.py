@@ -63,7 +63,8 @@ def image_file(images: Path, name: str) -> Path:
         for written in (name, windows.as_posix()):
             if (other := path_inside(images, normalize(form, written))).exists():
                 return other
-    why = f"its name has {unseen(name)}" if unseen(name) else ""
+    hidden = unseen(name)
+    why = f"its name has {hidden}" if hidden else f"looked for in {images}"
     if windows.drive:
         why = f"{windows.drive} is a drive of Windows; make names relative to the folder of images"
     elif not windows.suffix:
@@ -89,7 +90,7 @@ def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
         try:
             name, label = parse(decoded(line))
         except ValueError as error:
-            yield Fault(f"{source.name}, line {number}", LINE, str(error))
+            yield Fault(f"line {number}", LINE, str(error))
             continue
         if name:
             yield word_file(images, name, label, f"line {number}, ")
@@ -140,7 +141,7 @@ def words_of_image_list(source: Path, images: Path) -> Iterator[Word | Fault]:
 def words_of_table(
     source: Path, images: Path, literal_quotes: bool = False
 ) -> Iterator[Word | Fault]:
-    """Yield the words of a table of image files and labels, kept as they are.
+    """Yield the words of a table of image files and labels.
 
     Args:
         source: The table, see :mod:`dctc.data.archives.label_tables`.

@@ -25,7 +25,7 @@ from dctc.data.records.folders import (
     split_side,
 )
 from dctc.data.records.images import ImageError, load_image
-from dctc.text.characters import unseen
+from dctc.text.characters import PRIVATE, listed, unseen
 
 CHUNK = 2000  # records read by one process at a time
 SOUND = (
@@ -44,8 +44,8 @@ class Verified:
     records: int
     faults: list[str] = field(default_factory=list)  # what is broken, one line each
     repeats: int = 0  # records whose image is byte for byte that of an earlier record of the set
-    # Not necessarily faults: duplicates, images that also occur in a training set, sets that were
-    # not checked for these
+    # Not necessarily faults: private-use characters, duplicates, images that also occur in a
+    # training set, sets that were not checked for these
     findings: list[str] = field(default_factory=list)
     # (records,) uint64, see Scan; empty if the set cannot be read
     digests: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
@@ -105,8 +105,8 @@ def _add_faults(one: Verified, faults: list[tuple[int, str]]) -> None:
     for record, what in faults:
         records.setdefault(what, []).append(record)
     for what, numbers in records.items():
-        named = _some([str(number) for number in numbers[:NAMED]], len(numbers))
-        one.faults.append(f"{what}: {len(numbers):,} records ({named})")
+        found = one.findings if PRIVATE in what else one.faults  # published sets have such labels
+        found.append(f"{what}: {len(numbers):,} records ({listed([*map(str, numbers)], NAMED)})")
 
 
 def _add_repeats(one: Verified) -> None:
@@ -116,13 +116,8 @@ def _add_repeats(one: Verified) -> None:
     later = np.flatnonzero((earlier != np.arange(len(digests))) & (digests != 0))
     one.repeats = len(later)
     if one.repeats:
-        pairs = [f"{i + 1} = {earlier[i] + 1}" for i in later[:NAMED].tolist()]
-        named = _some(pairs, one.repeats)
-        one.findings.append(f"{one.repeats:,} images are repeated ({named})")
-
-
-def _some(named: list[str], count: int) -> str:
-    return ", ".join([*named, *["..."] * (count > len(named))])
+        pairs = [f"{i + 1} = {earlier[i] + 1}" for i in later.tolist()]
+        one.findings.append(f"{one.repeats:,} images are repeated ({listed(pairs, NAMED)})")
 
 
 def report(found: dict[str, Verified]) -> Report:

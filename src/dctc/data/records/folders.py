@@ -42,6 +42,15 @@ def read_record(transaction: Any, number: int) -> Stored:
     return Stored(*(transaction.get(key % number) for key in keys))
 
 
+def label_text(raw: bytes, errors: str = "strict") -> str:
+    """Return a stored label as text, without the blanks around it, which are no part of a label.
+
+    Raises:
+        UnicodeDecodeError: If it is not UTF-8, unless ``errors`` replaces what is not.
+    """
+    return raw.decode(errors=errors).strip()
+
+
 def data_root(root: str | Path | None = None) -> Path:
     """Return ``root``, else the folder named by ``DCTC_DATA``, else ``./data``."""
     return Path(root or os.environ.get(ENVIRONMENT_VARIABLE) or "data").absolute()

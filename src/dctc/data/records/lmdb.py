@@ -1,7 +1,8 @@
 """Labelled word images in an LMDB folder, in the scheme that the field publishes its sets in.
 
 Keys: ``image-%09d`` (an encoded image), ``label-%09d`` (UTF-8), both counted from 1, and
-``num-samples`` (clovaai/deep-text-recognition-benchmark, ``create_lmdb_dataset.py``). Sets of drawn
+``num-samples`` (clovaai/deep-text-recognition-benchmark, ``create_lmdb_dataset.py``). Blanks at the
+beginning and end of a label are no part of it, and taken off on reading. Sets of drawn
 words may have ``extents-%09d`` too (ours): left and right limit of each character of the label as
 stored, ``(s, 2)`` float32 in the byte order of this machine, in pixels of the image as stored.
 """
@@ -24,6 +25,7 @@ from dctc.data.records.batch import Corrupt, Sample, extents_fault, label_extent
 from dctc.data.records.folders import (
     Stored,
     count_records,
+    label_text,
     open_environment,
     read_record,
     reading,
@@ -31,7 +33,7 @@ from dctc.data.records.folders import (
 )
 from dctc.data.records.images import SIZE, ImageFiles, ImageSize
 from dctc.data.records.sampler import Draw
-from dctc.text import Charset, get_protocol
+from dctc.text import Charset, get_protocol, normal_form
 from dctc.text.alterations import Alterations
 from dctc.text.characters import by_frequency, shown
 
@@ -114,6 +116,7 @@ class LmdbDataset(_Records):
         numbers: ``(len(self),)`` int32, the record number of each item, counted from 1.
         drops: How many records were dropped, by reason.
         outside: How many records were dropped for each character outside the charset.
+        emptied: How many records with an empty label had each character before the protocol.
         alterations: What the protocol took out of the labels of the items.
 
     Raises:
@@ -138,6 +141,7 @@ class LmdbDataset(_Records):
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.drops: Counter[str] = Counter()
         self.outside: Counter[str] = Counter()
+        self.emptied: Counter[str] = Counter()
         self.alterations = Alterations(self.protocol, charset)
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use
@@ -156,7 +160,7 @@ class LmdbDataset(_Records):
                     self._report(record, MISSING)
                     continue
                 try:
-                    text = raw.decode()
+                    text = label_text(raw)
                 except UnicodeDecodeError:
                     self._report(record, NOT_UTF8)
                     continue
@@ -165,6 +169,7 @@ class LmdbDataset(_Records):
                     continue
                 elif not (label or self.keep_empty):
                     self.drops[EMPTY] += 1
+                    self.emptied.update(set(normal_form(text)))
                 elif outside := set(label) - characters:
                     self.drops[OUTSIDE] += 1
                     self.outside.update(outside)
@@ -189,13 +194,15 @@ class LmdbDataset(_Records):
 
     def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         encoded, raw, limits = stored
-        text = (raw or b"").decode()  # indexed, so it is there and UTF-8
+        text = label_text(raw or b"")  # indexed, so it is there and UTF-8
         if limits is None:
             return self.size.sample(encoded, self.protocol(text), key)
-        if fault := extents_fault(limits, len(text)):
+        whole = (raw or b"").decode()
+        if fault := extents_fault(limits, len(whole)):
             return Corrupt(key, fault)
         pixels = np.frombuffer(limits, np.float32).reshape(-1, 2)  # (s, 2), of the image
-        label, extents = label_extents(text, pixels, self.protocol)
+        first = len(whole) - len(whole.lstrip())
+        label, extents = label_extents(text, pixels[first : first + len(text)], self.protocol)
         return self.size.sample(encoded, label, key, extents)
 
 
@@ -203,14 +210,14 @@ def left_out(dataset: Any) -> str:
     """Say how many labels were dropped when a set was indexed, why, and for which characters.
 
     Args:
-        dataset: Has ``drops`` and ``outside`` as :class:`LmdbDataset` has.
+        dataset: Has ``drops``, ``outside`` and ``emptied`` as :class:`LmdbDataset` has.
     """
-    drops, outside = dataset.drops, dataset.outside
-    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in drops.items())
-    lacking = shown(by_frequency(outside))
-    which = f"; outside, most frequent first: {lacking}" if outside else ""
+    drops = dataset.drops
+    said = [f"{reason}: {count:,}" for reason, count in drops.items()]
+    for what, which in (("outside", dataset.outside), ("of empty labels", dataset.emptied)):
+        said += [f"{what}, most frequent first: {shown(by_frequency(which))}"] if which else []
     total = len(dataset) + drops.total()
-    return f"{drops.total():,} of {total:,} labels left out ({reasons}{which})"
+    return f"{drops.total():,} of {total:,} labels left out ({'; '.join(said)})"
 
 
 class LmdbImages(_Records):
@@ -246,7 +253,7 @@ class LmdbImages(_Records):
 
     def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         # the label is only copied to the output: a wrong byte in it does not stop the image
-        label = (stored.label or b"").decode(errors="replace")
+        label = label_text(stored.label or b"", "replace")
         return self.size.sample(stored.image, label, key)
 
 

@@ -54,7 +54,9 @@ class StepBatchSampler(Sampler[list[Draw]]):
                 f"processes"
             )
         if size < batch_size:
-            raise ValueError(f"{size} training samples do not fill one batch of {batch_size}")
+            raise ValueError(
+                f"{size} training samples do not fill one batch of {batch_size}; lower batch_size"
+            )
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.next_batch = 0  # k of the batch that the next iteration begins with

@@ -47,6 +47,7 @@ class ChineseLines:
         self.punctuation = [p for p in _PUNCTUATION if self._writes(p.replace("{}", ""))]
         known = set(self.alphabet)
         self.counts = {word: count for word, count in counts.items() if known.issuperset(word)}
+        self.undrawn = [word for word in counts if word not in self.counts]
         if counts and not self.counts:
             raise ValueError(
                 f"texts: none of the {len(counts):,} words of the corpus is made of the "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 import warnings
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -25,16 +24,29 @@ from dctc.data.render.corpora import (
 from dctc.data.render.fonts import INSTALL_CHINESE
 from dctc.data.render.presets import Easy
 from dctc.data.render.renderer import WordRenderer, named
-from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, Split, TextSource
+from dctc.data.render.texts import (
+    EasyTexts,
+    EnglishTexts,
+    Limits,
+    Split,
+    TextSource,
+    frames_needed,
+)
 from dctc.text.characters import by_frequency, shown
-from dctc.text.charset import Charset
+from dctc.text.charset import NAMED, Charset
 from dctc.text.protocol import Protocol, get_protocol, usual_protocol
+from dctc.text.scripts import disorder
 
 Stage = Literal["train", "val", "test"]
 
 STREAM: dict[Stage, int] = {"train": 0, "val": 1, "test": 2}  # keeps the sets' generators apart
 STRIDE = 4  # pixels per frame of the recognisers of scene text; labels fit into width / STRIDE
 LANGUAGES = ("en", "zh")
+
+
+def is_own(language: str = "en", words: str = PYTHON, charset: str = "36") -> bool:
+    """Return whether words, not Chinese lines, are those of a file or have a file's characters."""
+    return language != "zh" and (words not in (PYTHON, WORDFREQ) or charset not in NAMED)
 
 
 class RenderedWords(Dataset[Sample]):
@@ -62,6 +74,7 @@ class RenderedWords(Dataset[Sample]):
 
     Attributes:
         left_out: Characters that no font draws.
+        own: Whether the words are somebody's own, see :func:`is_own`.
 
     Raises:
         ValueError: If an argument is unknown, no font has all the characters to draw, or no word
@@ -101,7 +114,7 @@ class RenderedWords(Dataset[Sample]):
             "words": words,
             "top_k": top_k,
         }
-        self.left_out = ""
+        self.left_out, self.own = "", is_own(language, words, charset)
         characters = _drawable(self.charset, self.protocol)
         if not characters:
             raise ValueError(
@@ -122,19 +135,19 @@ class RenderedWords(Dataset[Sample]):
                 stacklevel=2,
             )
         self.words: TextSource
+        counts = word_counts(words, language, None if language == "zh" else top_k)
+        own = words not in (PYTHON, WORDFREQ)
         if language == "zh":
-            self.words = self._chinese(characters, words, top_k)
-            return
-        counts, own = word_counts(words, language, top_k), words not in (PYTHON, WORDFREQ)
-        if split == "train" and own:
-            self._name_undrawn(counts, characters)
-        if isinstance(renderer.preset, Easy):
+            self.words = self._chinese(characters, counts, words, top_k)
+        elif isinstance(renderer.preset, Easy):
             renderer.fonts_for(characters)  # so that no text fails in the middle of a run
             self.words = EasyTexts(characters, counts, self._limits(characters), own)
-            return
-        if missing := renderer.undrawn(characters):
-            renderer.fonts_for(missing)  # raises, naming all of them
-        self.words = EnglishTexts(counts, self._limits(characters), own)
+        else:
+            if missing := renderer.undrawn(characters):
+                renderer.fonts_for(missing)  # raises, naming all of them
+            self.words = EnglishTexts(counts, self._limits(characters), own)
+        if own and split == "train":
+            self._name_undrawn(len(counts), characters)
 
     def __len__(self) -> int:
         return self.size
@@ -159,30 +172,38 @@ class RenderedWords(Dataset[Sample]):
             self.renderer.width // STRIDE,
         )
 
-    def _name_undrawn(self, counts: Mapping[str, float], characters: str) -> None:
-        """Warn of words of a file that cannot be drawn for their characters or their length."""
-        longest: int = self.options["max_length"]
-        if long := sum(len(self.protocol(word)) > longest for word in counts):
+    def _name_undrawn(self, total: int, characters: str) -> None:
+        """Warn of words of a file that are never drawn, and why."""
+        limits, reasons, outside = self._limits(characters), Counter[str](), Counter[str]()
+        known = {*characters.lower(), *string.punctuation}
+        which = "characters outside the charset, in either case"
+        if isinstance(self.words, ChineseLines):
+            known, which = set(self.words.alphabet), "characters other than the Chinese to draw"
+        for word in self.words.undrawn:
+            label, others = self.protocol(word), set(word.lower()) - known
+            outside.update(others)
+            if others:
+                reasons[which] += 1
+            elif reason := disorder(word):
+                reasons[reason] += 1
+            elif len(label) > limits.max_length:
+                reasons[f"a label longer than max_length {limits.max_length}"] += 1
+            elif frames_needed(label) > limits.max_frames:
+                reasons[f"a label that needs more than {limits.max_frames} frames"] += 1
+            else:
+                reasons["characters that no case or no font has together"] += 1
+        if reasons:
+            said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.items())
+            lacking = f"; outside, most frequent first: {shown(by_frequency(outside))}"
             warnings.warn(
-                f"words: {long:,} of {len(counts):,} are not drawn, as their labels are longer "
-                f"than max_length {longest}; raise it",
-                stacklevel=3,
-            )
-        lacking = Counter[str]()
-        known, words = set(characters.lower()), 0
-        for word in counts:
-            if outside := set(word.lower()) - known - set(string.punctuation):
-                lacking.update(outside)
-                words += 1
-        if words:
-            warnings.warn(
-                f"words: {words:,} of {len(counts):,} are not drawn, as neither case of their "
-                f"characters is in the charset ({shown(by_frequency(lacking))}); name a charset "
-                f"with them",
+                f"words: {reasons.total():,} of {total:,} are not drawn ({said}"
+                f"{lacking if outside else ''})",
                 stacklevel=3,
             )
 
-    def _chinese(self, characters: str, words: str, top_k: int | None) -> ChineseLines:
+    def _chinese(
+        self, characters: str, counts: dict[str, float], words: str, top_k: int | None
+    ) -> ChineseLines:
         if not any(map(is_chinese, characters)):
             raise ValueError(
                 f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
@@ -208,17 +229,7 @@ class RenderedWords(Dataset[Sample]):
             )
             self.left_out, missed = missing, set(missing)
             characters = "".join(c for c in characters if c not in missed)
-        limits = self._limits(characters)
-        counts = word_counts(words, "zh")
-        lines = ChineseLines(characters, counts, frequencies, limits)
-        left = len(counts) - len(lines.counts)
-        if left and self.split == "train" and words not in (PYTHON, WORDFREQ):
-            warnings.warn(
-                f"words: {left:,} of {len(counts):,} are not drawn, as they are not made of the "
-                f"Chinese characters to draw alone; name a charset with them",
-                stacklevel=3,
-            )
-        return lines
+        return ChineseLines(characters, counts, frequencies, self._limits(characters))
 
 
 def _drawable(charset: str, protocol: Protocol) -> str:

@@ -15,6 +15,7 @@ from dctc.data.render.glyphs import can_shape
 from dctc.data.render.presets import Easy, get_preset
 from dctc.data.render.scene import ScenePainter
 from dctc.data.render.texts import Chances
+from dctc.text.characters import listed
 from dctc.text.scripts import disorder, writing
 
 _Families = Chances[tuple[Font, ...]]
@@ -25,13 +26,7 @@ _CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts n
 
 def named(characters: str) -> str:
     """Return characters with their code points for a message."""
-    return listed([f"{c} (U+{ord(c):04X})" for c in characters])
-
-
-def listed(things: Sequence[str]) -> str:
-    """Return names for a message; of very many, only the first ones."""
-    more = f" and {len(things) - _LISTED:,} more" if len(things) > _LISTED else ""
-    return ", ".join(things[:_LISTED]) + more
+    return listed([f"{c} (U+{ord(c):04X})" for c in characters], _LISTED)
 
 
 class WordRenderer:
@@ -91,7 +86,7 @@ class WordRenderer:
 
     def tried(self) -> str:
         """Return the names of the fonts' families for a message."""
-        return listed(sorted({font.family or Path(font.path).name for font in self.fonts}))
+        return listed(sorted({f.family or Path(f.path).name for f in self.fonts}), _LISTED)
 
     def render(self, text: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw ``text``.

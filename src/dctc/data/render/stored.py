@@ -35,6 +35,7 @@ from dctc.text.protocol import verbatim
 
 RENDERER_VERSION = 3  # raised by hand when the same seed would give other images
 CHINESE_VERSION = 2  # the same for Chinese lines, beside it; 2 draws symbols and punctuation
+OWN_VERSION = 2  # the same for words or characters of a file; 2 draws scripts without case
 CHUNK = 25  # words that a process draws before it hands them over
 
 
@@ -75,6 +76,8 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
             for font in renderer.fonts
         ],
     }
+    if dataset.own:
+        made["own"] = OWN_VERSION
     if isinstance(dataset.words, ChineseLines):
         known = dataset.words.frequencies
         made["frequencies"] = {"characters": len(known), "sha256": _hash(_listed(known))}

@@ -7,7 +7,7 @@ import string
 import zlib
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -46,15 +46,26 @@ _NUMBERS = (  # 9 stands for any digit, the first one not for 0
 _LONGEST_RANDOM = 8
 
 
+def frames_needed(label: str) -> int:
+    """Return the fewest frames that CTC aligns with a label: its length plus adjacent repeats."""
+    return len(label) + sum(a == b for a, b in pairwise(label))
+
+
 def is_held_out(text: str) -> bool:
     """Return whether a text, whatever its case, belongs to the held-out tenth."""
     return zlib.crc32(text.lower().encode()) % HELD_OUT == 0
 
 
 class TextSource(Protocol):
-    """Draws texts; ``counts`` are the words that it knows with their frequencies."""
+    """Draws texts.
+
+    Attributes:
+        counts: The words that it knows with their frequencies.
+        undrawn: Those of them that are drawn in no split.
+    """
 
     counts: dict[str, float]
+    undrawn: list[str]
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw one text; all that is random comes from ``rng``.
@@ -70,7 +81,7 @@ class Limits:
 
     Attributes:
         split: A text is either for training or held out, by a hash of its lower-case label, so no
-            text that a held-out source draws is trained on.
+            text that a held-out source draws is trained on. None takes both.
         characters: The characters of labels.
         protocol: Makes the label of a text. Punctuation that it drops may be drawn all the same.
         covers: Returns whether a font draws a text.
@@ -81,7 +92,7 @@ class Limits:
         ValueError: If a length is not positive.
     """
 
-    split: Split
+    split: Split | None
     characters: frozenset[str]
     protocol: Callable[[str], str]
     covers: Callable[[str], bool]
@@ -97,12 +108,15 @@ class Limits:
 
     def admits(self, label: str) -> bool:
         """Return whether a label has the right length and split."""
-        repeats = sum(a == b for a, b in pairwise(label))
         return (
             1 <= len(label) <= self.max_length
-            and len(label) + repeats <= self.max_frames
-            and is_held_out(label) == (self.split == "heldout")
+            and frames_needed(label) <= self.max_frames
+            and self.takes(label)
         )
+
+    def takes(self, label: str) -> bool:
+        """Return whether a label is of the split."""
+        return self.split in (None, "heldout" if is_held_out(label) else "train")
 
     def fits(self, text: str) -> bool:
         """Return whether a text may be drawn."""
@@ -184,13 +198,16 @@ class EasyTexts:
         styles = {style: share for style, share in EASY_STYLES.items() if usable[style]}
         styles = styles or {str: 1.0}  # digits, or scripts without case: words as they are
         self.drawable = frozenset(characters)
-        kept = {
+        both = replace(limits, split=None)
+        drawn = {
             word: count**TEMPER
             for word, count in counts.items()
-            if limits.admits(word.lower())
+            if both.admits(word.lower())
             and any(self.drawable.issuperset(style(word)) for style in styles)
             and not disorder(word)
         }
+        self.undrawn = [word for word in counts if word not in drawn]
+        kept = {word: share for word, share in drawn.items() if limits.takes(word.lower())}
         if not kept and (own or any(map(str.isalpha, characters))):
             raise limits.no_word(len(counts))
         self.styles, self.words = Chances(styles), Chances(kept)
@@ -235,8 +252,13 @@ class EnglishTexts:
         if not counts:
             raise ValueError("texts: the corpus holds no word; choose another one")
         self.counts, self.limits, self.alphabet = counts, limits, sorted(limits.characters)
-        fitting = (word for word in counts if any(limits.fits(style(word)) for style in STYLES))
-        kept = list(fitting) if own else list(counts)
+        both = replace(limits, split=None) if own else limits
+        fitting = (word for word in counts if any(both.fits(style(word)) for style in STYLES))
+        kept, self.undrawn = list(counts), list[str]()
+        if own:
+            drawn = dict.fromkeys(fitting)
+            self.undrawn = [word for word in counts if word not in drawn]
+            kept = [word for word in drawn if limits.takes(limits.protocol(word))]
         letters = any(map(str.isalpha, self.alphabet))
         if not kept or (letters and not own and not any(fitting)):
             raise limits.no_word(len(counts))
