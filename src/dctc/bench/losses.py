@@ -12,11 +12,12 @@ from torch import nn
 from dctc.bench.describe import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
 from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_and_memory
+from dctc.data.sets import HEIGHT, WIDTH
 from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
 from dctc.results.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
-from dctc.training.nets import HEIGHT, WIDTH, Loaded
+from dctc.training.nets import Loaded
 
 REFERENCE = "ctc"
 WHAT = ("median_s", "peak_bytes")

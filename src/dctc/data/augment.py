@@ -64,6 +64,7 @@ class Augmentation:
     Args:
         strength: 0 is none, 1 usual, 2 the most.
         views: 1, or 2 for losses that compare two.
+        fill: Level of the padding; None is the mean colour of what is padded.
 
     Raises:
         ValueError: If an argument is out of range, or the views would be equal.
@@ -71,6 +72,7 @@ class Augmentation:
 
     strength: float = 0.0
     views: int = 1
+    fill: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= MAX_STRENGTH:
@@ -95,9 +97,9 @@ class Augmentation:
             extents = None if extents is None else warp.extents(extents)
         if self.views == 1:
             view = photometric(pixels, rng, self.strength)
-            return sample._replace(image=pad_right(view, width), extents=extents)
+            return sample._replace(image=pad_right(view, width, self.fill), extents=extents)
         first, second = (
-            pad_right(mask_stripes(view, rng, self.strength), width)
+            pad_right(mask_stripes(view, rng, self.strength), width, self.fill)
             for view in (photometric(pixels, rng, self.strength) for _ in range(2))
         )
         return sample._replace(image=first, second=second, extents=extents)

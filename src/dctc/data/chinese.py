@@ -49,7 +49,7 @@ class ChineseDataModule(LmdbDataModule):
         test: Names of test sets (:data:`dctc.data.catalogue.CHINESE_TEST`). None is all. One that
             is not there is named and left out. Own sets have folders: ``{mine: [test/mine]}``.
         batch_size: Samples in a batch over all processes.
-        width: Width of the images in pixels (w): 256 in the benchmark, 320 in SVTR.
+        width: Width of the images in pixels (w); None is 256, the benchmark's. SVTR has 320.
         protocol: Rule that labels and predictions are compared under.
         **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`.
 
@@ -58,6 +58,7 @@ class ChineseDataModule(LmdbDataModule):
         FileNotFoundError: In :meth:`setup`, for training data that is not there.
     """
 
+    usual_width = 256
     name_training_data = f"name settings ({', '.join(SETTINGS)})"
 
     def __init__(
@@ -67,7 +68,7 @@ class ChineseDataModule(LmdbDataModule):
         val: list[str] | None = None,
         test: TestSets = None,
         batch_size: int = 512,  # the authors' released CRNN experiment
-        width: int = 256,
+        width: int | None = None,
         protocol: str | None = "chinese",
         **options: Any,
     ) -> None:

@@ -33,7 +33,7 @@ class EnglishDataModule(LmdbDataModule):
             folders, as in ``val``: ``{mine: [test/mine]}``; in a list, an entry with a slash is a
             folder whose last part names the set: ``[SVT, test/mine]``.
         batch_size: Samples in a batch over all processes.
-        width: Width of the images in pixels (w).
+        width: Width of the images in pixels (w); None is 128.
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
         protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None is the usual one.
         **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`.
@@ -51,7 +51,7 @@ class EnglishDataModule(LmdbDataModule):
         val: dict[str, list[str]] | None = None,
         test: TestSets = None,
         batch_size: int = 384,  # PARSeq's configuration
-        width: int = 128,
+        width: int | None = None,
         charset: str = "36",
         protocol: str | None = None,
         **options: Any,

@@ -20,7 +20,7 @@ from dctc.data.records.folders import find_lmdbs, refuse_single_file
 from dctc.data.records.images import ImageSize, RotateTall
 from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.records.sampler import Draw
-from dctc.data.sets import TRAIN, SetsDataModule
+from dctc.data.sets import HEIGHT, TRAIN, WIDTH, SetsDataModule
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.alterations import Alterations
 
@@ -34,12 +34,12 @@ class LmdbDataModule(SetsDataModule):
 
     Args:
         batch_size: Samples in a batch over all processes.
-        width: Width of the images in pixels (w).
+        width: Width of the images in pixels (w); None is :attr:`usual_width`.
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
         protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None takes
             :func:`dctc.text.usual_protocol`, so ``verbatim`` for a file of characters.
         eval_batch_size: Samples in a batch for validation and test; None is ``batch_size``.
-        height: Height of the images in pixels (h).
+        height: Height of the images in pixels (h); None is 32.
         grayscale: One channel instead of three.
         data_root: Folder of all data; None is the environment variable ``DCTC_DATA``, or ``data``.
         seed: Seed of the order of training samples and of their augmentation.
@@ -47,6 +47,7 @@ class LmdbDataModule(SetsDataModule):
         allow_size_mismatch: Take a set even if it has not the published number of records.
         keep_ratio: Keep the aspect ratio of images; they are padded to the width, or squashed into
             it.
+        fill: Level of the padding, 0 to 255; None is the image's mean colour.
         rotate_tall: ``left`` or ``right`` turns images that are much taller than wide, such as
             words on vertical signs, by a quarter; see
             :class:`dctc.data.records.images.ImageSize`.
@@ -62,6 +63,7 @@ class LmdbDataModule(SetsDataModule):
         FileNotFoundError: In :meth:`setup`, for data that is not there.
     """
 
+    usual_width = WIDTH
     train: Sequence[str] = ()  # folders of the training data
     test: list[str]  # names of the published test sets that are asked for
     own_tests: Mapping[str, list[str]] = {}  # folders of further ones by name
@@ -69,22 +71,23 @@ class LmdbDataModule(SetsDataModule):
     def __init__(
         self,
         batch_size: int,
-        width: int,
+        width: int | None,
         charset: str,
         protocol: str | None,
         eval_batch_size: int | None = None,
-        height: int = 32,
+        height: int | None = None,
         grayscale: bool = False,
         data_root: str | None = None,
         seed: int = 0,
         num_workers: int = 2,
         allow_size_mismatch: bool = False,
-        keep_ratio: bool = False,
+        keep_ratio: bool | None = None,
+        fill: int | None = None,
         rotate_tall: RotateTall | Literal[False] = "off",
         augment: float = 0.0,
         views: int = 1,
     ) -> None:
-        augmentation = Augmentation(augment, views)
+        augmentation = Augmentation(augment, views, fill)
         super().__init__(batch_size, eval_batch_size, seed, num_workers, augmentation)
         self.root, self.allow_size_mismatch = data_root, allow_size_mismatch
         self._has_val = False
@@ -93,7 +96,14 @@ class LmdbDataModule(SetsDataModule):
         self.options: dict[str, Any] = {
             "protocol": self.protocol,
             "charset": self.charset,
-            "size": ImageSize(height, width, grayscale, keep_ratio, rotate_tall),
+            "size": ImageSize(
+                height or HEIGHT,
+                width or self.usual_width,
+                grayscale,
+                bool(keep_ratio),
+                rotate_tall,
+                fill,
+            ),
         }
 
     def setup(self, stage: str | None = None) -> None:

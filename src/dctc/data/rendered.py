@@ -20,7 +20,7 @@ from dctc.data.render.stored import (
     render_set,
     stored_recipe,
 )
-from dctc.data.sets import SetsDataModule
+from dctc.data.sets import HEIGHT, WIDTH, SetsDataModule
 from dctc.text import Charset
 
 NAME = "rendered"  # of the validation set and of the test set
@@ -39,8 +39,8 @@ class RenderedDataModule(SetsDataModule):
         epoch_size: Training samples in an epoch; what does not fill a last batch is left out.
         val_size: Samples of the validation set.
         test_size: Samples of the test set.
-        height: Pixels of the images.
-        width: Pixels of the images.
+        height: Pixels of the images; None is 32.
+        width: Pixels of the images; None is 128.
         charset: Name or file, see :meth:`Charset.load`.
         protocol: Name of the protocol that makes a drawn text the label; None is that of the
             charset, see :func:`dctc.text.usual_protocol`.
@@ -84,8 +84,8 @@ class RenderedDataModule(SetsDataModule):
         epoch_size: int = 40_000,
         val_size: int = 1_000,
         test_size: int = 2_000,
-        height: int = 32,
-        width: int = 128,
+        height: int | None = None,
+        width: int | None = None,
         charset: str = "36",
         protocol: str | None = None,
         fonts: str | None = None,
@@ -106,7 +106,7 @@ class RenderedDataModule(SetsDataModule):
         augmentation = Augmentation(augment, views)
         super().__init__(batch_size, eval_batch_size, seed, workers, augmentation)
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
-        self.image_size, self.fonts = (height, width), fonts
+        self.image_size, self.fonts = (height or HEIGHT, width or WIDTH), fonts
         self.preset, self.hold_out_fonts = preset, hold_out_fonts
         self.stored = stored
         self.text: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from dctc.data.records.batch import Batch, collate
 from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
 from dctc.text.characters import by_frequency
 
+HEIGHT, WIDTH = 32, 128  # pixels of an image, unless data or net have others
 TRAIN = "train"  # name of the training data in SetsDataModule.drops
 
 
@@ -160,8 +162,12 @@ def train_loader(
 
 
 def eval_loader(
-    dataset: Any, batch_size: int, num_workers: int = 0, trainer: pl.Trainer | None = None
-) -> DataLoader[Batch]:
+    dataset: Any,
+    batch_size: int,
+    num_workers: int = 0,
+    trainer: pl.Trainer | None = None,
+    collate: Callable[..., Any] = collate,
+) -> DataLoader[Any]:
     """Return every sample once, in order; the last batch may be smaller.
 
     Args:
@@ -169,6 +175,7 @@ def eval_loader(
         batch_size: Samples in a batch over all processes; each takes its share, at least one.
         num_workers: Worker processes.
         trainer: Says which process this is.
+        collate: Makes a batch, or several, of samples.
 
     Raises:
         ValueError: If Lightning would replace the sampler.
@@ -176,7 +183,8 @@ def eval_loader(
     rank, world_size = _rank_and_world_size(trainer)
     sampler = UnpaddedSampler(len(dataset), rank, world_size)
     share = max(1, batch_size // world_size)
-    return DataLoader(dataset, batch_size=share, sampler=sampler, **_options(num_workers, trainer))
+    options = {**_options(num_workers, trainer), "collate_fn": collate}
+    return DataLoader(dataset, batch_size=share, sampler=sampler, **options)
 
 
 def _rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:

@@ -2,8 +2,17 @@
 
 from dctc.models.attention import AttentionRecognizer
 from dctc.models.crnn import CRNN
-from dctc.models.recognizer import Recognizer
+from dctc.models.onnx_recognizer import OnnxRecognizer
+from dctc.models.recognizer import ImageFormat, Recognizer
 from dctc.models.svtr import SVTR
 from dctc.models.timm_recognizer import TimmRecognizer
 
-__all__ = ["CRNN", "SVTR", "AttentionRecognizer", "Recognizer", "TimmRecognizer"]
+__all__ = [
+    "CRNN",
+    "SVTR",
+    "AttentionRecognizer",
+    "ImageFormat",
+    "OnnxRecognizer",
+    "Recognizer",
+    "TimmRecognizer",
+]

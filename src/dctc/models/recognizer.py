@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Protocol, overload, runtime_checkable
+from typing import NamedTuple, Protocol, overload, runtime_checkable
 
 from torch import Tensor
+
+
+class ImageFormat(NamedTuple):
+    """How a net expects its images, where it was trained elsewhere.
+
+    A net that has one has it as ``image_format``, and its class a function ``image_format_of`` that
+    finds it from the net's arguments alone.
+
+    Attributes:
+        height: Pixels (h).
+        width: Pixels (w) of the usual image; the least that images are padded to.
+        keep_ratio: Whether images keep their aspect ratio and are padded on the right.
+        fill: Level of the padding, 0 to 255; None is the mean colour of the image.
+        channels: 3, RGB, or 1.
+    """
+
+    height: int
+    width: int
+    keep_ratio: bool
+    fill: int | None = None
+    channels: int = 3
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dctc.onnx_files import PRETRAINED, names_onnx, onnx_characters, read_onnx
 from dctc.text.characters import normal_form, shown, unseen
 
 # The three charsets of the English benchmarks, in the order of digits, lower case, upper case,
@@ -59,8 +60,12 @@ class Charset:
         names characters that no image shows; joiners, which some scripts need, and the soft hyphen
         of the Chinese benchmark's alphabet are not among them.
 
+        The charset of a recogniser in ONNX goes by the recogniser's name or file, and is taken as
+        it is. ``A+B`` is the charset A and what B has beyond it.
+
         Args:
-            name_or_file: ``36``, ``62``, ``94`` or the path of a text file.
+            name_or_file: ``36``, ``62``, ``94``, the path of a text file, a name of
+                :data:`dctc.onnx_files.PRETRAINED`, an ONNX file, or such joined by ``+``.
 
         Raises:
             ValueError: If there is neither such a name nor such a file, or the file is not UTF-8,
@@ -69,10 +74,14 @@ class Charset:
         if name_or_file in NAMED:
             return cls(NAMED[name_or_file], name_or_file)
         path = Path(name_or_file)
+        if not path.is_file() and "+" in name_or_file:
+            parts = [cls.load(part).characters for part in name_or_file.split("+")]
+            return cls("".join(dict.fromkeys("".join(parts))))
+        if names_onnx(name_or_file):
+            return cls(onnx_characters(read_onnx(name_or_file)))
         if not path.is_file():
-            raise ValueError(
-                f"charset {name_or_file!r}: neither one of {', '.join(NAMED)} nor a file"
-            )
+            names = ", ".join([*NAMED, *PRETRAINED])
+            raise ValueError(f"charset {name_or_file!r}: neither one of {names} nor a file")
         raw = path.read_bytes()
         try:
             text = raw.decode("utf-8-sig")

@@ -32,6 +32,7 @@ from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset, usual_protocol
 from dctc.training.callbacks import DCTCCallback
+from dctc.training.image_format import image_options
 from dctc.training.logs import (
     ProgressBar,
     ReadingsTable,
@@ -143,6 +144,7 @@ class RecognizerCLI(LightningCLI):
         charset = "model.tokenizer.init_args.charset"
         parser.link_arguments(charset, "data.init_args.charset")
         parser.link_arguments(charset, "model.net.init_args.num_classes", num_classes)
+        parser.link_arguments(charset, "model.net.init_args.charset")
         parser.link_arguments("model.protocol", "data.init_args.protocol")
         parser.link_arguments("seed_everything", "data.init_args.seed")
 
@@ -150,9 +152,16 @@ class RecognizerCLI(LightningCLI):
         """Take no configuration out of a checkpoint."""
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the arguments; without a protocol, that of the charset is written into them."""
+        """Parse the arguments; write into them what follows from others.
+
+        Without a protocol, that of the charset; without a size of the images, that of net and data.
+        """
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand] if "subcommand" in self.config else self.config
+        images = config.data.get("init_args")
+        for name, value in image_options(config.model.net.as_dict(), config.data.as_dict()).items():
+            if images is not None and name in images:
+                images[name] = value
         if config.model.protocol is None:
             charset = Charset.load(config.model.tokenizer.init_args.charset)
             config.model.protocol = usual_protocol(charset)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from argparse import ArgumentError
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +11,17 @@ from torch import nn
 from yaml import YAMLError
 
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.records.images import RotateTall
+from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
+from dctc.onnx_files import names_onnx
 from dctc.text import CTCTokenizer, usual_protocol
+from dctc.training.image_format import image_options
 from dctc.training.module import RecognizerModule
 from dctc.training.parser import check_class_paths, explained
 from dctc.training.run_folder import read_checkpoint
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
-HEIGHT, WIDTH = 32, 128  # the DataModules' defaults
+LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
 
 
 class Loaded(NamedTuple):
@@ -34,6 +34,7 @@ class Loaded(NamedTuple):
         image: Channels, height and width of the images that the configuration trains on.
         keep_ratio: Whether those images keep their aspect ratio and are padded.
         rotate_tall: Where tall ones of them are turned: ``off``, ``left`` or ``right``.
+        fill: Level of their padding; None is their mean colour.
     """
 
     net: Recognizer
@@ -42,15 +43,33 @@ class Loaded(NamedTuple):
     image: tuple[int, int, int]
     keep_ratio: bool
     rotate_tall: RotateTall = "off"
+    fill: int | None = None
+
+    def reading_size(self, rotate_tall: RotateTall | None = None) -> ImageSize:
+        """Return how any images are resized for the net.
+
+        A net that fixes the format of its images reads a line longer than the usual width at the
+        width that its height gives, up to 3,200 pixels; others squash it.
+
+        Args:
+            rotate_tall: In place of that of the configuration.
+        """
+        channels, height, width = self.image
+        own = getattr(self.net, "image_format", None)
+        least = width if own is not None and self.keep_ratio else None
+        longest = width if least is None else max(width, LONGEST)
+        turned = rotate_tall or self.rotate_tall
+        return ImageSize(height, longest, channels == 1, self.keep_ratio, turned, self.fill, least)
 
 
 def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
-    """Build the net of a configuration.
+    """Build the net of a configuration, or a pretrained one by its name.
 
     Args:
         config: A fragment with a ``model.net``, a complete configuration, or the ``config.yaml``
             of a run. Without ``model.tokenizer`` the charset is ``36``; without ``data`` the images
-            are 32x128.
+            are 32x128. Or a name of :data:`dctc.onnx_files.PRETRAINED`, or an ONNX file, whose
+            charset is its own.
         checkpoint: Weights to load, as a run has written them; None leaves those of the start.
 
     Raises:
@@ -58,17 +77,19 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             another charset or another net, or is none at all.
         OSError: If a file cannot be read.
     """
-    settings = _read(config)
+    settings = _of_onnx(str(config)) if names_onnx(str(config)) else _read(config)
     model = settings.get("model")
     if not isinstance(model, dict) or "net" not in model:
         raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
     check_class_paths({"model": model})
     try:
-        tokenizer = _build(
-            "tokenizer", CTCTokenizer, _spelled_out(model.get("tokenizer") or TOKENIZER)
-        )
+        tokens = _spelled_out(model.get("tokenizer") or TOKENIZER)
+        tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         chosen = _spelled_out(model["net"])
-        chosen["init_args"]["num_classes"] = tokenizer.num_classes
+        if chosen["class_path"].endswith(".OnnxRecognizer"):
+            chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
+        else:
+            chosen["init_args"]["num_classes"] = tokenizer.num_classes
         if checkpoint is not None and "pretrained" in chosen["init_args"]:
             chosen["init_args"]["pretrained"] = False  # the checkpoint brings all weights
         net = _build("net", nn.Module, chosen)
@@ -79,12 +100,30 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
     if checkpoint is not None:
         _load(module, checkpoint)
-    data = _images(settings.get("data") or {})
-    channels = getattr(net, "in_chans", 1 if data.get("grayscale") else 3)
-    image = (channels, data["height"] or HEIGHT, data["width"] or WIDTH)
-    keep_ratio = bool(data.get("keep_ratio"))
-    turned: RotateTall = data.get("rotate_tall") or "off"
-    return Loaded(module.net.eval(), tokenizer, protocol, image, keep_ratio, turned)
+    data = settings.get("data") or {}
+    given = {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
+    form = image_options(chosen, data or {"init_args": {"keep_ratio": None}})
+    found = {**form, **{k: v for k, v in given.items() if v is not False}}
+    width = found["width"]
+    if width is None:  # as DocumentDataModule has it
+        width = DOCUMENTS[given["source"]].width
+    channels = getattr(net, "in_chans", 1 if found.get("grayscale") else 3)
+    return Loaded(
+        net=module.net.eval(),
+        tokenizer=tokenizer,
+        protocol=protocol,
+        image=(channels, found["height"], width),
+        keep_ratio=bool(found.get("keep_ratio")),
+        rotate_tall=found.get("rotate_tall") or "off",
+        fill=found.get("fill"),
+    )
+
+
+def _of_onnx(source: str) -> dict[str, Any]:
+    """Return the configuration of a pretrained recogniser with its own charset."""
+    net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": source}}
+    tokenizer = {"class_path": TOKENIZER, "init_args": {"charset": source}}
+    return {"model": {"net": net, "tokenizer": tokenizer}}
 
 
 def _read(config: Path) -> dict[str, Any]:
@@ -96,28 +135,6 @@ def _read(config: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ValueError(f"{config}: not a configuration; it holds no sections")
     return settings
-
-
-def _images(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a data module that say what its images are, with its defaults."""
-    found: dict[str, Any] = {"height": None, "width": None, "source": None}
-    data_module = _imported(data["class_path"]) if "class_path" in data else None
-    if data_module is not None:  # else a model alone, or data that is not installed here
-        parameters = inspect.signature(data_module).parameters
-        found |= {name: parameters[name].default for name in found if name in parameters}
-    found |= {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
-    if found["width"] is None and found["source"] in DOCUMENTS:  # as DocumentDataModule has it
-        found["width"] = DOCUMENTS[found["source"]].width
-    return found
-
-
-def _imported(path: str) -> Any:
-    """Return a class by its path; None if there is none."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name, None) if module else None
-    except ModuleNotFoundError:
-        return None
 
 
 def _spelled_out(chosen: Any) -> dict[str, Any]:

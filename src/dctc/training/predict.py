@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from dctc.data.records.batch import Batch
-from dctc.data.records.images import ImageFiles, ImageSize
+from dctc.data.records.batch import Batch, collate_by_width
+from dctc.data.records.images import ImageFiles
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
 from dctc.parsers import predict_parser
@@ -61,12 +61,13 @@ def read_images(
     done = unread = 0
     module.eval()
     with writing(file, HEAD) as writer, torch.inference_mode():
-        for number, batch in enumerate(eval_loader(images, batch_size, num_workers)):
-            rows = {row[0]: row for row in _rows(module, batch, number)}
+        loader = eval_loader(images, batch_size, num_workers, collate=collate_by_width)
+        for number, batches in enumerate(loader):
+            rows = {row[0]: row for batch in batches for row in _rows(module, batch, number)}
             # in the order of the images; a key without a row raises an error
             writer.writerows(rows[images.key(done + i)] for i in range(len(rows)))
             done += len(rows)
-            unread += len(batch.corrupt)
+            unread += sum(len(batch.corrupt) for batch in batches)
     return Count(done, unread, time.perf_counter() - began)
 
 
@@ -98,10 +99,7 @@ def main(args: list[str] | None = None) -> None:
     module.to("cuda" if torch.cuda.is_available() else "cpu")
     share_cores(options.num_workers)
     compute_in_float32()
-    channels, height, width = loaded.image
-    turned = options.rotate_tall or loaded.rotate_tall
-    size = ImageSize(height, width, channels == 1, loaded.keep_ratio, turned)
-    images = open_images(options.images, size)
+    images = open_images(options.images, loaded.reading_size(options.rotate_tall))
     out = options.out or folder / "images.tsv"
     count = read_images(module, images, out, options.batch_size, options.num_workers)
     print(f"{count.images:,} images in {count.seconds:.1f} s, written to {out}")

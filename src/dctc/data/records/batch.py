@@ -99,6 +99,20 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
     )
 
 
+def collate_by_width(samples: Sequence[Sample | Corrupt]) -> list[Batch]:
+    """Stack samples of each width into a batch of their own, and corrupt records into the first.
+
+    What a sample's image is padded to is then its own affair, whatever the others are.
+    """
+    groups: dict[int, list[Sample | Corrupt]] = {}
+    for sample in samples:
+        if isinstance(sample, Sample):
+            groups.setdefault(sample.image.shape[1], []).append(sample)
+    corrupt = [s for s in samples if isinstance(s, Corrupt)]
+    first, *others = list(groups.values()) or [[]]
+    return [collate([*first, *corrupt]), *map(collate, others)]
+
+
 def _stack(images: Sequence[np.ndarray]) -> Tensor:
     pixels = torch.from_numpy(np.stack(images))  # (n, h, w, ch) uint8
     # (n, ch, h, w); the memory stays channels-last, which suits convolutions on a CPU

@@ -29,6 +29,7 @@ FORMATS = tuple(
 # of MPO, which is a JPEG with further pictures behind it, the first is read
 SUFFIXES = frozenset(s for s, name in Image.EXTENSION.items() if name in (*FORMATS, "MPO"))
 MAX_PIXELS = 40_000_000  # ours: a page of A4 at 600 dpi has 35 million; some bytes for each
+WIDTH_STEP = 32  # pixels, ours: widths of images that are padded to no common one
 TALL = 1.5  # height over width from which a crop is turned, as in PaddleOCR's detection
 RotateTall = Literal["off", "left", "right"]
 _EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
@@ -163,7 +164,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def resize_image(
-    image: Image.Image, height: int, width: int, keep_ratio: bool = False
+    image: Image.Image,
+    height: int,
+    width: int,
+    keep_ratio: bool = False,
+    fill: int | None = None,
+    min_width: int | None = None,
 ) -> tuple[np.ndarray, int]:
     """Resize an image with Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
 
@@ -178,6 +184,9 @@ def resize_image(
         height: Pixels (h).
         width: Pixels (w).
         keep_ratio: Whether to keep the aspect ratio; else the image fills the whole width.
+        fill: Level of the padding; None is the mean colour.
+        min_width: Pad to this width alone, or, a longer image, to the next multiple of
+            :data:`WIDTH_STEP`, and squash what is longer than ``width``. None pads to ``width``.
 
     Returns:
         ``(h, w, ch)`` uint8, writable, and the valid width in pixels, from 1 to ``width``.
@@ -187,17 +196,23 @@ def resize_image(
         valid = min(max(round(image.width * height / image.height), 1), width)
     pixels = np.array(image.resize((valid, height), Image.Resampling.BICUBIC))
     pixels = pixels.reshape(height, valid, -1)  # (h, valid, ch), also of a grey image
-    return pad_right(pixels, width), valid
+    if min_width is not None:
+        width = min(max(min_width, -(-valid // WIDTH_STEP) * WIDTH_STEP), width)
+    return pad_right(pixels, width, fill), valid
 
 
-def pad_right(pixels: np.ndarray, width: int) -> np.ndarray:
-    """Pad ``(h, valid, ch)`` uint8 to a width with its mean colour; the same array if full."""
+def pad_right(pixels: np.ndarray, width: int, fill: int | None = None) -> np.ndarray:
+    """Pad ``(h, valid, ch)`` uint8 to a width, with its mean colour unless a level is given.
+
+    Returns:
+        The same array if it is full.
+    """
     height, valid, channels = pixels.shape
     if valid == width:
         return pixels
     padded = np.empty((height, width, channels), dtype=np.uint8)
     padded[:, :valid] = pixels
-    padded[:, valid:] = np.rint(pixels.mean((0, 1)))
+    padded[:, valid:] = np.rint(pixels.mean((0, 1))) if fill is None else fill
     return padded
 
 
@@ -213,6 +228,8 @@ class ImageSize:
         rotate_tall: Turn images of more than :data:`TALL` times their width in height by a quarter,
             ``left`` or ``right``, before they are resized; ``off`` (or False, which YAML makes of
             it) squashes them. Narrow letters such as I are turned too.
+        fill: Level of the padding, 0 to 255; None is the image's mean colour.
+        min_width: See :func:`resize_image`; None gives all images the same width.
 
     Raises:
         ValueError: If ``rotate_tall`` is anything else.
@@ -223,6 +240,8 @@ class ImageSize:
     grayscale: bool = False
     keep_ratio: bool = False
     rotate_tall: RotateTall | Literal[False] = "off"
+    fill: int | None = None
+    min_width: int | None = None
 
     def __post_init__(self) -> None:
         if self.rotate_tall not in ("off", False, "left", "right"):
@@ -256,7 +275,9 @@ class ImageSize:
         if self.rotate_tall in ("left", "right") and image.height > TALL * image.width:
             left = self.rotate_tall == "left"
             image, extents = image.transpose(_TURN.ROTATE_90 if left else _TURN.ROTATE_270), None
-        pixels, valid = resize_image(image, self.height, self.width, self.keep_ratio)
+        pixels, valid = resize_image(
+            image, self.height, self.width, self.keep_ratio, self.fill, self.min_width
+        )
         if extents is not None:
             extents = extents * np.float32(valid / image.width)
         return Sample(pixels, label, key, extents, valid)

@@ -1,0 +1,199 @@
+"""Recognisers from ONNX files against onnxruntime."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from dctc.models import OnnxRecognizer, Recognizer
+from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
+from dctc.text import Charset
+from models.onnx_graphs import CHARACTERS, write_recognizer
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def scores(file, images):
+    """Return onnxruntime's output ``(n, t, c)`` for RGB images."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(file), settings)
+    name = session.get_inputs()[0].name
+    return session.run(None, {name: images[:, [2, 1, 0]].numpy()})[0]
+
+
+def images_of(n, width, seed=0):
+    return torch.rand(n, 3, 48, width, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_recognizer(tmp_path_factory.mktemp("onnx"))
+
+
+@pytest.mark.parametrize("opset", [11, 12, 18])
+@torch.no_grad()
+def test_a_net_computes_what_onnxruntime_does(tmp_path, opset):
+    file = write_recognizer(tmp_path, opset)
+    net = OnnxRecognizer(str(file)).eval()
+    for n, width in ((1, 48), (3, 104), (2, 320)):
+        images = images_of(n, width)
+        logits = net(images)
+        assert logits.shape == (net.frames(width), n, len(CHARACTERS) + 2)
+        expected = scores(file, images)
+        np.testing.assert_allclose(logits.softmax(-1).transpose(0, 1), expected, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_file_of_logits(tmp_path):
+    file = write_recognizer(tmp_path, softmax=False)
+    images = images_of(2, 64)
+    logits = OnnxRecognizer(str(file))(images)
+    np.testing.assert_allclose(logits.transpose(0, 1), scores(file, images), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@torch.no_grad()
+def test_pretrained_nets_compute_what_onnxruntime_does(name):
+    if find_spec(PRETRAINED[name][0]) is None:
+        pytest.skip(f"{PRETRAINED[name][0]} is not installed")
+    net = OnnxRecognizer(name).eval()
+    assert net.image_format == (48, 320, True, 128, 3)
+    for width in (48, 320):
+        images = images_of(1, width)
+        expected = scores(find_onnx(name), images)
+        np.testing.assert_allclose(net(images).softmax(-1).transpose(0, 1), expected, atol=2e-5)
+
+
+def test_weights_are_trained_and_statistics_are_not(tiny):
+    net = OnnxRecognizer(str(tiny))
+    assert isinstance(net, Recognizer)
+    names = {"conv.w", "conv.b", "bn.scale", "bn.bias", "bn.mean", "bn.var", "wide.w", "qkv.w"}
+    assert set(net.graph.named) == names
+    before = {name: value.clone() for name, value in net.named_buffers()}
+    net.train()(images_of(2, 64)).square().sum().backward()
+    assert all(p.grad.any() for p in net.parameters())
+    assert len(before) == 2
+    assert all(torch.equal(before[name], value) for name, value in net.named_buffers())
+
+
+def test_another_charset_keeps_the_rows_of_its_characters(tiny):
+    full = OnnxRecognizer(str(tiny)).eval()
+    images = images_of(2, 64)
+    own = CHARACTERS + " "
+    rows = {c: k for k, c in enumerate(own, 1)}
+    with torch.no_grad():
+        logits = full(images)
+        for charset, policy in (("2aB", "subset"), (own + "x", "union"), ("x1y", "new")):
+            file = tiny.parent / "chars.txt"
+            file.write_text("\n".join(charset))
+            net = OnnxRecognizer(str(tiny), str(file), policy).eval()
+            got = net(images)
+            assert net.num_classes == len(charset) + 1
+            assert torch.equal(got[..., 0], logits[..., 0])  # the blank's
+            for k, c in enumerate(charset, 1):
+                expected = logits[..., rows[c]] if c in rows else logits[..., 1:].mean(-1)
+                torch.testing.assert_close(got[..., k], expected)
+
+
+@pytest.mark.parametrize(
+    ("policy", "charset", "message"),
+    [
+        ("keep", "ab", "charset_policy keep .* lacks 7 of its 9 .*charset_policy subset does"),
+        ("keep", "ax", "charset_policy keep .* does not know .*charset_policy new does"),
+        ("subset", "axb", r"charset_policy subset .* 1 that it does not know \(.*x"),
+        ("union", "ab", "charset_policy union .* lacks 7 .*charset_policy subset"),
+        ("unoin", "ab", "charset_policy 'unoin': it is one of keep, subset, union, new"),
+    ],
+)
+def test_a_charset_that_the_policy_does_not_allow(tiny, tmp_path, policy, charset, message):
+    file = tmp_path / "chars.txt"
+    file.write_text(charset)
+    with pytest.raises(ValueError, match=message):
+        OnnxRecognizer(str(tiny), str(file), policy)
+
+
+def test_the_charset_of_a_file_goes_by_its_name(tiny, tmp_path):
+    assert Charset.load(str(tiny)).characters == CHARACTERS + " "
+    (tmp_path / "more.txt").write_text("bxy")
+    both = Charset.load(f"{tiny}+{tmp_path / 'more.txt'}")
+    assert both.characters == CHARACTERS + " xy"
+    net = OnnxRecognizer(str(tiny), f"{tiny}+{tmp_path / 'more.txt'}", "union")
+    assert net.charset_note.endswith("9 of 9 characters kept, 2 added, 0 dropped")
+
+
+def test_characters_are_not_composed(tmp_path):
+    angstrom = "\u212b"
+    file = write_recognizer(tmp_path, character="\n".join(angstrom + CHARACTERS[1:]))
+    assert Charset.load(str(file)).characters[0] == angstrom
+
+
+def change(file, folder, edit):
+    model = onnx.load(file)
+    edit(model)
+    onnx.save(model, folder / "changed.onnx")
+    return str(folder / "changed.onnx")
+
+
+def rename_swish(model):
+    (node,) = (n for n in model.graph.node if n.name == "swish")
+    node.op_type = "Mish"
+
+
+def end_at_the_feature_map(model):
+    model.graph.output[0].name = "clip"
+
+
+def add_a_loop(model):
+    model.graph.node.add(op_type="Loop", name="reads", output=["y"])
+
+
+def drop_metadata(model):
+    del model.metadata_props[:]
+
+
+def lose_a_character(model):
+    model.metadata_props[0].value = "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (rename_swish, r"changed\.onnx: node 'swish': operator Mish is not supported"),
+        (end_at_the_feature_map, "ends with Clip.* detector .* CTC recogniser is expected"),
+        (add_a_loop, "node 'reads' is a Loop, so it reads step by step, by attention"),
+        (drop_metadata, "its metadata names no characters"),
+        (lose_a_character, "10 classes, but the metadata names 3 characters"),
+    ],
+)
+def test_files_that_are_no_ctc_recogniser(tiny, tmp_path, edit, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        OnnxRecognizer(change(tiny, tmp_path, edit))
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_cannot_be_read(tiny, tmp_path, monkeypatch):
+    (tmp_path / "cut.onnx").write_bytes(tiny.read_bytes()[:700])
+    with pytest.raises(ValueError, match=r"cut\.onnx: no whole ONNX file of 700 bytes"):
+        read_onnx(str(tmp_path / "cut.onnx"))
+    with pytest.raises(FileNotFoundError, match=r"neither one of ppocr_v6_small, .* nor an ONNX"):
+        read_onnx("nowhere.onnx")
+    monkeypatch.setitem(PRETRAINED, "lost", ("no_such_package", "a.onnx"))
+    assert names_onnx("lost")
+    with pytest.raises(FileNotFoundError, match=r"no_such_package is not installed: pip install"):
+        OnnxRecognizer("lost")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 1, 48, 64), "images have 1 channels, the net expects 3"),
+        ((2, 3, 32, 64), "images are 32 high, the net expects 48"),
+        ((2, 3, 48, 60), "images are 60 wide, not a multiple of 8"),
+    ],
+)
+def test_images_that_do_not_fit(tiny, shape, message):
+    with pytest.raises(ValueError, match=message):
+        OnnxRecognizer(str(tiny))(torch.zeros(shape))
