@@ -7,6 +7,7 @@ import logging
 import textwrap
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,8 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 
 from dctc.files import replacing
+from dctc.models.onnx_export import feed, reads_back, write_back
+from dctc.models.onnx_recognizer import OnnxRecognizer
 
 TOLERANCE = 1e-4  # absolute, on logits
 METADATA = "dctc.json"  # the file inside a .pt2 that holds the metadata; ONNX has a place for it
@@ -35,15 +38,17 @@ class Exported(NamedTuple):
 
     Attributes:
         dynamic: Those of ``batch`` and ``width`` that are free.
-        difference: Largest absolute difference of a logit from the net's own.
+        difference: Largest absolute difference from the net's own output.
         shapes: Shapes of the images on which they were compared.
         reason: Why a dimension is fixed; empty if none is.
+        output: What was compared.
     """
 
     dynamic: tuple[str, ...]
     difference: float
     shapes: list[tuple[int, ...]]
     reason: str
+    output: str = "logits"
 
 
 def export(
@@ -54,6 +59,8 @@ def export(
     metadata: dict[str, str],
 ) -> Exported:
     """Write a net with as many free dimensions as it allows, and check the file.
+
+    A net that came from an ONNX file goes back into its graph.
 
     Written atomically after its logits match those of the net to 1e-4, at several
     batch sizes and widths.
@@ -74,18 +81,37 @@ def export(
     if to == "onnx":
         _need_packages()
     reason = last = ""
+    if isinstance(net, OnnxRecognizer):
+        if to != "onnx":
+            raise ValueError(f"{file}: not written; a net from an ONNX file is exported to onnx")
+        return _export_back(net, file, image, metadata)
     with replacing(file) as part:
         for dynamic in _DYNAMIC:
             try:
                 named = {**metadata, "dynamic": ",".join(dynamic)}
                 run = _quietly(write, _trace(net, image, dynamic), part, named)
-                difference, shapes = _compare(net, run, image, dynamic)
+                step = getattr(net, "frame_stride", 4)
+                difference, shapes = _compare(net, run, image, dynamic, step)
             except _UNEXPORTABLE as error:
                 last = _first_line(error)
                 reason = reason or last
                 continue
             return Exported(dynamic, difference, shapes, reason)
         raise ValueError(f"{file}: not written, the export failed: {last}")
+
+
+def _export_back(
+    net: OnnxRecognizer, file: Path, image: tuple[int, int, int], metadata: dict[str, str]
+) -> Exported:
+    with replacing(file) as part:
+        write_back(net, part, metadata)
+        run = _session(part, partial(feed, net))
+        dynamic = _DYNAMIC[0]
+        difference, shapes = _compare(
+            partial(reads_back, net), run, image, dynamic, net.frame_stride
+        )
+    kind = "probabilities" if net.gives_probabilities else "logits"
+    return Exported(dynamic, difference, shapes, "", kind)
 
 
 def _trace(net: nn.Module, image: tuple[int, int, int], dynamic: tuple[str, ...]) -> Any:
@@ -108,13 +134,17 @@ def _write_pt2(program: ExportedProgram, part: Path, metadata: dict[str, str]) -
 
 
 def _write_onnx(program: ExportedProgram, part: Path, metadata: dict[str, str]) -> Run:
-    import onnxruntime
-
     written: Any = torch.onnx.export(
         program, dynamo=True, verbose=False, input_names=["images"], output_names=["logits"]
     )
     written.model.metadata_props.update(metadata)
     written.save(part, external_data=False)
+    return _session(part, lambda images: {"images": images.numpy()})
+
+
+def _session(part: Path, given: Callable[[Tensor], dict[str, Any]]) -> Run:
+    import onnxruntime
+
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4  # what fails is raised too
     session = onnxruntime.InferenceSession(
@@ -123,7 +153,7 @@ def _write_onnx(program: ExportedProgram, part: Path, metadata: dict[str, str]) 
 
     def run(images: Tensor) -> Tensor:
         try:
-            return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+            return torch.from_numpy(session.run(None, given(images))[0])
         except Exception as error:  # onnxruntime's errors share no other class
             raise RuntimeError(f"onnxruntime: {_first_line(error)}") from error
 
@@ -143,10 +173,9 @@ def _need_packages() -> None:
 
 @torch.no_grad()
 def _compare(
-    net: Any, run: Run, image: tuple[int, int, int], dynamic: tuple[str, ...]
+    net: Any, run: Run, image: tuple[int, int, int], dynamic: tuple[str, ...], step: int
 ) -> tuple[float, list[tuple[int, ...]]]:
     channels, height, width = image
-    step = getattr(net, "frame_stride", 4)
     widths = [width]
     if "width" in dynamic:
         widths += [max(2, width // step // 2) * step, (width // step + 3) * step]

@@ -49,6 +49,9 @@ class OnnxRecognizer(nn.Module):
     Attributes:
         charset_note: How many characters were kept, added and dropped.
         image_format: See :class:`ImageFormat`.
+        is_bgr: Whether the file wants BGR.
+        time_first: Whether the file's output is ``(t, n, c)``, not ``(n, t, c)``.
+        gives_probabilities: Whether its output has passed a softmax.
     """
 
     def __init__(
@@ -71,7 +74,8 @@ class OnnxRecognizer(nn.Module):
         self.is_bgr = file.metadata.get("channel_order", "BGR") == "BGR"
         self.graph = OnnxGraph(file, last.features)
         self.head = new_head(last, own, wanted)
-        self._batch_axis, self.frame_stride, self._more_frames = self._probe(file)
+        self.gives_probabilities = last.softmax
+        self.time_first, self.frame_stride, self._more_frames = self._probe(file)
 
     @staticmethod
     def image_format_of(options: Any) -> ImageFormat:
@@ -105,7 +109,7 @@ class OnnxRecognizer(nn.Module):
         """Turn images ``(n, ch, h, w)`` into frame features ``(t, n, d)``."""
         check_images(images, self.in_chans, self.image_format.height, self.frame_stride)
         features = self._encode(images)
-        return features if self._batch_axis else features.transpose(0, 1)
+        return features if self.time_first else features.transpose(0, 1)
 
     def _encode(self, images: Tensor) -> Tensor:
         return self.graph(images.flip(1) if self.is_bgr else images)
@@ -115,8 +119,8 @@ class OnnxRecognizer(nn.Module):
         return (width + self.frame_stride - 1) // self.frame_stride + self._more_frames
 
     @torch.no_grad()
-    def _probe(self, file: OnnxFile) -> tuple[int, int, int]:
-        """Return the axis of the batch, pixels per frame, and frames beyond these."""
+    def _probe(self, file: OnnxFile) -> tuple[bool, int, int]:
+        """Return whether frames are the first axis, pixels per frame, and frames beyond these."""
         form = self.image_format
         shapes = [
             self._encode(torch.zeros(2, form.channels, form.height, width)).shape
@@ -139,7 +143,7 @@ class OnnxRecognizer(nn.Module):
                 f"{file.path}: images {_PROBES} wide give {frames} frames, not one for every so "
                 f"many pixels"
             )
-        return axis, stride, more
+        return axis == 1, stride, more
 
 
 class Head(NamedTuple):
@@ -151,6 +155,7 @@ class Head(NamedTuple):
         bias: ``(c,)``.
         names: Names of weight and bias in the file.
         transposed: Whether the file has the weight as ``(d, c)``.
+        softmax: Whether a softmax follows.
     """
 
     features: str
@@ -158,6 +163,7 @@ class Head(NamedTuple):
     bias: Tensor
     names: tuple[str, str]
     transposed: bool
+    softmax: bool
 
 
 def find_head(file: OnnxFile) -> Head:
@@ -181,7 +187,9 @@ def find_head(file: OnnxFile) -> Head:
             node = steps.get(node.input[0])
         return node
 
-    last = before(graph.output[0].name, "Identity", "Softmax", "LogSoftmax", "Transpose")
+    end = before(graph.output[0].name, "Identity")
+    softmax = end is not None and end.op_type == "Softmax"
+    last = before(end.input[0], "Identity") if softmax else end
     if last is not None and last.op_type == "Gemm" and len(last.input) == 3:
         product, bias = last, last.input[2]
         transposed = not attributes(last, file).get("transB", 0)
@@ -205,7 +213,8 @@ def find_head(file: OnnxFile) -> Head:
             f"a detector or a classifier; a CTC recogniser is expected"
         )
     rows = stored[weight].T if transposed else stored[weight]
-    return Head(product.input[0], rows, stored[bias].flatten(), (weight, bias), transposed)
+    bias_row = stored[bias].flatten()
+    return Head(product.input[0], rows, bias_row, (weight, bias), transposed, softmax)
 
 
 def check_policy(source: str, own: str, wanted: str, policy: Policy) -> str:

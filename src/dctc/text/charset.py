@@ -80,8 +80,10 @@ class Charset:
         if names_onnx(name_or_file):
             return cls(onnx_characters(read_onnx(name_or_file)))
         if not path.is_file():
-            names = ", ".join([*NAMED, *PRETRAINED])
-            raise ValueError(f"charset {name_or_file!r}: neither one of {names} nor a file")
+            raise ValueError(
+                f"charset {name_or_file!r}: neither one of {', '.join(NAMED)} nor a file, nor a "
+                f"recogniser ({', '.join(PRETRAINED)})"
+            )
         raw = path.read_bytes()
         try:
             text = raw.decode("utf-8-sig")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dctc.models import Recognizer
+from dctc.models import OnnxRecognizer, Recognizer
 from dctc.models.export import export
+from dctc.models.onnx_export import described
 from dctc.parsers import export_parser
 from dctc.text.tokenizer import BLANK
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
 from dctc.training.run_folder import FINAL
+
+_MEAN = "mean colour of the resized image, on its right"
 
 
 def main(args: list[str] | None = None) -> None:
@@ -47,7 +50,7 @@ def main(args: list[str] | None = None) -> None:
     if fixed:
         print(f"fixed:   {', '.join(f'{name} {sizes[name]}' for name in fixed)} ({done.reason})")
     shapes = ", ".join("x".join(map(str, shape)) for shape in done.shapes)
-    print(f"checked: logits within {done.difference:.1e} of the net's, on images {shapes}")
+    print(f"checked: {done.output} within {done.difference:.1e} of the net's, on images {shapes}")
 
 
 def metadata(loaded: Loaded) -> dict[str, str]:
@@ -58,6 +61,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
     channels, height, width = loaded.image
     frames = loaded.net.frames
     grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
+    own = described(loaded.net) if isinstance(loaded.net, OnnxRecognizer) else {}
     return {
         "charset": loaded.tokenizer.charset.characters,  # class i + 1 is character i
         "blank": str(BLANK),
@@ -71,10 +75,12 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "keep_ratio": str(loaded.keep_ratio).lower(),
         "rotate_tall": loaded.rotate_tall,
         "filter": "BICUBIC",  # Pillow's
-        "fill": "mean colour of the resized image, on its right",  # where the ratio is kept
+        # on its right, where the ratio is kept
+        "fill": _MEAN if loaded.fill is None else str(loaded.fill),
         "output": "logits (frames, batch, classes)",
         "frame_stride": f"{256 / grown if grown else width / frames(width):g}",
         "frames": str(frames(width)),
         # of an image of 1, 2, ... pixels before it is padded
         "valid_frames": json.dumps([max(frames(valid), 1) for valid in range(1, width + 1)]),
+        **own,
     }

@@ -1,0 +1,88 @@
+"""Write a trained :class:`OnnxRecognizer` back into the graph that it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dctc.models.onnx_graph import attributes, graph_input
+from dctc.models.onnx_recognizer import OnnxRecognizer, find_head
+from dctc.onnx_files import read_onnx
+
+
+def write_back(net: OnnxRecognizer, file: Path, metadata: dict[str, str]) -> None:
+    """Write the graph of a net's source with the net's weights.
+
+    Nodes, input and output stay as they are, so that what reads the source reads this file too;
+    the classes may be others.
+
+    Args:
+        net: In evaluation mode, on the CPU.
+        file: What to write.
+        metadata: Goes into the file in place of that of the same name. ``character`` is made of
+            its ``charset``, as RapidOCR expects it: without a space that is the last class.
+    """
+    import onnx
+
+    source = read_onnx(net.source)
+    model = onnx.ModelProto()
+    model.CopyFrom(source.model)
+    weights = {name: getattr(net.graph, own) for name, own in net.graph.named.items()}
+    last = find_head(source)
+    rows = net.head.weight.T if last.transposed else net.head.weight
+    weights |= dict(zip(last.names, (rows, net.head.bias), strict=True))
+    _replace(model.graph, source, weights)
+    classes = model.graph.output[0].type.tensor_type.shape.dim
+    if classes:
+        classes[-1].dim_value = net.num_classes
+    del model.graph.value_info[:]  # shapes of what lies between, with the classes of the source
+    charset = metadata["charset"]
+    lines = "\n".join(charset[:-1] if charset.endswith(" ") else charset)
+    kept = {k: v for k, v in source.metadata.items() if k != "character"}
+    del model.metadata_props[:]
+    for name, value in {**kept, **metadata, "character": lines}.items():
+        model.metadata_props.add(key=name, value=value)
+    onnx.save(model, file)
+
+
+def _replace(graph: Any, source: Any, weights: dict[str, Tensor]) -> None:
+    from onnx import numpy_helper
+
+    def proto(name: str) -> Any:
+        return numpy_helper.from_array(weights[name].detach().contiguous().numpy(), name)
+
+    for tensor in graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(proto(tensor.name))
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output[0] in weights:
+            (attribute,) = (a for a in node.attribute if a.name in attributes(node, source))
+            attribute.t.CopyFrom(proto(node.output[0]))
+
+
+def reads_back(net: OnnxRecognizer, images: Tensor) -> Tensor:
+    """Return what the file's output is for images, from the net."""
+    logits = net(images)
+    if not net.time_first:
+        logits = logits.transpose(0, 1)
+    return logits.softmax(-1) if net.gives_probabilities else logits
+
+
+def feed(net: OnnxRecognizer, images: Tensor) -> dict[str, Any]:
+    """Return RGB images as the input of the file."""
+    given = images.flip(1) if net.is_bgr else images
+    return {graph_input(read_onnx(net.source)): given.contiguous().numpy()}
+
+
+def described(net: OnnxRecognizer) -> dict[str, str]:
+    """Return the metadata that differ from those of other exported nets."""
+    shape = "frames, batch" if net.time_first else "batch, frames"
+    kind = "probabilities" if net.gives_probabilities else "logits"
+    name = graph_input(read_onnx(net.source))
+    return {
+        "input": f"{name} (batch, channels, height, width)",
+        "channel_order": "BGR" if net.is_bgr else "RGB",
+        "output": f"{kind} ({shape}, classes)",
+    }
