@@ -8,13 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
-from dctc.parsers import study_parser
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
-from experiments.studies import PUBLISHED, SCALES, load, without_missing
+from experiments.parsers import parser_of
+from experiments.studies import PUBLISHED, load, without_missing
 
 
 def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn:
@@ -31,7 +31,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 def main() -> None:
     """Train what is missing, and compare."""
-    options = study_parser(__doc__ or "", SCALES).parse_args()
+    options = parser_of("ablations").parse_args()
     studies = [load(name, options.scale) for name in ("ablations", "true_alignment")]
     planned = studies if options.source or options.status else without_missing(studies)
     run_command("ablations", options, planned, draw, PUBLISHED)

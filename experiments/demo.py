@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
 from dctc.data.records.folders import data_root
-from dctc.parsers import study_parser
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import run_command
@@ -21,6 +20,7 @@ from dctc.studies.study import Study
 from dctc.training.results_writer import read_readings
 from experiments.figures.curves import Panel, draw_curves, read_metrics
 from experiments.figures.readings import choose, draw_readings, with_images
+from experiments.parsers import parser_of
 from experiments.studies import load
 
 PANELS = (
@@ -57,7 +57,7 @@ def draw_sheet(finished: Sequence[Finished], names: Sequence[str]) -> Figure:
 
 def main() -> None:
     """Train, test and compare the two arms."""
-    options = study_parser(__doc__ or "", ("tiny", "smoke")).parse_args()
+    options = parser_of("demo").parse_args()
     options.scale = "small" if options.scale == "smoke" else options.scale  # the whole study
     study = load("demo", options.scale)
     if study.benchmarks and not study.benchmarks.present():

@@ -9,7 +9,7 @@ from experiments.studies import figure_runs as runs
 
 def main() -> None:
     """Draw."""
-    options = runs.parse(__doc__ or "", None)
+    options = runs.parse("figure2", None)
     runs.report_figure("figure2", "small", options.log, draw_scheme())
 
 

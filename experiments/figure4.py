@@ -80,7 +80,7 @@ def main() -> None:
     All seeds of table 2 are tested on the same Chinese lines, with which those begin that are
     measured: of texts and of fonts that no net was trained on.
     """
-    options = runs.parse(__doc__ or "", runs.study, PARTS)
+    options = runs.parse("figure4", runs.study, PARTS)
     parts = options.only or PARTS
     if "chinese" in options.only and options.scale != "small":
         raise ValueError("--only chinese: shorter trainings than those of scale small read none")

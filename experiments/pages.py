@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 
@@ -11,7 +10,6 @@ from matplotlib.figure import Figure
 from dctc.bench import benchmark_tables
 from dctc.cli import one_line_errors
 from dctc.files import write_whole
-from dctc.parsers import program
 from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
@@ -21,6 +19,7 @@ from dctc.studies.study import Study
 from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
 from experiments.figures.published import number_table
+from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.verdict import errors_table, forest_plot, headline_table
@@ -93,9 +92,7 @@ def main() -> None:
     Raises:
         ValueError: If the page is to be compared and differs.
     """
-    parser = argparse.ArgumentParser(program(), description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it differs")
-    options = parser.parse_args()
+    options = parser_of("pages").parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DCTC_RUNS"] = folder  # the list of Chinese characters is written there
         sections, plots = gather()

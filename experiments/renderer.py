@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dctc.cli import one_line_errors
-from dctc.parsers import study_parser
 from dctc.results.frame import per_run
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
+from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load
 
 NOTES = {
@@ -46,7 +46,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 def main() -> None:
     """Train what is missing, and score."""
-    options = study_parser(__doc__ or "", ("tiny", "small")).parse_args()
+    options = parser_of("renderer").parse_args()
     studies = [load(name, options.scale) for name in ("renderer", "reader")]
     run_command("renderer", options, studies, draw, PUBLISHED)
 

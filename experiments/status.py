@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dctc.cli import one_line_errors
-from dctc.parsers import program
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
-from experiments.studies import PUBLISHED, SCALES, load, table1_studies
+from experiments.parsers import parser_of
+from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.across_models import check_machines
 
@@ -29,10 +27,7 @@ STUDIES = {
 
 def main() -> None:
     """Print a line for each study."""
-    parser = argparse.ArgumentParser(program(), description=__doc__)
-    parser.add_argument("--scale", choices=SCALES, default="smoke", help="default: smoke")
-    parser.add_argument("targets", nargs="*", help="of ./reproduce.sh, such as table1; all if none")
-    options = parser.parse_args()
+    options = parser_of("status").parse_args()
     for target in options.targets:
         if target not in STUDIES:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")

@@ -8,17 +8,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
-from dctc.parsers import study_parser
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, differences_table, draw_study, sets_table
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
+from experiments.parsers import parser_of
 from experiments.studies import (
     CONFIGS,
     PUBLISHED,
-    SCALES,
     load,
     table1_studies,
     without_missing,
@@ -66,7 +65,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 def main() -> None:
     """Train what is missing, and compare."""
-    options = study_parser(__doc__ or "", SCALES).parse_args()
+    options = parser_of("table1").parse_args()
     studies = [load(name, options.scale) for name in table1_studies(options.scale)]
     planned = studies if options.source or options.status else without_missing(studies)
     run_command("table1", options, planned, draw, PUBLISHED)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dctc.cli import one_line_errors
-from dctc.parsers import study_parser
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
-from experiments.studies import PUBLISHED, SCALES
+from experiments.parsers import parser_of
+from experiments.studies import PUBLISHED
 from experiments.studies.chinese_lines import chinese_study, missing_fonts
 from experiments.tables.alignments import alignment_table
 from experiments.tables.quoted import chinese_tables
@@ -29,7 +29,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 def main() -> None:
     """Train what is missing, and compare."""
-    options = study_parser(__doc__ or "", SCALES).parse_args()
+    options = parser_of("table2").parse_args()
     study = chinese_study(options.scale)
     if not (options.source or options.status) and (missing := missing_fonts()):
         if options.scale == "small":

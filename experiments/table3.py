@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from dctc.cli import one_line_errors
-from dctc.parsers import study_parser
 from dctc.results.registry import Registry
 from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
-from experiments.studies import PUBLISHED, SCALES, load, without_missing
+from experiments.parsers import parser_of
+from experiments.studies import PUBLISHED, load, without_missing
 from experiments.tables.alignments import (
     alignment_table,
     curves_plot,
@@ -79,10 +79,7 @@ def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
 
 def main() -> None:
     """Search, train the final runs, and compare."""
-    parser = study_parser(__doc__ or "", SCALES)
-    english = "train the losses on scene words; without it those on FUNSD words"
-    parser.add_argument("--english", action="store_true", help=english)
-    options = parser.parse_args()
+    options = parser_of("table3").parse_args()
     studies = [load(name, options.scale) for name in ("losses", "losses_english")]
     trained = studies[1:] if options.english else studies[:1]
     if not (options.source or options.status):

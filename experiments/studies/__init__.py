@@ -15,7 +15,6 @@ from dctc.studies.study_file import load_study
 
 CONFIGS = Path("experiments/configs")
 PUBLISHED = Path("experiments/results")
-SCALES = ("tiny", "smoke", "small")
 
 
 def table1_studies(scale: str) -> list[str]:
@@ -28,10 +27,17 @@ def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = 
 
     Args:
         name: Name of the file, without its suffix.
-        scale: One of :data:`SCALES`.
+        scale: One of :data:`~experiments.parsers.SCALES`.
         overrides: Further overrides by dotted path.
     """
     return load_study(Path(__file__).with_name(f"{name}.yaml"), scale, overrides)
+
+
+def blind_studies() -> set[str]:
+    """Return the names of the blind studies, with which the names of their arms begin."""
+    files = Path(__file__).parent.glob("*.yaml")
+    studies = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return {study["study"] for study in studies if study.get("blind")}
 
 
 def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:

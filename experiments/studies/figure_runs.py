@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from dctc.data.records.batch import Batch
-from dctc.parsers import study_parser
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.results.upload import LogMode, upload
@@ -23,11 +22,12 @@ from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines
 from dctc.studies.study import Study
 from dctc.text import CTCTokenizer
+from dctc.training.checkpoints import FINAL
 from dctc.training.nets import load_net
-from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
 from experiments.figures.published import save_arrays, save_figure
-from experiments.studies import PUBLISHED, SCALES, load
+from experiments.parsers import parser_of
+from experiments.studies import PUBLISHED, load
 
 
 def study(
@@ -52,23 +52,23 @@ def study(
 
 
 def parse(
-    description: str,
+    name: str,
     plan: Callable[[str], Study] | None,
     only: Sequence[str] = (),
 ) -> argparse.Namespace:
     """Parse the command line of a figure's script; ``--status`` prints it and exits.
 
     Args:
-        description: What the script does.
+        name: Of the script.
         plan: Its study, by scale; None if nothing is trained.
         only: Parts that ``--only`` may name.
     """
-    options = study_parser(description, SCALES, tables=False).parse_args()
-    for name in options.only:
-        if name not in only:
-            raise ValueError(f"--only {name}: there are {', '.join(only) or 'no parts'}")
+    options = parser_of(name).parse_args()
+    for part in options.only:
+        if part not in only:
+            raise ValueError(f"--only {part}: there are {', '.join(only) or 'no parts'}")
     if options.status:
-        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {"figure2": []}
+        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {name: []}
         print(*status_lines(found, PUBLISHED), sep="\n")
         raise SystemExit(0)
     return options

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,12 +96,6 @@ def describe_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def program() -> str | None:
-    """Return how a module that was started with ``python -m`` is called; None for a script."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return f"python -m {spec.name}" if spec is not None else None
-
-
 def study_parser(
     description: str, scales: Sequence[str] = (), tables: bool = True
 ) -> argparse.ArgumentParser:
@@ -113,7 +106,7 @@ def study_parser(
         scales: Scales it knows, ``smoke`` by default; empty for none.
         tables: Whether it draws tables: of chosen seeds, or of any folder of results.
     """
-    parser = argparse.ArgumentParser(program(), description=description)
+    parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     if scales:
         if "smoke" in scales:

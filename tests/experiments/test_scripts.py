@@ -1,8 +1,12 @@
 """The scripts of tables and the demo, end to end on a few words."""
 
+import subprocess
 import sys
 
 import pytest
+from experiments.figures.published import FIGURES
+from experiments.parsers import FIGURES as LISTED
+from experiments.parsers import SCRIPTS
 
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
@@ -60,6 +64,22 @@ def test_the_demo_compares_two_arms_and_draws_curves_and_readings(call, runs):
 def test_the_status_of_the_other_tables(call, name):
     lines = call(name, "--scale", "tiny", "--status").splitlines()
     assert lines and all(" 0 of " in line or "nothing to train" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_and_mistakes_come_before_the_imports(name):
+    for option, code in (("--help", 0), ("--mistake", 2)):
+        command = [sys.executable, "-X", "importtime", "-m", f"experiments.{name}", option]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        said = done.stdout + done.stderr
+        assert done.returncode == code and f"usage: python -m experiments.{name}" in said
+        assert "argparse" in said and "torch" not in said and "pandas" not in said
+
+
+def test_every_script_and_figure_has_its_help():
+    scripts = (ROOT / "experiments").glob("*.py")
+    assert {*SCRIPTS, "__init__", "parsers"} == {file.stem for file in scripts}
+    assert LISTED == FIGURES
 
 
 def test_the_status_of_all_targets(call, capsys):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from experiments.studies import SCALES, load, without_missing
+from experiments.parsers import SCALES
+from experiments.studies import blind_studies, load, without_missing
 from experiments.studies.chinese_lines import chinese_study
 
 from dctc.results.frame import read_frame
@@ -95,3 +96,10 @@ def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, cap
         without_missing([losses], needed=True)
     smaller = load("losses", "tiny")  # draws words in their place
     assert without_missing([smaller], needed=True) == [smaller]
+
+
+def test_whether_an_arm_is_blind_is_said_by_its_study(planned):
+    arms = {run.arm: run.blind for run in planned.values()}
+    assert {*arms.values()} == {True, False}
+    blind = blind_studies()
+    assert {arm: arm.partition("/")[0] in blind for arm in arms} == arms
