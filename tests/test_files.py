@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 
@@ -100,6 +101,13 @@ def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(tmp_path):
     assert file.read_bytes() == b"old" and [*tmp_path.iterdir()] == [file]
     write_whole(file, b"new", keep=copy)
     assert file.read_bytes() == b"new" and copy.read_bytes() == b"old"
+
+
+def test_an_error_of_another_file_is_not_that_of_the_one_that_is_written(tmp_path):
+    with pytest.raises(OSError) as raised, replacing(tmp_path / "a") as partial:
+        partial.touch()
+        raise OSError(errno.EIO, "Input/output error")  # of an image that is read meanwhile
+    assert raised.value.filename is None and not [*tmp_path.iterdir()]
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -61,13 +61,22 @@ class Busy(OSError):
     """Another process holds a lock."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what writing alone fails with
+
+
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add the name of a file to an OSError that has none: a full disk does not say where it is."""
+def naming(path: Path, only: Sequence[int] = ()) -> Iterator[None]:
+    """Add the name of a file to an OSError that has none: a full disk does not say where it is.
+
+    Args:
+        path: The file.
+        only: Numbers of the errors that are the file's; empty for all.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        of_others = bool(only) and error.errno not in only
+        if error.errno is None or error.filename is not None or of_others:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -90,8 +99,9 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with naming(path):
+        with naming(path, _FULL):  # the caller may read other files meanwhile
             yield partial
+        with naming(path):
             _reach_disk(partial)
             if keep is not None and path.exists():
                 path.replace(keep)

@@ -61,6 +61,7 @@ FORM = "is not of the form 'index [prediction] [label]'"
             for line in ("x [a] [b]", "1 [a]", "1 [a] [b", "1 a b", "1 [a]  [b]", "1 [a] [b] ")
         ),
         ("p.txt", "0 [a] [b] [c]\n", "[c]' " + FORM + ", and '] [' only once"),
+        ("p.txt", "12 [foo, bar\n", f"p.txt:1: '12 [foo, bar' {FORM}"),
         ("p.txt", "4 [a] [b]\n5 [a] [b]\n4 [a] [b]\n", "p.txt:3: key 4 also occurs in line 1"),
         ("p.txt", "", "p.txt: no predictions in it"),
         ("p.txt", "0 [汉] [字]\n".encode("gb18030"), "p.txt:1: is not UTF-8"),

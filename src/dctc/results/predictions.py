@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from dctc.text.lines import cells, decoded, text_lines
 
 _SEPARATOR = "] ["
+_BEGINNING = re.compile(r"\d+ \[")  # of a line of the published form
 _PUBLISHED = re.compile(r"(\d+) \[(.*)\]")
 # As OWASP's "CSV injection" has them. Of + - @, which begin words and numbers too, only what calls
 # something; with apostrophes before it, so that taking one off is the inverse of adding it.
@@ -86,7 +87,7 @@ def _published(line: str) -> Prediction:
 def _table(head: str) -> Callable[[str], Prediction] | None:
     """Return what parses the lines of a table with this head; None if it is no head."""
     delimiter = next((mark for mark in "\t;," if mark in head), "")
-    if not delimiter or _PUBLISHED.match(head):
+    if not delimiter or _BEGINNING.match(head):
         return None
     columns = cells(head, delimiter)
     if missing := [column for column in Prediction._fields if column not in columns]:
