@@ -81,6 +81,15 @@ def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, publi
             ready(kind, "fit", train=[train], test={"mine": ["none"]})
 
 
+def test_an_own_test_set_that_is_validation_data_is_told(ready, caplog):
+    own = {"mine": ["synth/ST"]}
+    for val, count in (("english/test/SVT_647", 0), ("synth/ST", 1)):
+        caplog.clear()
+        ready("english", "fit", train=["english/train"], val={"v": [val]}, test=own)
+        said = [one for one in caplog.messages if "named in test" in one]
+        assert len(said) == count and all("synth/ST" in one for one in said)
+
+
 @pytest.mark.parametrize(
     ("kind", "train", "message"),
     [

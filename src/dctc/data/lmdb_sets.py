@@ -111,10 +111,13 @@ class LmdbDataModule(SetsDataModule):
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train_set is None:
             self.train_set = self._open_train(root)
-            self._refuse_own_tests(root)
+            if path := self._own_test(root, [self.train_set]):
+                raise ValueError(f"train: {path} is named in test; never train on a test set")
             self._report({TRAIN: self.train_set} if self.train_set is not None else {})
         if stage in ("fit", "validate", None) and not self._has_val:  # of which there may be none
             self.val_sets, self._has_val = self._open_val(root), True
+            if path := self._own_test(root, self.val_sets.values()):
+                report(f"val: {path} is named in test; never choose on a test set, as best.ckpt is")
             self._report(self.val_sets)
         if stage in ("test", "predict", None) and not self.test_sets:
             self.test_sets = self._open_test(root)
@@ -173,12 +176,15 @@ class LmdbDataModule(SetsDataModule):
     def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
         return open_union(f"test {name}", folders, root, **self.options)
 
-    def _refuse_own_tests(self, root: Path) -> None:
+    def _own_test(self, root: Path, datasets: Iterable[Any]) -> Path | None:
+        """Return an own test set among other data; None if there is none."""
+        if not self.own_tests:
+            return None
         sets = (find_parts(f"test {n}", folders, root) for n, folders in self.own_tests.items())
         own = {path.resolve() for parts in sets for path in parts}
-        for part in getattr(self.train_set, "parts", [self.train_set]):
-            if part is not None and part.path.resolve() in own:
-                raise ValueError(f"train: {part.path} is named in test; never train on a test set")
+        parts = (part for dataset in datasets for part in getattr(dataset, "parts", [dataset]))
+        paths = (part.path for part in parts if part is not None)
+        return next((path for path in paths if path.resolve() in own), None)
 
     def _open_train(self, root: Path) -> Any:
         """Return the training data; None if none is named."""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from dctc.cli import main as dctc
-from dctc.data.archives import listing, stats
+from dctc.data.archives import listing, sheet, stats
 from dctc.data.archives.commands import VERBS
 from dctc.data.archives.listing import list_sets
 from dctc.data.archives.processes import ENDS
@@ -178,6 +178,13 @@ def test_show(root, tmp_path, capsys, name, columns, width):
     dctc(["data", "show", path, "--out", str(out), "--columns", str(columns)])
     assert capsys.readouterr().out == f"written to {out}\n"
     assert Image.open(out).width == width
+
+
+def test_show_names_a_set_that_ends_its_process(root, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sheet, "count_records", lambda path: os._exit(1))
+    path = root / "test" / "mine"
+    assert ended("show", path, "--out", tmp_path / "sheet.png") == 1
+    assert f"dctc: LMDB {path}: {ENDS}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

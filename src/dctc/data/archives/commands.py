@@ -7,8 +7,9 @@ import inspect
 import os
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dctc.argument_types import positive
 from dctc.data.archives.report import Report, progress_bar
@@ -80,12 +81,16 @@ def stats(options: Namespace) -> None:
 
 def show(options: Namespace) -> None:
     """Draw a contact sheet: crops with their labels."""
+    from dctc.data.archives.processes import ENDS, in_processes
     from dctc.data.archives.sheet import check_image_file, contact_sheet
 
+    def ended(path: Path) -> NoReturn:
+        raise ValueError(f"LMDB {path}: {ENDS}")
+
     check_image_file(options.out)
-    sheet, undrawn = contact_sheet(
-        options.path, options.count, options.columns, options.seed, options.fonts
-    )
+    chosen = {name: getattr(options, name) for name in ("count", "columns", "seed", "fonts")}
+    drawn = in_processes(partial(contact_sheet, **chosen), [options.path], 1, ended)
+    ((sheet, undrawn),) = drawn
     sheet.save(options.out)
     if undrawn:
         print(f"{undrawn} labels are shown by their code points: no font has them (--fonts)")
@@ -166,7 +171,7 @@ _RENDER = [
     _arg(
         "--charset",
         "name or file (en: 36; zh: the --top-k most frequent characters, written to "
-        "OUT.charset.txt; the alphabet of the Chinese benchmark draws all of its characters)",
+        "OUT.charset.txt; the charset of the Chinese benchmark draws all of its characters)",
     ),
     _arg("--top-k", "zh: most frequent characters only (3,500 without charset)", positive),
     _arg(
