@@ -40,7 +40,7 @@ class ChineseDataModule(LmdbDataModule):
     With several processes, the Trainer needs ``use_distributed_sampler=False``.
 
     Args:
-        charset: A file of characters: the published alphabet, or one that
+        charset: A file of characters: the published charset, or one that
             :func:`dctc.data.archives.alphabet.write_alphabet` derived from the training labels.
         train: Settings (:data:`SETTINGS`) whose training sets lie below the data root, or LMDB
             folders, or folders with LMDBs below them. None or empty if nothing is trained.

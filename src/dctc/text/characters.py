@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 # NFC replaces these by unified ideographs, which may be drawn otherwise (U+F92C is not U+90CE). The
-# published alphabet of the Chinese benchmark holds both of such pairs, as classes of their own.
+# published charset of the Chinese benchmark holds both of such pairs, as classes of their own.
 _COMPATIBILITY_IDEOGRAPHS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
 # What no image shows, so that no recogniser can read it. Variation selectors are left out (they

@@ -207,7 +207,7 @@ class RenderedWords(Dataset[Sample]):
         if not any(map(is_chinese, characters)):
             raise ValueError(
                 f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
-                f"a Chinese alphabet, or language 'en'"
+                f"a Chinese charset, or language 'en'"
             )
         by_frequency = words == "wordfreq" or top_k is not None
         frequencies = character_frequencies() if by_frequency else {}
