@@ -196,6 +196,11 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         ((", values: [0.5, 1, 2]", ""), "mine.yaml: arm focal: search: 'values' is missing"),
         (("{title: DCTC, ", "{titel: DCTC, "), "mine.yaml: arm dctc: no key 'titel'"),
         (("    validation: rendered", '    validation: ""'), "arm focal: a search needs 'valid"),
+        (("seeds: 2", "seeds: true"), "mine.yaml: seeds: True is not a number or a list"),
+        (("seeds: [0, 7, 9]", 'seeds: "0,7"'), "arm ctc: seeds: '0,7' is not a number or a list"),
+        (("seeds: [0, 7, 9]", "seeds: [0, a]"), "arm ctc: seeds: .* neither their number nor"),
+        (("benchmarks: [SVT", "benchmarks: [IIT5K"), "mine.yaml: benchmarks: 'IIT5K' is not one"),
+        (("study: mine", "study: 2024"), "mine.yaml: study: 2024 is not text"),
         (("config: ctc.yaml", "config: nix.yaml"), "mine.yaml: no configuration .*nix.yaml"),
     ],
 )  # fmt: skip

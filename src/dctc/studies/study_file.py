@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from dctc.data.catalogue import BENCHMARKS
+from dctc.data.english import REAL_TRAIN_WORDS
+from dctc.data.lmdb_sets import check_names
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.study import FULL, Arm, Group, Search, Study
 
@@ -22,6 +25,15 @@ _GROUP_KEYS = {"title", "arms", "references", "notes"}
 _ARM_KEYS = {"title", "config", "set", "seeds", "reference", "search", "use", "value"}
 _SCALED = ("sets", "validation", "search")  # keys that a scale may have in place of the study
 _SCALE_KEYS = {*_SCALED, "config", "set", "seeds", "arms", "values", "allow_size_mismatch"}
+_TEXTS = ("study", "title", "mean", "stored", "validation", "drawn_from", "output", "reference")
+_KINDS: dict[str, tuple[type, ...]] = {  # of the values of keys; others are checked elsewhere
+    **dict.fromkeys(("set", "scales", "groups", "references", "search"), (dict,)),
+    **dict.fromkeys((*_TEXTS, "use", "argument", "source"), (str,)),
+    **dict.fromkeys(("blind", "diagnose", "allow_size_mismatch"), (bool,)),
+    **dict.fromkeys(("config", "sets", "planned", "notes", "benchmarks"), (str, list)),
+    **dict.fromkeys(("seeds", "values"), (int, list)),
+}
+_KIND_NAMES = {dict: "keys with values", str: "text", bool: "true or false", list: "a list"}
 
 
 def load_study(
@@ -68,9 +80,10 @@ def load_study(
     scaled = scales.get(scale) or {}
     _check_keys(scaled, _SCALE_KEYS, (), f"{file}: scale {scale}")
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
-    seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)))
+    seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)), str(file))
     search = content.get("search") or {}
-    benchmarks = content.get("benchmarks")
+    benchmarks = _list(content.get("benchmarks"))
+    check_names(f"{file}: benchmarks", benchmarks, (*BENCHMARKS, REAL_TRAIN_WORDS))
     mismatch = bool(scaled.get("allow_size_mismatch"))
     suffix = "" if scale in ("", FULL) else f"-{scale}"
     study = Study(
@@ -99,8 +112,10 @@ def load_study(
     arms = {}
     for key in chosen:
         given = content["arms"][key] or {}
-        own = given.get("seeds") if "seeds" not in scaled else None
-        arm = replace(_arm(study, key, given, reference), seeds=_seeds(own) if own else seeds)
+        arm = replace(_arm(study, key, given, reference), seeds=seeds)
+        if given.get("seeds") is not None:
+            own = _seeds(given["seeds"], f"{file}: arm {key}")
+            arm = replace(arm, seeds=seeds if "seeds" in scaled else own)
         if arm.search and "values" in scaled:
             values = arm.search.values[: scaled["values"]]
             arm = replace(arm, search=replace(arm.search, values=values))
@@ -110,7 +125,7 @@ def load_study(
         arms[key] = arm
     groups = []
     for name, group in (content.get("groups") or {}).items():
-        of, notes = (key for key in group["arms"] if key in arms), _list(group.get("notes"))
+        of, notes = (key for key in _list(group["arms"]) if key in arms), _list(group.get("notes"))
         references = group.get("references") or {}
         groups.append(Group(name, group["title"], tuple(of), references, tuple(notes)))
     return replace(study, arms=arms, groups=tuple(groups))
@@ -158,8 +173,11 @@ def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
-def _seeds(value: Any) -> tuple[int, ...]:
-    return tuple(range(value)) if isinstance(value, int) else tuple(value)
+def _seeds(value: Any, where: str) -> tuple[int, ...]:
+    seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
+    if not seeds or {*map(type, seeds)} != {int} or len({*seeds}) < len(seeds) or min(seeds) < 0:
+        raise ValueError(f"{where}: seeds: {value!r} is neither their number nor a list of them")
+    return seeds
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -177,10 +195,10 @@ def _read(file: Path) -> dict[str, Any]:
         _check_keys(arm or {}, _ARM_KEYS, (), f"{file}: arm {key}")
         named.append((arm or {}).get("reference"))
     for scale in (content.get("scales") or {}).values():
-        named += (scale or {}).get("arms", [])
+        named += _list((scale or {}).get("arms"))
     for key, group in (content.get("groups") or {}).items():
         _check_keys(group, _GROUP_KEYS, ("title", "arms"), f"{file}: group {key}")
-        named += [*group["arms"], *(group.get("references") or {}).values()]
+        named += [*_list(group["arms"]), *(group.get("references") or {}).values()]
     if others := [name for name in named if name and name not in arms]:
         raise ValueError(f"{file}: no arm {others[0]!r}; there are {', '.join(map(str, arms))}")
     return content
@@ -191,5 +209,10 @@ def _check_keys(content: Any, known: set[str], needed: Sequence[str], where: str
         raise ValueError(f"{where}: it holds no keys")
     if others := [str(key) for key in content if key not in known]:
         raise ValueError(f"{where}: no key {others[0]!r}; there are {', '.join(sorted(known))}")
+    for key, value in content.items():
+        kinds = _KINDS.get(key, ())
+        if kinds and value is not None and type(value) not in kinds:
+            wanted = " or ".join(_KIND_NAMES.get(kind, "a number") for kind in kinds)
+            raise ValueError(f"{where}: {key}: {value!r} is not {wanted}")
     if missing := [key for key in needed if key not in content]:
         raise ValueError(f"{where}: {missing[0]!r} is missing")
