@@ -49,22 +49,21 @@ def test_the_catalogue_holds_the_sizes_of_the_field():
 )
 def test_published_folder_names_are_known(tmp_path, add, folder, name):
     path = add(folder)
-    present, missing = find_benchmarks(tmp_path)
+    present = find_benchmarks(tmp_path)
     assert list(present) == [name]
     assert present[name].path == path
-    assert [benchmark.name for benchmark in missing] == [n for n in BENCHMARKS if n != name]
 
 
 def test_training_words_of_the_same_name_are_no_benchmark(tmp_path, add):
     add("val/SVT"), add("train/synth/MJ/test")
     test = add("test/SVT")
-    present, _ = find_benchmarks(tmp_path)
+    present = find_benchmarks(tmp_path)
     assert {name: found.path for name, found in present.items()} == {"SVT": test}
     assert find_train_words(tmp_path) == [tmp_path / "val/SVT"]
 
 
 def test_a_data_root_that_cannot_be_used(tmp_path, add):
-    with pytest.raises(FileNotFoundError, match="set DCTC_DATA or data_root"):
+    with pytest.raises(FileNotFoundError, match="DCTC_DATA or data_root names the data root"):
         find_benchmarks(tmp_path / "none")
     one, two = add("a/SVT"), add("b/svt_647")
     with pytest.raises(ValueError, match=f"SVT: both {one} and {two} are named so"):
@@ -87,7 +86,7 @@ def test_what_is_not_written_to_the_end_is_no_set(tmp_path, add):
 @pytest.mark.parametrize("size", [644, 645, 646])
 def test_a_set_of_another_size_is_refused_by_name(tmp_path, add, size):
     add("SVTP", size, labels=["word", "...", "two"])
-    found = find_benchmarks(tmp_path)[0]["SVTP"]
+    found = find_benchmarks(tmp_path)["SVTP"]
     if size != 645:
         with pytest.raises(ValueError, match=f"SVTP: {size} records where 645 are expected"):
             open_benchmark(found, **OPTIONS)
@@ -98,7 +97,7 @@ def test_a_set_of_another_size_is_refused_by_name(tmp_path, add, size):
 
 def test_ic13_857_is_derived_from_ic13_1015(tmp_path, add):
     source = add("test/IC13_1015", 1015, labels=["a1", *["two"] * 5])
-    found = find_benchmarks(tmp_path)[0]["IC13_857"]
+    found = find_benchmarks(tmp_path)["IC13_857"]
     assert found.path == source
     with pytest.raises(ValueError, match="IC13_857: 845 records where 857 are expected"):
         open_benchmark(found, **OPTIONS)
@@ -107,7 +106,7 @@ def test_ic13_857_is_derived_from_ic13_1015(tmp_path, add):
     assert {sample.label for sample in dataset} == {"two"}
     assert dataset[0].key == "IC13_857/2"
     path = add("IC13_857")  # itself it is preferred
-    assert find_benchmarks(tmp_path)[0]["IC13_857"].path == path
+    assert find_benchmarks(tmp_path)["IC13_857"].path == path
 
 
 def test_the_data_root(monkeypatch, tmp_path):
@@ -166,7 +165,7 @@ def test_the_real_sets_are_complete(name):
     if not os.environ.get("DCTC_DATA") and not required:
         pytest.skip("set DCTC_DATA to the data root to test the real benchmarks")
     assert data_root().is_dir(), f"{data_root()} (DCTC_DATA) does not exist"
-    present, _ = find_benchmarks(data_root())
+    present = find_benchmarks(data_root())
     if name not in present and not required:
         pytest.skip(f"{name} is not below {data_root()}: {BENCHMARKS[name].how_to_get}")
     assert name in present, f"{name} is not below {data_root()}, and DCTC_REQUIRE_DATA=1"

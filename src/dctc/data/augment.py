@@ -106,13 +106,7 @@ class Augmentation:
 
 
 class AugmentedDataset(Dataset[Sample | Corrupt]):
-    """A training set after augmentation: a pure function of (seed, Draw.number) and the sample.
-
-    Args:
-        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
-        augmentation: What is done to each sample.
-        seed: Seed of all that is random about it.
-    """
+    """A training set after augmentation: a pure function of (seed, Draw.number) and the sample."""
 
     def __init__(self, dataset: Any, augmentation: Augmentation, seed: int) -> None:
         self.dataset, self.augmentation, self.seed = dataset, augmentation, seed
@@ -128,13 +122,7 @@ class AugmentedDataset(Dataset[Sample | Corrupt]):
 
 
 def photometric(pixels: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Change the colours of ``(h, w, ch)`` uint8, blur it, and add noise; all may happen or not.
-
-    Args:
-        pixels: Of one channel or three.
-        rng: All that is random comes from it.
-        strength: From 0, exclusive, to 2; 1 is usual.
-    """
+    """Change the colours of ``(h, w, ch)`` uint8, blur it, and add noise; all may happen or not."""
     colour, saturation, blur, low_resolution, noise = rng.random(5)
     if colour < COLOUR:
         pixels = _levels(pixels, rng, strength)

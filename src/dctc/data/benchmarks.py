@@ -70,14 +70,9 @@ def find_sets(
     return found
 
 
-def find_benchmarks(root: str | Path) -> tuple[dict[str, Found], list[Benchmark]]:
-    """Look for the English benchmarks, see :func:`find_sets`; train folders are left out.
-
-    Returns:
-        Those present by name, and those missing; both in the order of ``BENCHMARKS``.
-    """
-    present = find_sets(BENCHMARKS, root, not_below_train=True)
-    return present, [b for name, b in BENCHMARKS.items() if name not in present]
+def find_benchmarks(root: str | Path) -> dict[str, Found]:
+    """Look for the English benchmarks, see :func:`find_sets`; train folders are left out."""
+    return find_sets(BENCHMARKS, root, not_below_train=True)
 
 
 def find_train_words(root: str | Path) -> list[Path]:
@@ -87,10 +82,6 @@ def find_train_words(root: str | Path) -> list[Path]:
 
 def find_documents(source: Source, root: str | Path | None = None) -> dict[str, Path]:
     """Return the LMDB folders of a source of documents by the name of its part.
-
-    Args:
-        source: One of :data:`dctc.data.catalogue.DOCUMENTS`.
-        root: Data root; None is the environment variable ``DCTC_DATA``, or ``data``.
 
     Raises:
         FileNotFoundError: If a folder is not there; says which and where it comes from.
@@ -108,15 +99,10 @@ def find_documents(source: Source, root: str | Path | None = None) -> dict[str, 
 
 
 def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: Any) -> LmdbDataset:
-    """Index a set, and refuse it if it is not the published one.
-
-    Args:
-        found: From :func:`find_benchmarks` or :func:`find_sets`.
-        allow_size_mismatch: Take a set of another size all the same.
-        **options: protocol, charset and size of :class:`LmdbDataset`.
+    """Index a set, with options of :class:`LmdbDataset`.
 
     Raises:
-        ValueError: If the number of records is not that of the catalogue.
+        ValueError: If the number of records is not that of the catalogue, unless that is allowed.
     """
     benchmark, path = found
     derived = not benchmark.matches(path)
@@ -130,13 +116,9 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
 
 
 def is_test_set(folder: Path, root: Path) -> bool:
-    """Tell whether a folder holds test data: by the folders above it, or by its name and size.
+    """Tell whether an LMDB holds test data: by the folders below the root, or its name and size.
 
     A name alone does not decide below a train folder, where ``SVT`` may be the training words.
-
-    Args:
-        folder: An LMDB folder.
-        root: Data root; the folders above it say nothing.
     """
     for path, top in ((folder.absolute(), root.absolute()), (folder.resolve(), root.resolve())):
         path = path.relative_to(top) if path.is_relative_to(top) else path

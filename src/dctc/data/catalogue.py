@@ -134,19 +134,12 @@ CHINESE_TEST = {
 
 @dataclass(frozen=True)
 class Source:
-    """A set of English documents and its parts.
+    """A set of English documents and its parts."""
 
-    Attributes:
-        name: Name of the test set; the validation set is ``<name>_val``.
-        width: Width of the images in pixels (w).
-        train: The folder that is trained on.
-        test: The folder of the official test set; None splits a tail off from ``train``.
-    """
-
-    name: str
-    width: int
+    name: str  # of the test set; the validation set is <name>_val
+    width: int  # of the images, in pixels (w)
     train: Benchmark
-    test: Benchmark | None = None
+    test: Benchmark | None = None  # None splits a tail off from train
 
     @property
     def parts(self) -> list[Benchmark]:
@@ -172,17 +165,11 @@ DOCUMENTS = {
 
 
 class Archive(NamedTuple):
-    """One kind of archive that is converted to an LMDB.
+    """One kind of archive that is converted to an LMDB."""
 
-    Attributes:
-        form: Form of the annotation file, see :data:`dctc.data.archives.convert.FORMS`.
-        source: What the annotation file is called or looks like.
-        benchmark: Registered set that it becomes, if any.
-    """
-
-    form: str
-    source: str
-    benchmark: Benchmark | None = None
+    form: str  # of the annotation file, see dctc.data.archives.convert.FORMS
+    source: str  # what the annotation file is called or looks like
+    benchmark: Benchmark | None = None  # registered set that it becomes
 
 
 ARCHIVES = {

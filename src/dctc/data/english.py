@@ -68,7 +68,7 @@ class EnglishDataModule(LmdbDataModule):
         }
 
     def _open_test(self, root: Path) -> dict[str, Any]:
-        present, _ = find_benchmarks(root)
+        present = find_benchmarks(root)
         sets: dict[str, Any] = {}
         for name in self.test:
             if name in present:

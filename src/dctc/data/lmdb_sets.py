@@ -154,9 +154,6 @@ class LmdbDataModule(SetsDataModule):
                 part names the set; or names of own sets with their folders. None is ``default``.
             known: Names of the published sets.
             default: Names of those that are tested by default.
-
-        Raises:
-            ValueError: If there is no set of a name, or it is that of another set.
         """
         given, known = list(default) if test is None else test, list(known)
         if isinstance(given, dict):
@@ -217,12 +214,6 @@ class UnionDataset(Dataset[Sample | Corrupt]):
 
     :class:`torch.utils.data.ConcatDataset` takes bare numbers only; here the part sees the number
     of the draw too, so whatever is random in it stays a function of (seed, draw).
-
-    Args:
-        parts: Data sets with ``__len__`` and ``__getitem__(Draw)``.
-
-    Raises:
-        ValueError: If there is no part.
     """
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -230,21 +221,10 @@ class UnionDataset(Dataset[Sample | Corrupt]):
             raise ValueError("a union of no data sets; name at least one")
         self.parts = list(parts)
         self.ends = np.cumsum([len(part) for part in parts])  # (number of parts,)
-
-    @property
-    def drops(self) -> Counter[str]:
-        """Records dropped when the parts were indexed, by reason."""
-        return sum((part.drops for part in self.parts), Counter())
-
-    @property
-    def outside(self) -> Counter[str]:
-        """How many of them were dropped for each character outside the charset."""
-        return sum((part.outside for part in self.parts), Counter())
-
-    @property
-    def emptied(self) -> Counter[str]:
-        """How many of them had each character before the protocol left an empty label."""
-        return sum((part.emptied for part in self.parts), Counter())
+        self.drops, self.outside, self.emptied = (
+            sum((getattr(part, name, Counter()) for part in parts), Counter[str]())
+            for name in ("drops", "outside", "emptied")  # see LmdbDataset
+        )
 
     def __len__(self) -> int:
         return int(self.ends[-1])

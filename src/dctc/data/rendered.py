@@ -154,15 +154,5 @@ class RenderedDataModule(SetsDataModule):
     def store(
         self, folder: Path, workers: int = 1, advance: Callable[[int], None] = lambda taken: None
     ) -> None:
-        """Write ``epoch_size`` training words to an LMDB, or go on where that was interrupted.
-
-        Args:
-            folder: Folder of the LMDB.
-            workers: Processes that draw.
-            advance: Called now and then with the number of words written.
-
-        Raises:
-            ValueError: If the folder holds other words.
-            OSError: If the disk is full.
-        """
+        """Write ``epoch_size`` training words to an LMDB, see :func:`render_set`."""
         render_set(self._draw(self.seed)["train"], folder, workers, advance)

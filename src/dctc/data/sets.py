@@ -168,17 +168,10 @@ def eval_loader(
     trainer: pl.Trainer | None = None,
     collate: Callable[..., Any] = collate,
 ) -> DataLoader[Any]:
-    """Return every sample once, in order; the last batch may be smaller.
+    """Return every sample once, in order; arguments and errors as of :func:`train_loader`.
 
-    Args:
-        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
-        batch_size: Samples in a batch over all processes; each takes its share, at least one.
-        num_workers: Worker processes.
-        trainer: Says which process this is.
-        collate: Makes a batch, or several, of samples.
-
-    Raises:
-        ValueError: If Lightning would replace the sampler.
+    The last batch may be smaller. Of a batch each process takes its share, at least one.
+    ``collate`` makes a batch, or several, of samples.
     """
     rank, world_size = _rank_and_world_size(trainer)
     sampler = UnpaddedSampler(len(dataset), rank, world_size)

@@ -70,11 +70,7 @@ class Warp(NamedTuple):
 def random_warp(rng: np.random.Generator, strength: float, height: int, width: int) -> Warp:
     """Draw a warp that keeps the whole line within the image, up to a rim of a pixel or two.
 
-    Args:
-        rng: All that is random comes from it.
-        strength: From 0, exclusive, to 2; 1 is usual.
-        height: Pixels (h).
-        width: Pixels of the image that are valid.
+    The strength is above 0, 1 is usual; the width is that of the valid pixels.
     """
     strips = max(1, round(2 * width / height))
     columns = np.linspace(0, width, strips + 1).round().astype(int)

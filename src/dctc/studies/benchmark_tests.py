@@ -32,7 +32,7 @@ class Benchmarks:
         root = data_root()
         if not root.is_dir():
             return set()
-        there = {*find_benchmarks(root)[0]}
+        there = {*find_benchmarks(root)}
         if find_train_words(root):
             there.add(REAL_TRAIN_WORDS)
         return there & {*self.names}

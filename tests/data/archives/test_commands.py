@@ -209,7 +209,7 @@ def test_convert(root, tmp_path, encode_image, capsys):
     arguments = ["data", "convert", "table", str(tmp_path / "labels.tsv")]
     assert ended(*arguments[1:], "--out", tmp_path / "out") == 1
     assert "b.png: image missing" in capsys.readouterr().err
-    with pytest.warns(UserWarning, match="b.png: image missing; left out and counted"):
+    with pytest.warns(UserWarning, match="b.png: image missing .*left out and counted"):
         dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
     assert f"{tmp_path / 'out'}: 1 records, 1 words left out" in capsys.readouterr().out
 

@@ -6,9 +6,10 @@ from PIL import Image, ImageDraw
 
 from dctc.data.records.batch import extents_fault
 from dctc.data.render.colours import LUMINANCE
+from dctc.data.render.easy import EasyPainter
 from dctc.data.render.fonts import Font
 from dctc.data.render.glyphs import can_shape, extents_of, face, lay_out, paste
-from dctc.data.render.presets import PRESETS, get_preset
+from dctc.data.render.presets import EASY, PRESETS, get_preset
 from dctc.data.render.renderer import WordRenderer
 from dctc.text.scripts import is_right_to_left
 
@@ -57,7 +58,10 @@ def test_words_stand_out_from_the_ground(every, preset):
 @pytest.mark.parametrize("text", ["ilW", "HELLO", "mining", "0123"])
 def test_ink_lies_within_the_extents(fonts, text):
     upright = [fonts[name] for name in ("DejaVuSans", "DejaVuSerif", "cmr10")]
-    renderer = WordRenderer(upright, distort=False)
+    renderer = WordRenderer(upright)
+    still = replace(EASY, max_rotation=0, max_shear=0, max_taper=0, max_margin=(0, 0))
+    renderer.painter = EasyPainter(still, 32, 128)
+    renderer.painter._colour = lambda alphas, *_: np.stack([255 - 255 * alphas[0]] * 3)
     for seed in range(10):
         image, extents = renderer.render(text, np.random.default_rng(seed))
         columns = 255.0 - image.min(axis=(0, 2))  # darkest pixel of each column
@@ -110,8 +114,6 @@ def test_errors(every):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="preset 'hard': it is one of easy, scene, document"):
         get_preset("hard")
-    with pytest.raises(ValueError, match="only easy is drawn with distort=False"):
-        WordRenderer(every, preset="scene", distort=False)
     for preset in PRESETS:
         renderer = WordRenderer(every, preset=preset)
         with pytest.raises(

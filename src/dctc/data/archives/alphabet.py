@@ -54,8 +54,7 @@ def write_alphabet(
     Args:
         file: Where to; its folder is created.
         folders: LMDB folders, or folders with LMDBs below them.
-        protocol: Rule that the labels of the training pass; for the Chinese benchmark it is
-            ``chinese_fold``.
+        protocol: Of the training labels; ``chinese_fold`` for the Chinese benchmark.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
@@ -81,11 +80,7 @@ def write_alphabet(
 
 
 def write_common_characters(file: str | Path, top_k: int) -> Charset:
-    """Write digits, small letters and the most frequent Chinese characters, after wordfreq.
-
-    Args:
-        file: Where to; its folder is created.
-        top_k: Number of Chinese characters.
+    """Write digits, small letters and the ``top_k`` most frequent Chinese characters of wordfreq.
 
     Raises:
         ValueError: If wordfreq is not installed.

@@ -30,13 +30,7 @@ class Crops:
         self._image: Image.Image | None = None
 
     def word(self, name: str, label: str, box: tuple[float, float, float, float]) -> Word:
-        """Return the word in a box.
-
-        Args:
-            name: Where it stands.
-            label: Text.
-            box: Left, top, right, bottom in pixels; rounded outwards and clipped to the image.
-        """
+        """Return the word in a box: left, top, right, bottom, clipped to whole pixels."""
         return Word(name, label, lambda: self._crop(box))
 
     def _crop(self, box: tuple[float, float, float, float]) -> bytes:

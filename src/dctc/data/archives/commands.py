@@ -22,7 +22,6 @@ clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dct
 lists the options of a verb."""
 Argument = tuple[str, dict[str, Any]]  # name and options for argparse
 
-
 # The modules of a verb are imported where it runs, so that help needs none of them
 
 
@@ -251,8 +250,7 @@ def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
     """Return the LMDBs that were asked for, named so that their side of a split shows."""
     root, sets = data_root(options.root), {}
     for top in options.paths or [root]:
-        found = find_lmdbs(top, unfinished)
-        if not found:
+        if not (found := find_lmdbs(top, unfinished)):
             raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
         for path in found.values():
             whole = path.absolute()

@@ -34,25 +34,15 @@ _QUOTED = re.compile(r'(?:^|(?<=[\t,;])) ?"((?:[^"]|"")*)"(?=[\t,;]|$)')
 
 
 class LabelTable(NamedTuple):
-    """The form of a table.
+    """The form of a table."""
 
-    Attributes:
-        delimiter: Between cells.
-        quoted: Whether cells may be in quotes.
-        blanks: Whether every comma or semicolon is followed by blanks that are no part of a cell.
-        head: The head line; empty if there is none.
-        image: Number of the column of image files, from 0.
-        label: Number of the column of labels.
-        columns: How many columns a line has.
-    """
-
-    delimiter: str
-    quoted: bool
-    blanks: bool
-    head: str = ""
-    image: int = 0
-    label: int = 1
-    columns: int = 2
+    delimiter: str  # between cells
+    quoted: bool  # cells may be in quotes
+    blanks: bool  # every comma or semicolon is followed by blanks that are no part of a cell
+    head: str = ""  # the head line; empty if there is none
+    image: int = 0  # number of the column of image files, from 0
+    label: int = 1  # number of the column of labels
+    columns: int = 2  # of a line
 
     def split(self, line: str) -> list[str]:
         """Return the cells of a line.

@@ -19,13 +19,9 @@ def in_processes(
     workers: int,
     ended: Callable[[Item], Iterable[Result]],
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` of all items in their order, computed in other processes.
+    """Yield ``function(item)`` of all items in their order, computed in ``workers`` processes.
 
-    Args:
-        function: Picklable, as are the items and the results.
-        items: What it is called with.
-        workers: Processes.
-        ended: Makes the results of an item that ended its process.
+    ``ended`` makes the results of an item that ended its process.
     """
     left = list(items)
     while left:

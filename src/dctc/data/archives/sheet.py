@@ -26,21 +26,14 @@ _GREY, _RED = (245, 245, 245), (200, 0, 0)
 def contact_sheet(
     path: Path, count: int = 60, columns: int = 6, seed: int = 0, fonts: str | None = None
 ) -> tuple[Image.Image, int]:
-    """Draw some records of an LMDB, chosen evenly and in order.
+    """Draw at most ``count`` records of an LMDB, chosen evenly and in order.
 
-    A label that no font has all characters of is shown by its code points; a record that cannot
-    be decoded as a red cell.
-
-    Args:
-        path: LMDB folder.
-        count: Records at most.
-        columns: Crops in a row.
-        seed: Seed of the choice.
-        fonts: Fonts for the labels, see :func:`find_fonts`; None takes those that come with
-            matplotlib, and those of the system where these have not all characters of a label.
+    A record that cannot be decoded is a red cell. Labels are drawn with ``fonts``, see
+    :func:`find_fonts`; None takes those that come with matplotlib, and those of the system for
+    labels of other characters.
 
     Returns:
-        The sheet, and how many labels had to be shown by their code points.
+        The sheet, and how many labels no font has, so that they are shown by their code points.
 
     Raises:
         FileNotFoundError: If there is no LMDB.
@@ -73,12 +66,7 @@ def contact_sheet(
 
 
 def check_image_file(file: Path) -> None:
-    """Refuse a file that no image can be written to.
-
-    Raises:
-        FileNotFoundError: If its folder does not exist.
-        ValueError: If its name ends as none of the formats that Pillow writes.
-    """
+    """Refuse a file without a folder, or whose name ends as no format that Pillow writes."""
     if not file.parent.is_dir():
         raise FileNotFoundError(f"{file}: there is no folder {file.parent}; make it first")
     Image.init()

@@ -90,10 +90,7 @@ def measure(
 ) -> dict[str, Stats | str]:
     """Measure several sets, see :func:`set_stats`; the reason in place of one that cannot be read.
 
-    Args:
-        sets: LMDB folders by name.
-        protocol: Applied to every label, picklable.
-        frames: t.
+    The protocol has to be picklable.
     """
     one = partial(_stats_or_reason, protocol=protocol, frames=frames)
     return dict(zip(sets, in_processes(one, sets.values(), 1, lambda path: [ENDS]), strict=True))
@@ -107,13 +104,7 @@ def _stats_or_reason(path: Path, protocol: Callable[[str], str], frames: int) ->
 
 
 def stats_table(found: Mapping[str, Stats | str], frames: int, protocol: str) -> Report:
-    """Return the numbers of several sets beside each other, and why some have none.
-
-    Args:
-        found: By name of the set.
-        frames: t.
-        protocol: Name of the protocol.
-    """
+    """Return the numbers of several sets beside each other, and why some have none."""
     rows, notes = [], []
     for name, s in found.items():
         if isinstance(s, str):

@@ -80,11 +80,8 @@ def word_file(images: Path, name: str, label: str, place: str = "") -> Word:
 def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
     """Yield the word of each line, or why the line has none.
 
-    Args:
-        source: The annotation file.
-        images: Folder of the images.
-        parse: Returns image and label of a line; without an image the line is left out. Raises
-            ValueError for a line of another form.
+    ``parse`` returns image and label of a line; without an image the line is left out. It raises
+    ValueError for a line of another form.
     """
     for number, line in text_lines(source):
         try:
@@ -141,13 +138,7 @@ def words_of_image_list(source: Path, images: Path) -> Iterator[Word | Fault]:
 def words_of_table(
     source: Path, images: Path, literal_quotes: bool = False
 ) -> Iterator[Word | Fault]:
-    """Yield the words of a table of image files and labels.
-
-    Args:
-        source: The table, see :mod:`dctc.data.archives.label_tables`.
-        images: Folder of the images.
-        literal_quotes: Whether quotes around a label are part of it.
-    """
+    """Yield the words of a table of image files and labels, see :func:`find_table`."""
     return _words(source, images, find_table(source, literal_quotes).parse)
 
 

@@ -68,11 +68,7 @@ def verify(
     Args:
         sets: Name to LMDB folder.
         workers: Processes.
-        advance: ``advance(done, what=..., total=...)`` is told how many records of a set are
-            read, its name, and how many there are.
-
-    Returns:
-        Findings, by name of the set.
+        advance: Told how many records of a set are read, its name, and how many there are.
     """
     found = {}
     for name, entry in read_entries(sets).items():
@@ -188,7 +184,7 @@ def _scan_chunk(chunk: Chunk) -> Scan:
     digests = np.zeros(end - first, np.uint64)
     faults: list[tuple[int, str]] = []
     environment = open_environment(path)
-    one = _read(environment, 1) if first > 1 else None
+    one = _read(environment, 1) if first > 1 else None  # tells whether the set has extents
     for record in range(first, end):
         stored = _read(environment, record)
         one = one or stored

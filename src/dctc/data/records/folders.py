@@ -73,7 +73,8 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
     refuse_single_file(root)
     if not root.is_dir():
         raise FileNotFoundError(
-            f"data root {root}: not a folder; set {ENVIRONMENT_VARIABLE} or data_root"
+            f"{root}: no such folder of LMDBs; {ENVIRONMENT_VARIABLE} or data_root names the data "
+            f"root"
         )
     found: dict[str, Path] = {}
     for folder, below, files in walk(root):

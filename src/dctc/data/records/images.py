@@ -254,17 +254,9 @@ class ImageSize:
         key: str,
         extents: np.ndarray | None = None,
     ) -> Sample | Corrupt:
-        """Decode and resize an image, and scale the extents of its label's characters with it.
+        """Decode and resize an image, its bytes or file, and scale the extents ``(s, 2)`` with it.
 
-        Args:
-            source: The encoded image, or its file; None if it is missing.
-            label: Of the sample.
-            key: Of the sample.
-            extents: ``(s, 2)`` float32 in pixels of the image, or None. An image that is turned has
-                none: its characters stand below each other.
-
-        Returns:
-            The sample, or why the image cannot be read.
+        An image that is turned has no extents: its characters stand below each other.
         """
         if source is None:
             return Corrupt(key, "image missing")

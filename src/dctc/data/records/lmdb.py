@@ -223,19 +223,12 @@ def left_out(dataset: Any) -> str:
 class LmdbImages(_Records):
     """Every record of an LMDB folder, whatever its label; nothing is filtered.
 
-    Args:
-        path: Folder with ``data.mdb``.
-        size: What the images become.
-
-    Attributes:
-        others: 0; there is nothing else in an LMDB.
-
     Raises:
         FileNotFoundError: If the folder or its ``data.mdb`` does not exist.
         ValueError: If it is no LMDB of images, or incomplete.
     """
 
-    others = 0
+    others = 0  # as of ImageFiles; there is nothing else in an LMDB
 
     def __init__(self, path: str | Path, size: ImageSize) -> None:
         super().__init__(path)

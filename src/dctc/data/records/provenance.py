@@ -24,17 +24,11 @@ PROGRESS = b"progress"  # key in data.mdb of the counts while the set is incompl
 
 @dataclass
 class Progress:
-    """How far a set has been written.
+    """How far a set has been written."""
 
-    Attributes:
-        taken: Items of the source read, faults included.
-        records: Records written.
-        faults: Items left out, by reason.
-    """
-
-    taken: int = 0
-    records: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    taken: int = 0  # items of the source read, faults included
+    records: int = 0  # written
+    faults: Counter[str] = field(default_factory=Counter)  # items left out, by reason
 
     def encode(self) -> bytes:
         """Return the progress as JSON."""
@@ -95,22 +89,14 @@ def read_recipe(folder: Path) -> dict[str, Any]:
 
 
 def write_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
-    """Write the recipe of a set atomically.
-
-    Raises:
-        OSError: If the disk is full.
-    """
+    """Write the recipe of a set atomically."""
     text = json.dumps(recipe, indent=1, ensure_ascii=False) + "\n"
     with disk_errors(folder, OSError):
         write_whole(folder / RECIPE, text.encode())
 
 
 def check_recipe(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Compare the recipe of a set with that of a command that would write it.
-
-    Raises:
-        ValueError: If they differ.
-    """
+    """Raise ValueError if the recipe of a set is not that of a command that would write it."""
     for key in [*wanted, *found]:
         if found.get(key) != wanted.get(key):
             raise ValueError(

@@ -90,11 +90,6 @@ class StepDataLoader(DataLoader):
 
     Lightning saves :meth:`state_dict` in its checkpoints and restores it, so a resumed run goes on
     with the batch after the last one that was trained on, whatever the workers had fetched ahead.
-
-    Args:
-        dataset: Takes a :class:`Draw` as its index.
-        batch_sampler: The batches.
-        **options: Further options of :class:`torch.utils.data.DataLoader`.
     """
 
     def __init__(
@@ -121,12 +116,7 @@ class UnpaddedSampler(Sampler[Draw]):
     """Every item once, in order, split over the processes without padding.
 
     Lightning's own distributed sampler repeats items so that all processes get the same number; a
-    set of 645 would then count 646 on two processes.
-
-    Args:
-        size: Items in the dataset.
-        rank: This process; it takes items ``rank::world_size``.
-        world_size: Number of processes.
+    set of 645 would then count 646 on two processes. A process takes items ``rank::world_size``.
     """
 
     def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:

@@ -39,32 +39,19 @@ NAMED_PER_SET = 10  # ours: faults warned about one by one; all are counted
 
 
 class Record(NamedTuple):
-    """One record to write.
+    """One record to write; what it consists of is documented in :mod:`dctc.data.records.lmdb`."""
 
-    Attributes:
-        image: Encoded image.
-        label: Text, as the source has it.
-        extents: ``(s, 2)`` float32, left and right limit of each character of the label in pixels
-            of the image; None where unknown.
-    """
-
-    image: bytes
+    image: bytes  # encoded
     label: str
-    extents: np.ndarray | None = None
+    extents: np.ndarray | None = None  # (s, 2) float32
 
 
 class Fault(NamedTuple):
-    """An item of the source that cannot be written.
+    """An item of the source that cannot be written."""
 
-    Attributes:
-        name: Which one.
-        reason: Why, in a few words; faults are counted by it.
-        detail: What was seen.
-    """
-
-    name: str
-    reason: str
-    detail: str = ""
+    name: str  # which one
+    reason: str  # why, in a few words; faults are counted by it
+    detail: str = ""  # what was seen
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
@@ -83,7 +70,7 @@ def write_set(
     """Write a set, or go on with one that was cut off.
 
     Args:
-        folder: The set's folder; it must not exist, or hold the complete set of this recipe.
+        folder: The set's folder; it must not exist, or be complete and of this recipe.
         recipe: What the items are a function of, in JSON's types. Stored beside the data.
         items: Returns the items of the source from a number on, counted from 0; the same every
             time. Faults are warned about, counted and left out.

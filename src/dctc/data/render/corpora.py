@@ -54,9 +54,6 @@ def english_words() -> dict[str, int]:
     Returns:
         Count of each word of 2 to 15 letters, lower case, in alphabetical order. Words that occur
         once are left out: they are mostly names and slips.
-
-    Raises:
-        ValueError: If the standard library is there without its sources.
     """
     library = Path(sysconfig.get_path("stdlib"))
     files = sorted(
@@ -79,11 +76,7 @@ def english_words() -> dict[str, int]:
 
 @lru_cache(maxsize=2)
 def frequencies(language: str) -> dict[str, float]:
-    """Return wordfreq's words without digits: it replaces these by zeros.
-
-    Raises:
-        ValueError: If wordfreq is not installed.
-    """
+    """Return wordfreq's words without digits: it replaces these by zeros."""
     try:
         import wordfreq  # here, because it is an extra
     except ModuleNotFoundError as error:
@@ -96,11 +89,7 @@ def frequencies(language: str) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def character_frequencies() -> dict[str, float]:
-    """Return the frequency of each Chinese character in wordfreq's words, highest first.
-
-    Raises:
-        ValueError: If wordfreq is not installed.
-    """
+    """Return the frequency of each Chinese character in wordfreq's words, highest first."""
     counts: dict[str, float] = {}
     for word, frequency in frequencies("zh").items():
         for character in filter(is_chinese, word):

@@ -29,8 +29,8 @@ def degrade(
     Args:
         image: ``(3, h, w)`` float32, about in [0, 255].
         preset: Probability and strength of each effect.
-        dice: random.Random for scalars.
-        rng: Generator of specks.
+        dice: For scalars.
+        rng: For specks.
         strokes: Width of the letters' strokes in pixels, along rows and along columns; blur hides
             thinner ones sooner.
         pitch: Pixels per character, which bounds how far the width may be reduced.

@@ -87,14 +87,7 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
 
 
 def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
-    """Return every font file with what it holds, and the reason if it is not used.
-
-    Args:
-        fonts: As for :func:`find_fonts`.
-
-    Raises:
-        ValueError: If there is no such folder, or ``fc-list`` fails.
-    """
+    """Return every font file of :func:`find_fonts` with what it holds, and why it is not used."""
     return _files(fonts)[1]
 
 
@@ -109,12 +102,8 @@ def split_fonts(fonts: Sequence[Font], held_out: bool, chinese: str | None = Non
     """Return the fonts of the held-out families, or those of all others.
 
     One family in ten is held out, by a hash of its name, so the split is the same on all machines.
-    Few families draw Chinese: of those, the one with the least hash is held out.
-
-    Args:
-        fonts: The fonts.
-        held_out: Which part to return.
-        chinese: Charset of Chinese lines; None for other languages.
+    Few families draw the charset of Chinese lines: of those, the one with the least hash is held
+    out.
 
     Raises:
         ValueError: If there is none, or fewer than two families draw Chinese.

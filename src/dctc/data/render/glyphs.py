@@ -110,12 +110,7 @@ def prefix_limits(font: ImageFont.FreeTypeFont, text: str) -> np.ndarray:
 
 
 def extents_of(limits: np.ndarray, text: str) -> np.ndarray:
-    """Return ``(s, 2)`` float32: left and right limit of each character of a text.
-
-    Args:
-        limits: ``(s + 1,)``, from left to right.
-        text: s characters.
-    """
+    """Return the extents ``(s, 2)`` of a text from its limits ``(s + 1,)`` from left to right."""
     extents = np.stack([limits[:-1], limits[1:]], axis=1).astype(np.float32)
     return extents[::-1].copy() if is_right_to_left(text) else extents
 
@@ -177,15 +172,11 @@ def paste(
     rules: Sequence[Rule] = (),
     border: int = 1,
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Draw words and rules into one mask.
-
-    Args:
-        words: Words with the position of each one's origin.
-        rules: Filled boxes.
-        border: Blank pixels around it all; interpolation needs one.
+    """Draw words, given with their origins, and rules into one mask.
 
     Returns:
-        Mask ``(h, w)`` uint8 and the position of its left upper corner.
+        Mask ``(h, w)`` uint8, with ``border`` blank pixels around it all, of which interpolation
+        needs one, and the position of its left upper corner.
     """
     placed = [
         (g.mask, x + pen + g.left, y + g.top)

@@ -75,16 +75,9 @@ class Geometry:
     def warp(
         self, mask: np.ndarray, corner: tuple[int, int], box: Box, size: tuple[int, int]
     ) -> Image.Image:
-        """Draw what lies in a box of the image plane.
+        """Draw what lies in a box of the image plane, as an image of mode L and a size (w, h).
 
-        Args:
-            mask: ``(h, w)`` uint8, in the plane of the text.
-            corner: Where the mask's left upper corner lies there.
-            box: Part of the image plane.
-            size: Width and height of the result.
-
-        Returns:
-            Image of mode L.
+        The mask ``(h, w)`` uint8 lies in the plane of the text, its left upper corner at a corner.
         """
         image, (width, height) = Image.fromarray(mask), size
         scale = (box[2] - box[0]) / width, (box[3] - box[1]) / height
@@ -141,23 +134,14 @@ def random_geometry(dice: random.Random, preset: Preset, box: Box) -> Geometry:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything of a drawn word lies, without colours.
-
-    Attributes:
-        word: The word itself.
-        around: Other words and their positions.
-        rules: Lines, as filled boxes.
-        stroke: Pixels by which letters are widened.
-        geometry: From the plane of the text to the image plane.
-        box: Part of the image plane that becomes the image.
-    """
+    """Where everything of a drawn word lies, without colours."""
 
     word: Word
-    around: tuple[tuple[Word, int, int], ...]
+    around: tuple[tuple[Word, int, int], ...]  # other words and their positions
     rules: tuple[Rule, ...]
-    stroke: int
-    geometry: Geometry
-    box: Box
+    stroke: int  # pixels by which letters are widened
+    geometry: Geometry  # from the plane of the text to the image plane
+    box: Box  # part of the image plane that becomes the image
 
     def masks(self, size: tuple[int, int], *strokes: int) -> list[Image.Image]:
         """Draw the ink in an image of a size (w, h), once for each width of an extra stroke."""

@@ -41,10 +41,9 @@ class WordRenderer:
         width: Pixels of the image. Words of any length are squashed or stretched to it, as
             recognisers do with crops of scene text.
         preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
-        distort: False draws black on white, upright, filling the image; for ``easy`` only.
 
     Raises:
-        ValueError: If there is no such preset, or it cannot be drawn undistorted.
+        ValueError: If there is no such preset.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class WordRenderer:
         height: int = 32,
         width: int = 128,
         preset: str = "easy",
-        distort: bool = True,
     ) -> None:
         self.fonts, self.height, self.width = tuple(fonts), height, width
         self.preset = get_preset(preset)
@@ -62,11 +60,9 @@ class WordRenderer:
         self._fitting: dict[int, tuple[list[Font], _Families]] = {}
         self.painter: EasyPainter | ScenePainter
         if isinstance(self.preset, Easy):
-            self.painter = EasyPainter(self.preset, height, width, distort)
-        elif distort:
-            self.painter = ScenePainter(self.preset, height, width)
+            self.painter = EasyPainter(self.preset, height, width)
         else:
-            raise ValueError(f"preset {preset!r}: only easy is drawn with distort=False")
+            self.painter = ScenePainter(self.preset, height, width)
 
     def fonts_for(self, text: str) -> list[Font]:
         """Return the fonts that draw all characters of ``text``.

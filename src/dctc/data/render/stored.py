@@ -123,13 +123,7 @@ def render_set(
 
     Record i + 1 is the word that ``dataset`` draws under number i: the same pixels, stored as PNG,
     the text as it was drawn, and the limits of its characters. Any number of workers writes the
-    same records.
-
-    Args:
-        dataset: The words.
-        folder: Folder of the LMDB.
-        workers: Processes that draw.
-        advance: Called now and then with the number of words written.
+    same records. ``advance`` is told now and then how many are written.
 
     Raises:
         ValueError: If the folder holds a set of another recipe.
@@ -197,12 +191,7 @@ class _Chunks(Dataset[list[Record] | Exception]):
 
 
 def stored_recipe(folder: str | Path) -> dict[str, Any]:
-    """Return the recipe of a complete set of rendered words.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is broken.
-    """
+    """Return the recipe of a complete set of rendered words."""
     found = read_recipe(Path(folder))
     if not found:
         raise FileNotFoundError(
@@ -213,11 +202,7 @@ def stored_recipe(folder: str | Path) -> dict[str, Any]:
 
 
 def open_stored(folder: str | Path, drawn: RenderedWords) -> LmdbDataset:
-    """Open stored words in place of words drawn on demand.
-
-    Args:
-        folder: Folder that :func:`render_set` wrote.
-        drawn: The same words, drawn on demand; their number may differ.
+    """Open words that :func:`render_set` wrote in place of the same words drawn on demand.
 
     Raises:
         FileNotFoundError: If there are no words.

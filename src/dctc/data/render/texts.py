@@ -238,14 +238,7 @@ class EasyTexts:
 class EnglishTexts:
     """Draws words in the styles of signs, numbers of all kinds, and random strings.
 
-    Args:
-        counts: Words with their frequencies; p ~ frequency ** TEMPER.
-        limits: Which texts may be drawn.
-        own: The words are somebody's own; those that cannot be drawn do not take part.
-
-    Raises:
-        ValueError: If there is no word that can be drawn, though the characters have letters or the
-            words are somebody's own.
+    Arguments and errors are those of :class:`EasyTexts`; the characters are those of the limits.
     """
 
     def __init__(self, counts: dict[str, float], limits: Limits, own: bool = False) -> None:

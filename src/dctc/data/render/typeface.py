@@ -148,14 +148,7 @@ def drawings(path: str) -> dict[str, Drawing]:
 
 
 def likeness(drawn: dict[str, Drawing]) -> float:
-    """Return the mean correlation, -1 to 1, of capitals and digits with those of known fonts.
-
-    Args:
-        drawn: Drawings of at least the capitals and digits.
-
-    Returns:
-        The best of three reference fonts, upright and slanted.
-    """
+    """Return the mean correlation, -1 to 1, of capitals and digits with the likest known font."""
     shapes = _shapes(drawn, _COMPARED)
     return max(
         float((shapes * reference).sum(1).mean())
@@ -168,10 +161,6 @@ def mistaken(drawn: dict[str, Drawing], letters: str = string.ascii_uppercase) -
 
     Fonts with many such capitals are made for small letters with a capital in front: words in
     capitals of swash letters cannot be read.
-
-    Args:
-        drawn: Drawings of at least the letters.
-        letters: The letters that are compared with each other.
     """
     shapes = _shapes(drawn, letters)
     alike = np.stack([shapes @ r.T for r in _references(_MODELS, letters)])
