@@ -64,6 +64,7 @@ and trainers may be combined.
   --log MODE             W&B: offline (default), online or off
   --seed_everything N    of weights, data and dropout (default: 0)
   --ckpt_path FILE       {{checkpoint}}
+  --init_from RUN        start with the weights of another run
   --model.net ...        the recogniser, such as dctc.models.TimmRecognizer
   --model.loss ...       the loss, such as dctc.losses.DCTCLoss
   --model.tokenizer ...  CTCTokenizer and its charset

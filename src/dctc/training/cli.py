@@ -16,7 +16,7 @@ from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytorch_lightning as pl
 import yaml
@@ -32,6 +32,7 @@ from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset, usual_protocol
 from dctc.training.callbacks import DCTCCallback
+from dctc.training.fine_tuning import start_from
 from dctc.training.image_format import image_options
 from dctc.training.logs import (
     ProgressBar,
@@ -134,6 +135,19 @@ class RecognizerCLI(LightningCLI):
             type=str,
             default="",
             help="Name in tables of what is compared; default: by the loss.",
+        )
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            metavar="RUN_OR_CKPT",
+            help="Start with the weights of another run; the last layer's go by character.",
+        )
+        parser.add_argument(
+            "--init_policy",
+            type=Literal["keep", "subset", "union", "new"],
+            default="keep",
+            help="What the charset may be: that of the other run, a part, more, or any.",
         )
         if self._words[:1] == ["fit"]:
             parser.add_argument(
@@ -242,6 +256,11 @@ class RecognizerCLI(LightningCLI):
             SystemExit: If another process trains the run.
             ValueError: If the data does not fit the configuration.
         """
+        note = getattr(self.model.net, "charset_note", "")
+        if given := self.resolved["init_from"]:
+            note = start_from(self.model, given, self.resolved["init_policy"])
+        if note:
+            rank_zero_only(print)(note)
         if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             key = run_key(self.resolved)
             own = checkpoint and Path(checkpoint).resolve().parent == self._checkpoints.resolve()

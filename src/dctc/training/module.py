@@ -18,6 +18,7 @@ from torchmetrics import MeanMetric
 
 from dctc.data.records.batch import Batch, Corrupt
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.training.fine_tuning import FineTuning, Freeze
 from dctc.training.objective import (
     AttentionObjective,
     Teacher,
@@ -48,6 +49,8 @@ class RecognizerModule(pl.LightningModule):
             ``verbatim`` for the characters of a file.
         compile: Compile the net with torch.compile, at its first batch; that takes a while and, on
             a CPU, a C++ compiler. Results are rounded otherwise; checkpoints fit either way.
+        freeze: ``backbone`` trains the last layer alone; a number, so many steps before the rest.
+        backbone_lr: Factor on the learning rate of all but the last layer; None is 1.
 
     Raises:
         ValueError: If the net's classes are not those of the tokenizer, net and loss do not go
@@ -72,6 +75,8 @@ class RecognizerModule(pl.LightningModule):
         schedule: Callable[[float], float] | None = None,
         protocol: str | None = None,
         compile: bool = False,
+        freeze: Freeze | None = None,
+        backbone_lr: float | None = None,
     ) -> None:
         super().__init__()
         if net.num_classes != tokenizer.num_classes:
@@ -88,6 +93,7 @@ class RecognizerModule(pl.LightningModule):
                 )
             net.compile()  # in place, so that the names in a checkpoint stay what they are
         self.net = net
+        self.tuning = FineTuning(net, freeze, backbone_lr)
         self.loss = loss
         # stored in checkpoints with the net
         self.teacher = Teacher(net, self.loss.teacher_decay) if "teacher" in needs(loss) else None
@@ -109,6 +115,13 @@ class RecognizerModule(pl.LightningModule):
         return self.net(images)
 
     # ---- training ----
+
+    def train(self, mode: bool = True) -> RecognizerModule:
+        """Set training mode, of what is trained."""
+        super().train(mode)
+        if mode:
+            self.tuning.set_mode()
+        return self
 
     def on_fit_start(self) -> None:
         """Note the seed of the run."""
@@ -195,9 +208,9 @@ class RecognizerModule(pl.LightningModule):
 
         They are given with names, as torch's optimizers take them too; some go by the names.
         """
-        return self.make_optimizer(
-            (name, p) for name, p in self.named_parameters() if p.requires_grad
-        )
+        named = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+        made: torch.optim.Optimizer = self.tuning.make(self.make_optimizer, named)
+        return made
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves with every step."""
@@ -209,7 +222,10 @@ class RecognizerModule(pl.LightningModule):
                 f"max_steps or max_epochs of the trainer to a positive number"
             )
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: self.schedule((step + 1) / total)
+            optimizer,
+            self.tuning.schedules(
+                len(optimizer.param_groups), lambda step: self.schedule((step + 1) / total)
+            ),
         )
         return {
             "optimizer": optimizer,

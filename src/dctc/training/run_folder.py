@@ -112,6 +112,18 @@ def digest(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
 
 
+def weights_file(given: str) -> Path:
+    """Return the checkpoint of a run's folder at its end, or a checkpoint itself.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    file = Path(given) / "checkpoints" / FINAL if Path(given).is_dir() else Path(given)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such checkpoint; give the folder of a finished run")
+    return file
+
+
 def resume_point(folder: Path) -> Path | None:
     """Return the checkpoint from which a run goes on: the last whole one; None if there is none.
 

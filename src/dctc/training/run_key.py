@@ -15,7 +15,9 @@ from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.data.render.rendered_words import is_own
+from dctc.onnx_files import SUFFIX
 from dctc.text import Charset
+from dctc.training.run_folder import weights_file
 
 # Raised by hand when a change of the code would change results; part of every key.
 RECIPE_VERSION = 1
@@ -79,10 +81,10 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
       off by default, changes no key.
     - Arguments that only set where or how fast a run is computed are left out.
 
-    A folder of rendered words or of fonts, and a file of characters or of words, count by their
-    content. Stored training words (``stored``) count by their seed alone: the data module checks
-    that the rest is what its own arguments would draw. The renderer's version is part of
-    the key.
+    A folder of rendered words or of fonts, a file of characters or of words, an ONNX file and the
+    weights that a run starts from count by their content. Stored training words (``stored``) count
+    by their seed alone: the data module checks that the rest is what its own arguments would draw.
+    The renderer's version is part of the key.
 
     Args:
         config: Resolved configuration of the command line (``seed_everything``, ``trainer``,
@@ -101,6 +103,7 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
         "trainer": _trainer(config["trainer"]),
         "model": config["model"],
         "data": {**data, "init_args": arguments},
+        "init_from": config.get("init_from"),
         "drawn": drawn_versions(config) if versions is None else versions,
     }
     return _hash(_essence(hashed))
@@ -170,6 +173,8 @@ def _source(path: str) -> str | None:
 
 def _content(value: Any) -> Any:
     """Return a hash of the recipe in place of a folder of rendered words or of a converted set."""
+    if isinstance(value, str) and value.endswith(SUFFIX) and Path(value).is_file():
+        return f"{SUFFIX} {_digest(Path(value).read_bytes())}"
     recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
     if recipe is not None and recipe.is_file():
         found = json.loads(recipe.read_text(encoding="utf-8"))
@@ -210,7 +215,12 @@ def _unless_off(value: Any) -> Any:
     return None if value == "off" else value
 
 
+def _weights(given: Any) -> str | None:
+    return f"weights {_digest(weights_file(given).read_bytes())}" if given else None
+
+
 _HELD = {
+    "init_from": _weights,
     "stored": _stored,
     "charset": _characters,
     "words": _words,

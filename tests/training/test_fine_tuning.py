@@ -1,0 +1,150 @@
+"""Weights to start from by character, and backbones that are frozen or learn more slowly."""
+
+import copy
+
+import pytest
+import torch
+
+from dctc.models import OnnxRecognizer
+from dctc.text import CTCTokenizer
+from dctc.training.fine_tuning import start_from
+from dctc.training.image_format import image_options
+from dctc.training.run_key import run_key
+from models.onnx_graphs import write_recognizer
+from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, weights
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A checkpoint with charset 36, and the weights of its net."""
+    module = make_module(seed=3)
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    file = tmp_path / "run" / "checkpoints" / "final.ckpt"
+    trainer.save_checkpoint(file, weights_only=True)
+    return file, weights(module.net)
+
+
+def module_of(charset, **options):
+    tokenizer = CTCTokenizer(charset)
+    return make_module(lambda _: TinyNet(tokenizer.num_classes), tokenizer=tokenizer, **options)
+
+
+def test_a_net_starts_with_the_rows_of_the_characters_it_knows(checkpoint):
+    file, old = checkpoint
+    module = module_of("62")
+    note = start_from(module, str(file.parents[1]), "union")
+    assert note.endswith("run: 36 of 36 characters kept, 26 added, 0 dropped")
+    new = module.net.state_dict()
+    for name, value in old.items():
+        assert torch.equal(new[name][:37] if name.startswith("head.") else new[name], value)
+    mean = old["head.weight"][1:].mean(0)
+    torch.testing.assert_close(new["head.weight"][37:], mean.expand(26, -1))
+
+
+@pytest.mark.parametrize(
+    ("charset", "policy", "message"),
+    [
+        ("62", "keep", r"charset_policy keep does not allow .* 26 that it does not know"),
+        ("62", "subset", "charset_policy subset does not allow"),
+        ("lower", "union", "lacks 10 of its 36"),
+    ],
+)
+def test_a_charset_that_the_policy_does_not_allow(checkpoint, tmp_path, charset, policy, message):
+    if charset == "lower":
+        charset = str(tmp_path / "chars.txt")
+        (tmp_path / "chars.txt").write_text("abcdefghijklmnopqrstuvwxyz")
+    module = module_of(charset)
+    before = weights(module.net)
+    with pytest.raises(ValueError, match=message):
+        start_from(module, str(checkpoint[0]), policy)
+    assert all(torch.equal(value, before[name]) for name, value in weights(module.net).items())
+
+
+def test_weights_of_another_net_and_missing_ones(checkpoint, tmp_path):
+    module = make_module(lambda classes: TinyNet(classes, height=16))
+    with pytest.raises(ValueError, match=r"final\.ckpt: it is of another net: "):
+        start_from(module, str(checkpoint[0]), "keep")
+    with pytest.raises(FileNotFoundError, match=r"final\.ckpt: no such checkpoint"):
+        start_from(module, str(tmp_path), "keep")
+
+
+def test_the_weights_that_a_run_starts_from_are_in_its_key(checkpoint, tmp_path):
+    file, _ = checkpoint
+    plain = {"seed_everything": 0, **config()}
+    keys = [run_key(plain), run_key(plain | {"init_from": None})]
+    keys += [run_key(plain | {"init_from": str(path)}) for path in (file, file.parents[1])]
+    file.write_bytes(file.read_bytes() + b"0")
+    keys += [run_key(plain | {"init_from": str(file)})]
+    assert keys[0] == keys[1] and keys[2] == keys[3]
+    assert len(set(keys)) == 3
+
+
+def after(steps, tmp_path, **options):
+    """Return the weights of a net before and after some steps."""
+    module = make_module(**options)
+    before = weights(module.net)
+    batches = [noise_batch(["ab", "c"], seed) for seed in range(steps)]
+    make_trainer(tmp_path, max_steps=steps).fit(module, datamodule=FixedData(batches))
+    return before, weights(module.net)
+
+
+def is_moved(steps, tmp_path, **options):
+    before, now = after(steps, tmp_path, **options)
+    return {name: not torch.equal(now[name], before[name]) for name in before}
+
+
+@pytest.mark.parametrize(("freeze", "steps", "moves"), [("backbone", 2, 0), (2, 2, 0), (2, 3, 1)])
+def test_a_frozen_backbone_stays(tmp_path, freeze, steps, moves):
+    moved = is_moved(steps, tmp_path, freeze=freeze, schedule=lambda share: 1.0)
+    assert moved["head.weight"] and moved["head.bias"]
+    assert moved["patches.weight"] is moved["patches.bias"] is bool(moves)
+
+
+def test_a_backbone_learns_more_slowly(tmp_path):
+    flat = {"schedule": lambda share: 1.0}
+    before, usual = after(1, tmp_path, **flat)
+    _, slow = after(1, tmp_path, backbone_lr=0.25, **flat)
+    for name in before:
+        factor = 1.0 if name.startswith("head.") else 0.25
+        moved = before[name] + factor * (usual[name] - before[name])
+        torch.testing.assert_close(slow[name], moved, rtol=1e-4, atol=1e-7)
+
+
+def test_statistics_of_a_frozen_backbone_stay():
+    module = make_module(freeze="backbone").train()
+    assert not module.net.patches.training and module.net.head.training
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"freeze": 0}, "freeze 0: give backbone, or steps"),
+        ({"backbone_lr": 0.0}, "backbone_lr 0.0: a factor above 0"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_module(**options)
+
+
+def test_images_follow_from_the_net(tmp_path):
+    file = write_recognizer(tmp_path)
+    net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": str(file)}}
+    english = {"class_path": "dctc.data.english.EnglishDataModule"}
+    names = ("height", "width", "keep_ratio", "fill", "grayscale")
+    english["init_args"] = dict.fromkeys(names) | {"grayscale": False}
+    expected = {"height": 48, "width": 320, "keep_ratio": True, "fill": 128, "grayscale": False}
+    assert image_options(net, english) == expected
+    wide = copy.deepcopy(english)
+    wide["init_args"]["width"] = 640
+    assert "width" not in image_options(net, wide)  # it is the user's choice
+    for name, value in (("height", 32), ("keep_ratio", False), ("fill", 0), ("grayscale", True)):
+        bad = copy.deepcopy(english)
+        bad["init_args"][name] = value
+        said = f"{name} {value}: the net dctc.models.OnnxRecognizer needs {expected[name]}"
+        with pytest.raises(ValueError, match=said):
+            image_options(net, bad)
+    assert OnnxRecognizer(str(file)).image_format.height == 48
+    tiny = {"class_path": "tiny.TinyNet"}
+    assert image_options(tiny, english) == {"height": 32, "width": 128, "keep_ratio": False}
