@@ -19,6 +19,7 @@ EVERY_OPTION = "--help=all"
 COMMANDS = {  # the module of each one's main
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
     "compare": "dctc.studies.compare",
+    "finetune": "dctc.training.finetune",
     "data": "dctc.data.archives.commands",
     "score": "dctc.results.score",
     "describe": "dctc.bench.describe",
@@ -27,6 +28,7 @@ COMMANDS = {  # the module of each one's main
 }
 PARSERS = {
     "compare": parsers.compare_parser,
+    "finetune": parsers.finetune_parser,
     "score": parsers.score_parser,
     "describe": parsers.describe_parser,
     "export": parsers.export_parser,
@@ -41,6 +43,7 @@ train and score (a LightningCLI: options are dotted paths, or YAML):
   predict    write predictions for the test sets, or for any images:
              dctc predict RUN --images FOLDER_OR_LMDB
 
+  finetune   train a pretrained recogniser on images of one's own
   compare    train the arms of a study over its seeds, and compare them
   data       render, convert, list, verify and look at sets of word images
   score      accuracy, NED, CER and its parts of files of predictions

@@ -96,6 +96,30 @@ def describe_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def finetune_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc finetune``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc finetune",
+        description="Fine-tune a pretrained recogniser on images of one's own.",
+        epilog="The run is like one of dctc fit: the same command goes on where it was "
+        "interrupted; dctc predict, score and export take its folder.",
+    )
+    add = parser.add_argument
+    add("data", nargs="+", help="LMDB folders of dctc data convert")
+    add("--from", dest="source", required=True, metavar="MODEL", help="ppocr_v6_small, or ONNX")
+    add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
+    add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")
+    add("--charset", help="characters to read (default: ASCII and those of the labels)")
+    add("--name", default="finetuned", help="of the run (default: finetuned)")
+    add("--lr", type=float, default=1e-4, help="learning rate (default: 0.0001)")
+    add("--steps", type=positive, help="of training (default: by the number of images)")
+    add("--batch_size", type=positive, default=32, help="default: 32")
+    add("--seed", type=int, default=0, help="default: 0")
+    add("--log", choices=LOG_MODES, default="offline", help="W&B mode (default: offline)")
+    add("--dry_run", action="store_true", help="print the configuration, and stop")
+    return parser
+
+
 def study_parser(
     description: str, scales: Sequence[str] = (), tables: bool = True
 ) -> argparse.ArgumentParser:

@@ -7,9 +7,11 @@ from typing import Any
 
 from dctc.data.benchmarks import find_benchmarks, find_train_words, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
-from dctc.data.lmdb_sets import LmdbDataModule, TestSets, open_union, report
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets, UnionDataset, open_union, report
+from dctc.data.sets import TRAIN
 
 REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
+HELD_OUT = "held_out"  # name of that which is part of the training data
 
 # IC13_1015 contains IC13_857, so both in one mean would count words twice; it has to be asked for.
 # Both versions of IC15 stand here, because tables quote either; reports say which they average.
@@ -27,6 +29,8 @@ class EnglishDataModule(LmdbDataModule):
         val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
             set, ``real_train_words``: the official training words of IIIT5K, IC13, IC15 and SVT,
             as far as they are there.
+        hold_out: In place of ``val``: share of each LMDB of ``train``, its last records, that is
+            the validation set ``held_out``.
         test: Names of benchmarks (:data:`dctc.data.catalogue.BENCHMARKS`). None is all but
             IC13_1015. A benchmark that is not there is named and left out. ``real_train_words``
             can be named too, to put figures of validation data into the registry. Own sets have
@@ -54,13 +58,33 @@ class EnglishDataModule(LmdbDataModule):
         width: int | None = None,
         charset: str = "36",
         protocol: str | None = None,
+        hold_out: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(batch_size, width, charset, protocol, **options)
+        if hold_out is not None and (not 0 < hold_out < 1 or val is not None):
+            raise ValueError(f"hold_out {hold_out}: a share between 0 and 1, and no val beside it")
+        self.hold_out = hold_out
         self._choose_tests(test, (*BENCHMARKS, REAL_TRAIN_WORDS), DEFAULT_TEST)
         self.train, self.val = list(train or []), val
 
+    def _open_train(self, root: Path) -> Any:
+        if self.train and self.hold_out is not None:
+            return self._part(root, held_out=False)
+        return super()._open_train(root)
+
+    def _part(self, root: Path, held_out: bool) -> UnionDataset:
+        """Open the records of the training LMDBs that are held out, or the others."""
+
+        def chosen(records: int) -> range:
+            kept = records - max(1, round((self.hold_out or 0) * records))
+            return range(kept + 1, records + 1) if held_out else range(1, kept + 1)
+
+        return open_union(TRAIN, self.train, root, refuse_tests=True, chosen=chosen, **self.options)
+
     def _open_val(self, root: Path) -> dict[str, Any]:
+        if self.hold_out is not None:
+            return {HELD_OUT: self._part(root, held_out=True)}
         sets = self._real_train_words(root) if self.val is None else self.val
         return {
             name: open_union(f"val {name}", folders, root, **self.options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +15,8 @@ from torch.utils.data import Dataset
 from dctc.data.augment import Augmentation
 from dctc.data.benchmarks import is_test_set
 from dctc.data.records.batch import Corrupt, Sample
+from dctc.data.records.folders import count_records, find_lmdbs, refuse_single_file
 from dctc.data.records.folders import data_root as find_data_root
-from dctc.data.records.folders import find_lmdbs, refuse_single_file
 from dctc.data.records.images import ImageSize, RotateTall
 from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.records.sampler import Draw
@@ -240,7 +240,12 @@ class UnionDataset(Dataset[Sample | Corrupt]):
 
 
 def open_union(
-    what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False, **options: Any
+    what: str,
+    folders: Sequence[str],
+    root: Path,
+    refuse_tests: bool = False,
+    chosen: Callable[[int], Sequence[int]] | None = None,
+    **options: Any,
 ) -> UnionDataset:
     """Index all LMDBs in and below some folders; each part is named by its path below the root.
 
@@ -249,6 +254,7 @@ def open_union(
         folders: Absolute, or relative to ``root``.
         root: Data root.
         refuse_tests: Take no test set.
+        chosen: Returns the record numbers that are taken of an LMDB of so many; None takes all.
         **options: protocol, charset and size of :class:`LmdbDataset`.
 
     Raises:
@@ -256,7 +262,12 @@ def open_union(
         ValueError: If an LMDB is listed twice, is broken, or is a test set.
     """
     sets = find_parts(what, folders, root, refuse_tests)
-    return UnionDataset([LmdbDataset(path, name, **options) for path, name in sets.items()])
+    return UnionDataset(
+        [
+            LmdbDataset(path, name, only=chosen and chosen(count_records(path)), **options)
+            for path, name in sets.items()
+        ]
+    )
 
 
 def find_parts(

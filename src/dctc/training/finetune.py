@@ -1,0 +1,241 @@
+"""``dctc finetune DATA --from MODEL``: fine-tune a pretrained recogniser on images of one's own."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from rich.console import Console
+from torch.utils.data import Dataset
+
+from dctc.data.archives.alphabet import read_labels
+from dctc.data.records.batch import Sample
+from dctc.data.records.folders import find_lmdbs
+from dctc.data.records.images import pad_right
+from dctc.data.rendered import RenderedDataModule
+from dctc.files import write_whole
+from dctc.parsers import finetune_parser
+from dctc.results.registry import runs_folder
+from dctc.results.tables import Table
+from dctc.text import normal_form
+from dctc.text.characters import by_frequency
+from dctc.training.cli import RecognizerCLI
+from dctc.training.logs import quiet_lightning
+from dctc.training.machine import needs_cpu
+from dctc.training.run_folder import FINAL, alone
+
+# ours, and not tuned: passes over the training images, and the steps that these make at least and
+# at most
+PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
+HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
+ASCII = "".join(map(chr, range(32, 127)))
+GENERAL = 300  # rendered words that show what is forgotten
+
+
+class Labels(NamedTuple):
+    """Labels of a training: how many, and their characters beyond ASCII, most frequent first."""
+
+    number: int
+    characters: str
+
+
+def read_all_labels(folders: Sequence[str]) -> Labels:
+    """Count the labels of some folders of LMDBs.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
+    """
+    counts, number = Counter[str](), 0
+    for folder in folders:
+        lmdbs = find_lmdbs(folder) if Path(folder).is_dir() else {}
+        if not lmdbs:
+            raise FileNotFoundError(
+                f"{folder}: no LMDB (data.mdb) in or below it; dctc data convert makes one of "
+                f"images and a table of labels"
+            )
+        for path in lmdbs.values():
+            for label in read_labels(path):
+                counts.update(normal_form(label))
+                number += 1
+    return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII))
+
+
+def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str, Any]:
+    """Return the whole configuration of a fine-tuning.
+
+    Args:
+        options: Of :func:`dctc.parsers.finetune_parser`.
+        labels: Labels of the training data.
+        charset: Characters that the net is to read.
+    """
+    number = round(labels.number * (1 if options.val else 1 - HELD_OUT))
+    passes = -(-number * PASSES // options.batch_size)
+    steps = options.steps or min(max(passes, LEAST_STEPS), MOST_STEPS)
+    folders = [str(Path(folder).resolve()) for folder in options.data]
+    val = {"val": [str(Path(folder).resolve()) for folder in options.val]} if options.val else None
+    distil = {
+        "class_path": "dctc.training.callbacks.DCTCCallback",
+        "init_args": {"distill_weight": 0.1},
+    }
+    return {
+        "seed_everything": options.seed,
+        "model": {
+            "net": {
+                "class_path": "dctc.models.OnnxRecognizer",
+                "init_args": {"source": options.source, "charset_policy": "new"},
+            },
+            "loss": {"class_path": "dctc.losses.CTCLoss"},
+            "tokenizer": {
+                "class_path": "dctc.text.CTCTokenizer",
+                "init_args": {"charset": charset},
+            },
+            "optimizer": {
+                "class_path": "torch.optim.AdamW",
+                "init_args": {"lr": options.lr, "weight_decay": 0.01},
+            },
+            "schedule": {"class_path": "dctc.training.schedule.WarmupCosine"},
+            "protocol": "verbatim",
+        },
+        "data": {
+            "class_path": "dctc.data.english.EnglishDataModule",
+            "init_args": {
+                "train": folders,
+                "val": val,
+                "hold_out": None if val else HELD_OUT,
+                "test": {},
+                "batch_size": options.batch_size,
+                "num_workers": 1,
+            },
+        },
+        "trainer": {
+            "callbacks": [distil] if options.loss == "dctc" else [],
+            "max_steps": steps,
+            "val_check_interval": max(1, steps // 4),
+            "check_val_every_n_epoch": None,
+            "num_sanity_val_steps": 0,
+            "gradient_clip_val": 5.0,
+            "log_every_n_steps": 10,
+        },
+    }
+
+
+class PaddedWords(Dataset[Sample]):
+    """Rendered words, padded as the images of a net are.
+
+    Args:
+        words: Their samples.
+        width: Of the padded images, in pixels.
+        fill: Level of the padding; None is the mean colour of the image.
+    """
+
+    def __init__(self, words: Any, width: int, fill: int | None) -> None:
+        self.words, self.width, self.fill = words, width, fill
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a word by its number, from 0."""
+        sample = self.words[index]
+        return sample._replace(image=pad_right(sample.image, self.width, self.fill))
+
+
+def general_words(charset: str, form: Any, seed: int) -> RenderedDataModule:
+    """Return English words, drawn in fonts that are there everywhere, as a validation set.
+
+    Args:
+        charset: Characters that the net reads.
+        form: :class:`~dctc.models.ImageFormat` of the net.
+        seed: Of the words.
+    """
+    words = RenderedDataModule(
+        val_size=GENERAL,
+        height=form.height,
+        width=4 * form.height,
+        charset=charset,
+        protocol="verbatim",
+        preset="scene",
+        num_workers=0,
+        seed=seed,
+        epoch_size=1_000,
+        test_size=1,
+    )
+    words.setup("validate")
+    (name, drawn), *_ = words.val_sets.items()
+    words.val_sets = {name: PaddedWords(drawn, max(form.width, 4 * form.height), form.fill)}
+    return words
+
+
+def scores(
+    cli: RecognizerCLI, general: RenderedDataModule, weights: str | None
+) -> dict[str, float]:
+    """Return accuracy and NED in % on the validation set and on general words."""
+    # a trainer of its own, as the run's would write into the folder before it is claimed
+    trainer = pl.Trainer(
+        accelerator="cpu" if needs_cpu("auto") else "auto",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+    )
+    found = {}
+    for name, data in (("validation images", cli.datamodule), ("rendered words", general)):
+        (measured, *_) = trainer.validate(
+            cli.model, datamodule=data, ckpt_path=weights, weights_only=True, verbose=False
+        )
+        for metric in ("accuracy", "ned"):
+            found[f"{name}, {metric}"] = 100 * measured[f"val/{metric}"]
+    return found
+
+
+def main(args: list[str] | None = None) -> None:
+    """Fine-tune a recogniser, and compare it with what it was.
+
+    Args:
+        args: Command line without ``dctc finetune``; None takes that of the process.
+
+    Raises:
+        ValueError: If data and net do not fit, or the model cannot be found.
+        OSError: If there is no such data.
+    """
+    options = finetune_parser().parse_args(args)
+    quiet_lightning()
+    labels = read_all_labels(options.data)
+    charset = options.charset
+    if charset is None:
+        file = runs_folder() / f"{options.name}.charset.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, "\n".join(ASCII + labels.characters).encode())
+        charset = str(file)
+    config = configuration(options, labels, charset)
+    words = ["--config", json.dumps(config), "--name", options.name, "--log", options.log]
+    with alone(runs_folder() / options.name):
+        cli = RecognizerCLI([*words, "--arm", options.loss], run=False)
+        if options.dry_run:
+            print(json.dumps(config, indent=1, ensure_ascii=False))
+            return
+        print(cli.model.net.charset_note)
+        steps = config["trainer"]["max_steps"]
+        print(f"{labels.number:,} labels, {steps:,} steps of {options.batch_size} images")
+        general = general_words(charset, cli.model.net.image_format, options.seed)
+        before = scores(cli, general, None)
+        cli.train()
+        after = scores(cli, general, str(cli.folder / "checkpoints" / FINAL))
+    rows = [
+        [name, f"{before[name]:.1f}", f"{after[name]:.1f}", f"{after[name] - before[name]:+.1f}"]
+        for name in before
+    ]
+    note = f"In %. Rendered words show what is forgotten. Weights: {cli.folder}."
+    Table("Before and after", ["", "before", "after", "difference"], rows, [note]).print(Console())
+    if after["validation images, accuracy"] < before["validation images, accuracy"]:
+        print(
+            "The fine-tuned net reads fewer validation images: keep the one before, or use a lower "
+            "--lr."
+        )

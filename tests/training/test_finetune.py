@@ -1,0 +1,60 @@
+"""dctc finetune: from an ONNX file and a folder of labelled images to a run that reads them."""
+
+import json
+
+import pytest
+import yaml
+
+from dctc.cli import main
+from dctc.text import Charset
+from models.onnx_graphs import CHARACTERS, write_recognizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch, write_lmdb, encode_image):
+    """Twenty labelled images, one with a character that the net does not know."""
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    records = [(encode_image(i, 90, 24), ["abc", "Cab", "bü 1"][i % 3].encode()) for i in range(20)]
+    write_lmdb(tmp_path / "mine", records)
+    return tmp_path / "mine"
+
+
+def test_before_and_after(data, tmp_path, capsys):
+    net = write_recognizer(tmp_path)
+    command = ["finetune", str(data), "--from", str(net), "--steps", "2", "--log", "off"]
+    command += ["--batch_size", "4", "--name", "mine", "--loss", "dctc"]
+    main(command)
+    out = capsys.readouterr().out
+    assert "before" in out and "rendered words" in out
+    config = yaml.safe_load((tmp_path / "runs/mine/config.yaml").read_text())
+    charset = Charset.load(config["model"]["tokenizer"]["init_args"]["charset"])
+    assert set(charset.characters) == {*map(chr, range(32, 127)), "ü"}
+    labels = json.loads((tmp_path / "runs/mine/labels.json").read_text())
+    assert labels["train"]["labels"] == 18 and labels["held_out"]["labels"] == 2
+    assert not labels["train"]["left_out"]
+    main(["predict", str(tmp_path / "runs/mine"), "--images", str(data)])
+    assert len((tmp_path / "runs/mine/images.tsv").read_text().splitlines()) == 21
+    main(command)  # goes on where it was: there is nothing left to train
+    assert "before" in capsys.readouterr().out
+
+
+def test_known_characters_are_kept(data, tmp_path, capsys):
+    net = write_recognizer(tmp_path)
+    main(["finetune", str(data), "--from", str(net), "--steps", "1", "--log", "off"])
+    assert f"{len(CHARACTERS) + 1} of {len(CHARACTERS) + 1} characters kept" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "source", "named"),
+    [("nowhere", "ppocr_v6_small", "nowhere"), ("mine", "nothing.onnx", "nothing.onnx")],
+)
+def test_bad_input_is_one_line(data, tmp_path, capsys, folder, source, named):
+    with pytest.raises(SystemExit):
+        main(["finetune", str(tmp_path / folder), "--from", source, "--log", "off"])
+    error = capsys.readouterr().err
+    assert named in error and "Traceback" not in error
