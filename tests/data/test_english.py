@@ -38,6 +38,16 @@ def test_validation_is_the_union_of_the_real_training_words_or_sets_that_are_nam
     assert [len(keys(loader)) for loader in data.val_dataloader()] == [12, 2]
 
 
+def test_the_last_records_of_each_training_folder_are_held_out(ready):
+    data = ready("english", "fit", train=["synth"], hold_out=0.3)
+    trained, held = keys(data.train_dataloader()), keys(data.val_dataloader()[0])
+    assert sorted(held) == [*(f"synth/MJ/train/{i}" for i in (6, 7)), "synth/ST/4", "synth/ST/5"]
+    assert len(trained) == 8 and not {*trained} & {*held} and data.val_names == ["held_out"]
+    for options in ({"hold_out": 1.0}, {"hold_out": 0.1, "val": {}}):
+        with pytest.raises(ValueError, match="hold_out"):
+            ready("english", "fit", train=["synth"], **options)
+
+
 def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, sets, caplog):
     data = ready("english", "validate", data_root=str(sets / "synth"))
     assert data.val_names == data.val_dataloader() == []

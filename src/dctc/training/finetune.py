@@ -27,7 +27,7 @@ from dctc.text.characters import by_frequency
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.run_folder import FINAL, alone
+from dctc.training.run_folder import FINAL, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
@@ -74,7 +74,8 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         charset: Characters that the net is to read.
     """
     number = round(labels.number * (1 if options.val else 1 - HELD_OUT))
-    passes = -(-number * PASSES // options.batch_size)
+    batch = max(1, min(options.batch_size, number))
+    passes = -(-number * PASSES // batch)
     steps = options.steps or min(max(passes, LEAST_STEPS), MOST_STEPS)
     folders = [str(Path(folder).resolve()) for folder in options.data]
     val = {"val": [str(Path(folder).resolve()) for folder in options.val]} if options.val else None
@@ -108,7 +109,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
                 "val": val,
                 "hold_out": None if val else HELD_OUT,
                 "test": {},
-                "batch_size": options.batch_size,
+                "batch_size": batch,
                 "num_workers": 1,
             },
         },
@@ -171,9 +172,7 @@ def general_words(charset: str, form: Any, seed: int) -> RenderedDataModule:
     return words
 
 
-def scores(
-    cli: RecognizerCLI, general: RenderedDataModule, weights: str | None
-) -> dict[str, float]:
+def scores(cli: RecognizerCLI, general: RenderedDataModule) -> dict[str, float]:
     """Return accuracy and NED in % on the validation set and on general words."""
     # a trainer of its own, as the run's would write into the folder before it is claimed
     trainer = pl.Trainer(
@@ -187,9 +186,7 @@ def scores(
     )
     found = {}
     for name, data in (("validation images", cli.datamodule), ("rendered words", general)):
-        (measured, *_) = trainer.validate(
-            cli.model, datamodule=data, ckpt_path=weights, weights_only=True, verbose=False
-        )
+        (measured, *_) = trainer.validate(cli.model, datamodule=data, verbose=False)
         for metric in ("accuracy", "ned"):
             found[f"{name}, {metric}"] = 100 * measured[f"val/{metric}"]
     return found
@@ -223,11 +220,14 @@ def main(args: list[str] | None = None) -> None:
             return
         print(cli.model.net.charset_note)
         steps = config["trainer"]["max_steps"]
-        print(f"{labels.number:,} labels, {steps:,} steps of {options.batch_size} images")
+        batch = config["data"]["init_args"]["batch_size"]
+        print(f"{labels.number:,} labels, {steps:,} steps of {batch} images")
         general = general_words(charset, cli.model.net.image_format, options.seed)
-        before = scores(cli, general, None)
+        before = scores(cli, general)
         cli.train()
-        after = scores(cli, general, str(cli.folder / "checkpoints" / FINAL))
+        # a run that is finished has not been trained just now
+        cli.model.load_state_dict(read_checkpoint(cli.folder / "checkpoints" / FINAL)["state_dict"])
+        after = scores(cli, general)
     rows = [
         [name, f"{before[name]:.1f}", f"{after[name]:.1f}", f"{after[name] - before[name]:+.1f}"]
         for name in before
