@@ -12,7 +12,7 @@ from dctc.argument_types import positive
 if TYPE_CHECKING:
     from dctc.results.tables import Table
 
-WHAT = ("loss", "losses", "models")
+WHAT = ("loss", "losses", "models", "peers")
 SCALES = ("tiny", "smoke", "small")
 
 
@@ -28,7 +28,7 @@ def main(args: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     what = "loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; models: nets "
-    what += "with CTC and DCTC (default: loss)"
+    what += "with CTC and DCTC; peers: installed recognisers on scene words (default: loss)"
     add("--what", choices=WHAT, default="loss", help=what)
     add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
     threads = "CPU threads (default: 1, then 2); losses and models take the first"
@@ -48,6 +48,10 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.losses import bench_losses
 
         bench_losses(options.scale, options.threads[0])
+    elif options.what == "peers":
+        from dctc.bench.peers import bench_peers
+
+        bench_peers(options.scale)
     else:
         from dctc.bench.models import bench_models
 

@@ -1,0 +1,180 @@
+"""Accuracy of recognisers that people install against the words they read per CPU second.
+
+RapidOCR and Tesseract read crops as their packages' own calls prepare them; ours as ``dctc read``
+does. All compute on one CPU thread. Accuracy is on the six sets of scene words, under the protocol
+``english36``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dctc.bench.measure import cpu_threads, report
+from dctc.data.benchmarks import find_benchmarks, open_benchmark
+from dctc.data.records.folders import data_root, read_record, reading
+from dctc.data.records.images import load_image
+from dctc.results.plots import CPU_COLOUR, INK, save_figure
+from dctc.results.predictions import Prediction
+from dctc.results.registry import runs_folder
+from dctc.results.score import score
+from dctc.results.tables import Table
+from dctc.text import Charset, get_protocol
+
+SETS = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")
+PROTOCOL = "english36"
+WORDS = {"tiny": 5, "smoke": 50, "small": 10**6}  # at most, of each set
+TESSDATA = ("usr/share/tesseract-ocr/*/tessdata", "usr/share/tessdata", "usr/local/share/tessdata")
+
+Images = Sequence[Image.Image]
+Reader = Callable[[Images], list[str]]
+
+
+def bench_peers(scale: str) -> None:
+    """Read scene words with each recogniser that is installed; print a table, draw a plot.
+
+    Args:
+        scale: How many words of each set.
+
+    Raises:
+        FileNotFoundError: If the sets are not there.
+    """
+    words = _words(WORDS[scale])
+    rows, missing = [], []
+    with cpu_threads(1):
+        for name, make in READERS.items():
+            try:
+                read, settings = make()
+            except (ImportError, OSError) as error:
+                missing.append(f"{name}: {error}")
+                continue
+            rows.append({"reader": name, "settings": settings, **_measure(read, words)})
+    for line in missing:
+        print(f"left out, {line}")
+    report("peers", {"rows": rows}, peers_table)
+    save_figure(peers_plot(rows), runs_folder() / "bench" / "peers.png")
+
+
+def _words(most: int) -> dict[str, tuple[list[Image.Image], list[str]]]:
+    """Return crops and labels of each set, evenly spread over it."""
+    root = data_root(None)
+    found, _ = find_benchmarks(root)
+    if lacking := [name for name in SETS if name not in found]:
+        raise FileNotFoundError(f"{root}: no {', '.join(lacking)}; dctc data list says what is")
+    words = {}
+    for name in SETS:
+        data = open_benchmark(found[name], protocol=PROTOCOL, charset=Charset.load("36"))
+        numbers = data.numbers[:: max(1, -(-len(data) // most))].tolist()
+        with reading(data.path) as transaction:
+            stored = [read_record(transaction, number) for number in numbers]
+        labels = [data.protocol((record.label or b"").decode()) for record in stored]
+        words[name] = [load_image(record.image or b"") for record in stored], labels
+    return words
+
+
+def _measure(read: Reader, words: dict[str, tuple[list[Image.Image], list[str]]]) -> dict[str, Any]:
+    protocol, accuracy, seconds = get_protocol(PROTOCOL), {}, 0.0
+    read([next(iter(words.values()))[0][0]])  # a first call allocates
+    for name, (images, labels) in words.items():
+        began = time.process_time()
+        readings = read(images)
+        seconds += time.process_time() - began
+        lines = [Prediction("", *pair) for pair in zip(readings, labels, strict=True)]
+        accuracy[name] = score(name, lines, protocol).rates()["accuracy"]
+    total = sum(len(labels) for _, labels in words.values())
+    mean = sum(accuracy.values()) / len(accuracy)
+    return {"accuracy": accuracy, "mean": mean, "words": total, "words_per_s": total / seconds}
+
+
+def rapidocr() -> tuple[Reader, str]:
+    """Return RapidOCR's recogniser with the model that its package brings."""
+    from rapidocr import RapidOCR
+
+    threads = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
+    parts = {"Global.use_det": False, "Global.use_cls": False}
+    # the least score of a reading that is not withheld
+    engine = RapidOCR(
+        params={**threads, **parts, "Global.text_score": 0.0, "Global.log_level": "critical"}
+    )
+
+    def read(images: Images) -> list[str]:
+        readings = []
+        for image in images:
+            bgr = np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
+            found = engine(bgr, use_det=False, use_cls=False, use_rec=True)
+            readings.append(" ".join(found.txts or ()))
+        return readings
+
+    rec = engine.cfg.Rec
+    model = f"{rec.ocr_version.value} {rec.model_type.value}"
+    return read, f"rapidocr {metadata.version('rapidocr')}, {model}, one crop at a time"
+
+
+def tesseract() -> tuple[Reader, str]:
+    """Return Tesseract with its English data, on crops as they are, each one line of text."""
+    import tesserocr
+
+    folders = [folder for pattern in TESSDATA for folder in Path("/").glob(pattern)]
+    data = next((folder for folder in folders if (folder / "eng.traineddata").is_file()), None)
+    if data is None:
+        raise FileNotFoundError("no eng.traineddata; on Debian: apt-get install tesseract-ocr-eng")
+    line = tesserocr.PSM.RAW_LINE
+    engine = tesserocr.PyTessBaseAPI(path=str(data), lang="eng", psm=line)
+
+    def read(images: Images) -> list[str]:
+        readings = []
+        for image in images:
+            engine.SetImage(image)
+            readings.append(engine.GetUTF8Text().strip())
+        return readings
+
+    version = tesserocr.tesseract_version().split("\n")[0].split()[-1]
+    return read, f"Tesseract {version}, eng, page segmentation 13, raw crops"
+
+
+READERS: dict[str, Callable[[], tuple[Reader, str]]] = {
+    "RapidOCR": rapidocr,
+    "Tesseract": tesseract,
+}
+
+
+def peers_table(measured: dict[str, Any]) -> Table:
+    """Return the table of what :func:`bench_peers` has written."""
+    rows = [
+        [
+            row["reader"],
+            *(f"{100 * row['accuracy'][name]:.1f}" for name in SETS),
+            f"{100 * row['mean']:.1f}",
+            f"{row['words_per_s']:.0f}",
+        ]
+        for row in measured["rows"]
+    ]
+    columns = ["recogniser", *SETS, "mean", "words/CPU s"]
+    notes = [f"{row['reader']}: {row['settings']}." for row in measured["rows"]]
+    words = max((row["words"] for row in measured["rows"]), default=0)
+    about = f"Word accuracy in %, {PROTOCOL}, {words:,} words, one thread. {measured['hardware']}."
+    return Table("Recognisers on scene words", columns, rows, [about, *notes])
+
+
+def peers_plot(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Plot the mean accuracy of the six sets against the words read per CPU second."""
+    figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    for row in rows:
+        x, y = row["words_per_s"], 100 * row["mean"]
+        axes.plot(x, y, "o", color=CPU_COLOUR)
+        axes.annotate(
+            row["reader"], (x, y), (0, 6), textcoords="offset points", ha="center", color=INK
+        )
+    axes.set(xlabel="words per CPU second", ylabel="word accuracy, six-set mean, %", ylim=(0, 100))
+    axes.margins(x=0.2)
+    axes.grid(alpha=0.3)
+    return figure
