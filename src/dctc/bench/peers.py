@@ -65,7 +65,7 @@ def bench_peers(scale: str) -> None:
 def _words(most: int) -> dict[str, tuple[list[Image.Image], list[str]]]:
     """Return crops and labels of each set, evenly spread over it."""
     root = data_root(None)
-    found, _ = find_benchmarks(root)
+    found = find_benchmarks(root)
     if lacking := [name for name in SETS if name not in found]:
         raise FileNotFoundError(f"{root}: no {', '.join(lacking)}; dctc data list says what is")
     words = {}

@@ -1,0 +1,42 @@
+"""Recognisers side by side: accuracy by set, and which of them are left out."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dctc.bench import peers
+from dctc.cli import main
+
+LABELS = ["Abc", "b-2"]
+
+
+@pytest.fixture
+def words(monkeypatch, tmp_path):
+    monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
+    images = [Image.fromarray(np.full((8, 16, 3), i, np.uint8)) for i in range(2)]
+    monkeypatch.setattr(peers, "_words", lambda most: {s: (images, LABELS) for s in peers.SETS})
+
+
+def test_accuracy_and_what_is_left_out(words, monkeypatch, capsys, tmp_path):
+    def lacks():
+        raise ModuleNotFoundError("No module named 'nothing'")
+
+    def half():
+        return lambda images: ["abc", "wrong"][: len(images)], "half right"
+
+    monkeypatch.setattr(peers, "READERS", {"Half": half, "None": lacks})
+    main(["bench", "--what", "peers", "--scale", "tiny"])
+    out = capsys.readouterr().out
+    assert "left out, None: No module named 'nothing'" in out and "Half: half right." in out
+    (row,) = json.loads((tmp_path / "bench" / "peers.json").read_text())["rows"]
+    assert row["accuracy"] == dict.fromkeys(peers.SETS, 0.5) and row["words"] == 12
+    assert (tmp_path / "bench" / "peers.png").stat().st_size > 1000
+
+
+def test_sets_that_are_missing_are_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path))
+    with pytest.raises(SystemExit):
+        main(["bench", "--what", "peers"])
+    assert "no IIIT5K, SVT" in capsys.readouterr().err
