@@ -46,11 +46,7 @@ def find_sets(
 ) -> dict[str, Found]:
     """Look for sets below a data root; those that are not there are not in the answer.
 
-    Args:
-        sets: Sets by name, such as :data:`dctc.data.catalogue.CHINESE_TEST`.
-        root: Data root.
-        names: Names of some of them; None is all.
-        not_below_train: Leave train and validation folders out.
+    Of the sets, such as :data:`dctc.data.catalogue.CHINESE_TEST`, ``names`` chooses some.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.

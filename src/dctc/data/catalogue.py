@@ -11,23 +11,14 @@ from dctc.data.records.folders import ENVIRONMENT_VARIABLE
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One published set of labelled word images.
+    """One published set of labelled word images."""
 
-    Attributes:
-        name: Name in tables and configs.
-        size: Records of the published set.
-        aliases: Folder names that it is published under, in lower case; ``val/svt`` asks for the
-            folder above too.
-        how_to_get: Where it comes from, in one line.
-        derived_from: Set that it can be selected from, see
-            :func:`dctc.data.benchmarks.three_or_more`.
-    """
-
-    name: str
-    size: int
+    name: str  # in tables and configs
+    size: int  # records of the published set
+    # Folder names that it is published under, in lower case; val/svt asks for the folder above too
     aliases: tuple[str, ...]
-    how_to_get: str
-    derived_from: str | None = None
+    how_to_get: str  # where it comes from, in one line
+    derived_from: str | None = None  # set that it can be selected from, see three_or_more
 
     def matches(self, folder: Path) -> bool:
         """Return whether a folder is named as this set."""

@@ -37,8 +37,6 @@ class ChineseDataModule(LmdbDataModule):
     test label that is empty under ``protocol``, as in the benchmark's scorer. From
     training and validation such records are dropped and counted.
 
-    With several processes, the Trainer needs ``use_distributed_sampler=False``.
-
     Args:
         charset: A file of characters: the published charset, or one that
             :func:`dctc.data.archives.alphabet.write_alphabet` derived from the training labels.

@@ -21,8 +21,6 @@ DEFAULT_TEST = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "IC15_1811", "SVTP", "
 class EnglishDataModule(LmdbDataModule):
     """English word images: any LMDBs for training, the usual benchmarks for test.
 
-    With several processes, the Trainer needs ``use_distributed_sampler=False``.
-
     Args:
         train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
             root. None or empty if nothing is trained.

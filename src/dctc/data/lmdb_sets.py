@@ -134,7 +134,11 @@ class LmdbDataModule(SetsDataModule):
             ValueError: If it takes characters of the charset out of training labels.
         """
         rule, usual = self.options["protocol"], usual_protocol(self.charset)
-        cure = f"protocol {usual}" if rule is not get_protocol(usual) else "a charset that has them"
+        cure = (
+            f"protocol {usual}"
+            if rule is not get_protocol(usual)
+            else "a charset of them (dctc data alphabet)"
+        )
         for name, dataset in sets.items():
             if dataset.drops:
                 report(f"{name}: {left_out(dataset)}")
@@ -221,10 +225,10 @@ class UnionDataset(Dataset[Sample | Corrupt]):
             raise ValueError("a union of no data sets; name at least one")
         self.parts = list(parts)
         self.ends = np.cumsum([len(part) for part in parts])  # (number of parts,)
-        self.drops, self.outside, self.emptied = (
-            sum((getattr(part, name, Counter()) for part in parts), Counter[str]())
-            for name in ("drops", "outside", "emptied")  # see LmdbDataset
-        )
+        self.drops, self.outside, self.emptied = Counter[str](), Counter[str](), Counter[str]()
+        for name in ("drops", "outside", "emptied"):  # see LmdbDataset
+            for part in parts:
+                getattr(self, name).update(getattr(part, name, {}))
 
     def __len__(self) -> int:
         return int(self.ends[-1])

@@ -21,13 +21,6 @@ TRAIN = "train"  # name of the training data in SetsDataModule.drops
 class SetsDataModule(pl.LightningDataModule):
     """Base of the data modules: ``setup`` of a subclass fills the sets, which are loaded here.
 
-    Args:
-        batch_size: Samples in a batch over all processes.
-        eval_batch_size: The same for validation and test; None is ``batch_size``.
-        seed: Seed of the order of the training data and of its augmentation.
-        num_workers: Worker processes of each loader.
-        augmentation: What is done to each training sample.
-
     Attributes:
         train_set: The training data; None before it is set up, or where none is named.
         val_sets: The validation sets by name.

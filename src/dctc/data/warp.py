@@ -26,16 +26,11 @@ MAX_CUT = 0.06
 
 
 class Warp(NamedTuple):
-    """A map of an image onto itself, bilinear within vertical strips.
+    """A map of an image onto itself, bilinear within vertical strips."""
 
-    Attributes:
-        columns: ``(k + 1,)`` int, where the strips of the result begin and end, in pixels.
-        source: ``(2, k + 1, 2)``, the point (x, y) of the source that is seen at the upper and at
-            the lower end of each of these columns.
-        height: Pixels.
-    """
-
-    columns: np.ndarray
+    columns: np.ndarray  # (k + 1,) int, where the strips of the result begin and end, in pixels
+    # (2, k + 1, 2), the point (x, y) of the source that is seen at the upper and at the lower end
+    # of each of these columns
     source: np.ndarray
     height: int
 

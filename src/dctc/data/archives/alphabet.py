@@ -51,10 +51,7 @@ def write_alphabet(
     the same labels give the same classes. Line breaks are left out; in the file they are layout.
     A warning names the characters of labels that the protocol drops or changes.
 
-    Args:
-        file: Where to; its folder is created.
-        folders: LMDB folders, or folders with LMDBs below them.
-        protocol: Of the training labels; ``chinese_fold`` for the Chinese benchmark.
+    The protocol is that of the training labels, ``chinese_fold`` for the Chinese benchmark.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
@@ -102,11 +99,7 @@ def characters_lacking(
 ) -> tuple[str, int]:
     """Compare the labels of an LMDB folder with what a recogniser can write.
 
-    Args:
-        folder: The LMDB folder.
-        charset: What it writes.
-        compared: Protocol that labels and readings are compared under.
-        shown: Protocol that its training labels have passed.
+    Labels and readings are ``compared`` under a protocol; training labels have passed ``shown``.
 
     Returns:
         The characters of the labels as shown that the charset lacks, in the order of their code

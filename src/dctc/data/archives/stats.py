@@ -42,11 +42,6 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
 
     A label fits into t frames if its length plus its adjacent repeats does (Graves et al., 2006).
 
-    Args:
-        path: LMDB folder.
-        protocol: Applied to every label.
-        frames: t.
-
     Raises:
         FileNotFoundError: If there is no LMDB.
         ValueError: If it is none, is damaged, or nothing of it can be read.

@@ -132,12 +132,7 @@ def _pad_extents(extents: Sequence[np.ndarray | None]) -> Tensor | None:
 def label_extents(
     text: str, extents: np.ndarray, protocol: Protocol
 ) -> tuple[str, np.ndarray | None]:
-    """Apply a protocol to a text and keep the extents of the characters that remain.
-
-    Args:
-        text: s characters.
-        extents: ``(s, 2)``, left and right limit of each.
-        protocol: Makes the label.
+    """Apply a protocol to a text, and keep the extents ``(s, 2)`` of the characters that remain.
 
     Returns:
         The label, and the extents of its characters; None for a protocol that does not work

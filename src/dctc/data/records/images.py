@@ -281,15 +281,8 @@ SIZE = ImageSize()  # the usual one
 class ImageFiles(Dataset[Sample | Corrupt]):
     """The images of a folder and of the folders below it, sorted, or a single file.
 
-    Links are followed; a folder reached twice is read once.
-
-    Args:
-        path: Folder or file. In a folder, files with another suffix than :data:`SUFFIXES` are left
-            out.
-        size: What the images become.
-
-    Attributes:
-        others: How many files were left out.
+    Links are followed; a folder reached twice is read once. Files of a folder with another suffix
+    than :data:`SUFFIXES` are left out, and counted in ``others``.
 
     Raises:
         FileNotFoundError: If there is no such path, or no image in it.

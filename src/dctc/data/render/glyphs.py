@@ -20,17 +20,11 @@ _UNKERNED = "\u2e80"  # from here on, Chinese characters and the like, all equal
 
 
 class Glyph(NamedTuple):
-    """One drawn character, or a text that is shaped as a whole.
+    """One drawn character, or a text that is shaped as a whole."""
 
-    Attributes:
-        mask: ``(h, w)`` uint8; above and below cut to the ink, at the sides not within the advance.
-        left: Of the mask, from the pen, in pixels.
-        top: Of the mask, from the baseline; negative above it.
-    """
-
-    mask: np.ndarray
-    left: int
-    top: int
+    mask: np.ndarray  # (h, w) uint8, cut to the ink, at the sides not within the advance
+    left: int  # of the mask, from the pen, in pixels
+    top: int  # of the mask, from the baseline; negative above it
 
 
 def can_shape() -> bool:

@@ -42,17 +42,11 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Geometry:
-    """A smooth map of the plane of the text to the plane of the image.
+    """A smooth map of the plane of the text to the plane of the image."""
 
-    Attributes:
-        matrix: Homography ``(3, 3)``, applied after the arc.
-        centre: The point of the text that stays on the axis of the arc.
-        radius: Signed radius of the baseline in pixels: positive bends the ends upwards, negative
-            downwards; 0 is a straight baseline.
-    """
-
-    matrix: np.ndarray
-    centre: tuple[float, float]
+    matrix: np.ndarray  # homography (3, 3), applied after the arc
+    centre: tuple[float, float]  # the point of the text that stays on the axis of the arc
+    # Of the baseline, in pixels: positive bends the ends upwards, negative downwards, 0 is straight
     radius: float = 0.0
 
     def forward(self, points: np.ndarray) -> np.ndarray:
