@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 
 from matplotlib.figure import Figure
 
-from dctc.bench import benchmark_tables
+from dctc.bench.loss import loss_table
+from dctc.bench.models import models_table
 from dctc.cli import one_line_errors
 from dctc.files import write_whole
 from dctc.results.frame import read_frame
@@ -60,7 +62,7 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     sections = {"all": {name: table for name, table in headline.items() if table}}
     sections |= {name: tables for name, (tables, _) in drawn.items()}
     sections["figures"] = {name: number_table(name) for name in NUMBERS}
-    sections["bench"] = benchmark_tables(PUBLISHED / "bench")
+    sections["bench"] = _bench_tables()
     plots = {"forest": forest_plot(frame, registry)}
     plots["losses"] = drawn["table3"][1]["compare"]
     plots["losses-curves"] = drawn["table3"][1]["curves"]
@@ -75,6 +77,16 @@ _MODULES = {
     "ablations": ablations,
     "renderer": renderer,
 }
+
+
+def _bench_tables() -> dict[str, Table]:
+    """Return the tables of measured losses and models, by the name of their file."""
+    draws = {"loss": loss_table, "models": models_table}
+    files = [
+        PUBLISHED / "bench" / f"{name}{where}.json" for name in draws for where in ("", "-gpu")
+    ]
+    measured = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: draws[name.removesuffix("-gpu")](what) for name, what in measured.items()}
 
 
 def page(sections: dict[str, dict[str, Table]]) -> str:

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dctc.argument_types import names, positive, seeds
-
 LOG_MODES = ("offline", "online", "off")
 FORMATS = ("onnx", "pt2")
 ROTATIONS = ("off", "left", "right")
@@ -21,6 +19,31 @@ _EXAMPLE = """a study (paths are relative to its file):
     ctc: {config: loss/ctc.yaml}
     dctc: {config: loss/dctc.yaml}
 """
+
+
+def positive(text: str) -> int:
+    """Return a whole number above 0.
+
+    Raises:
+        ValueError: If it is none; argparse names the argument.
+    """
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def names(text: str) -> list[str]:
+    """Split a comma-separated argument."""
+    return text.split(",")
+
+
+def seeds(text: str) -> list[int]:
+    """Return whole numbers with commas between them.
+
+    Raises:
+        ValueError: If one is none; argparse names the argument.
+    """
+    return [int(seed) for seed in names(text)]
 
 
 def predict_parser() -> argparse.ArgumentParser:

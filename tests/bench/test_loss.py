@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from dctc.bench import SCALES, benchmark_tables, loss, losses, main, models
+from dctc.bench import SCALES, loss, losses, main, models
 from dctc.bench.loss import Size, bench_loss, step_of, two_pass_dctc, words_of
 from dctc.bench.measure import peak_memory
 from dctc.ctc.terms import CHUNK
@@ -49,26 +49,24 @@ def test_the_last_layer_fused_with_the_loss_never_holds_all_logits():
     assert 2 * CHUNK < size.classes * size.frames * size.batch
 
 
-def test_tables_of_what_was_measured(tmp_path):
-    assert benchmark_tables(tmp_path) == {}
+def test_tables_of_what_was_measured():
     row = {
         "size": {"classes": 37, "frames": 16, "batch": 4},
         "threads": 1,
         "median_s": {"torch CTC": 2.0, "CTC": 1.0, "DCTC": 3.0, "two-pass": 5.0},
         "peak_bytes": {"torch CTC": 100, "CTC": 1, "DCTC": 25, "two-pass": 1},
     }
-    about = {"versions": {"torch": "2"}, "rows": [row]}
-    for name, hardware in (("loss", "X, 1 thread (x86_64)"), ("loss-gpu", "NVIDIA X (x86_64)")):
-        (tmp_path / f"{name}.json").write_text(json.dumps({**about, "hardware": hardware}))
-    tables = benchmark_tables(tmp_path)
-    assert tables["loss"].rows == [["37", "16 x 4", "1", "0.50", "1.50", "2.50", "0.25"]]
-    assert "X, 1 thread (x86_64), torch 2." in tables["loss"].notes[0]
-    # a GPU has no threads
-    assert tables["loss-gpu"].rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]
-    assert len(tables["loss-gpu"].columns) == 6
+    about = {"versions": {"torch": "2"}, "rows": [row], "hardware": "X, 1 thread (x86_64)"}
+    table = loss.loss_table(about)
+    assert table.rows == [["37", "16 x 4", "1", "0.50", "1.50", "2.50", "0.25"]]
+    assert "X, 1 thread (x86_64), torch 2." in table.notes[0]
+    about["hardware"] = "NVIDIA X (x86_64)"  # a GPU has no threads
+    table = loss.loss_table(about)
+    assert table.rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]
+    assert len(table.columns) == 6
     # launches are counted on a GPU
     row["launches"] = {"torch CTC": 9, "CTC": 10, "DCTC": 12, "two-pass": 30}
-    table = loss.loss_table({**about, "hardware": "NVIDIA X (x86_64)"})
+    table = loss.loss_table(about)
     assert (table.columns[-1], table.rows[0][-1]) == ("launches, DCTC", "12")
 
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dctc.argument_types import positive
-
-if TYPE_CHECKING:
-    from dctc.results.tables import Table
+from dctc.parsers import positive
 
 WHAT = ("loss", "losses", "models", "peers")
 SCALES = ("tiny", "smoke", "small")
@@ -56,20 +51,3 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.models import bench_models
 
         bench_models(options.scale, options.threads[0], options.configs)
-
-
-def benchmark_tables(folder: Path) -> dict[str, Table]:
-    """Return the tables of measured losses and models, by the name of their file.
-
-    Args:
-        folder: Folder with ``loss.json``, ``models.json``; ``loss-gpu.json``, ``models-gpu.json``.
-    """
-    from dctc.bench.loss import loss_table
-    from dctc.bench.models import models_table
-
-    tables = {}
-    for name, draw in (("loss", loss_table), ("models", models_table)):
-        for file in (folder / f"{name}.json", folder / f"{name}-gpu.json"):
-            if file.exists():
-                tables[file.stem] = draw(json.loads(file.read_text(encoding="utf-8")))
-    return tables

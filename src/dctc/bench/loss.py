@@ -87,12 +87,7 @@ def words_of(size: Size, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def step_of(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
-    """Return a step that computes a loss and its gradients, and drops these.
-
-    Args:
-        loss: Returns the loss.
-        leaves: Tensors whose gradients are dropped.
-    """
+    """Return a step that computes a loss and the gradients of leaves, and drops these."""
 
     def step() -> None:
         loss().backward()
@@ -147,9 +142,6 @@ def loss_table(measured: dict[str, Any]) -> Table:
     )
     title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
-    columns += [
-        "plain two-pass DCTC",
-        "peak memory, DCTC",
-        *(["launches, DCTC"] if counted else []),
-    ]
+    columns += ["plain two-pass DCTC", "peak memory, DCTC"]
+    columns += ["launches, DCTC"] if counted else []
     return Table(title, columns, rows, [note])

@@ -111,10 +111,6 @@ def peak_memory(step: Callable[[], None], device: torch.device) -> int:
     """Return the most bytes allocated at any moment of ``step``, beyond what was there before.
 
     On a CPU the allocations are read off the profiler, so those inside of native kernels count.
-
-    Args:
-        step: What to run.
-        device: Where it allocates.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -179,13 +175,7 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
 
 
 def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
-    """Print a table of measurements, and write them with the environment as JSON.
-
-    Args:
-        name: The file is ``<runs>/bench/<name>.json``.
-        measured: What was measured.
-        draw: Returns the table of what is written.
-    """
+    """Write measurements and environment to ``<runs>/bench/<name>.json``, and print their table."""
     written = {**environment(), **measured}
     draw(written).print(Console())
     file = runs_folder() / "bench" / f"{name}.json"

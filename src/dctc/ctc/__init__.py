@@ -13,13 +13,7 @@ from dctc.ctc.estimators import (
     viterbi_alignment,
 )
 from dctc.ctc.kernels import label_emissions
-from dctc.ctc.labels import (
-    Labels,
-    candidate_classes,
-    frames_needed,
-    pack_labels,
-    valid_frames,
-)
+from dctc.ctc.labels import Labels, candidate_classes, frames_needed, pack_labels, valid_frames
 from dctc.ctc.lattice import Lattice, forward_backward
 from dctc.ctc.terms import CTCTerms, ctc_nll, ctc_terms
 from dctc.ctc.torch_kernels import compute_dtype

@@ -1,7 +1,7 @@
 """Choice between torch operations and Triton kernels, and the log probabilities they compute.
 
 :mod:`dctc.ctc.torch_kernels` and, on a GPU, :mod:`dctc.ctc.triton_kernels` have the same functions:
-``normalise``, ``emissions``, ``frame_terms``, ``forward_backward`` and ``gradient``.
+``normalise``, ``emissions``, ``frame_terms`` and ``gradient``.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ by up to 3e-4.) The posterior of a character that repeats in a label stands in t
 first occurrence.
 
 Forward and backward recursions run together: the backward one is the forward one on a reversed
-lattice (alpha and beta of Graves et al., ICML 2006, eq. 6 and
-10). States are the blanks (even) and characters (odd) of the extended label; they come before the
-samples in memory, so that a step from state to state is one run through it.
+lattice (alpha and beta of Graves et al., ICML 2006, eq. 6 and 10). States are the blanks (even) and
+characters (odd) of the extended label; they come before the samples in memory, so that a step from
+state to state is one run through it.
 """
 
 from __future__ import annotations

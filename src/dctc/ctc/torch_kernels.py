@@ -12,21 +12,10 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.distil import FrameTerms, FrameWeights, Options, distil
-from dctc.ctc.estimators import NO_CLASS, best_candidate, estimate_alignment
+from dctc.ctc.estimators import NO_CLASS, estimate_alignment
 from dctc.ctc.labels import Labels, candidate_classes
 from dctc.ctc.lattice import forward_backward, readable, samples_last
 from dctc.ctc.threads import on_few_threads
-
-__all__ = [
-    "Normaliser",
-    "best_candidate",
-    "compute_dtype",
-    "emissions",
-    "forward_backward",
-    "frame_terms",
-    "gradient",
-    "normalise",
-]
 
 # Elements of a block on a CPU: 2 MiB of float32, about what cores keep in their caches.
 BLOCK = 2**19

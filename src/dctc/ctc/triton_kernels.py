@@ -17,9 +17,9 @@ from torch import Tensor
 from dctc.ctc.distil import FrameWeights
 from dctc.ctc.labels import Labels
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
-from dctc.ctc.triton_lattice import forward_backward, frame_terms
+from dctc.ctc.triton_lattice import frame_terms
 
-__all__ = ["emissions", "forward_backward", "frame_terms", "gradient", "normalise"]
+__all__ = ["emissions", "frame_terms", "gradient", "normalise"]
 
 CLASSES = 1024  # classes that a program takes at once
 

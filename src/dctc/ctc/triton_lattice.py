@@ -16,21 +16,10 @@ from torch import Tensor
 from dctc.ctc.distil import FrameTerms, FrameWeights, Options
 from dctc.ctc.estimators import PROBABILITY_FLOOR, TIE
 from dctc.ctc.labels import Labels
-from dctc.ctc.lattice import IMPOSSIBLE, Lattice
+from dctc.ctc.lattice import IMPOSSIBLE
 
 # Columns of a lattice that one warp takes; longer labels get more warps, 8 at most.
 COLUMNS_PER_WARP = 64
-
-
-def forward_backward(emissions: Tensor, labels: Labels) -> Lattice:
-    """Run forward-backward over the lattice of each label; not differentiable.
-
-    Args:
-        emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.
-        labels: The labels.
-    """
-    terms = frame_terms(emissions, labels, Options(0, "posterior"), torch.float64, None)
-    return Lattice(terms.nll, terms.weights.posterior)
 
 
 def frame_terms(

@@ -142,13 +142,14 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; an option must be allowed."""
-        allowed = self._checked().get(name)
-        if allowed is not None:
-            check_option(name, value, allowed)
+        if name in (allowed := self.allowed()):
+            check_option(name, value, allowed[name])
         super().__setattr__(name, value)
 
-    def _checked(self) -> dict[str, Allowed]:
-        return {**self.options, "blank": CLASS, "reduction": get_args(Reduction)}
+    @classmethod
+    def allowed(cls) -> dict[str, Allowed]:
+        """Return what each option may be, by name."""
+        return {**cls.options, "blank": CLASS, "reduction": get_args(Reduction)}
 
     @not_compiled
     def forward(
@@ -239,7 +240,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def extra_repr(self) -> str:
         """Show the options in ``print(loss)``."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._checked())
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.allowed())
 
 
 def reduce(per_sample: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tensor:

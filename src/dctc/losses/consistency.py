@@ -30,18 +30,12 @@ class ConsistencyCTCLoss(SequenceLoss[RegularizedTerms]):
     Args:
         weight: lambda.
         **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
-
     """
 
     needs = frozenset({"second"})
     options: Mapping[str, Allowed] = {"weight": NOT_NEGATIVE}
 
-    def __init__(
-        self,
-        *,
-        weight: float = 0.2,  # the paper's lambda
-        **common: Any,
-    ) -> None:
+    def __init__(self, *, weight: float = 0.2, **common: Any) -> None:  # the paper's lambda
         super().__init__(**common)
         self.weight = weight
 

@@ -8,15 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dctc.ctc import (
-    ESTIMATORS,
-    CTCTerms,
-    Estimator,
-    Labels,
-    compute_dtype,
-    ctc_nll,
-    ctc_terms,
-)
+from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, Labels, compute_dtype, ctc_nll, ctc_terms
 from dctc.losses.base import (
     FINITE,
     NOT_NEGATIVE,

@@ -9,14 +9,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import (
-    NOT_NEGATIVE,
-    SHARE,
-    Allowed,
-    Extras,
-    RegularizedTerms,
-    SequenceLoss,
-)
+from dctc.losses.base import NOT_NEGATIVE, SHARE, Allowed, Extras, RegularizedTerms, SequenceLoss
 from dctc.losses.frames import ctc_and_labels, divergence, frame_log_probs, frame_sum
 
 
@@ -36,7 +29,6 @@ class DistillationCTCLoss(SequenceLoss[RegularizedTerms]):
         weight: w.
         teacher_decay: How slowly the teacher follows, read by whoever keeps it.
         **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
-
     """
 
     needs = frozenset({"teacher"})

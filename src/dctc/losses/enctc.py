@@ -59,12 +59,7 @@ class EnCTCLoss(_PathLoss):
 
     options: Mapping[str, Allowed] = {"entropy_weight": SHARE}
 
-    def __init__(
-        self,
-        *,
-        entropy_weight: float = 0.1,  # authors' code, h_rate
-        **common: Any,
-    ) -> None:
+    def __init__(self, *, entropy_weight: float = 0.1, **common: Any) -> None:  # their h_rate
         super().__init__(**common)
         self.entropy_weight = entropy_weight
 
@@ -100,12 +95,7 @@ class EsCTCLoss(_PathLoss):
 
     options: Mapping[str, Allowed] = {"tau": TAU}
 
-    def __init__(
-        self,
-        *,
-        tau: float = 1.5,  # authors' code, uni_rate
-        **common: Any,
-    ) -> None:
+    def __init__(self, *, tau: float = 1.5, **common: Any) -> None:  # their uni_rate
         super().__init__(**common)
         self.tau = tau
 

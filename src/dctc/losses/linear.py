@@ -9,7 +9,7 @@ from dctc.ctc import Estimator, pack_labels
 from dctc.ctc.distil import Options
 from dctc.ctc.labels import Integers
 from dctc.ctc.terms import check_alignment, linear_terms
-from dctc.losses.base import Reduction, not_compiled, reduce
+from dctc.losses.base import Reduction, check_option, not_compiled, reduce
 from dctc.losses.dctc import DCTCLoss, weighted
 
 
@@ -58,15 +58,10 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    DCTCLoss(  # refuses what does not fit
-        distill_weight=distill_weight,
-        ctc_weight=ctc_weight,
-        estimator=estimator,
-        margin=margin,
-        scale=scale,
-        blank=blank,
-        reduction=reduction,
-    )
+    given = {"distill_weight": distill_weight, "ctc_weight": ctc_weight, "estimator": estimator}
+    given |= {"margin": margin, "scale": scale, "blank": blank, "reduction": reduction}
+    for name, value in given.items():
+        check_option(name, value, DCTCLoss.allowed()[name])
     if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
         raise ValueError(
             f"features and weight: expected (t, n, d) and (c, d), got {tuple(features.shape)} and "
@@ -79,10 +74,9 @@ def dctc_linear_loss(
         features, weight = _autocast(features), _autocast(weight)
         bias = None if bias is None else _autocast(bias)
     for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is not None and (tensor.dtype, tensor.device) != (
-            features.dtype,
-            features.device,
-        ):
+        if tensor is None:
+            continue
+        if (tensor.dtype, tensor.device) != (features.dtype, features.device):
             raise ValueError(
                 f"{name}: {tensor.dtype} on {tensor.device}, but the features are "
                 f"{features.dtype} on {features.device}"

@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from dctc.ctc import Labels, compute_dtype, valid_frames
-from dctc.losses.base import (
-    NOT_NEGATIVE,
-    SHARE,
-    Allowed,
-    Extras,
-    RegularizedTerms,
-    SequenceLoss,
-)
+from dctc.losses.base import NOT_NEGATIVE, SHARE, Allowed, Extras, RegularizedTerms, SequenceLoss
 from dctc.losses.frames import ctc_and_labels, frame_log_probs, frame_mean, frame_sum
 
 
@@ -39,12 +32,7 @@ class LabelSmoothingCTCLoss(SequenceLoss[RegularizedTerms]):
 
     options: Mapping[str, Allowed] = {"weight": SHARE}
 
-    def __init__(
-        self,
-        *,
-        weight: float = 0.1,  # ours
-        **common: Any,
-    ) -> None:
+    def __init__(self, *, weight: float = 0.1, **common: Any) -> None:  # ours
         super().__init__(**common)
         self.weight = weight
 
@@ -80,12 +68,7 @@ class ConfidencePenaltyCTCLoss(SequenceLoss[RegularizedTerms]):
 
     options: Mapping[str, Allowed] = {"weight": NOT_NEGATIVE}
 
-    def __init__(
-        self,
-        *,
-        weight: float = 0.1,  # ours
-        **common: Any,
-    ) -> None:
+    def __init__(self, *, weight: float = 0.1, **common: Any) -> None:  # ours
         super().__init__(**common)
         self.weight = weight
 

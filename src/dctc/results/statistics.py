@@ -204,14 +204,9 @@ def _words(
     sets: Sequence[str],
     groups: Sequence[Sequence[int]],
 ) -> tuple[float, int]:
-    """Return the variance of the difference over words, in squared points, and all words.
+    """Return the variance of the difference over words, in squared points, and how many they are.
 
-    Args:
-        frame: The results.
-        registry: Registry that holds the hits.
-        arms: The reference and the other arm.
-        sets: Names of the sets.
-        groups: Seeds that were scored on the same samples.
+    ``arms`` are the reference and the other arm, ``groups`` seeds scored on the same samples.
     """
     variance, words = 0.0, 0
     rows = [rows_of(frame, arm, sets) for arm in arms]

@@ -95,12 +95,7 @@ def report(
 ) -> None:
     """Print the tables of a target, write them and its figures to files, and log them to W&B.
 
-    Args:
-        target: Name of the target, and of its folder below that of all runs.
-        log: W&B mode.
-        tables: By name.
-        console: Where to print.
-        figures: By name.
+    The files go to the folder of that name below the runs.
     """
     out = runs_folder() / target
     for name, table in tables.items():

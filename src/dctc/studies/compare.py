@@ -32,12 +32,7 @@ def train_study(
 ) -> dict[str, Outcome]:
     """Search, then train the final runs; return the outcome of each run, by name.
 
-    Args:
-        study: The study.
-        jobs: Trainings at a time.
-        log: W&B mode.
-        only: Keys of arms; empty for all.
-        seeds: Seeds of the final runs; None for those of the study.
+    Without ``only`` of all arms, without ``seeds`` at those of the study.
 
     Raises:
         ValueError: If the configuration of an arm is not valid; nothing is trained then.

@@ -24,15 +24,7 @@ Drawn = tuple[dict[str, Table], dict[str, Figure]]
 def comparison_table(
     study: Study, table: pd.DataFrame, frame: pd.DataFrame, title: str, notes: Sequence[str] = ()
 ) -> Table:
-    """Return a summary as a table: a row for each arm.
-
-    Args:
-        study: The study.
-        table: From :func:`summarize`.
-        frame: The frame that it was made of.
-        title: Heading.
-        notes: Lines below the table.
-    """
+    """Return what :func:`summarize` made of a frame as a table with a row for each arm."""
     compared = [reference for reference in table.reference if reference in study.arms]
     several = len({*compared}) > 1
     rows, alone = [], dict[str, None]()  # titles of references without a run
@@ -90,12 +82,7 @@ def comparison_plot(
 
 
 def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
-    """Return the accuracy of every single run, the mean over the study's sets; None without runs.
-
-    Args:
-        study: The study.
-        frame: Its results.
-    """
+    """Return the accuracy of each run, the mean over the study's sets; None without runs."""
     found = {
         study.arms[key].title: per_run(final(frame), study.arm_name(key, value), study.sets)
         for key, value in choices(study, frame).items()
@@ -121,12 +108,8 @@ def sets_table(
 ) -> Table | None:
     """Return the accuracy of each arm on each test set; None without results.
 
-    Args:
-        study: The study.
-        frame: Its results.
-        means: Names of sets by what their mean is called; each set counts the same.
-        title: Heading.
-        extra: Further sets, which are in no mean.
+    ``means`` holds names of sets by what their mean is called; in a mean each set counts the same.
+    ``extra`` are further sets, which are in no mean.
     """
     chosen, frame, found = choices(study, frame), final(frame), dict[str, pd.DataFrame]()
     for key, value in chosen.items():
@@ -163,12 +146,7 @@ def differences_table(
 ) -> Table | None:
     """Return an arm against its reference on each test set and on their mean; None without both.
 
-    Args:
-        study: The study.
-        frame: Its results.
-        registry: Where the hits of single words lie.
-        key: Key of the arm.
-        extra: Further sets, which are in no mean.
+    ``extra`` are further sets, which are in no mean.
     """
     reference = study.arms[key].reference
     shown = {one: [one] for one in (*study.sets, *extra)}
@@ -191,13 +169,7 @@ def differences_table(
 
 
 def draw_study(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
-    """Return the tables and plots of a study: of each group, or of all arms and sets.
-
-    Args:
-        study: The study.
-        frame: From :func:`dctc.results.frame.read_frame`.
-        registry: Where the hits of single words lie.
-    """
+    """Return the tables and plots of a study: of each group, or of all arms and sets."""
     tables: dict[str, Table] = {}
     figures: dict[str, Figure] = {}
     sets = list(study.sets) or own_sets(study, frame)

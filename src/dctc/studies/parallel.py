@@ -153,11 +153,6 @@ def _ended_by_sigterm() -> Iterator[None]:
 def finish_all(runs: Sequence[Run], jobs: int, log: LogMode) -> list[Finished]:
     """Execute runs whose nets are needed, and return them in their order.
 
-    Args:
-        runs: What to do.
-        jobs: How many at a time.
-        log: W&B mode.
-
     Raises:
         SystemExit: If one failed, or another process holds its lock.
     """

@@ -113,11 +113,8 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
 def _check_source(cli: RecognizerCLI, needed: str) -> None:
     """Refuse results on words that were drawn with fonts or from a corpus that changed since.
 
-    The key of a run does not say which fonts a machine has, or which words a package.
-
-    Args:
-        cli: The run.
-        needed: What its test words are to be drawn from; empty for anything.
+    The key of a run does not say which fonts a machine has, or which words a package. ``needed`` is
+    the hash of both that the study asks for; empty for any.
     """
     own: Any = cli.datamodule
     records, now = _known(cli), own.drawn_from() if hasattr(own, "drawn_from") else ""

@@ -16,11 +16,6 @@ _EDGE = "Edge: the best value is the first or the last; none beyond it was tried
 def searched(study: Study, frame: pd.DataFrame, key: str) -> dict[Any, pd.Series]:
     """Return the validation results of an arm's search by value; None where nothing is searched.
 
-    Args:
-        study: The study.
-        frame: From :func:`dctc.results.frame.read_frame`.
-        key: Key of the arm.
-
     Raises:
         ValueError: If two of them were scored on different samples.
     """
@@ -67,13 +62,7 @@ def open_searches(study: Study, frame: pd.DataFrame) -> str:
 
 
 def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -> Table | None:
-    """Return what was found, a row for each value that is trained; None if nothing is.
-
-    Args:
-        study: The study.
-        frame: Its results.
-        notes: Lines below the table.
-    """
+    """Return the table of searches, a row for each value that is trained; None if nothing is."""
     rows, sources = [], []
     chosen = choices(study, frame)
     for key, arm in study.arms.items():

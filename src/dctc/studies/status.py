@@ -28,11 +28,9 @@ def planned_key(run: Run) -> str:
 
 
 def is_done(run: Run, found: OfSet) -> bool:
-    """Return whether all results of a run are in the registry under its key.
+    """Return whether the records of its arm and seed are those of a run, and complete.
 
-    Args:
-        run: The run. Benchmarks that are not below the data root are not required.
-        found: The records of its arm and seed, by set.
+    Benchmarks that are not below the data root are not required.
     """
     further = run.benchmarks.present() if run.benchmarks is not None else set()
     if not found or not further <= found.keys():

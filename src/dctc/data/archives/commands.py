@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dctc.argument_types import positive
 from dctc.data.archives.report import Report, progress_bar
 from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import data_root, find_lmdbs
+from dctc.parsers import positive
 from dctc.text.characters import shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from dctc.argument_types import names, positive, seeds
+from dctc.parsers import names, positive, seeds
 
 
 @pytest.mark.parametrize(
