@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from dctc.studies.parallel import Outcome
-from dctc.studies.runner import execute
-from dctc.training.cli import RecognizerCLI
+from dctc.studies.runner import _Unbuilt, execute
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,20 +41,11 @@ def shell(script, *arguments, root=ROOT, **environment):
     )
 
 
-class _Unbuilt(RecognizerCLI):
-    def before_instantiate_classes(self):
-        pass
-
-    def instantiate_classes(self):
-        pass
-
-    def _set_seed(self):
-        pass
-
+class _Unrun(_Unbuilt):
     def _run_subcommand(self, subcommand):
         pass
 
 
 def resolve(command, *options):
     """Return the resolved configuration of ``dctc COMMAND OPTION...``; nothing is built or run."""
-    return _Unbuilt([command, *options, "--log=off"]).resolved
+    return _Unrun([command, *options, "--log=off"]).resolved

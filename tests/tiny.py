@@ -291,7 +291,7 @@ class SaysGpu(pl.Callback):
     """Prints which GPU its process sees."""
 
     def on_fit_start(self, *_: Any) -> None:
-        print("sees GPU", os.environ["CUDA_VISIBLE_DEVICES"])
+        print("sees GPU", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Committed evidence: chosen runs and benchmarks, in a folder of their own."""
+"""Copy results of chosen runs and benchmarks into the committed folder of results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def writing(to: Path) -> Iterator[None]:
 
 def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     source, target = Registry(runs), Registry(to)
-    kept = {_identity(r): r for r in target.whole_records()}
+    kept = {_identity(r): r for r in target.records(strict=True)}
     latest = {_identity(r): r for r in source.records() if r.run in folders}
     if not latest:
         raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")

@@ -1,27 +1,17 @@
-"""Benchmarks write into a folder of their own, and leave torch's threads as they were."""
+"""``dctc bench`` at its smallest."""
 
 import json
 
 import pytest
-import torch
 
 from dctc.cli import main
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """The folder of runs; there is no data."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "none"))
-    monkeypatch.setenv("COLUMNS", "80")
-    threads = torch.get_num_threads()
-    yield tmp_path / "runs"
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def bench(runs, capsys):
+def bench(runs, capsys, monkeypatch):
     """Run ``dctc bench`` at its smallest; returns what it printed and what it wrote."""
+
+    monkeypatch.setenv("COLUMNS", "80")
 
     def call(what, *options):
         main(["bench", "--what", what, "--scale", "tiny", "--threads", "1", *options])

@@ -106,27 +106,19 @@ def test_gpus_are_those_that_may_be_used(monkeypatch, named, count, expected):
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == named
 
 
-def test_trainings_are_spread_over_the_gpus(plain, runs, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
-    # other seeds, as the second of two equal runs would find it done
-    runs_of = [changed(plain, f"{i}", seed=i, set=callback("SaysGpu")) for i in range(2)]
-    assert not any(outcome.problem for outcome in execute_all(runs_of, 2).values())
-    logs = [(runs / f"{run.name}.log").read_text() for run in runs_of]
-    assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_sigterm_leaves_no_training_behind(plain, tmp_path, runs):
+def test_trainings_are_spread_over_the_gpus_and_end_with_sigterm(plain, tmp_path, runs):
     (tmp_path / "program.py").write_text(
         "from pathlib import Path\n"
         "from dctc.studies.parallel import execute_all\n"
         "from dctc.studies.study import Run\n"
         "if __name__ == '__main__':\n"
         f"    configs = (Path({str(plain.configs[0])!r}),)\n"
-        "    steps = {'trainer.max_steps': 1000000}\n"
-        "    execute_all([Run(n, n, 0, configs, steps) for n in ('one', 'two')], jobs=2)\n"
+        f"    options = {{'trainer.max_steps': 1000000, **{callback('SaysGpu')}}}\n"
+        "    execute_all([Run(n, n, 0, configs, options) for n in ('one', 'two')], jobs=2)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # tiny is among the tests
+    environment["CUDA_VISIBLE_DEVICES"] = "7,8"
     program = [sys.executable, str(tmp_path / "program.py")]
     process = subprocess.Popen(program, env=environment)
     checkpoints = [runs / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
@@ -138,6 +130,8 @@ def test_sigterm_leaves_no_training_behind(plain, tmp_path, runs):
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 143
     assert len(started) >= 2
+    logs = [(runs / f"{name}.log").read_text() for name in ("one", "two")]
+    assert sorted(log.split("sees GPU ")[1].split()[0] for log in logs) == ["7", "8"]
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{pid}").exists() for pid in started):
         assert time.monotonic() < deadline, f"still there: {started}"

@@ -76,15 +76,6 @@ def test_chinese_folds_first():
     assert chinese(text) == chinese(fold(text)) == zhconv.convert(fold(text), "zh-cn")
 
 
-def test_chinese_is_no_sum_of_characters_but_chinese_fold_is():
-    pytest.importorskip("zhconv")
-    by_character = {
-        name: "".join(map(get_protocol(name), "乾隆\uff11\uff18")) for name in PROTOCOLS
-    }
-    assert by_character["chinese"] == "干隆18"
-    assert get_protocol("chinese")("乾隆\uff11\uff18") == "乾隆18" == by_character["chinese_fold"]
-
-
 def test_without_zhconv_chinese_is_refused_at_once(monkeypatch):
     protocol._simplifier.cache_clear()
     monkeypatch.setitem(sys.modules, "zhconv", None)

@@ -72,10 +72,3 @@ def test_accents_are_composed_on_both_ways(tmp_path):
     for written in ("\u00fc", "u\u0308"):
         assert tokenizer.encode([written])[0].tolist() == [[1]]
     assert tokenizer.decode([2, 3]) == "\u00e9"
-
-
-def test_charset_from_a_file(tmp_path):
-    file = tmp_path / "charset.txt"
-    file.write_text("文\n中\n", encoding="utf-8")
-    tokenizer = CTCTokenizer(str(file))
-    assert tokenizer.encode(["中文"])[0].tolist() == [[2, 1]]

@@ -1,4 +1,4 @@
-"""Small work on a CPU: on the calling thread, without barriers, in memory that is kept.
+"""Small tensors on a CPU: computed by one thread, without barriers, in memory that is reused.
 
 Each operation of more than 32,768 elements is a parallel region of torch's, and ends with a
 barrier. Where a core is taken by another process, such as a loading worker, each barrier waits

@@ -91,18 +91,14 @@ def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure
         xlabel: Name of the measure, with its unit.
         title: Heading.
     """
-    figure, axes = _axes(rows, [0.0, *_shown(rows)], 0.0)
+    values = [value for row in rows for value in row.values]
+    shown = values or [end for row in rows for end in (row.low, row.high)]
+    figure, axes = _axes(rows, [0.0, *shown], 0.0)
     for y, row in enumerate(rows):
         if not row.heading:
             _row(axes, y, row, row.points)
     _finish(axes, rows, xlabel, title)
     return figure
-
-
-def _shown(rows: Sequence[PlotRow]) -> list[float]:
-    """Return the values of all runs, or the ends of the intervals where no row has runs."""
-    values = [value for row in rows for value in row.values]
-    return values or [end for row in rows for end in (row.low, row.high)]
 
 
 def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None = None) -> Path:

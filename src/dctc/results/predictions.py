@@ -1,8 +1,8 @@
-"""Files of predictions: written one line each, and read back as they were written.
+"""Read files of predictions (tables, and FudanVI's lines), and write tables of them.
 
 In a table, a cell that a spreadsheet would run as a formula (``=cmd|...``) is written with ``'``
-before it, which is taken off on reading, and control characters are written as
-their pictures (U+240A for a line feed).
+before it, which is taken off on reading, and control characters are written as their pictures
+(U+240A for a line feed).
 """
 
 from __future__ import annotations

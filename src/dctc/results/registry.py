@@ -183,32 +183,22 @@ class Registry:
         named = [Path(CERTAINTY, record.about[CERTAINTY])] if CERTAINTY in record.about else []
         return [Path("hits", record.hits), *named]
 
-    def records(self) -> Iterator[Record]:
-        """Read all records; a line that is not one is named in a warning and left out."""
-        for where, record in self._read():
-            if isinstance(record, Record):
-                yield record
-            else:
-                warnings.warn(f"{where}: not a record ({record}); left out", stacklevel=2)
-
-    def whole_records(self) -> list[Record]:
-        """Return all records.
+    def records(self, strict: bool = False) -> Iterator[Record]:
+        """Read all records; a line that is not one is named in a warning and left out.
 
         Raises:
-            ValueError: If a line is not one.
+            ValueError: If a line is not one, and strict.
         """
-        found = []
-        for where, record in self._read():
-            if not isinstance(record, Record):
-                raise ValueError(f"{where}: not a record ({record}); repair or remove that line")
-            found.append(record)
-        return found
-
-    def _read(self) -> Iterator[tuple[str, Record | Exception]]:
-        """Yield where each line is, and its record, or why it is none."""
         lines = self.file.read_text().splitlines() if self.file.exists() else []
         for number, line in enumerate(lines, start=1):
-            yield f"{self.file}:{number}", _parse(line)
+            record = _parse(line)
+            if isinstance(record, Record):
+                yield record
+                continue
+            problem = f"{self.file}:{number}: not a record ({record})"
+            if strict:
+                raise ValueError(f"{problem}; repair or remove that line")
+            warnings.warn(f"{problem}; left out", stacklevel=2)
 
     def find(self, run: str) -> dict[str, Record]:
         """Return the latest records of a run, by set."""

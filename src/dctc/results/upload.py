@@ -1,4 +1,4 @@
-"""Weights & Biases: the mode of logging, and the tables and figures of a target."""
+"""Report of tables and figures: printed, written to files, and logged to Weights & Biases."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Drawn = tuple[dict[str, Table], dict[str, Figure]]
 def comparison_table(
     study: Study, table: pd.DataFrame, frame: pd.DataFrame, title: str, notes: Sequence[str] = ()
 ) -> Table:
-    """Return what :func:`summarize` made of a frame as a table with a row for each arm."""
+    """Lay out a summary (of :func:`summarize`) as a table with a row for each arm."""
     compared = [reference for reference in table.reference if reference in study.arms]
     several = len({*compared}) > 1
     rows, alone = [], dict[str, None]()  # titles of references without a run

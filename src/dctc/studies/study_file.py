@@ -1,4 +1,4 @@
-"""Studies from YAML files."""
+"""Read a study from its YAML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a protocol takes out of labels and predictions that it should perhaps keep."""
+"""Count labels and predictions that lose characters to an evaluation protocol."""
 
 from __future__ import annotations
 
