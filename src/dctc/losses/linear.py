@@ -58,8 +58,9 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    given = {"distill_weight": distill_weight, "ctc_weight": ctc_weight, "estimator": estimator}
-    given |= {"margin": margin, "scale": scale, "blank": blank, "reduction": reduction}
+    given: dict[str, object] = {"distill_weight": distill_weight, "ctc_weight": ctc_weight}
+    given |= {"estimator": estimator, "margin": margin, "scale": scale}
+    given |= {"blank": blank, "reduction": reduction}
     for name, value in given.items():
         check_option(name, value, DCTCLoss.allowed()[name])
     if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:

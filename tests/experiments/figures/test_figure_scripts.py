@@ -10,15 +10,18 @@ from experiments.figures.published import MOST, load_arrays
 from PIL import Image
 
 from dctc.data.rendered import RenderedDataModule
+from dctc.studies import parallel
 from offline_wandb import wandb_records
-from scripts import load
+from scripts import execute_here, load
 
 FIGURES = ("figure1", "figure2", "figure3", "figure4")
 
 
 def script(name, folder, *options, log="off"):
-    """Run a script with the runs and the data of a folder; return what it printed."""
+    """Run a script, its trainings too, with a folder's runs and data; return what it printed."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "execute_all", execute_here)
+        patch.delenv("PL_GLOBAL_SEED", raising=False)
         patch.setenv("DCTC_RUNS", str(folder / "runs"))
         patch.setenv("DCTC_DATA", str(folder / "data"))
         patch.setenv("COLUMNS", "500")
