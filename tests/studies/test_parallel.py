@@ -122,7 +122,7 @@ def test_trainings_are_spread_over_the_gpus_and_end_with_sigterm(plain, tmp_path
     program = [sys.executable, str(tmp_path / "program.py")]
     process = subprocess.Popen(program, env=environment)
     checkpoints = [runs / name / "checkpoints" / "last.ckpt" for name in ("one", "two")]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not all(file.exists() for file in checkpoints) and time.monotonic() < deadline:
         time.sleep(0.1)
     tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
