@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -9,8 +11,10 @@ import yaml
 from pytorch_lightning.accelerators import CPUAccelerator as CPU
 from pytorch_lightning.accelerators import MPSAccelerator
 from pytorch_lightning.loggers import WandbLogger
+from torch.utils.data import get_worker_info
 
 from dctc.cli import main
+from dctc.data.render.rendered_words import RenderedWords
 from dctc.results.registry import Registry
 from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI, arm_of
@@ -27,6 +31,9 @@ pytestmark = [
 ]
 
 DCTC = "dctc.training.callbacks.DCTCCallback"
+
+
+OWN = "--trainer.callbacks=ModelCheckpoint --trainer.callbacks"
 
 
 def parse(*options) -> RecognizerCLI:
@@ -142,6 +149,12 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", "--data.init_args.batch_size=1000", "do not fill one batch of 1000"),
         ("fit", "--data.init_args.views=2 --data.init_args.augment=1", "gives two views"),
         ("fit", f"--model.loss=torch.nn.Identity --trainer.callbacks={DCTC}", "works on CTCLoss"),
+        ("fit", "--trainer.max_steps=0", "the training has 0 steps"),
+        ("fit", "--trainer.limit_train_batches=0", "the training has 0 steps"),
+        ("fit", "--trainer.max_steps=-1 --trainer.max_epochs=-1", "the training has inf steps"),
+        ("fit", "--trainer.val_check_interval=7", "val_check_interval 7: an epoch has 6 batches"),
+        ("fit", f"{OWN}.save_last=true", "ModelCheckpoint: last.ckpt in"),
+        ("fit", f"{OWN}.filename=best", "ModelCheckpoint: best.ckpt in"),
         ("fit", "--name=../x", "--name ../x: that is not below"),
         ("validate", "--name=x", "validate needs --ckpt_path"),
         ("predict", "--name=x", "predict needs --ckpt_path"),
@@ -177,6 +190,22 @@ def test_a_faulty_option_ends_with_2_and_is_named(rendered, runs, capsys, option
     error = capsys.readouterr().err
     assert complaint in error[error.index("error:") :]
     assert "Traceback" not in error and not runs.exists()
+
+
+def test_a_process_that_loads_data_and_ends_is_told_in_one_line(rendered, monkeypatch, capsys):
+    """As where a page of an LMDB is damaged."""
+    draw = RenderedWords.__getitem__
+
+    def fatal(self, index):
+        if get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw(self, index)
+
+    monkeypatch.setattr(RenderedWords, "__getitem__", fatal)
+    with pytest.raises(SystemExit):
+        main(["fit", rendered, "--log=off", "--data.init_args.num_workers=1"])
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line[:5] == "dctc:"]
+    assert "Killed: a set is damaged, which 'dctc data verify' finds, or memory is short" in said
 
 
 def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dctc.metrics.scores import Outcome
 from dctc.results.environment import gpu
 from dctc.results.registry import Registry
 from dctc.training import results_writer
@@ -21,7 +22,6 @@ from dctc.training.results_writer import (
     read_readings,
     write_readings,
 )
-from dctc.training.scores import Outcome
 from tiny import (
     FixedData,
     PixelNet,

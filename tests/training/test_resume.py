@@ -16,12 +16,11 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training import cli
 from dctc.training.callbacks import DCTCCallback
+from dctc.training.checkpoints import DurableCheckpoints, read_checkpoint
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import (
-    DurableCheckpoints,
     claim,
     final_checkpoint,
-    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
@@ -123,8 +122,8 @@ def test_a_run_that_breaks_off_goes_on_as_if_nothing_had_happened(
     [
         (signal.SIGTERM, 6, False, 7),  # in a step: after it
         (signal.SIGUSR1, 2, False, 3),
-        (signal.SIGTERM, 8, True, 6),  # in a validation: at once
-        (signal.SIGTERM, 11, False, 10),  # before a validation: without it
+        (signal.SIGTERM, 8, True, 8),  # in a validation: at once, and it is repeated
+        (signal.SIGTERM, 11, False, 12),  # before a validation, with which the run goes on
     ],
 )
 def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
@@ -166,6 +165,31 @@ def whole(tmp_path_factory):
         patch.setenv("DCTC_RUNS", str(folder))
         main(["fit", option, "--name=whole", "--log=off"])
     return option, folder / "whole"
+
+
+@pytest.mark.parametrize(
+    "average",
+    [
+        ["EMAWeightAveraging"],
+        ["StochasticWeightAveraging", "swa_lrs=0.01", "swa_epoch_start=1"],
+    ],
+)
+def test_averages_of_weights_go_on_too(tmp_path, runs, monkeypatch, average):
+    def stop(self, *_):
+        assert self.trainer.global_step < 8, "killed"
+
+    first, *arguments = average
+    own = ["fit", write_config(tmp_path / "config.yaml", config(epoch_size=12)), "--log=off"]
+    own += ["--trainer.max_steps=-1", "--trainer.max_epochs=4", f"--trainer.callbacks={first}"]
+    own += [f"--trainer.callbacks.{argument}" for argument in arguments]
+    main([*own, "--name=whole"])
+    with monkeypatch.context() as patch, pytest.raises(AssertionError, match="killed"):
+        patch.setattr(cli, "CHECKPOINT_EVERY", 1)
+        patch.setattr(RecognizerModule, "on_train_batch_start", stop)
+        main([*own, "--name=one"])
+    main([*own, "--name=one"])
+    assert stored(runs / "one")["global_step"] == 12
+    assert same_weights(stored(runs / "one")["state_dict"], stored(runs / "whole")["state_dict"])
 
 
 def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_path):

@@ -15,11 +15,13 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
+from dctc.studies.diagnosis import diagnose
 from dctc.studies.study import Run
+from dctc.training.checkpoints import FINAL
 from dctc.training.cli import RecognizerCLI
-from dctc.training.diagnosis import diagnose
 from dctc.training.logs import quiet_lightning
-from dctc.training.run_folder import FINAL, alone
+from dctc.training.machine import on_rank_zero
+from dctc.training.run_folder import alone
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
             _check_source(cli, run.drawn_from)
-            if net or not _complete(cli, tests, run.diagnosed):
+            if net or not on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed)):
                 cli.train()
                 for data in tests:
                     _test(cli, data)
@@ -134,9 +136,13 @@ def _check_source(cli: RecognizerCLI, needed: str) -> None:
 
 def _test(cli: RecognizerCLI, data: pl.LightningDataModule) -> None:
     names: list[str] = data.test_names  # type: ignore[attr-defined]
-    # a folder that was set aside took its readings with it
-    read = all((cli.folder / "readings" / f"{name}.tsv").exists() for name in names)
-    if read and set(names) <= set(_known(cli)):
+
+    def is_done() -> bool:
+        # a folder that was set aside took its readings with it
+        read = all((cli.folder / "readings" / f"{name}.tsv").exists() for name in names)
+        return read and set(names) <= set(_known(cli))
+
+    if on_rank_zero(cli.trainer, is_done):
         return
     final = str(cli.folder / "checkpoints" / FINAL)
     cli.trainer.test(cli.model, datamodule=data, ckpt_path=final, weights_only=True, verbose=False)

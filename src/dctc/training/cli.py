@@ -9,7 +9,7 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 
 from __future__ import annotations
 
-import os
+import faulthandler
 import sys
 from argparse import ArgumentTypeError
 from contextlib import ExitStack, nullcontext
@@ -25,13 +25,19 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from dctc.data.records.sampler import Draw
-from dctc.data.sets import SetsDataModule
 from dctc.files import Busy
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
 from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset, usual_protocol
-from dctc.training.callbacks import DCTCCallback
+from dctc.training.checkpoints import (
+    CHECKPOINT_EVERY,
+    FINAL,
+    LAST,
+    BestCheckpoint,
+    DurableCheckpoints,
+    RunCheckpoints,
+)
+from dctc.training.checks import SCORING, check_checkpoint, check_config, try_out
 from dctc.training.fine_tuning import start_from
 from dctc.training.image_format import image_options
 from dctc.training.logs import (
@@ -47,34 +53,24 @@ from dctc.training.machine import (
     compute_in_float32,
     end_process_group,
     needs_cpu,
+    on_rank_zero,
     share_cores,
 )
 from dctc.training.module import RecognizerModule
-from dctc.training.objective import check_batch
-from dctc.training.parser import RunParser, check_class_paths
+from dctc.training.parser import RunParser
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
-    CHECKPOINT_EVERY,
-    FINAL,
     GONE_ON,
-    LAST,
-    LAST_FILE,
-    BestCheckpoint,
-    DurableCheckpoints,
-    RunCheckpoints,
     alone,
     claim,
     digest,
     final_checkpoint,
     go_on,
     marked,
-    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
 from dctc.training.run_key import drawn_versions, run_key
-
-SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
 class RecognizerCLI(LightningCLI):
@@ -210,25 +206,14 @@ class RecognizerCLI(LightningCLI):
         if self.subcommand == "fit":
             # a saved configuration does not begin anew
             self._restart = self.config["fit"].pop("restart")
-        check_class_paths(config)
+        check_config(config, self.folder)
         workers = config["data"].get("init_args", {}).get("num_workers") or 0
         share_cores(workers, trainer["accelerator"])
         compute_in_float32()
-        if trainer["use_distributed_sampler"]:
-            raise SystemExit(
-                "dctc: trainer.use_distributed_sampler must stay false: the data module already "
-                "shares the data among processes, and Lightning's sampler counts some samples twice"
-            )
-        if trainer["overfit_batches"]:
-            raise SystemExit(
-                "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
-                "give a data set of a few words instead"
-            )
-        # as written, since what lies below may be a link to another disk
-        if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(self.folder)).parents:
-            raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
         checkpoint = self._chosen_checkpoint()
-        self._check_checkpoint(checkpoint)
+        check_checkpoint(checkpoint, config, self.subcommand, self.folder)
+        if checkpoint and self._restart:
+            raise SystemExit("dctc: --restart begins anew; leave --ckpt_path out")
         if trainer["logger"] in (None, True) and not trainer["fast_dev_run"]:
             check_key(config["log"])
 
@@ -267,23 +252,19 @@ class RecognizerCLI(LightningCLI):
             if checkpoint and not own:
                 key += f"{GONE_ON}{digest(checkpoint)}"
             own_last = own and self.resolved["ckpt_path"] == LAST
-            if (own_last or not own) and self._is_finished(key):
-                return
-            self._try_out()
+            if own_last or not own:
+                if on_rank_zero(self.trainer, lambda: self._is_finished(key)):
+                    return
+            try_out(self.trainer, self.model, self.datamodule, self._checkpoints)
             try:
-                if self.subcommand == "fit":  # the runner of studies holds the lock itself
-                    self._held.enter_context(alone(self.folder))
-                rank_zero_only(go_on if own else claim)(self.folder, key)
+                named = checkpoint if own else None
+                done, last = on_rank_zero(self.trainer, lambda: self._claim(key, named))
             except (Busy, ValueError) as error:
                 raise SystemExit(f"dctc: {error}") from error
-            if self._restart:
-                rank_zero_only(remove_checkpoints)(self.folder)
-            elif not own:
-                if self._is_finished(key):  # it was set aside, and is back
-                    return
-                if last := resume_point(self.folder):
-                    checkpoint, weights_only = str(last), True
-                    rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
+            if done:
+                return
+            if last is not None:
+                checkpoint, weights_only = last, weights_only if own else True
         self.trainer.fit(
             self.model,
             datamodule=self.datamodule,
@@ -291,65 +272,36 @@ class RecognizerCLI(LightningCLI):
             weights_only=weights_only,
         )
 
+    def _claim(self, key: str, own: str | None) -> tuple[bool, str | None]:
+        """Take the folder for a run.
+
+        Args:
+            key: Key of the run.
+            own: The checkpoint in its folder that it is told to go on from.
+
+        Returns:
+            Whether the run is finished, and the checkpoint in its folder that it goes on from.
+        """
+        if self.subcommand == "fit":  # the runner of studies holds the lock itself
+            self._held.enter_context(alone(self.folder))
+        rank_zero_only(go_on if own else claim)(self.folder, key)
+        if self._restart:
+            rank_zero_only(remove_checkpoints)(self.folder)
+        if self._restart or own:
+            return False, own
+        if self._is_finished(key):  # it was set aside, and is back
+            return True, None
+        last = resume_point(self.folder)
+        if last is None:
+            return False, None
+        rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
+        return False, str(last)
+
     def _is_finished(self, key: str) -> bool:
         done = not self._restart and marked(self.folder) == key and final_checkpoint(self.folder)
         if done and self.subcommand == "fit":
             rank_zero_only(print)(f"{self.folder} is finished; --restart trains it again")
         return bool(done)
-
-    def _try_out(self) -> None:
-        """Index the data, and make what a training needs of data, optimizer and callbacks."""
-        data: Any = self.datamodule
-        if isinstance(data, SetsDataModule):
-            data.setup("fit")
-            loader = data.train_dataloader()
-            batch = loader.collate_fn([loader.dataset[Draw(0, 0)]])
-            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-                if isinstance(callback, DCTCCallback):
-                    callback.setup(self.trainer, self.model, "fit")
-            if batch.label:
-                check_batch(self.model.loss, batch, type(data).__name__)
-        self.model.new_optimizer()
-
-    def _check_checkpoint(self, checkpoint: str | None) -> None:
-        """Refuse a checkpoint that is not a file, for which Lightning may use random weights."""
-        if self.subcommand in SCORING and not checkpoint:
-            raise SystemExit(
-                f"dctc: {self.subcommand} needs --ckpt_path; without one it would score random "
-                f"weights under the name of the run"
-            )
-        if checkpoint and not Path(checkpoint).is_file():
-            raise SystemExit(
-                f"dctc: --ckpt_path {checkpoint}: no such file; {self.subcommand} takes the file "
-                f"of a checkpoint, such as {self.folder / 'checkpoints' / FINAL}"
-            )
-        if checkpoint and self._restart:
-            raise SystemExit("dctc: --restart begins anew; leave --ckpt_path out")
-        if checkpoint:
-            try:
-                stored = read_checkpoint(Path(checkpoint))
-            except ValueError as error:
-                raise SystemExit(f"dctc: --ckpt_path: {error}") from error
-            part = "optimizer_states" if self.subcommand == "fit" else "pytorch-lightning_version"
-            if part not in stored:
-                raise SystemExit(
-                    f"dctc: --ckpt_path {checkpoint}: weights alone; {self.subcommand} takes a "
-                    f"whole checkpoint of a training, such as {LAST_FILE}"
-                )
-            if self.subcommand == "fit" and self.resolved["ckpt_path"] != LAST:
-                self._check_length(checkpoint, stored)
-
-    def _check_length(self, checkpoint: str, stored: dict[str, Any]) -> None:
-        """Refuse a checkpoint that leaves nothing to train."""
-        epochs = stored["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
-        done = {"max_steps": stored["global_step"], "max_epochs": epochs}
-        for name, count in done.items():
-            limit = self.resolved["trainer"][name]
-            if limit is not None and 0 <= limit <= count:
-                raise SystemExit(
-                    f"dctc: --ckpt_path {checkpoint}: trained to {name} {count}, so that nothing "
-                    f"is left to train up to {limit}; raise trainer.{name}"
-                )
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with the callbacks and loggers of every run."""
@@ -470,9 +422,12 @@ def main(args: list[str] | None = None) -> None:
         args: Command line without the program's name; None takes that of the process.
 
     Raises:
-        ValueError: If Lightning refuses the configuration, or a package that it names is missing.
+        ValueError: If Lightning refuses the configuration, a package that it names is missing, or a
+            process that loads data has ended.
     """
     quiet_lightning()
+    # a damaged page of an LMDB ends the process that reads it; say where, at least
+    faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
     try:
         RecognizerCLI(None if args == sys.argv[1:] else args)
     except MisconfigurationException as error:
@@ -481,4 +436,11 @@ def main(args: list[str] | None = None) -> None:
         if missing := _missing_package(error):
             raise ValueError(str(missing).split("\n")[0]) from error
         raise
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        ended = str(error).split(". ")[0]
+        raise ValueError(
+            f"{ended}: a set is damaged, which 'dctc data verify' finds, or memory is short"
+        ) from error
     end_process_group()

@@ -10,9 +10,9 @@ from dctc.models.export import export
 from dctc.models.onnx_export import described
 from dctc.parsers import export_parser
 from dctc.text.tokenizer import BLANK
+from dctc.training.checkpoints import FINAL
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
-from dctc.training.run_folder import FINAL
 
 _MEAN = "mean colour of the resized image, on its right"
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from dctc.training.run_folder import read_checkpoint, weights_file
+from dctc.training.checkpoints import read_checkpoint
+from dctc.training.run_folder import weights_file
 
 Freeze = Literal["backbone"] | int
 Named = list[tuple[str, Tensor]]

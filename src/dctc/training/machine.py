@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed
 from pytorch_lightning.accelerators import MPSAccelerator
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.plugins.layer_sync import LayerSync
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
+
+Decision = TypeVar("Decision")
 
 
 def needs_cpu(accelerator: Any) -> bool:
@@ -69,6 +73,38 @@ class SyncBatchNorm(LayerSync):
     def revert(self, model: nn.Module) -> nn.Module:
         """Return the model as it is: on one process the layers behave as usual ones."""
         return model
+
+
+def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
+    """Let rank 0 alone decide something, and return its decision in every process.
+
+    Processes that torchrun or SLURM started decide before the training connects them, and a
+    networked disk may show them different files. Those that Lightning starts itself begin later
+    and find what rank 0 has left, so that they may decide for themselves.
+
+    Args:
+        trainer: The trainer.
+        decide: Returns what is to be broadcast; it is called on rank 0.
+
+    Raises:
+        SystemExit: In the other processes, if rank 0 raises an error.
+    """
+    strategy = trainer.strategy
+    started = getattr(strategy, "cluster_environment", None)
+    if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
+        return decide()
+    strategy.setup_environment()  # which the training will do too, without effect
+    if trainer.global_rank:
+        decisions = strategy.broadcast([])
+        if not decisions:
+            raise SystemExit(1)
+        return cast(Decision, decisions[0])
+    decisions = []
+    try:
+        decisions.append(decide())
+    finally:
+        strategy.broadcast(decisions)
+    return cast(Decision, decisions[0])
 
 
 def end_process_group() -> None:

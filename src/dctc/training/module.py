@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from dctc.data.records.batch import Batch, Corrupt
+from dctc.metrics.scores import Outcome, SetScores
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.fine_tuning import FineTuning, Freeze
 from dctc.training.objective import (
@@ -26,8 +26,7 @@ from dctc.training.objective import (
     needs,
     objective_of,
 )
-from dctc.training.schedule import WarmupCosine
-from dctc.training.scores import Outcome, SetScores
+from dctc.training.schedule import WarmupCosine, check_steps
 
 NEVER = 2**62  # number of a step that no training reaches
 
@@ -216,11 +215,7 @@ class RecognizerModule(pl.LightningModule):
         """Return the optimizer and its schedule, which moves with every step."""
         optimizer = self.new_optimizer()
         total = self.trainer.estimated_stepping_batches
-        if not 0 < total < math.inf:
-            raise ValueError(
-                f"the training has {total} steps, so the learning rate has no schedule; set "
-                f"max_steps or max_epochs of the trainer to a positive number"
-            )
+        check_steps(total)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             self.tuning.schedules(
@@ -348,7 +343,7 @@ class RecognizerModule(pl.LightningModule):
             raise ValueError("the checkpoint names no charset; it was not written by this project")
         stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
         if stored != ours:
-            # long alphabets may begin alike, so their beginnings say nothing
+            # long charsets may begin alike, so their beginnings say nothing
             pairs = zip(stored, ours, strict=False)
             at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             raise ValueError(

@@ -15,10 +15,10 @@ from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
 from dctc.onnx_files import names_onnx
 from dctc.text import CTCTokenizer, usual_protocol
+from dctc.training.checkpoints import read_checkpoint
 from dctc.training.image_format import image_options
 from dctc.training.module import RecognizerModule
 from dctc.training.parser import check_class_paths, explained
-from dctc.training.run_folder import read_checkpoint
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width

@@ -16,11 +16,11 @@ from dctc.data.records.images import ImageFiles
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.sets import eval_loader
 from dctc.parsers import predict_parser
+from dctc.training.checkpoints import FINAL
 from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from dctc.training.results_writer import HEAD, prediction_rows, writing
-from dctc.training.run_folder import FINAL
 
 
 class Count(NamedTuple):

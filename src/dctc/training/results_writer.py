@@ -18,12 +18,12 @@ from dctc.data.records.batch import Batch, Corrupt
 from dctc.files import locked, replacing, write_whole
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
+from dctc.metrics.scores import Outcome
 from dctc.results.environment import environment
 from dctc.results.predictions import RowWriter, read_row
 from dctc.results.registry import CERTAINTY, EDIT_PARTS, Record, Registry, samples_key
 from dctc.text.lines import text_lines
 from dctc.training.module import RecognizerModule
-from dctc.training.scores import Outcome
 
 HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
 READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings

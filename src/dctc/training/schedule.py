@@ -92,3 +92,16 @@ class WarmupCosine:
             return progress / self.warmup
         done = min((progress - self.warmup) / (1 - self.warmup), 1.0)
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def check_steps(steps: float) -> None:
+    """Refuse a training of no step, or without an end.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if not 0 < steps < math.inf:
+        raise ValueError(
+            f"the training has {steps} steps, so the learning rate has no schedule; set max_steps "
+            f"or max_epochs of the trainer to a positive number"
+        )

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from dctc.training.diagnosis import diagnose
+from dctc.studies.diagnosis import diagnose
 from tiny import PixelNet, make_module, text_batch
 
 

@@ -1,0 +1,151 @@
+"""Checks of a run before its folder is touched: configuration, checkpoint, data, length."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from dctc.data.records.sampler import Draw
+from dctc.data.sets import SetsDataModule
+from dctc.results.registry import runs_folder
+from dctc.training.callbacks import DCTCCallback
+from dctc.training.checkpoints import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
+from dctc.training.objective import check_batch
+from dctc.training.parser import check_class_paths
+from dctc.training.schedule import check_steps
+
+SCORING = ("validate", "test", "predict")  # subcommands that train nothing
+
+
+def check_config(config: dict[str, Any], folder: Path) -> None:
+    """Refuse a configuration that a run cannot have.
+
+    Args:
+        config: The resolved configuration.
+        folder: The folder of the run.
+
+    Raises:
+        ValueError: If a ``class_path`` names no class.
+        SystemExit: For anything else.
+    """
+    check_class_paths(config)
+    if config["trainer"]["use_distributed_sampler"]:
+        raise SystemExit(
+            "dctc: trainer.use_distributed_sampler must stay false: the data module already "
+            "shares the data among processes, and Lightning's sampler counts some samples twice"
+        )
+    if config["trainer"]["overfit_batches"]:
+        raise SystemExit(
+            "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
+            "give a data set of a few words instead"
+        )
+    # as written, since what lies below may be a link to another disk
+    if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
+        raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
+
+
+def check_checkpoint(
+    checkpoint: str | None, config: dict[str, Any], subcommand: str | None, folder: Path
+) -> None:
+    """Refuse a checkpoint that is not a file, for which Lightning may use random weights.
+
+    Args:
+        checkpoint: The file that ``--ckpt_path`` stands for; None if there is none.
+        config: The resolved configuration.
+        subcommand: Such as ``fit``.
+        folder: The folder of the run.
+
+    Raises:
+        SystemExit: If it is none, is damaged, or leaves nothing to train.
+    """
+    if subcommand in SCORING and not checkpoint:
+        raise SystemExit(
+            f"dctc: {subcommand} needs --ckpt_path; without one it would score random weights "
+            f"under the name of the run"
+        )
+    if not checkpoint:
+        return
+    if not Path(checkpoint).is_file():
+        raise SystemExit(
+            f"dctc: --ckpt_path {checkpoint}: no such file; {subcommand} takes the file of a "
+            f"checkpoint, such as {folder / 'checkpoints' / FINAL}"
+        )
+    try:
+        stored = read_checkpoint(Path(checkpoint))
+    except ValueError as error:
+        raise SystemExit(f"dctc: --ckpt_path: {error}") from error
+    part = "optimizer_states" if subcommand == "fit" else "pytorch-lightning_version"
+    if part not in stored:
+        raise SystemExit(
+            f"dctc: --ckpt_path {checkpoint}: weights alone; {subcommand} takes a whole checkpoint "
+            f"of a training, such as {LAST_FILE}"
+        )
+    if subcommand != "fit" or config["ckpt_path"] == LAST:
+        return
+    epochs = stored["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
+    for name, count in {"max_steps": stored["global_step"], "max_epochs": epochs}.items():
+        limit = config["trainer"][name]
+        if limit is not None and 0 <= limit <= count:
+            raise SystemExit(
+                f"dctc: --ckpt_path {checkpoint}: trained to {name} {count}, so that nothing is "
+                f"left to train up to {limit}; raise trainer.{name}"
+            )
+
+
+def try_out(trainer: Any, module: Any, data: Any, checkpoints: Path) -> None:
+    """Index the data, and make what a training needs of data, optimizer and callbacks.
+
+    Args:
+        trainer: The trainer.
+        module: The module to train.
+        data: Its data.
+        checkpoints: Folder of the run's own checkpoints.
+
+    Raises:
+        ValueError: If a part does not fit the others.
+    """
+    for callback in trainer.callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            _check_names(callback, checkpoints)
+    if isinstance(data, SetsDataModule):
+        data.setup("fit")
+        loader = data.train_dataloader()
+        _check_length(trainer, len(loader))
+        batch = loader.collate_fn([loader.dataset[Draw(0, 0)]])
+        for callback in trainer.callbacks:
+            if isinstance(callback, DCTCCallback):
+                callback.setup(trainer, module, "fit")
+        if batch.label:
+            check_batch(module.loss, batch, type(data).__name__)
+    module.new_optimizer()
+
+
+def _check_names(callback: ModelCheckpoint, checkpoints: Path) -> None:
+    """Refuse a callback that writes over the run's own checkpoints."""
+    folder = checkpoints if callback.dirpath is None else Path(callback.dirpath)
+    names = {f"{callback.filename}.ckpt", *([LAST_FILE] if callback.save_last else [])}
+    taken = names & {BEST, FINAL, LAST_FILE, PREVIOUS}
+    if taken and folder.resolve() == checkpoints.resolve():
+        raise ValueError(
+            f"ModelCheckpoint: {taken.pop()} in {checkpoints} is the run's own; leave save_last "
+            f"out, or give the callback another dirpath or filename"
+        )
+
+
+def _check_length(trainer: pl.Trainer, batches: int) -> None:
+    """Refuse a training without a step, an end or its validations, as Lightning does later."""
+    limit = trainer.limit_train_batches
+    taken = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    ends = {trainer.max_steps, trainer.max_epochs}
+    check_steps(float("inf") if ends == {-1} else 0 if 0 in ends else taken)
+    every = trainer.val_check_interval
+    in_epoch = trainer.check_val_every_n_epoch is not None and trainer.limit_val_batches > 0
+    if isinstance(every, int) and every > taken and in_epoch:
+        raise ValueError(
+            f"trainer.val_check_interval {every}: an epoch has {taken} batches; take fewer, or set "
+            f"trainer.check_val_every_n_epoch to null, which counts those of all epochs"
+        )
