@@ -9,6 +9,6 @@ import sys
 if sys.argv[:1] == ["-m"]:  # Python is looking for the script
     from experiments.parsers import SCRIPTS, parser_of
 
-    script = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
-    if script in SCRIPTS:
-        parser_of(script).parse_args()
+    _script = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
+    if _script in SCRIPTS:
+        parser_of(_script).parse_args()

@@ -53,8 +53,8 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     elif name == "publish":
         runs = f"names of runs, with * for any part (default: all of {', '.join(TARGETS)})"
         figures = (
-            "figures in place of runs: arrays from runs, or else those that are published, and "
-            "pictures drawn from them"
+            f"figures in place of runs, of {', '.join(FIGURES)}: arrays from runs, or else those "
+            f"that are published, and pictures drawn from them"
         )
         bench = "benchmarks, such as losses, in place of runs"
         adopted = (
@@ -63,7 +63,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         )
         add("--runs", nargs="+", metavar="NAME", help=runs)
         add("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
-        add("--figures", nargs="+", choices=FIGURES, help=figures)
+        add("--figures", nargs="+", choices=FIGURES, metavar="FIGURE", help=figures)
         add("--bench", nargs="+", metavar="NAME", help=bench)
         add("--adopt", action="store_true", help=adopted)
     return parser

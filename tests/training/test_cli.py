@@ -205,7 +205,8 @@ def test_a_process_that_loads_data_and_ends_is_told_in_one_line(rendered, monkey
     with pytest.raises(SystemExit):
         main(["fit", rendered, "--log=off", "--data.init_args.num_workers=1"])
     (said,) = [line for line in capsys.readouterr().err.splitlines() if line[:5] == "dctc:"]
-    assert "Killed: a set is damaged, which 'dctc data verify' finds, or memory is short" in said
+    assert said.startswith("dctc: DataLoader worker (pid")
+    assert said.endswith(": a set is damaged, which 'dctc data verify' finds, or memory is short")
 
 
 def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains(

@@ -79,6 +79,8 @@ def load_study(
         raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales) or 'none'}")
     scaled = scales.get(scale) or {}
     _check_keys(scaled, _SCALE_KEYS, (), f"{file}: scale {scale}")
+    if not isinstance(scaled.get("values", 1), int):
+        raise ValueError(f"{file}: scale {scale}: values: {scaled['values']!r} is not a number")
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
     seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)), str(file))
     search = content.get("search") or {}
