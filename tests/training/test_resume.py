@@ -170,11 +170,11 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     "average",
     [
-        ["EMAWeightAveraging"],
+        ["EMAWeightAveraging"],  # with max_epochs, as SWA demands
         ["StochasticWeightAveraging", "swa_lrs=0.01", "swa_epoch_start=1"],
     ],
 )
-def test_averages_of_weights_go_on_too(tmp_path, runs, monkeypatch, average):
+def test_averages_of_weights_and_epochs_go_on_too(tmp_path, runs, monkeypatch, average):
     def stop(self, *_):
         assert self.trainer.global_step < 8, "killed"
 

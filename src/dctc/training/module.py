@@ -127,6 +127,14 @@ class RecognizerModule(pl.LightningModule):
         self._seed = torch.initial_seed()
         self._first_bad = torch.tensor(NEVER, device=self.device)
 
+    def on_train_start(self) -> None:
+        """Go on with the batch after the last one of a checkpoint.
+
+        Lightning sees to it where it makes the loader after it has restored the checkpoint; with
+        max_epochs the schedule asks for its length before that.
+        """
+        self.trainer.fit_loop._load_combined_loader_states()
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed dropout and the like by seed and step, so that a resumed run draws the same."""
         step = [self._seed, self.global_rank, self.global_step, batch_idx]
