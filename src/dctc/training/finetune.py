@@ -24,10 +24,11 @@ from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
+from dctc.training.checkpoints import FINAL, read_checkpoint
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.run_folder import FINAL, alone, read_checkpoint
+from dctc.training.run_folder import alone
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
