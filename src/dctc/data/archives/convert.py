@@ -105,8 +105,7 @@ def convert(
                 others = sum(_label_fault(other) is not None for other in stream)
                 more = f", and {others:,} more lines or labels after it" if others else ""
                 raise ValueError(
-                    f"{source}: {item}{more}; repair the archive, or leave such words out with "
-                    f"--lenient"
+                    f"{source}: {item}{more}; mend it, or leave such words out with --lenient"
                 )
             yield item
 

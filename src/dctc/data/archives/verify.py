@@ -130,7 +130,7 @@ def report(found: dict[str, Verified]) -> Report:
     states = Counter(row[3] for row in rows)
     notes += [SOUND] * ("sound" in states)
     title = f"{len(rows)} sets: {', '.join(f'{n} {state}' for state, n in states.items())}"
-    return Report(title, ["set", "records", "known as", "state", "repeated images"], rows, notes)
+    return Report(title, ["set", "records", "known as", "state", "repeats"], rows, notes)
 
 
 Chunk = tuple[Path, int, int]  # an LMDB folder, and its records from one up to, not with, another
