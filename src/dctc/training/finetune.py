@@ -219,7 +219,6 @@ def main(args: list[str] | None = None) -> None:
         if options.dry_run:
             print(json.dumps(config, indent=1, ensure_ascii=False))
             return
-        print(cli.model.net.charset_note)
         steps = config["trainer"]["max_steps"]
         batch = config["data"]["init_args"]["batch_size"]
         print(f"{labels.number:,} labels, {steps:,} steps of {batch} images")
