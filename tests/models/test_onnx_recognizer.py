@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from dctc.data.records.batch import Sample, collate
 from dctc.models import OnnxRecognizer, Recognizer
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
 from dctc.text import Charset
+from dctc.training.objective import frame_limits
 from models.onnx_graphs import CHARACTERS, write_recognizer
 
 onnx = pytest.importorskip("onnx")
@@ -113,6 +115,13 @@ def test_a_charset_that_the_policy_does_not_allow(tiny, tmp_path, policy, charse
     file.write_text(charset)
     with pytest.raises(ValueError, match=message):
         OnnxRecognizer(str(tiny), str(file), policy)
+
+
+def test_frames_of_the_padding_are_read(tiny):
+    net = OnnxRecognizer(str(tiny))
+    image = np.zeros((48, 320, 3), np.uint8)
+    batch = collate([Sample(image, "a", "1", width=9), Sample(image, "b", "2", width=320)])
+    assert frame_limits(net, batch).tolist() == [40, 40]
 
 
 def test_the_charset_of_a_file_goes_by_its_name(tiny, tmp_path):

@@ -49,6 +49,8 @@ class OnnxRecognizer(nn.Module):
     Attributes:
         charset_note: How many characters were kept, added and dropped.
         image_format: See :class:`ImageFormat`.
+        reads_padding: Whether the frames of the padding count too, as in PaddleOCR; the end of a
+            word may be read there.
         is_bgr: Whether the file wants BGR.
         time_first: Whether the file's output is ``(t, n, c)``, not ``(n, t, c)``.
         gives_probabilities: Whether its output has passed a softmax.
@@ -71,6 +73,7 @@ class OnnxRecognizer(nn.Module):
         self.source, self.num_classes = source, len(wanted) + 1
         self.image_format = self.image_format_of({"source": source})
         self.in_chans = self.image_format.channels
+        self.reads_padding = self.image_format.fill is not None
         self.is_bgr = file.metadata.get("channel_order", "BGR") == "BGR"
         self.graph = OnnxGraph(file, last.features)
         self.head = new_head(last, own, wanted)

@@ -61,6 +61,9 @@ def metadata(loaded: Loaded) -> dict[str, str]:
     channels, height, width = loaded.image
     frames = loaded.net.frames
     grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
+    valid = range(1, width + 1)
+    if getattr(loaded.net, "reads_padding", False):
+        valid = [width] * width
     own = described(loaded.net) if isinstance(loaded.net, OnnxRecognizer) else {}
     return {
         "charset": loaded.tokenizer.charset.characters,  # class i + 1 is character i
@@ -81,6 +84,6 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "frame_stride": f"{256 / grown if grown else width / frames(width):g}",
         "frames": str(frames(width)),
         # of an image of 1, 2, ... pixels before it is padded
-        "valid_frames": json.dumps([max(frames(valid), 1) for valid in range(1, width + 1)]),
+        "valid_frames": json.dumps([max(frames(columns), 1) for columns in valid]),
         **own,
     }

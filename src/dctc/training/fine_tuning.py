@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from dctc.training.checkpoints import read_checkpoint
 from dctc.training.run_folder import weights_file
 
 Freeze = Literal["backbone"] | int
-Named = list[tuple[str, Tensor]]
+Named = Sequence[tuple[str, Tensor]]
 
 
 class FineTuning:
@@ -58,7 +58,8 @@ class FineTuning:
             optimizer: Makes it.
             named: Names of parameters in the module, which has the net as ``net``, and these.
         """
-        backbone, rest = [], []
+        backbone: list[tuple[str, Tensor]] = []
+        rest: list[tuple[str, Tensor]] = []
         for name, parameter in named:
             inside = name.startswith("net.") and not name.startswith("net.head.")
             (backbone if inside else rest).append((name, parameter))

@@ -217,8 +217,14 @@ def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
 
 
 def frame_limits(net: Any, batch: Batch) -> Tensor:
-    """Return the valid frames of each image, ``(n,)``, at least one."""
-    return net.frames(batch.width).clamp(min=1)
+    """Return the valid frames of each image, ``(n,)``, at least one.
+
+    A net that was trained on padded images without limits reads the frames of the padding too.
+    """
+    width = batch.width
+    if getattr(net, "reads_padding", False):
+        width = torch.full_like(width, batch.image.shape[3])
+    return net.frames(width).clamp(min=1)
 
 
 def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Reading]:
