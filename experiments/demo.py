@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from dctc.cli import one_line_errors
 from dctc.data.records.folders import data_root
 from dctc.results.plots import save_figure
+from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, differences_table
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
 from dctc.studies.study import Study
-from dctc.training.results_writer import read_readings
 from experiments.figures.curves import Panel, draw_curves, read_metrics
 from experiments.figures.readings import choose, draw_readings, with_images
 from experiments.parsers import parser_of

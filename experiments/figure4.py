@@ -15,9 +15,9 @@ import numpy as np
 from dctc.cli import one_line_errors
 from dctc.data.records.batch import Batch
 from dctc.data.sets import eval_loader
+from dctc.results.predictions import read_readings
 from dctc.studies.runner import Finished
 from dctc.studies.study import Study
-from dctc.training.results_writer import read_readings
 from experiments.figures.clusters import (
     choose_groups,
     cluster_arrays,

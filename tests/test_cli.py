@@ -44,7 +44,7 @@ def test_an_unknown_command_ends_with_2(command, capsys):
     [
         ("dctc.bench", "bench", ["--scale", "tiny"]),
         ("dctc.results.score", "score", ["a.tsv", "--protocol", "english36"]),
-        ("dctc.training.predict", "predict", ["run", "--images=x"]),
+        ("dctc.reading.predict", "predict", ["run", "--images=x"]),
     ],
 )
 def test_a_command_gets_its_arguments(monkeypatch, module, command, options):

@@ -20,9 +20,11 @@ from torch.utils.data import DataLoader
 
 from dctc.data.records.batch import Batch, Corrupt, Sample, collate
 from dctc.losses import CTCLoss
+from dctc.reading.reader import Reader
 from dctc.results.registry import Record, Registry
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
+from dctc.training.nets import Loaded
 from dctc.training.run_folder import alone
 from dctc.training.schedule import WarmupCosine
 
@@ -152,6 +154,12 @@ def make_module(net: type[nn.Module] = TinyNet, seed: int = 0, **options: Any) -
         "schedule": WarmupCosine(0.0),
     }
     return RecognizerModule(net(37), **{**defaults, **options})
+
+
+def pixel_reader() -> Reader:
+    """Return a reader of PixelNet."""
+    loaded = Loaded(PixelNet(37), CTCTokenizer("36"), "english36", (3, HEIGHT, WIDTH), False)  # type: ignore[arg-type]
+    return Reader(loaded, "cpu")
 
 
 def make_trainer(folder: Path, **options: Any) -> pl.Trainer:

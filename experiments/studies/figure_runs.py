@@ -22,7 +22,7 @@ from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines
 from dctc.studies.study import Study
 from dctc.text import CTCTokenizer
-from dctc.training.checkpoints import FINAL
+from dctc.training.checkpoint import FINAL
 from dctc.training.nets import load_net
 from experiments.figures import Arrays
 from experiments.figures.published import save_arrays, save_figure

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -18,15 +18,17 @@ TRAINING = ("fit", "validate", "test", "predict")
 EVERY_OPTION = "--help=all"
 COMMANDS = {  # the module of each one's main
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
-    "compare": "dctc.studies.compare",
+    "read": "dctc.reading.read",
     "finetune": "dctc.training.finetune",
+    "compare": "dctc.studies.compare",
     "data": "dctc.data.archives.commands",
     "score": "dctc.results.score",
     "describe": "dctc.bench.describe",
-    "export": "dctc.training.export_run",
+    "export": "dctc.reading.export_run",
     "bench": "dctc.bench",
 }
 PARSERS = {
+    "read": parsers.read_parser,
     "compare": parsers.compare_parser,
     "finetune": parsers.finetune_parser,
     "score": parsers.score_parser,
@@ -43,12 +45,13 @@ train and score (a LightningCLI: options are dotted paths, or YAML):
   predict    write predictions for the test sets, or for any images:
              dctc predict RUN --images FOLDER_OR_LMDB
 
+  read       print what images say: dctc read IMAGE_OR_FOLDER...
   finetune   train a pretrained recogniser on images of one's own
   compare    train the arms of a study over its seeds, and compare them
   data       render, convert, list, verify and look at sets of word images
   score      accuracy, NED, CER and its parts of files of predictions
   describe   parameters, FLOPs, memory and speed of a net
-  export     a trained net as ONNX or torch's exported program
+  export     a trained net as ONNX, torch's exported program or weights
   bench      time and memory of losses and models
 
 dctc --version prints the version"""
@@ -98,7 +101,7 @@ WHAT = {
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
     args = sys.argv[1:] if args is None else args
-    with one_line_errors("dctc"), printable_warnings(short=args[:1] == ["data"]):
+    with one_line_errors("dctc"), printable_warnings(short=args[:1] in (["data"], ["read"])):
         _run(args)
 
 
@@ -161,14 +164,22 @@ def _run(args: list[str]) -> None:
             print(f"\n{parsers.predict_parser().format_help()}", end="")
         return
     if images:
-        module = "dctc.training.predict"
+        module = "dctc.reading.predict"
     parser = parsers.predict_parser if images else PARSERS.get(command)
     if parser is not None:
         parser().parse_args(args[1:])  # help and mistakes come before anything is imported
     if command in TRAINING:
         args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs
-    import_module(module).main(args if module == "dctc.training.cli" else args[1:])
+    with _quick() if module.startswith("dctc.reading.") else nullcontext():
+        run = import_module(module).main
+    run(args if module == "dctc.training.cli" else args[1:])
+
+
+def _quick() -> AbstractContextManager[None]:
+    from dctc.training.machine import without_wandb
+
+    return without_wandb()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOG_MODES = ("offline", "online", "off")
-FORMATS = ("onnx", "pt2")
+FORMATS = ("onnx", "pt2", "weights")
+PRECISIONS = ("float16", "float32")
 ROTATIONS = ("off", "left", "right")
 PROTOCOLS = ("english36", "english62", "english94", "chinese", "chinese_fold", "verbatim")
 
@@ -49,16 +50,43 @@ def seeds(text: str) -> list[int]:
 def predict_parser() -> argparse.ArgumentParser:
     """Return the parser of ``dctc predict``."""
     parser = argparse.ArgumentParser(
-        prog="dctc predict", description="Recognise any images with a trained run."
+        prog="dctc predict", description="Recognise any images with a trained net."
     )
-    parser.add_argument("run", type=Path, help="folder of a run, or its config.yaml")
+    parser.add_argument("run", type=Path, help="folder of a run or of weights, or its config.yaml")
     parser.add_argument(
         "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
     )
     parser.add_argument("--out", type=Path, help="file to write (default: RUN/images.tsv)")
     parser.add_argument(
-        "--ckpt_path", type=Path, help="weights (default: RUN/checkpoints/final.ckpt)"
+        "--ckpt_path",
+        type=Path,
+        help="weights (default: the final checkpoint, or those of the folder)",
     )
+    _add_reading(parser, workers=1)
+    return parser
+
+
+def read_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dctc read``."""
+    parser = argparse.ArgumentParser(
+        prog="dctc read",
+        description="Print what images say: confidence, text and path, separated by tabs.",
+        epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
+        "bottom in pixels of the file, as high as the line; left and right are estimates. A model "
+        "is the folder of a run or of weights, an ONNX file, or a name.",
+    )
+    add = parser.add_argument
+    add("images", type=Path, nargs="+", metavar="PATH", help="image, folder of images, or LMDB")
+    add("--model", help="what reads (default: packaged weights)")
+    add("--characters", action="store_true", help="confidence of each character")
+    add("--boxes", action="store_true", help="box and confidence of each character")
+    add("--json", action="store_true", help="a JSON object in each line")
+    add("--show", type=Path, metavar="FILE", help="draw images and readings into an image file")
+    _add_reading(parser, workers=0)
+    return parser
+
+
+def _add_reading(parser: argparse.ArgumentParser, workers: int) -> None:
     parser.add_argument(
         "--rotate_tall",
         choices=ROTATIONS,
@@ -67,22 +95,28 @@ def predict_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
     parser.add_argument(
-        "--num_workers", type=int, default=1, help="processes that decode images (default: 1)"
+        "--num_workers",
+        type=int,
+        default=workers,
+        help=f"processes that decode images (default: {workers})",
     )
-    return parser
 
 
 def export_parser() -> argparse.ArgumentParser:
     """Return the parser of ``dctc export``."""
     parser = argparse.ArgumentParser(
         prog="dctc export",
-        description="Write the net of a run as ONNX or as torch's exported program.",
+        description="Write a trained net as ONNX, as torch's exported program, or as a folder of "
+        "weights, which is used as the folder of a run is.",
     )
-    parser.add_argument("run", type=Path, nargs="?", help="folder of a trained run")
-    parser.add_argument("--config", type=Path, help="in place of a run: its configuration")
-    parser.add_argument("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
-    parser.add_argument("--to", choices=FORMATS, required=True)
-    parser.add_argument("--out", type=Path, help="default: net.onnx or net.pt2 beside the config")
+    add = parser.add_argument
+    add("run", type=Path, nargs="?", help="folder of a trained run, or of weights")
+    add("--config", type=Path, help="in place of a run: its configuration")
+    add("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
+    add("--to", choices=FORMATS, required=True)
+    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights beside the config")
+    add("--precision", choices=PRECISIONS, default="float16", help="of weights (default: float16)")
+    add("--license", default="", help="of weights, in their model card, such as mit")
     return parser
 
 

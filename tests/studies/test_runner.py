@@ -12,10 +12,10 @@ import torch
 
 from dctc.data.rendered import RenderedDataModule
 from dctc.results.frame import read_frame
+from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
 from dctc.studies.runner import execute
 from dctc.training import cli as training_cli
-from dctc.training.results_writer import read_readings
 from dctc.training.run_folder import alone
 from tiny import held_by_another
 from tiny import stored as checkpoint

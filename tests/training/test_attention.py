@@ -9,9 +9,9 @@ from dctc.cli import main
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
+from dctc.results.predictions import read_readings
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
-from dctc.training.results_writer import read_readings
 from dctc.training.schedule import WarmupCosine
 from tiny import (
     FixedData,

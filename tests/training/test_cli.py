@@ -19,8 +19,8 @@ from dctc.results.registry import Registry
 from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI, arm_of
 from dctc.training.logs import loggers
-from dctc.training.machine import SyncBatchNorm
 from dctc.training.module import RecognizerModule
+from dctc.training.processes import SyncBatchNorm
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 

@@ -10,18 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.metrics.scores import Outcome
 from dctc.results.environment import gpu
+from dctc.results.predictions import READINGS_HEAD, Outcome, read_readings, write_readings
 from dctc.results.registry import Registry
 from dctc.training import results_writer
-from dctc.training.results_writer import (
-    CORRUPT,
-    READINGS_HEAD,
-    PredictionWriter,
-    ResultsWriter,
-    read_readings,
-    write_readings,
-)
+from dctc.training.results_writer import CORRUPT, PredictionWriter, ResultsWriter
 from tiny import (
     FixedData,
     PixelNet,

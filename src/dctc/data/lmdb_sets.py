@@ -17,10 +17,10 @@ from dctc.data.benchmarks import is_test_set
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import count_records, find_lmdbs, refuse_single_file
 from dctc.data.records.folders import data_root as find_data_root
-from dctc.data.records.images import ImageSize, RotateTall
+from dctc.data.records.images import HEIGHT, WIDTH, ImageSize, RotateTall
 from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.records.sampler import Draw
-from dctc.data.sets import HEIGHT, TRAIN, WIDTH, SetsDataModule
+from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.alterations import Alterations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dctc.data.augment import Augmentation
+from dctc.data.records.images import HEIGHT, WIDTH
 from dctc.data.render.fonts import find_fonts, split_fonts
 from dctc.data.render.rendered_words import RenderedWords, Stage
 from dctc.data.render.renderer import WordRenderer
@@ -20,7 +21,7 @@ from dctc.data.render.stored import (
     render_set,
     stored_recipe,
 )
-from dctc.data.sets import HEIGHT, WIDTH, SetsDataModule
+from dctc.data.sets import SetsDataModule
 from dctc.text import Charset
 
 NAME = "rendered"  # of the validation set and of the test set

@@ -14,7 +14,6 @@ from dctc.data.records.batch import Batch, collate
 from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
 from dctc.text.characters import by_frequency
 
-HEIGHT, WIDTH = 32, 128  # pixels of an image, unless data or net have others
 TRAIN = "train"  # name of the training data in SetsDataModule.drops
 
 

@@ -1,33 +1,26 @@
-"""Word accuracy, NED and CER of each set; label and prediction of each sample."""
+"""Word accuracy, NED and CER of each set and of their union."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from dctc.metrics import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
-from dctc.text.decode import Certainty
+from dctc.metrics.accuracy import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
 
 
-class Outcome(NamedTuple):
-    """Label and prediction of one sample.
+class Compared(Protocol):
+    """A prediction and its label."""
 
-    Attributes:
-        key: Key of the sample.
-        label: Its label under the protocol.
-        prediction: The reading under the protocol.
-        confidence: Geometric mean of the probabilities of its characters.
-        certainty: Log-probabilities of the reading; None where they are not known.
-    """
+    @property
+    def prediction(self) -> str:
+        """What was read."""
 
-    key: str
-    label: str
-    prediction: str
-    confidence: float
-    certainty: Certainty | None = None
+    @property
+    def label(self) -> str:
+        """What it says."""
 
 
 class SetScores(nn.Module):
@@ -47,7 +40,7 @@ class SetScores(nn.Module):
         self.of_sets = nn.ModuleList(_scores() for _ in self.names)
         self.of_all = _scores()
 
-    def update(self, number: int, outcomes: Sequence[Outcome]) -> None:
+    def update(self, number: int, outcomes: Sequence[Compared]) -> None:
         """Count samples of the set with this number."""
         predictions = [outcome.prediction for outcome in outcomes]
         labels = [outcome.label for outcome in outcomes]

@@ -10,10 +10,16 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from dctc.files import locked, replacing
 from dctc.text.lines import cells, decoded, text_lines
+
+if TYPE_CHECKING:  # scoring a file needs no torch
+    from dctc.data.records.batch import Corrupt
+    from dctc.text.decode import Certainty
 
 _SEPARATOR = "] ["
 _BEGINNING = re.compile(r"\d+ \[")  # of a line of the published form
@@ -23,6 +29,10 @@ _PUBLISHED = re.compile(r"(\d+) \[(.*)\]")
 _FORMULA = re.compile(r"'*(=.|[-+@].*[(|!])", re.DOTALL)
 _PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 _CONTROLS = {picture: code for code, picture in _PICTURES.items()}
+
+
+HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
+READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings
 
 
 class Prediction(NamedTuple):
@@ -37,6 +47,24 @@ class Prediction(NamedTuple):
     key: str
     prediction: str
     label: str
+
+
+class Outcome(NamedTuple):
+    """Label and prediction of one sample.
+
+    Attributes:
+        key: Key of the sample.
+        label: Its label under the protocol.
+        prediction: The reading under the protocol.
+        confidence: Geometric mean of the probabilities of its characters.
+        certainty: Log-probabilities of the reading; None where they are not known.
+    """
+
+    key: str
+    label: str
+    prediction: str
+    confidence: float
+    certainty: Certainty | None = None
 
 
 def read_predictions(file: str | Path) -> Iterator[Prediction]:
@@ -135,3 +163,51 @@ class RowWriter:
         """Write rows."""
         for row in rows:
             self.writerow(row)
+
+
+@contextmanager
+def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any]:
+    """Open a tab-separated file with a head line; it gets its name when it is complete.
+
+    Args:
+        file: The file; its folder is created.
+        head: The columns.
+        wait: Wait for another process that is writing it.
+
+    Yields:
+        Its writer.
+
+    Raises:
+        Busy: If another process is writing it, and ``wait`` is false.
+        OSError: If it cannot be written.
+    """
+    busy = f"{file}: another process is writing this file; wait for it, or name another one"
+    # file names may hold bytes that are not UTF-8
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with (
+        locked(file.with_name(f".{file.name}.lock"), wait=wait, busy=busy),
+        replacing(file) as partial,
+        partial.open("w", **text) as stream,
+    ):
+        writer = RowWriter(stream)
+        writer.writerow(head)
+        yield writer
+
+
+def write_readings(file: Path, outcomes: list[Outcome]) -> None:
+    """Write outcomes as tab-separated text with a head line."""
+    with writing(file, READINGS_HEAD, wait=True) as writer:
+        writer.writerows(outcome[: len(READINGS_HEAD)] for outcome in outcomes)
+
+
+def read_readings(file: Path) -> list[Outcome]:
+    """Read what :func:`write_readings` wrote."""
+    rows = [read_row(line) for _, line in text_lines(file)]
+    return [Outcome(key, label, text, float(p)) for key, label, text, p in rows[1:]]
+
+
+def prediction_row(found: Outcome | Corrupt) -> list[str]:
+    """Return a row with the columns of HEAD for a prediction or an unreadable record."""
+    if isinstance(found, Outcome):
+        return [found.key, found.prediction, f"{found.confidence:.4f}", found.label]
+    return [found.key, "", f"not read: {found.reason}", ""]

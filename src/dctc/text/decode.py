@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+import math
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 import torch
@@ -75,3 +76,44 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
         Reading(classes[begin:end], *sure)
         for begin, end, *sure in zip([0, *ends], ends, confidence, certainty, strict=False)
     ]
+
+
+class Run(NamedTuple):
+    """A character of a reading: a run of frames of the best path.
+
+    Attributes:
+        character: Its class.
+        begin: Its first frame.
+        end: The frame after its last.
+        probability: At its most probable frame, in [0, 1].
+    """
+
+    character: int
+    begin: int
+    end: int
+    probability: float
+
+
+def character_runs(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list[list[Run]]:
+    """Return the characters that :func:`greedy_decode` reads, with their frames.
+
+    The best path is the most probable of all paths, hence of those of its own reading: these frames
+    are the Viterbi alignment of the reading.
+
+    Args:
+        logits: ``(t, n, c)`` logits or log-probabilities.
+        input_lengths: ``(n,)`` valid frames of each sample.
+        blank: Class of the blank.
+    """
+    log_probs, best = (part.T.tolist() for part in logits.float().log_softmax(2).max(2))
+    readings: list[list[Run]] = []
+    for classes, row, frames in zip(best, log_probs, input_lengths.tolist(), strict=True):
+        runs = [(k, list(group)) for k, group in groupby(range(frames), classes.__getitem__)]
+        readings.append(
+            [
+                Run(k, group[0], group[-1] + 1, math.exp(max(row[i] for i in group)))
+                for k, group in runs
+                if k != blank
+            ]
+        )
+    return readings

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import signal
 import subprocess
 import threading
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +17,12 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from dctc.files import write_whole
+from dctc.training.checkpoint import FINAL, read_checkpoint
 
-FINAL = "final.ckpt"  # checkpoint of a finished training
 BEST = "best.ckpt"  # weights of its best validation
 LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
 CHECKPOINT_EVERY = 100  # optimizer steps; a killed run loses at most as many
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Tell whether a checkpoint is all there: torch writes ZIP files, with checksums."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
-        return False
-
-
-def read_checkpoint(file: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint of a run; nothing in it is executed.
-
-    Raises:
-        ValueError: If it is none, or damaged.
-    """
-    try:
-        stored: dict[str, Any] = torch.load(file, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
-        raise ValueError(f"{file}: no checkpoint that can be loaded safely") from error
-    if not isinstance(stored, dict) or "state_dict" not in stored:
-        raise ValueError(f"{file}: no checkpoint of a run; it holds no state_dict")
-    return stored
 
 
 class DurableCheckpoints(TorchCheckpointIO):

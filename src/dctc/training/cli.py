@@ -46,18 +46,16 @@ from dctc.training.logs import (
     SaveConfig,
     loggers,
     quiet_lightning,
-    without_wandb,
 )
 from dctc.training.machine import (
-    SyncBatchNorm,
     compute_in_float32,
-    end_process_group,
     needs_cpu,
-    on_rank_zero,
     share_cores,
+    without_wandb,
 )
 from dctc.training.module import RecognizerModule
 from dctc.training.parser import RunParser
+from dctc.training.processes import SyncBatchNorm, end_process_group, on_rank_zero
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
     GONE_ON,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from dctc.training.checkpoints import read_checkpoint
+from dctc.training.checkpoint import read_checkpoint
 from dctc.training.run_folder import weights_file
 
 Freeze = Literal["backbone"] | int

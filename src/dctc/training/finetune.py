@@ -24,7 +24,7 @@ from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
-from dctc.training.checkpoints import FINAL, read_checkpoint
+from dctc.training.checkpoint import FINAL, read_checkpoint
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.sets import HEIGHT, WIDTH
+from dctc.data.records.images import HEIGHT, WIDTH
 
 if TYPE_CHECKING:  # a configuration names the nets; timm imports wandb, which may be off
     from dctc.models import ImageFormat

@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,19 +76,6 @@ class MetricsFile(CSVLogger):
         """Write what was logged since."""
         with naming(Path(self.log_dir, METRICS)):
             super().save()
-
-
-@contextmanager
-def without_wandb() -> Iterator[None]:
-    """Make ``import wandb`` fail inside the context; timm imports it wherever it is installed."""
-    if "wandb" in sys.modules:
-        yield
-        return
-    sys.modules["wandb"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["wandb"]
 
 
 class SaveConfig(SaveConfigCallback):

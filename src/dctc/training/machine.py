@@ -1,20 +1,14 @@
-"""CPU threads, float precision, device and processes of a run."""
+"""CPU threads, float precision and device of a run, and imports that it can spare."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-import torch.distributed
-from pytorch_lightning.accelerators import MPSAccelerator
-from pytorch_lightning.plugins.environments import LightningEnvironment
-from pytorch_lightning.plugins.layer_sync import LayerSync
-from pytorch_lightning.utilities import rank_zero_only
-from torch import nn
-
-Decision = TypeVar("Decision")
 
 
 def needs_cpu(accelerator: Any) -> bool:
@@ -23,6 +17,10 @@ def needs_cpu(accelerator: Any) -> bool:
     Raises:
         SystemExit: If MPS was asked for.
     """
+    # here, as reading images needs no Lightning, which takes seconds to import
+    from pytorch_lightning.accelerators import MPSAccelerator
+    from pytorch_lightning.utilities import rank_zero_only
+
     why = "the losses compute in float64, which MPS does not have"
     if not MPSAccelerator.is_available():
         return False
@@ -55,63 +53,14 @@ def compute_in_float32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-class SyncBatchNorm(LayerSync):
-    """Batch normalization over all processes, for timm's layers too.
-
-    Those hold an activation, which torch's conversion, the one in Lightning, drops.
-    """
-
-    def apply(self, model: nn.Module) -> nn.Module:
-        """Return the model with synchronised layers, or itself if it has them already."""
-        if any(isinstance(layer, nn.SyncBatchNorm) for layer in model.modules()):
-            return model
-        from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
-
-        converted: nn.Module = convert_sync_batchnorm(model)
-        return converted
-
-    def revert(self, model: nn.Module) -> nn.Module:
-        """Return the model as it is: on one process the layers behave as usual ones."""
-        return model
-
-
-def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
-    """Let rank 0 alone decide something, and return its decision in every process.
-
-    Processes that torchrun or SLURM started decide before the training connects them, and a
-    networked disk may show them different files. Those that Lightning starts itself begin later
-    and find what rank 0 has left, so that they may decide for themselves.
-
-    Args:
-        trainer: The trainer.
-        decide: Returns what is to be broadcast; it is called on rank 0.
-
-    Raises:
-        SystemExit: In the other processes, if rank 0 raises an error.
-    """
-    strategy = trainer.strategy
-    started = getattr(strategy, "cluster_environment", None)
-    if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
-        return decide()
-    strategy.setup_environment()  # which the training will do too, without effect
-    if trainer.global_rank:
-        decisions = strategy.broadcast([])
-        if not decisions:
-            raise SystemExit(1)
-        return cast(Decision, decisions[0])
-    decisions = []
+@contextmanager
+def without_wandb() -> Iterator[None]:
+    """Make ``import wandb`` fail inside the context; timm imports it wherever it is installed."""
+    if "wandb" in sys.modules:
+        yield
+        return
+    sys.modules["wandb"] = None  # type: ignore[assignment]
     try:
-        decisions.append(decide())
+        yield
     finally:
-        strategy.broadcast(decisions)
-    return cast(Decision, decisions[0])
-
-
-def end_process_group() -> None:
-    """Destroy the process group, if there is one, before the interpreter exits.
-
-    Lightning does so for GPUs alone. The threads of gloo, the backend on CPUs, can abort an
-    interpreter that exits beside them (pytorch issue 190489).
-    """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+        del sys.modules["wandb"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,19 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from dctc.data.records.batch import Batch, Corrupt
-from dctc.metrics.scores import Outcome, SetScores
+from dctc.metrics.scores import SetScores
+from dctc.results.predictions import Outcome
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.training.checkpoint import check_charset
 from dctc.training.fine_tuning import FineTuning, Freeze
 from dctc.training.objective import (
     AttentionObjective,
     Teacher,
     check_batch,
+    check_classes,
     needs,
     objective_of,
+    read_batch,
 )
 from dctc.training.schedule import WarmupCosine, check_steps
 
@@ -78,11 +81,7 @@ class RecognizerModule(pl.LightningModule):
         backbone_lr: float | None = None,
     ) -> None:
         super().__init__()
-        if net.num_classes != tokenizer.num_classes:
-            raise ValueError(
-                f"the net has {net.num_classes} classes, the charset and the blank need "
-                f"{tokenizer.num_classes}"
-            )
+        check_classes(net, tokenizer)
         self.objective = objective_of(net, loss)
         if compile:
             if isinstance(self.objective, AttentionObjective) or "features" in needs(loss):
@@ -287,17 +286,7 @@ class RecognizerModule(pl.LightningModule):
 
     def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
         """Decode a batch from the objective's outputs: the logits ``(t, n, c)`` of a CTC net."""
-        readings = self.objective.read(self, batch, outputs)
-        return [
-            Outcome(
-                key,
-                self.protocol(label),
-                self.protocol(self.tokenizer.decode(r.classes)),
-                r.confidence,
-                r.certainty,
-            )
-            for key, label, r in zip(batch.key, batch.label, readings, strict=True)
-        ]
+        return read_batch(self, self.protocol, batch, outputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of each validation set and of their union, ``val/accuracy``."""
@@ -347,17 +336,6 @@ class RecognizerModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another charset, and go on with its counts."""
-        if "charset" not in checkpoint:
-            raise ValueError("the checkpoint names no charset; it was not written by this project")
-        stored, ours = checkpoint["charset"], self.tokenizer.charset.characters
-        if stored != ours:
-            # long charsets may begin alike, so their beginnings say nothing
-            pairs = zip(stored, ours, strict=False)
-            at = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-            raise ValueError(
-                f"the checkpoint reads {len(stored)} characters, the tokenizer {len(ours)}; from "
-                f"character {at + 1} on they are {stored[at : at + 12]!r} and "
-                f"{ours[at : at + 12]!r}; give it the same charset"
-            )
+        check_charset(checkpoint, self.tokenizer.charset)
         if self.global_rank == 0:  # they are those of all processes
             self._counts = torch.tensor(checkpoint.get("counts", [0, 0]))

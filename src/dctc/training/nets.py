@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from argparse import ArgumentError
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentParser, get_loader
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from yaml import YAMLError
 
+import dctc.models
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
 from dctc.onnx_files import names_onnx
-from dctc.text import CTCTokenizer, usual_protocol
-from dctc.training.checkpoints import read_checkpoint
+from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.training.checkpoint import FINAL, check_charset, read_checkpoint
+from dctc.training.class_paths import check_class_paths, explained
 from dctc.training.image_format import image_options
-from dctc.training.module import RecognizerModule
-from dctc.training.parser import check_class_paths, explained
+from dctc.training.objective import check_classes
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
+WEIGHTS = "model.safetensors"  # in a folder of weights
+PACKAGED = Path(dctc.models.__file__).with_name("weights")  # folders of weights that are installed
 
 
 class Loaded(NamedTuple):
@@ -35,6 +40,7 @@ class Loaded(NamedTuple):
         keep_ratio: Whether those images keep their aspect ratio and are padded.
         rotate_tall: Where tall ones of them are turned: ``off``, ``left`` or ``right``.
         fill: Level of their padding; None is their mean colour.
+        settings: Its ``model`` section: net, tokenizer and protocol.
     """
 
     net: Recognizer
@@ -44,6 +50,7 @@ class Loaded(NamedTuple):
     keep_ratio: bool
     rotate_tall: RotateTall = "off"
     fill: int | None = None
+    settings: Mapping[str, Any] = {}
 
     def reading_size(self, rotate_tall: RotateTall | None = None) -> ImageSize:
         """Return how any images are resized for the net.
@@ -62,15 +69,57 @@ class Loaded(NamedTuple):
         return ImageSize(height, longest, channels == 1, self.keep_ratio, turned, self.fill, least)
 
 
+def find_model(model: str | Path) -> tuple[Path, Path | None]:
+    """Return configuration and weights of a trained net.
+
+    Args:
+        model: Folder of a run, or of weights (see :mod:`dctc.reading.weights`), or the
+            ``config.yaml`` in it; the name of packaged weights; or anything else that
+            :func:`load_net` takes, which has no weights beside it.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or file.
+    """
+    path = Path(model)
+    if names_onnx(str(model)):
+        return path, None
+    if not path.exists() and (PACKAGED / path / "config.yaml").is_file():
+        path = PACKAGED / path
+    if not path.exists():
+        raise FileNotFoundError(f"{model}: no folder of a run or of weights, and no packaged net")
+    if path.is_file() and path.suffix not in (".yaml", ".yml"):
+        return path, None
+    folder = path if path.is_dir() else path.parent
+    weights = folder / WEIGHTS
+    checkpoint = weights if weights.exists() else folder / "checkpoints" / FINAL
+    return folder / "config.yaml" if path.is_dir() else path, checkpoint
+
+
+def load_model(model: str | Path, checkpoint: Path | None = None) -> Loaded:
+    """Load a trained net with its weights.
+
+    Args:
+        model: See :func:`find_model`.
+        checkpoint: Other weights.
+
+    Raises:
+        ValueError: As :func:`load_net`.
+        OSError: If there is no such model, or no weights in it.
+    """
+    config, weights = find_model(model)
+    return load_net(config, checkpoint or weights)
+
+
 def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     """Build the net of a configuration, or a pretrained one by its name.
 
     Args:
         config: A fragment with a ``model.net``, a complete configuration, or the ``config.yaml``
             of a run. Without ``model.tokenizer`` the charset is ``36``; without ``data`` the images
-            are 32x128. Or a name of :data:`dctc.onnx_files.PRETRAINED`, or an ONNX file, whose
-            charset is its own.
-        checkpoint: Weights to load, as a run has written them; None leaves those of the start.
+            are 32x128. A file of the charset may lie beside it. Or a name of
+            :data:`dctc.onnx_files.PRETRAINED`, or an ONNX file, whose charset is its own.
+        checkpoint: Weights to load, as a run or :mod:`dctc.reading.weights` has written them; None
+            leaves those of the start.
 
     Raises:
         ValueError: If the file names no net or one that cannot be built, or the checkpoint is of
@@ -84,6 +133,9 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     check_class_paths({"model": model})
     try:
         tokens = _spelled_out(model.get("tokenizer") or TOKENIZER)
+        charset = config.parent / str(tokens["init_args"].get("charset") or "")
+        if charset.is_file():  # of a folder of weights
+            tokens["init_args"]["charset"] = str(charset)
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         chosen = _spelled_out(model["net"])
         if chosen["class_path"].endswith(".OnnxRecognizer"):
@@ -96,10 +148,10 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     except ArgumentError as error:
         raise ValueError(f"{config}: {_one_line(explained(str(error)))}") from error
     protocol = model.get("protocol") or usual_protocol(tokenizer.charset)
-    # the module checks that the classes fit, the protocol exists, and a checkpoint's charset
-    module = RecognizerModule(net, nn.Identity(), tokenizer, protocol=protocol)
+    get_protocol(protocol)
+    check_classes(net, tokenizer)
     if checkpoint is not None:
-        _load(module, checkpoint)
+        _load(net, tokenizer, checkpoint)
     data = settings.get("data") or {}
     given = {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
     form = image_options(chosen, data or {"init_args": {"keep_ratio": None}})
@@ -109,13 +161,14 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
         width = DOCUMENTS[given["source"]].width
     channels = getattr(net, "in_chans", 1 if found.get("grayscale") else 3)
     return Loaded(
-        net=module.net.eval(),
+        net=net.eval(),
         tokenizer=tokenizer,
         protocol=protocol,
         image=(channels, found["height"], width),
         keep_ratio=bool(found.get("keep_ratio")),
         rotate_tall=found.get("rotate_tall") or "off",
         fill=found.get("fill"),
+        settings={"net": chosen, "tokenizer": tokens, "protocol": protocol},
     )
 
 
@@ -124,6 +177,19 @@ def _of_onnx(source: str) -> dict[str, Any]:
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": source}}
     tokenizer = {"class_path": TOKENIZER, "init_args": {"charset": source}}
     return {"model": {"net": net, "tokenizer": tokenizer}}
+
+
+def check_own(config: Path) -> None:
+    """Refuse a configuration of strangers that names a net or tokenizer outside this library.
+
+    Raises:
+        ValueError: If it does.
+    """
+    model = _read(config).get("model")
+    for part in ("net", "tokenizer"):
+        chosen = _spelled_out((model if isinstance(model, dict) else {}).get(part))["class_path"]
+        if not chosen.startswith("dctc."):
+            raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
 
 
 def _read(config: Path) -> dict[str, Any]:
@@ -150,18 +216,29 @@ def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:
     return parser.instantiate(parser.parse_object({key: chosen}))[key]
 
 
-def _load(module: RecognizerModule, checkpoint: Path) -> None:
-    stored = read_checkpoint(checkpoint)
+def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:
+    stored = _read_weights if checkpoint.suffix == ".safetensors" else read_checkpoint
+    found = stored(checkpoint)
     try:
-        module.on_load_checkpoint(stored)
+        check_charset(found, tokenizer.charset)
         weights = {
             name.removeprefix("net."): value
-            for name, value in stored["state_dict"].items()
+            for name, value in found["state_dict"].items()
             if name.startswith("net.")
         }
-        module.net.load_state_dict(weights)
+        net.load_state_dict(weights)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
+
+
+def _read_weights(file: Path) -> dict[str, Any]:
+    """Return a file of weights in the form of a checkpoint."""
+    try:
+        with safe_open(file, "pt") as stored:
+            weights = {f"net.{name}": stored.get_tensor(name) for name in stored.keys()}
+            return {"state_dict": weights, **(stored.metadata() or {})}
+    except SafetensorError as error:
+        raise ValueError(f"{file}: no safetensors file, or damaged ({error})") from error
 
 
 def _one_line(error: Exception | str) -> str:

@@ -16,9 +16,11 @@ from torch.optim.swa_utils import AveragedModel
 from dctc.ctc import frames_needed
 from dctc.data.records.batch import Batch
 from dctc.losses.cross_entropy import CharacterCrossEntropy
-from dctc.metrics import true_alignment
+from dctc.metrics.alignment import true_alignment
+from dctc.results.predictions import Outcome
 from dctc.text import CTCTokenizer, Reading, greedy_decode
 from dctc.text.decode import Certainty
+from dctc.text.protocol import Protocol as TextProtocol
 
 
 class Parts(Protocol):
@@ -30,6 +32,7 @@ class Parts(Protocol):
         tokenizer: Maps characters to classes.
         teacher: Scores images for a loss that needs a teacher; else None.
         training: Whether the loss is one to train with.
+        objective: The :class:`Objective` of net and loss.
     """
 
     net: Any
@@ -37,6 +40,7 @@ class Parts(Protocol):
     tokenizer: CTCTokenizer
     teacher: Any
     training: bool
+    objective: Any
 
 
 class Loss(NamedTuple):
@@ -253,6 +257,41 @@ def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Readin
         Reading(row[:length], *one)
         for row, length, one in zip(best.T.tolist(), lengths, sure, strict=True)
     ]
+
+
+def read_batch(parts: Parts, protocol: TextProtocol, batch: Batch, outputs: Any) -> list[Outcome]:
+    """Decode a batch from its objective's outputs, and pair readings with labels.
+
+    Args:
+        parts: The net, and what belongs to it.
+        protocol: Applied to readings and labels.
+        batch: The images.
+        outputs: As :meth:`Objective.outputs` returns them.
+    """
+    readings = parts.objective.read(parts, batch, outputs)
+    return [
+        Outcome(
+            key,
+            protocol(label),
+            protocol(parts.tokenizer.decode(r.classes)),
+            r.confidence,
+            r.certainty,
+        )
+        for key, label, r in zip(batch.key, batch.label, readings, strict=True)
+    ]
+
+
+def check_classes(net: Any, tokenizer: CTCTokenizer) -> None:
+    """Refuse a net whose classes are not those of a tokenizer.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if net.num_classes != tokenizer.num_classes:
+        raise ValueError(
+            f"the net has {net.num_classes} classes, the charset and the blank need "
+            f"{tokenizer.num_classes}"
+        )
 
 
 def objective_of(net: nn.Module, loss: nn.Module) -> Objective:

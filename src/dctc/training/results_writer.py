@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,14 @@ import torch
 import torch.distributed
 
 from dctc.data.records.batch import Batch, Corrupt
-from dctc.files import locked, replacing, write_whole
+from dctc.files import write_whole
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
-from dctc.metrics.scores import Outcome
 from dctc.results.environment import environment
-from dctc.results.predictions import RowWriter, read_row
+from dctc.results.predictions import HEAD, Outcome, prediction_row, write_readings, writing
 from dctc.results.registry import CERTAINTY, EDIT_PARTS, Record, Registry, samples_key
-from dctc.text.lines import text_lines
 from dctc.training.module import RecognizerModule
 
-HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
-READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings
 LABELS = "labels.json"  # in the folder of a run: labels of each set, and what was left out
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
 
@@ -177,55 +173,6 @@ def _operations(outcome: Outcome) -> EditOperations:
     return edit_operations(outcome.prediction, outcome.label)
 
 
-@contextmanager
-def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any]:
-    """Open a tab-separated file with a head line; it gets its name when it is complete.
-
-    Args:
-        file: The file; its folder is created.
-        head: The columns.
-        wait: Wait for another process that is writing it.
-
-    Yields:
-        Its writer.
-
-    Raises:
-        Busy: If another process is writing it, and ``wait`` is false.
-        OSError: If it cannot be written.
-    """
-    busy = f"{file}: another process is writing this file; wait for it, or name another one"
-    # file names may hold bytes that are not UTF-8
-    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
-    with (
-        locked(file.with_name(f".{file.name}.lock"), wait=wait, busy=busy),
-        replacing(file) as partial,
-        partial.open("w", **text) as stream,
-    ):
-        writer = RowWriter(stream)
-        writer.writerow(head)
-        yield writer
-
-
-def write_readings(file: Path, outcomes: list[Outcome]) -> None:
-    """Write outcomes as tab-separated text with a head line."""
-    with writing(file, READINGS_HEAD, wait=True) as writer:
-        writer.writerows(outcome[: len(READINGS_HEAD)] for outcome in outcomes)
-
-
-def read_readings(file: Path) -> list[Outcome]:
-    """Read what :func:`write_readings` wrote."""
-    rows = [read_row(line) for _, line in text_lines(file)]
-    return [Outcome(key, label, text, float(p)) for key, label, text, p in rows[1:]]
-
-
-def prediction_rows(outcomes: Iterable[Outcome], corrupt: Iterable[Corrupt]) -> Iterator[list[str]]:
-    """Return a row with the columns of HEAD for each prediction and each unreadable record."""
-    for outcome in outcomes:
-        yield [outcome.key, outcome.prediction, f"{outcome.confidence:.4f}", outcome.label]
-    for record in corrupt:
-        yield [record.key, "", f"not read: {record.reason}", ""]
-
-
 class PredictionWriter(pl.Callback):
     """Writes the predictions of ``dctc predict`` with the columns of HEAD.
 
@@ -256,7 +203,8 @@ class PredictionWriter(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Write a batch, with its unreadable records."""
-        self._writer.writerows(prediction_rows(outputs, batch.corrupt))
+        found: list[Outcome | Corrupt] = [*outputs, *batch.corrupt]
+        self._writer.writerows(map(prediction_row, found))
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the file."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.files import locked, remove_partials, write_whole
-from dctc.training.checkpoints import FINAL, LAST_FILE, PREVIOUS, is_whole
+from dctc.training.checkpoint import FINAL, is_whole
+from dctc.training.checkpoints import LAST_FILE, PREVIOUS
 
 MARK = "run_key"  # file that holds the key of the run
 UNKNOWN = "unknown"  # key of a folder without that file

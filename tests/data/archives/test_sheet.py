@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dctc.data.archives import sheet as sheets
-from dctc.data.archives.sheet import contact_sheet
+from dctc.data.archives.sheet import Cell, contact_sheet
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_every_record_has_its_cell(tmp_path, write_lmdb, encode_image, without_s
     red = [bool((cell == (200, 0, 0)).all(2).sum() > 1000) for cell in cells]
     assert red == [False, False, False, True]
     crop = cells[1][4 : 4 + sheets.HEIGHT]
-    noise = np.asarray(sheets._crop(encode_image(1), half - 8))
+    noise = np.asarray(sheets._crop(Cell(encode_image(1), ""), half - 8))
     np.testing.assert_array_equal(crop[:, 4 : half - 4], noise)
 
 

@@ -8,8 +8,8 @@ import torch
 import yaml
 
 from dctc.cli import main
+from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
-from dctc.training.results_writer import read_readings
 from tiny import config, final, run_python, stored, write_config
 
 pytestmark = [

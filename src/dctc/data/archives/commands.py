@@ -78,6 +78,31 @@ def stats(options: Namespace) -> None:
         raise SystemExit(1)
 
 
+def doctor(options: Namespace) -> None:
+    """Say why a net does not learn a set, and what to do: labels, charset, frames, images.
+
+    Ends with 1 if something is found. Large sets are looked at in part.
+    """
+    from dctc.data.archives.doctor import Target, doctor_report, examine
+    from dctc.training.nets import find_model, load_net
+
+    config, _ = find_model(options.model)
+    loaded = load_net(config)
+    target = Target(
+        str(options.model),
+        loaded.tokenizer.charset,
+        loaded.protocol,
+        loaded.reading_size(),
+        loaded.net.frames,
+        getattr(loaded.net, "max_length", None),
+    )
+    sets = {n: examine(path, target, options.count) for n, path in _find_sets(options).items()}
+    for name, found in sets.items():
+        doctor_report(name, found, target).print()
+    if any(one.found for one in sets.values()):
+        raise SystemExit(1)
+
+
 def show(options: Namespace) -> None:
     """Draw a contact sheet: crops with their labels."""
     from dctc.data.archives.processes import ENDS, in_processes
@@ -210,6 +235,14 @@ _STATS = [
     _arg("--protocol", "applied to labels first (%(default)s)", default="verbatim"),
     _arg("--frames", "t, frames (%(default)s)", positive, 32),
 ]
+_DOCTOR = [
+    _arg(
+        "--model",
+        "what is to learn it: folder of a run, or configuration (fit --print_config prints one)",
+        required=True,
+    ),
+    _arg("--count", "records of a set at most (%(default)s)", positive, 20_000),
+]
 _SHOW = [
     _arg("path", "LMDB folder", Path, metavar="PATH"),
     _arg("--out", "image file to write", Path, required=True),
@@ -226,6 +259,7 @@ VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
     "list": (list_, [_ROOT]),
     "verify": (verify, [_SETS, _ROOT, _WORKERS]),
     "stats": (stats, [_SETS, _ROOT, *_STATS]),
+    "doctor": (doctor, [_SETS, _ROOT, *_DOCTOR]),
     "show": (show, _SHOW),
     "fonts": (fonts, [_FONTS]),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -39,30 +41,57 @@ def contact_sheet(
         FileNotFoundError: If there is no LMDB.
         ValueError: If it is none or damaged, there is no font, or that many columns have no room.
     """
-    if columns > MAX_COLUMNS:
-        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
+    _check_columns(columns)
     records = count_records(path)
     chosen = np.random.default_rng(seed).permutation(records)[:count]
+    with reading(path) as transaction:
+        stored = [read_record(transaction, number) for number in sorted(int(c) + 1 for c in chosen)]
+    cells = [Cell(one.image or b"", (one.label or b"").decode(errors="replace")) for one in stored]
+    return draw_sheet(cells, columns, fonts)
+
+
+class Cell(NamedTuple):
+    """A crop and what stands below it.
+
+    Attributes:
+        source: The encoded image, or its file.
+        text: The text.
+        boxes: ``(s, 4)`` left, top, right, bottom in pixels of the upright image, outlined.
+    """
+
+    source: bytes | Path
+    text: str
+    boxes: Sequence[Sequence[float]] = ()
+
+
+def draw_sheet(
+    cells: Sequence[Cell], columns: int = 6, fonts: str | None = None
+) -> tuple[Image.Image, int]:
+    """Draw crops with a text below each; arguments and returns are those of contact_sheet."""
+    _check_columns(columns)
     width, row_height = WIDTH // columns - GAP, HEIGHT + CAPTION + 10
-    rows = -(-len(chosen) // columns)
+    rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * (width + GAP), rows * row_height), "white")
     draw = ImageDraw.Draw(sheet)
     available, unreadable = _Fonts(fonts), 0
-    with reading(path) as transaction:
-        for i, number in enumerate(sorted(int(c) + 1 for c in chosen)):
-            x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
-            stored = read_record(transaction, number)
-            sheet.paste(_crop(stored.image, width), (x, y))
-            label = printed((stored.label or b"").decode(errors="replace"))
-            font = available.covering(label)
-            unreadable += font is None
-            shown = label if font else " ".join(f"{ord(c):04X}" for c in label)
-            file = (font or available.fonts[0]).path
-            face = open_face(file, CAPTION, is_shaped(shown) and can_shape())
-            while shown and face.getlength(shown) > width:
-                shown = shown[:-2] + "…" if len(shown) > 2 else ""
-            draw.text((x, y + HEIGHT + 2), shown, "black", face)
+    for i, cell in enumerate(cells):
+        x, y = (i % columns) * (width + GAP) + GAP // 2, (i // columns) * row_height + 4
+        sheet.paste(_crop(cell, width), (x, y))
+        label = printed(cell.text)
+        font = available.covering(label)
+        unreadable += font is None
+        shown = label if font else " ".join(f"{ord(c):04X}" for c in label)
+        file = (font or available.fonts[0]).path
+        face = open_face(file, CAPTION, is_shaped(shown) and can_shape())
+        while shown and face.getlength(shown) > width:
+            shown = shown[:-2] + "…" if len(shown) > 2 else ""
+        draw.text((x, y + HEIGHT + 2), shown, "black", face)
     return sheet, unreadable
+
+
+def _check_columns(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
 
 
 def check_image_file(file: Path) -> None:
@@ -74,15 +103,19 @@ def check_image_file(file: Path) -> None:
         raise ValueError(f"{file}: names no format of images; let it end in .png")
 
 
-def _crop(encoded: bytes | None, width: int) -> Image.Image:
-    cell = Image.new("RGB", (width, HEIGHT), _GREY)
+def _crop(cell: Cell, width: int) -> Image.Image:
+    pasted = Image.new("RGB", (width, HEIGHT), _GREY)
     try:
-        image = load_image(encoded or b"")
+        image = load_image(cell.source)
     except ValueError:
-        return Image.new("RGB", cell.size, _RED)
-    image.thumbnail(cell.size, Image.Resampling.BICUBIC)
-    cell.paste(image, ((width - image.width) // 2, (HEIGHT - image.height) // 2))
-    return cell
+        return Image.new("RGB", pasted.size, _RED)
+    whole = image.width
+    image.thumbnail(pasted.size, Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(image)
+    for box in np.array(cell.boxes).reshape(-1, 2, 2) * (image.width / whole):
+        draw.rectangle([*box[0], *np.maximum(box[1] - 1, box[0])], outline=_RED)
+    pasted.paste(image, ((width - image.width) // 2, (HEIGHT - image.height) // 2))
+    return pasted
 
 
 class _Fonts:

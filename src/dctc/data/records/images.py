@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ FORMATS = tuple(
 # of MPO, which is a JPEG with further pictures behind it, the first is read
 SUFFIXES = frozenset(s for s, name in Image.EXTENSION.items() if name in (*FORMATS, "MPO"))
 MAX_PIXELS = 40_000_000  # ours: a page of A4 at 600 dpi has 35 million; some bytes for each
+HEIGHT, WIDTH = 32, 128  # pixels of an image, unless data or net have others
 WIDTH_STEP = 32  # pixels, ours: widths of images that are padded to no common one
 TALL = 1.5  # height over width from which a crop is turned, as in PaddleOCR's detection
 RotateTall = Literal["off", "left", "right"]
@@ -37,7 +38,7 @@ _ORIENTATION = 0x0112  # tag of EXIF
 _TAGGED = {"exif", "xmp", "Raw profile type exif"}  # where Pillow looks for it; the last of PNG
 _TURN = Image.Transpose
 # What makes an image upright, by its orientation (EXIF 2.32, section 4.6.4)
-_UPRIGHT = {
+UPRIGHT = {
     2: _TURN.FLIP_LEFT_RIGHT,
     3: _TURN.ROTATE_180,
     4: _TURN.FLIP_TOP_BOTTOM,
@@ -101,22 +102,33 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
     """
     with _opened(source) as image:
         image.load()  # turns a TIFF itself, and then it has no orientation
-        upright = _UPRIGHT.get(_orientation(image))
+        upright = UPRIGHT.get(_orientation(image))
         shown = opaque(image if upright is None else image.transpose(upright))
         # a copy even where the mode is the same, so that nothing of the file is left
         return shown.convert("L" if grayscale else "RGB")
 
 
-def image_size(source: bytes | Path) -> tuple[int, int]:
-    """Return width and height of an image when it is upright; reads its header alone.
+def image_header(source: bytes | Path) -> tuple[int, int, int]:
+    """Return width and height of an image when it is upright, and its orientation (EXIF, 1 to 8).
+
+    Reads the header alone.
 
     Raises:
         ImageError: As :func:`load_image`.
     """
     with _opened(source) as image:
         width, height = image.size
-        tagged = image.format != "TIFF" and image.info.keys() & _TAGGED
-        return (height, width) if tagged and _orientation(image) in (5, 6, 7, 8) else image.size
+        turned_already = image.format == "TIFF"
+        tagged = turned_already or image.info.keys() & _TAGGED
+        orientation = _orientation(image) if tagged else 1
+        if orientation in (5, 6, 7, 8) and not turned_already:
+            width, height = height, width
+        return width, height, orientation if orientation in UPRIGHT else 1
+
+
+def image_size(source: bytes | Path) -> tuple[int, int]:
+    """Return width and height of an image when it is upright, see :func:`image_header`."""
+    return image_header(source)[:2]
 
 
 def _orientation(image: Image.Image) -> int:
@@ -191,14 +203,17 @@ def resize_image(
     Returns:
         ``(h, w, ch)`` uint8, writable, and the valid width in pixels, from 1 to ``width``.
     """
-    valid = width
-    if keep_ratio:
-        valid = min(max(round(image.width * height / image.height), 1), width)
+    valid = valid_width(*image.size, height, width) if keep_ratio else width
     pixels = np.array(image.resize((valid, height), Image.Resampling.BICUBIC))
     pixels = pixels.reshape(height, valid, -1)  # (h, valid, ch), also of a grey image
     if min_width is not None:
         width = min(max(min_width, -(-valid // WIDTH_STEP) * WIDTH_STEP), width)
     return pad_right(pixels, width, fill), valid
+
+
+def valid_width(image_width: int, image_height: int, height: int, width: int) -> int:
+    """Return how wide an image becomes at a height that keeps its aspect ratio, from 1 to width."""
+    return min(max(round(image_width * height / image_height), 1), width)
 
 
 def pad_right(pixels: np.ndarray, width: int, fill: int | None = None) -> np.ndarray:
@@ -247,6 +262,12 @@ class ImageSize:
         if self.rotate_tall not in ("off", False, "left", "right"):
             raise ValueError(f"rotate_tall {self.rotate_tall!r}: give off, left or right")
 
+    def turn(self, width: int, height: int) -> Image.Transpose | None:
+        """Return how an image of this size is turned before it is resized; None if it is not."""
+        if self.rotate_tall not in ("left", "right") or height <= TALL * width:
+            return None
+        return _TURN.ROTATE_90 if self.rotate_tall == "left" else _TURN.ROTATE_270
+
     def sample(
         self,
         source: bytes | Path | None,
@@ -264,9 +285,8 @@ class ImageSize:
             image = load_image(source, self.grayscale)
         except ImageError as error:
             return Corrupt(key, str(error))
-        if self.rotate_tall in ("left", "right") and image.height > TALL * image.width:
-            left = self.rotate_tall == "left"
-            image, extents = image.transpose(_TURN.ROTATE_90 if left else _TURN.ROTATE_270), None
+        if (turn := self.turn(*image.size)) is not None:
+            image, extents = image.transpose(turn), None
         pixels, valid = resize_image(
             image, self.height, self.width, self.keep_ratio, self.fill, self.min_width
         )
@@ -279,39 +299,60 @@ SIZE = ImageSize()  # the usual one
 
 
 class ImageFiles(Dataset[Sample | Corrupt]):
-    """The images of a folder and of the folders below it, sorted, or a single file.
+    """Image files, and the images of folders and of the folders below them, each folder sorted.
 
-    Links are followed; a folder reached twice is read once. Files of a folder with another suffix
-    than :data:`SUFFIXES` are left out, and counted in ``others``.
+    Links are followed; a folder reached twice is read once, and so is a file.
+
+    Args:
+        path: Folder or file, or several. In a folder, files with another suffix than
+            :data:`SUFFIXES` are left out.
+        size: What the images become.
+
+    Attributes:
+        others: How many files were left out.
 
     Raises:
         FileNotFoundError: If there is no such path, or no image in it.
     """
 
-    def __init__(self, path: str | Path, size: ImageSize) -> None:
-        path, self.size = Path(path), size
+    def __init__(self, path: str | Path | Sequence[Path], size: ImageSize) -> None:
+        self.size, self.others = size, 0
+        paths = [Path(path)] if isinstance(path, (str, Path)) else list(path)
+        self.files: dict[str, Path] = {}  # by key
+        for one in paths:
+            for file in sorted(self._files(one), key=Path.as_posix):
+                self.files[file.as_posix()] = file
+        if isinstance(path, (str, Path)):
+            top = Path(path) if Path(path).is_dir() else Path(path).parent
+            self.files = {file.relative_to(top).as_posix(): file for file in self.files.values()}
+        self.names = list(self.files)
+
+    def _files(self, path: Path) -> list[Path]:
         if path.is_file():
-            self.folder, self.names, self.others = path.parent, [path.name], 0
-            return
+            return [path]
         if not path.is_dir():
             raise FileNotFoundError(f"images {path}: neither a folder nor a file")
         files = [Path(folder, name) for folder, _, names in walk(path) for name in names]
         images = [file for file in files if file.suffix.lower() in SUFFIXES]
-        self.folder, self.others = path, len(files) - len(images)
-        self.names = sorted(file.relative_to(path).as_posix() for file in images)
+        self.others += len(files) - len(images)
         if not images:
             raise FileNotFoundError(
                 f"images {path}: no image in it ({', '.join(sorted(SUFFIXES))}) and no data.mdb"
             )
+        return images
 
     def __len__(self) -> int:
         return len(self.names)
 
     def key(self, index: int) -> str:
-        """Return the path of an image relative to the folder."""
+        """Return the path of an image: relative to the folder, or as given if several were."""
         return self.names[index]
+
+    def source(self, index: int) -> Path:
+        """Return the file of an image."""
+        return self.files[self.names[index]]
 
     def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
         """Return an image with the empty label, or why it cannot be read."""
-        key = self.key(draw.index if isinstance(draw, Draw) else draw)
-        return self.size.sample(self.folder / key, "", key)
+        index = draw.index if isinstance(draw, Draw) else draw
+        return self.size.sample(self.source(index), "", self.key(index))

@@ -241,6 +241,10 @@ class LmdbImages(_Records):
         """Return the folder's name and the number of a record, counted from 1."""
         return f"{self.name}/{self._number(index)}"
 
+    def source(self, index: int) -> bytes:
+        """Return an encoded image; empty if there is none."""
+        return self._get(self._number(index)).image or b""
+
     def _number(self, index: int) -> int:
         return index + 1
 

@@ -1,17 +1,19 @@
-"""``dctc export``: write the net of a run as ONNX or as torch's exported program."""
+"""``dctc export``: write a trained net as ONNX, torch's exported program, or portable weights."""
 
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 from dctc.models import OnnxRecognizer, Recognizer
 from dctc.models.export import export
 from dctc.models.onnx_export import described
 from dctc.parsers import export_parser
+from dctc.reading.card import model_card
+from dctc.reading.weights import save_weights
 from dctc.text.tokenizer import BLANK
-from dctc.training.checkpoints import FINAL
-from dctc.training.nets import Loaded, load_net
+from dctc.training.nets import WEIGHTS, Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet
 
 _MEAN = "mean colour of the resized image, on its right"
@@ -33,9 +35,12 @@ def main(args: list[str] | None = None) -> None:
     given = (options.config is not None, options.ckpt_path is not None)
     if given != (options.run is None,) * 2:
         parser.error("give the folder of a run, or both --config and --ckpt_path")
-    config: Path = options.config or options.run / "config.yaml"
-    checkpoint: Path = options.ckpt_path or options.run / "checkpoints" / FINAL
+    config, found = find_model(options.config or options.run)
+    checkpoint = options.ckpt_path or found
     loaded = load_net(config, checkpoint)
+    if options.to == "weights":
+        _write_weights(options, loaded, config.parent, checkpoint)
+        return
     if not isinstance(loaded.net, Recognizer) or isinstance(loaded.net, AttentionNet):
         raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
     file: Path = options.out or config.with_name(f"net.{options.to}")
@@ -51,6 +56,16 @@ def main(args: list[str] | None = None) -> None:
         print(f"fixed:   {', '.join(f'{name} {sizes[name]}' for name in fixed)} ({done.reason})")
     shapes = ", ".join("x".join(map(str, shape)) for shape in done.shapes)
     print(f"checked: {done.output} within {done.difference:.1e} of the net's, on images {shapes}")
+
+
+def _write_weights(options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None) -> None:
+    folder: Path = options.out or run / "weights"
+    weights = checkpoint if checkpoint and checkpoint.suffix == ".ckpt" else None
+    card = model_card(folder.name, loaded, run, weights, options.license)
+    difference = save_weights(loaded, folder, options.precision, card)
+    size = (folder / WEIGHTS).stat().st_size
+    print(f"{folder}: written, {size / 2**20:.2f} MiB of weights ({options.precision})")
+    print(f"checked: logits within {difference:.1e} of the net's, on images of noise")
 
 
 def metadata(loaded: Loaded) -> dict[str, str]:

@@ -3,15 +3,13 @@
 import csv
 
 import pytest
-import torch
-import yaml
 from PIL import Image
 
 from dctc.cli import main
 from dctc.data.records.images import ImageSize
 from dctc.data.records.lmdb import open_images
-from dctc.training.predict import read_images
-from tiny import HEIGHT, WIDTH, PixelNet, encode_text, held_by_another, make_module
+from dctc.reading.predict import read_images
+from tiny import HEIGHT, WIDTH, encode_text, held_by_another, pixel_reader
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*b/c.png")  # cannot be decoded
 
@@ -25,42 +23,11 @@ def rows_of(file):
     return rows
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Images of a.png: ``one``, b/c.png: broken, d.png: ``two`` and so on."""
-    folder = tmp_path / "images"
-    (folder / "b").mkdir(parents=True)
-    for name, text in (("a", "one"), ("d", "two"), ("e", "three")):
-        (folder / f"{name}.png").write_bytes(encode_text(text))
-    (folder / "b" / "c.png").write_bytes(b"broken")
-    return folder
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """The folder of a run of PixelNet, which reads what is painted."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    folder = tmp_path / "run"
-    module = make_module(PixelNet)
-    config = {
-        "model": {
-            "net": {"class_path": "tiny.PixelNet"},
-            "tokenizer": {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "36"}},
-        },
-        "data": {"class_path": "x", "init_args": {"height": HEIGHT, "width": WIDTH}},
-    }
-    (folder / "checkpoints").mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    stored = {"state_dict": module.state_dict(), "charset": module.tokenizer.charset.characters}
-    torch.save(stored, folder / "checkpoints" / "final.ckpt")
-    return folder
-
-
 @pytest.mark.parametrize("batch_size, workers", [(1, 0), (128, 0), (2, 2)])
 def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_size, workers):
     file = tmp_path / "new" / "out.tsv"
     images = open_images(folder, SIZE)
-    count = read_images(make_module(PixelNet), images, file, batch_size, workers)
+    count = read_images(pixel_reader(), images, file, batch_size, workers)
     assert (count.images, count.unread) == (4, 1) and count.seconds > 0
     rows = rows_of(file)
     assert [(row[0], row[1], row[3]) for row in rows] == [
@@ -89,10 +56,10 @@ def test_an_lmdb_is_read_with_labels_under_the_protocol_and_can_be_scored(
 
 
 def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
-    module = make_module(PixelNet)
-    module.read = None
+    reader = pixel_reader()
+    reader.protocol = None
     with pytest.raises(TypeError):
-        read_images(module, open_images(folder / "a.png", SIZE), tmp_path / "out.tsv", 1, 0)
+        read_images(reader, open_images(folder / "a.png", SIZE), tmp_path / "out.tsv", 1, 0)
     assert not (tmp_path / "out.tsv").exists()
 
 

@@ -11,12 +11,12 @@ import yaml
 from dctc.cli import main
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import TimmRecognizer
-from dctc.training.export_run import metadata
+from dctc.reading.export_run import metadata
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
 from tiny import make_module, make_trainer
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 NET = {"class_path": "dctc.models.TimmRecognizer"}
 
 

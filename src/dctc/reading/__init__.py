@@ -1,0 +1,1 @@
+"""Trained nets at work: read images, export nets, keep their weights in folders."""

@@ -1,0 +1,139 @@
+"""Model card of a trained net: data, counts, seed, command, accuracy, licence and limits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dctc.results.registry import Record, Registry
+from dctc.training.checkpoint import read_checkpoint
+from dctc.training.nets import Loaded
+from dctc.training.run_folder import marked
+
+_CARD = """---
+library_name: dctc
+pipeline_tag: image-to-text
+tags: [text-recognition, ctc]
+{license}---
+# {name}
+
+{net}, {parameters:,} parameters, reads {characters} from images of one word or line,
+{height} x {width} pixels (height x width). `dctc read --model FOLDER IMAGE...` uses it.
+
+## Training
+
+| | |
+| --- | --- |
+{training}
+
+## Accuracy
+
+{accuracy}
+
+## Licence
+
+{terms}
+
+## Limits
+
+It knows no other characters, and reads one line from left to right. Images unlike those of its
+training are read worse than the table says. A confidence is no probability of being right.
+"""
+
+
+def model_card(
+    name: str,
+    loaded: Loaded,
+    run: Path | None = None,
+    checkpoint: Path | None = None,
+    license: str = "",
+) -> str:
+    """Return the model card of a net: data, counts, seed, command, accuracy, licence and limits.
+
+    Args:
+        name: Its title.
+        loaded: The net.
+        run: Folder of the run that trained it; what is not recorded there is said to be unknown.
+        checkpoint: The weights of that run.
+        license: Identifier of the licence, such as ``mit``; empty if none is chosen.
+    """
+    charset = loaded.tokenizer.charset
+    number = f"{len(charset):,} characters"
+    _, height, width = loaded.image
+    known = run is not None and (run / "config.yaml").exists()
+    facts, records = _training(run, checkpoint) if known and run else ([], [])
+    accuracy = [
+        f"| {r.set} | {r.n:,} | {100 * r.correct / r.n:.2f} | {100 * r.similarity / r.n:.2f} |"
+        for r in records
+    ]
+    table = ["| set | samples | accuracy, % | NED, % |", "| --- | ---: | ---: | ---: |", *accuracy]
+    unknown = "Not measured."
+    terms = (
+        f"`{license}`." if license else "Not chosen yet: whoever publishes the weights names it."
+    )
+    return _CARD.format(
+        license=f"license: {license}\n" if license else "",
+        name=name,
+        net=str(loaded.settings["net"]["class_path"]).rpartition(".")[2],
+        parameters=sum(p.numel() for p in loaded.net.parameters()),  # type: ignore[attr-defined]
+        characters=f"{number} (charset {charset.name})" if charset.name else number,
+        height=height,
+        width=width,
+        training="\n".join(facts) or "| run | not known |",
+        accuracy="\n".join(table) if accuracy else unknown,
+        terms=f"{terms} The terms of the training data apply too.",
+    )
+
+
+def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Record]]:
+    """Return rows of facts about the training of a run, and its results."""
+    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    data, model = config.get("data") or {}, config.get("model") or {}
+    options = data.get("init_args") or {}
+    shown = ("source", "train", "language", "preset", "train_size", "epoch_size", "augment")
+    told = [f"{k} {_flat(options[k])}" for k in shown if options.get(k)]
+    folders = [run, *run.parents][:4]
+    key = marked(run)
+    results = next((f for f in folders if (f / "results.jsonl").exists()), None)
+    records = list(Registry(results).find(key).values()) if results else []
+    facts = {
+        "data": ", ".join([str(data.get("class_path", "unknown")).rpartition(".")[2], *told]),
+        "labels": _labels(run),
+        "loss": _loss(model, config),
+        "batch": options.get("batch_size"),
+        "seed": config.get("seed_everything"),
+        "steps": read_checkpoint(checkpoint).get("global_step") if checkpoint else None,
+        "command": f"`{records[0].about['command']}`" if _has_command(records) else None,
+    }
+    rows = [f"| {name} | {'not recorded' if v in (None, '') else v} |" for name, v in facts.items()]
+    return rows, records
+
+
+def _has_command(records: list[Record]) -> bool:
+    return bool(records) and "command" in records[0].about
+
+
+def _loss(model: dict[str, Any], config: dict[str, Any]) -> str:
+    loss = model.get("loss") or {}
+    name = (loss if isinstance(loss, str) else str(loss.get("class_path", ""))).rpartition(".")[2]
+    for callback in (config.get("trainer") or {}).get("callbacks") or []:
+        weight = (callback.get("init_args") or {}).get("distill_weight")
+        if weight:
+            name += f", DCTCCallback with distill_weight {weight:g}"
+    return name
+
+
+def _labels(run: Path) -> str | None:
+    file = run / "labels.json"
+    if not file.exists():
+        return None
+    train = json.loads(file.read_text(encoding="utf-8")).get("train", {})
+    out = sum(train.get("left_out", {}).values())
+    return f"{train['labels']:,}, {out:,} left out" if train else None
+
+
+def _flat(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,82 @@
+"""``dctc predict MODEL --images PATH``: write what a trained net reads into a table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from dctc.data.records.lmdb import open_images
+from dctc.parsers import predict_parser
+from dctc.reading.reader import Images, Reader
+from dctc.results.predictions import HEAD, Outcome, prediction_row, writing
+from dctc.training.machine import compute_in_float32, share_cores
+from dctc.training.nets import load_model
+
+
+class Count(NamedTuple):
+    """Counts and duration of :func:`read_images`.
+
+    Attributes:
+        images: Images in all.
+        unread: Images that could not be decoded.
+        seconds: From the first request for an image to the last row.
+    """
+
+    images: int
+    unread: int
+    seconds: float
+
+
+def read_images(
+    reader: Reader, images: Images, file: Path, batch_size: int = 128, num_workers: int = 1
+) -> Count:
+    """Recognise images and write one row for each, in their order.
+
+    Workers decode and resize while the net computes. The file appears when it is complete.
+
+    Args:
+        reader: The net.
+        images: The images.
+        file: Tab-separated key, prediction, confidence and label; the label passes the protocol of
+            the predictions. An image that cannot be decoded has an empty prediction and, as its
+            confidence, ``not read`` with the reason.
+        batch_size: Images in a batch.
+        num_workers: Worker processes; 0 decodes in this one.
+    """
+    began = time.perf_counter()
+    done = unread = 0
+    with writing(file, HEAD) as writer:
+        for read in reader.read(images, batch_size, num_workers):
+            writer.writerow(prediction_row(read.found))
+            done += 1
+            unread += not isinstance(read.found, Outcome)
+    return Count(done, unread, time.perf_counter() - began)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Recognise images with a trained net.
+
+    Args:
+        args: Command line without ``dctc predict``; None takes that of the process.
+
+    Raises:
+        ValueError: If configuration and checkpoint do not fit, or the LMDB holds no images.
+        OSError: If there is no such run, checkpoint or image.
+    """
+    options = predict_parser().parse_args(args)
+
+    loaded = load_model(options.run, options.ckpt_path)
+    folder: Path = options.run if options.run.is_dir() else options.run.parent
+    reader = Reader(loaded, rotate_tall=options.rotate_tall)
+    share_cores(options.num_workers)
+    compute_in_float32()
+    images = open_images(options.images, reader.size)
+    out = options.out or folder / "images.tsv"
+    count = read_images(reader, images, out, options.batch_size, options.num_workers)
+    print(f"{count.images:,} images in {count.seconds:.1f} s, written to {out}")
+    if count.unread:
+        print(f"{count.unread:,} of them could not be read; {out} says why", file=sys.stderr)
+    if images.others:
+        print(f"{options.images}: skipped {images.others:,} files that are not images")

@@ -1,0 +1,131 @@
+"""``dctc read PATH...``: print what images say."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dctc.data.records.images import ImageFiles
+from dctc.data.records.lmdb import LmdbImages
+from dctc.parsers import read_parser
+from dctc.reading.reader import Images, Read, Reader
+from dctc.results.predictions import Outcome
+from dctc.text.characters import printed
+from dctc.training.machine import compute_in_float32, share_cores
+from dctc.training.nets import PACKAGED, load_model
+
+DEFAULT = "scene_ctc"  # the packaged weights that read if no model is named
+DRAWN = 300  # ours: images of a sheet at most
+
+
+def main(args: list[str] | None = None) -> None:
+    """Read images and print what they say; ends with 1 if one of them cannot be read.
+
+    Args:
+        args: Command line without ``dctc read``; None takes that of the process.
+
+    Raises:
+        ValueError: If the model cannot be loaded, or has no frames where boxes are asked for.
+        OSError: If there is no such model or image.
+    """
+    options = read_parser().parse_args(args)
+    if options.model is None and not (PACKAGED / DEFAULT).is_dir():
+        raise ValueError(
+            "no weights are packaged with this version; give --model: the folder of a run or of "
+            "weights, or an ONNX file"
+        )
+    if options.show:
+        from dctc.data.archives.sheet import check_image_file
+
+        check_image_file(options.show)
+    reader = Reader(load_model(options.model or DEFAULT), rotate_tall=options.rotate_tall)
+    share_cores(options.num_workers)
+    compute_in_float32()
+    parts = open_parts(options.images, reader)
+    cells, unread, number = [], 0, 0
+    for images, read in _read_all(reader, parts, options):
+        print("\n".join(_said(reader, images, read, options)))
+        if isinstance(read.found, Outcome):
+            text = read.found.prediction
+        else:
+            text, unread = "", unread + 1
+        if options.show and number < DRAWN:
+            boxes = reader.boxes(images, read, upright=True) if options.boxes else []
+            cells.append((images.source(read.number), text, boxes))
+        number += 1
+    if options.show:
+        _draw(options.show, cells, number)
+    if others := sum(part.others for part in parts):
+        print(f"skipped {others:,} files that are not images", file=sys.stderr)
+    if unread:
+        raise SystemExit(1)
+
+
+def open_parts(paths: list[Path], reader: Reader) -> list[Images]:
+    """Open images and folders as one set, and each LMDB as one of its own, in their order."""
+    parts: list[Images] = []
+    files: list[Path] = []
+    for path in [*paths, None]:
+        is_lmdb = path is not None and (path / "data.mdb").is_file()
+        if files and (path is None or is_lmdb):
+            parts.append(ImageFiles(files, reader.size))
+            files = []
+        if path is not None and is_lmdb:
+            parts.append(LmdbImages(path, reader.size))
+        elif path is not None:
+            files.append(path)
+    return parts
+
+
+def _read_all(
+    reader: Reader, parts: list[Images], options: Namespace
+) -> Iterator[tuple[Images, Read]]:
+    characters = options.characters or options.boxes
+    for images in parts:
+        for read in reader.read(images, options.batch_size, options.num_workers, characters):
+            yield images, read
+
+
+def _said(reader: Reader, images: Images, read: Read, options: Namespace) -> Iterator[str]:
+    """Return the lines of an image."""
+    found, key = read.found, read.found.key
+    places = reader.boxes(images, read) if options.boxes else []
+    boxes: list[Any] = [*places] or [None] * len(read.characters)
+    if options.json:
+        record: dict[str, Any] = {"image": key}
+        if isinstance(found, Outcome):
+            record |= {"text": found.prediction, "confidence": round(found.confidence, 4)}
+            if options.characters or options.boxes:
+                record["characters"] = [
+                    {"character": c.character, "confidence": round(c.confidence, 4)}
+                    | ({} if box is None else {"box": box})
+                    for c, box in zip(read.characters, boxes, strict=True)
+                ]
+        else:
+            record["error"] = found.reason
+        yield json.dumps(record, ensure_ascii=False)
+        return
+    if not isinstance(found, Outcome):
+        yield f"-\t\t{printed(key)}"
+        return
+    yield f"{found.confidence:.4f}\t{printed(found.prediction)}\t{printed(key)}"
+    for character, box in zip(read.characters, boxes, strict=True):
+        place = "" if box is None else "\t" + " ".join(f"{side:g}" for side in box)
+        yield f"  {character.confidence:.4f}\t{printed(character.character)}{place}"
+
+
+def _draw(file: Path, cells: list[tuple[Any, str, Any]], number: int) -> None:
+    from dctc.data.archives.sheet import Cell, draw_sheet
+
+    sheet, undrawn = draw_sheet([Cell(*cell) for cell in cells])
+    sheet.save(file)
+    which = f"the first {DRAWN} of {number:,} images" if number > DRAWN else f"{number:,} images"
+    print(f"{file}: {which}", file=sys.stderr)
+    if undrawn:
+        print(
+            f"{undrawn} readings are shown by their code points: no font has them", file=sys.stderr
+        )

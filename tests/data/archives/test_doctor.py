@@ -1,0 +1,121 @@
+"""``dctc data doctor``: findings in sets made for them, and CTC's first target by paths."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from dctc.cli import main
+from dctc.data.archives import doctor
+from dctc.data.archives.doctor import Target, doctor_report, examine, first_target
+from dctc.data.records.images import ImageSize
+from dctc.text import Charset
+
+
+def target(charset="36", protocol="english36", **size):
+    return Target(
+        "net", Charset.load(charset), protocol, ImageSize(32, 128, **size), lambda w: w // 4
+    )
+
+
+def image(width=100, height=32, seed=0, constant=False):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros_like(pixels) if constant else pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def numbers(records, write_lmdb, path, *args, **size):
+    """Records of each finding in a set of (image, label)."""
+    encoded = [(one, text.encode() if isinstance(text, str) else text) for one, text in records]
+    return examine(write_lmdb(path, encoded), target(*args, **size)).found
+
+
+def test_labels_that_a_net_cannot_be_trained_on(tmp_path, write_lmdb):
+    texts = ["cat", "!", "Gru\N{LATIN SMALL LETTER SHARP S}", "", b"\xff", "a\u200bb", "x" * 17]
+    records = [(image(seed=i), text) for i, text in enumerate(texts)]
+    assert numbers(records, write_lmdb, tmp_path / "a") == {
+        doctor.EMPTY: [2],
+        "label is empty": [4],
+        "label is not UTF-8": [5],
+        "label has the invisible character U+200B": [6],
+        doctor.LONG: [7],  # 17 equal characters need 33 frames of 32
+    }
+    # nothing of 16 is too long, but the padding of a narrow image gives no frames
+    fits = [(image(), "x" * 16), (image(24), "abc" * 3)]
+    assert numbers(fits, write_lmdb, tmp_path / "b") == {}
+    narrow = numbers(fits, write_lmdb, tmp_path / "c", keep_ratio=True)
+    assert narrow == {doctor.LONG: [1, 2]}  # 31 frames needed of 25, and 9 of 6
+
+
+def test_why_characters_are_outside_the_charset(tmp_path, write_lmdb):
+    chars = tmp_path / "chars.txt"
+    chars.write_text("abc\u05d0")
+    texts = ["ab", "\uff41b", "aB", "a b", "xyz", "\u05d0"]
+    records = [(image(seed=i), text) for i, text in enumerate(texts)]
+    expected = {
+        **{doctor.FORMS: [2], doctor.CASE: [3], doctor.SPACE: [4], doctor.OUTSIDE: [5]},
+        doctor.RIGHT_TO_LEFT: [6],
+    }
+    assert numbers(records, write_lmdb, tmp_path / "a", str(chars), "verbatim") == expected
+
+
+def test_images_that_a_net_cannot_read(tmp_path, write_lmdb):
+    records = [
+        (image(30, 64), "tall"),
+        (image(300, 32), "wide"),
+        (image(constant=True), "empty"),
+        (b"broken", "broken"),
+        (image(seed=5), "one"),
+        (image(seed=5), "two"),
+        (image(seed=5), "one"),
+    ]
+    found = numbers(records, write_lmdb, tmp_path / "a")
+    assert found.pop(doctor.TALL_CROP) == [1] and found.pop(doctor.NARROW) == [2]
+    assert found.pop(doctor.CONSTANT) == [3] and found.pop(doctor.TWICE) == [6]
+    ((what, where),) = found.items()
+    assert what.startswith("image cannot be decoded") and where == [4]
+    turned = numbers(records[:1], write_lmdb, tmp_path / "b", rotate_tall="left")
+    assert turned == {}
+
+
+def test_ctcs_first_target_counts_paths():
+    """While all outputs are equal, each path of the label counts the same."""
+    for frames, characters in ((3, 2), (5, 1), (6, 3)):
+        label = list(range(1, characters + 1))
+        paths = [
+            path
+            for path in itertools.product(range(characters + 1), repeat=frames)
+            if [k for k, _ in itertools.groupby(path) if k] == label
+        ]
+        blank = np.mean([path.count(0) / frames for path in paths])
+        assert first_target(frames, characters) == pytest.approx(blank, abs=1e-12)
+
+
+def test_a_large_set_is_looked_at_in_part_and_said_so(tmp_path, write_lmdb):
+    records = [(image(seed=i), b"cat" if i % 2 else b"!") for i in range(9)]
+    found = examine(write_lmdb(tmp_path / "a", records), target(), count=3)
+    assert (found.records, found.looked_at, found.found) == (9, 3, {doctor.EMPTY: [1, 5, 9]})
+    report = doctor_report("a", found, target())
+    assert "3 of 9 records" in report.title and report.rows[0][:2] == ["3", "100.0"]
+    assert report.notes[-1] == "No label is left to train on"
+
+
+def test_the_command_fits_a_terminal(tmp_path, write_lmdb, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    net = {"class_path": "tiny.TinyNet", "init_args": {"height": 32}}
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"model": {"net": net}}))
+    good = write_lmdb(tmp_path / "good", [(image(seed=i), b"cat") for i in range(3)])
+    main(["data", "doctor", str(good), "--model", str(config)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 labels are 'cat'" in said and "images give 32" in said
+    bad = write_lmdb(tmp_path / "bad", [(image(seed=0), b"cat"), (image(seed=1), b"!")])
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "doctor", str(bad), "--model", str(config)])
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 1 and max(map(len, lines)) <= 80 and len(lines) <= 24
+    assert any(line.split()[:2] == ["1", "50.0"] for line in lines)

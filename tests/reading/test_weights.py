@@ -1,0 +1,138 @@
+"""Folders of weights: read as the run that they come from, and described by their card."""
+
+import json
+import re
+
+import pytest
+import torch
+import yaml
+from huggingface_hub import ModelCard
+from safetensors import safe_open
+
+from dctc.cli import main
+from dctc.reading.reader import Reader
+from dctc.reading.weights import save_weights
+from dctc.text import CTCTokenizer
+from dctc.training import nets
+from dctc.training.nets import load_model, load_net
+from tiny import TinyNet, make_module, make_trainer
+
+SIGNS = "ab é漢\n\N{COMBINING ACUTE ACCENT}\nc"
+TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """The folder of a run with random weights, and a charset in a file."""
+    (tmp_path / "signs.txt").write_text(SIGNS, encoding="utf-8")
+    torch.manual_seed(4)
+    tokenizer = CTCTokenizer(str(tmp_path / "signs.txt"))
+    module = make_module(lambda _: TinyNet(tokenizer.num_classes), seed=4, tokenizer=tokenizer)
+    trainer = make_trainer(tmp_path)
+    trainer.strategy.connect(module)
+    folder = tmp_path / "run"
+    trainer.save_checkpoint(folder / "checkpoints" / "final.ckpt", weights_only=True)
+    arguments = {"height": 8, "width": 64, "keep_ratio": True, "rotate_tall": "left"}
+    settings = {
+        "seed_everything": 7,
+        "model": {
+            "net": TINY,
+            "loss": "dctc.losses.CTCLoss",
+            "tokenizer": {
+                "class_path": "dctc.text.CTCTokenizer",
+                "init_args": {"charset": str(tmp_path / "signs.txt")},
+            },
+        },
+        "data": {"class_path": "x.Words", "init_args": {**arguments, "train": ["train/mine"]}},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    left_out = {"train": {"labels": 1200, "left_out": {"empty": 34}, "outside": {}}}
+    (folder / "labels.json").write_text(json.dumps(left_out))
+    return folder
+
+
+def readings(model, folder, file):
+    main(["predict", str(model), f"--images={folder}", f"--out={file}", "--num_workers=0"])
+    return [line.split("\t") for line in file.read_text().splitlines()[1:]]
+
+
+@pytest.mark.filterwarnings("ignore:.*b/c.png")
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_a_folder_of_weights_reads_as_its_run(noisy, folder, tmp_path, precision, capsys):
+    weights = tmp_path / "elsewhere" / "weights"
+    options = ["--out", str(weights), "--precision", precision, "--license", "mit"]
+    main(["export", str(noisy), "--to", "weights", *options])
+    said = capsys.readouterr().out
+    difference = float(re.search(r"within (\S+) of", said)[1])
+    assert (difference == 0) == (precision == "float32") and difference < 1e-2
+    (tmp_path / "signs.txt").unlink()  # a folder of weights needs nothing of its run
+    charset = load_net(weights / "config.yaml").tokenizer.charset.characters
+    assert charset == "ab é漢\N{COMBINING ACUTE ACCENT}c"
+    (tmp_path / "signs.txt").write_text(SIGNS, encoding="utf-8")
+    expected = readings(noisy, folder, tmp_path / "a.tsv")
+    found = readings(weights, folder, tmp_path / "b.tsv")
+    assert [row[:2] for row in found] == [row[:2] for row in expected] and expected[0][1]
+    for a, b in zip(found, expected, strict=True):
+        if b[1]:
+            assert float(a[2]) == pytest.approx(float(b[2]), abs=2e-3)
+    loaded = load_model(weights)
+    assert loaded.image == (3, 8, 64) and (loaded.keep_ratio, loaded.rotate_tall) == (True, "left")
+    with safe_open(weights / "model.safetensors", "pt") as stored:
+        assert {str(stored.get_tensor(k).dtype) for k in stored.keys()} == {f"torch.{precision}"}
+
+
+def test_the_card_tells_what_is_known(noisy, capsys):
+    main(["export", str(noisy), "--to", "weights", "--license", "mit"])
+    card = ModelCard.load(noisy / "weights" / "README.md")
+    assert card.data.license == "mit" and card.data.library_name == "dctc"
+    assert "| data | Words, train train/mine |" in card.text
+    assert "| labels | 1,200, 34 left out |" in card.text and "| seed | 7 |" in card.text
+    assert "| command | not recorded |" in card.text and "7 characters" in card.text
+    main(["export", str(noisy), "--to", "weights"])
+    card = ModelCard.load(noisy / "weights" / "README.md")
+    assert card.data.license is None and "Not chosen yet" in card.text
+
+
+def test_as_a_model_of_the_hub(noisy, folder, tmp_path):
+    reader = Reader.from_pretrained(noisy, device="cpu")
+    reader.save_pretrained(tmp_path / "hub")
+    assert {path.name for path in (tmp_path / "hub").iterdir()} == {
+        *("README.md", "charset.txt", "config.yaml", "model.safetensors")
+    }
+    again = Reader.from_pretrained(tmp_path / "hub", device="cpu")
+    a, b = (list(one.read_files(folder / "a.png", folder / "d.png")) for one in (reader, again))
+    assert [one.found.prediction for one in a] == [one.found.prediction for one in b] != ["", ""]
+
+
+def test_what_the_hub_brings_names_nets_of_the_library_alone(tmp_path, noisy, monkeypatch):
+    save_weights(load_model(noisy), tmp_path / "hub")
+    monkeypatch.setattr("dctc.reading.reader.snapshot_download", lambda *_, **__: tmp_path / "hub")
+    with pytest.raises(ValueError, match=r"net tiny\.TinyNet is none of dctc; it is not loaded"):
+        Reader.from_pretrained("somebody/net")
+
+
+def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsys):
+    main(["export", str(noisy), "--to", "weights", "--out", str(tmp_path / "packaged" / "words")])
+    monkeypatch.setattr(nets, "PACKAGED", tmp_path / "packaged")
+    capsys.readouterr()
+    main(["read", str(folder / "a.png"), "--model", "words"])
+    assert capsys.readouterr().out.count("\t") == 2
+    with pytest.raises(SystemExit):
+        main(["read", str(folder / "a.png"), "--model", "wrds"])
+    assert "wrds: no folder of a run or of weights" in capsys.readouterr().err
+
+
+def test_weights_beyond_half_precision_stay_whole(noisy, tmp_path):
+    loaded = load_model(noisy)
+    with torch.no_grad():
+        loaded.net.head.weight[0, 0] = 1e6
+    save_weights(loaded, tmp_path / "w")
+    assert load_model(tmp_path / "w").net.head.weight[0, 0] == 1e6
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors at all"])
+def test_damaged_weights_are_refused_in_one_line(noisy, tmp_path, content):
+    save_weights(load_model(noisy), tmp_path / "w")
+    (tmp_path / "w" / "model.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.safetensors: no safetensors file, or damaged"):
+        load_model(tmp_path / "w")
