@@ -100,7 +100,7 @@ def rapidocr() -> tuple[Reader, str]:
     threads = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
     parts = {"Global.use_det": False, "Global.use_cls": False}
     # the least score of a reading that is not withheld
-    engine = RapidOCR(
+    engine: Any = RapidOCR(
         params={**threads, **parts, "Global.text_score": 0.0, "Global.log_level": "critical"}
     )
 

@@ -76,7 +76,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
     channels, height, width = loaded.image
     frames = loaded.net.frames
     grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
-    valid = range(1, width + 1)
+    valid = [*range(1, width + 1)]
     if getattr(loaded.net, "reads_padding", False):
         valid = [width] * width
     own = described(loaded.net) if isinstance(loaded.net, OnnxRecognizer) else {}
