@@ -163,7 +163,13 @@ def finetune_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data", nargs="+", help="LMDB folders of dctc data convert")
-    add("--from", dest="source", required=True, metavar="MODEL", help="ppocr_v6_small, or ONNX")
+    add(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="MODEL",
+        help="ppocr_v6_small, ppocr_v4_mobile, an ONNX file, or the folder of a run",
+    )
     add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")
     add("--charset", help="characters to read (default: ASCII and those of the labels)")

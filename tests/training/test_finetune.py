@@ -38,8 +38,13 @@ def test_before_and_after(data, tmp_path, capsys):
     assert not labels["train"]["left_out"]
     main(["predict", str(tmp_path / "runs/mine"), "--images", str(data)])
     assert len((tmp_path / "runs/mine/images.tsv").read_text().splitlines()) == 21
-    main(command)  # goes on where it was: there is nothing left to train
+    main(command)  # there is nothing left to train
     assert "before" in capsys.readouterr().out
+    command[command.index(str(net))] = str(tmp_path / "runs/mine")
+    main([*command, "--name", "again"])
+    assert "96 of 96 characters kept, 0 added, 0 dropped" in capsys.readouterr().out
+    again = yaml.safe_load((tmp_path / "runs/again/config.yaml").read_text())["data"]["init_args"]
+    assert (again["height"], again["keep_ratio"]) == (48, True)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
+import yaml
 from rich.console import Console
 from torch.utils.data import Dataset
 
 from dctc.data.archives.alphabet import read_labels
 from dctc.data.records.batch import Sample
-from dctc.data.records.folders import find_lmdbs
-from dctc.data.records.images import pad_right
+from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
+from dctc.data.records.images import WIDTH_STEP, ImageError, ImageSize, image_size, pad_right
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
+from dctc.models import ImageFormat
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
@@ -26,8 +29,11 @@ from dctc.text import normal_form
 from dctc.text.characters import by_frequency
 from dctc.training.checkpoint import FINAL, read_checkpoint
 from dctc.training.cli import RecognizerCLI
+from dctc.training.fine_tuning import start_from
+from dctc.training.image_format import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
+from dctc.training.nets import LONGEST, find_model
 from dctc.training.run_folder import alone
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
@@ -35,6 +41,8 @@ from dctc.training.run_folder import alone
 PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
 ASCII = "".join(map(chr, range(32, 127)))
+IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
+MEASURED = 1000  # images of an LMDB whose width is looked at, about
 GENERAL = 300  # rendered words that show what is forgotten
 
 
@@ -66,6 +74,60 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
     return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII))
 
 
+def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
+    """Return the sections of a configuration that name the net to begin with, and its images.
+
+    The width of images that keep their aspect ratio is that of all but the longest of the data.
+
+    Args:
+        source: See :func:`dctc.training.nets.find_model`.
+        folders: Folders of LMDBs.
+    """
+    config, weights = find_model(source)
+    if weights is None:
+        init_args: dict[str, Any] = {"source": source, "charset_policy": "new"}
+        net: dict[str, Any] = {
+            "class_path": "dctc.models.OnnxRecognizer",
+            "init_args": init_args,
+        }
+        form = image_format(net)
+        images = {"width": usual_width(folders, form)} if form and form.keep_ratio else {}
+        return {"model": {"net": net}, "data": {"init_args": images}}
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    net = settings["model"]["net"]
+    for linked in ("num_classes", "charset"):  # they follow from the charset of this training
+        net.get("init_args", {}).pop(linked, None)
+    given = (settings.get("data") or {}).get("init_args") or {}
+    return {
+        "init_from": source,
+        "init_policy": "new",
+        "model": {"net": net},
+        "data": {"init_args": {name: given[name] for name in IMAGES if name in given}},
+    }
+
+
+def usual_width(folders: Sequence[str], form: ImageFormat) -> int:
+    """Return the pixels that are as wide as all but the longest images, and at least the usual.
+
+    Args:
+        folders: Folders of LMDBs.
+        form: Of the net's images.
+    """
+    widths = []
+    for folder in folders:
+        for path in find_lmdbs(folder).values():
+            records = count_records(path)
+            with reading(path) as transaction:
+                for number in range(1, records + 1, max(1, records // MEASURED)):
+                    try:
+                        width, height = image_size(read_record(transaction, number).image or b"")
+                    except ImageError:
+                        continue  # it is named when it is trained on
+                    widths.append(width * form.height / height)
+    longest = float(np.quantile(widths, 0.99)) if widths else 0.0
+    return min(max(form.width, -(-round(longest) // WIDTH_STEP) * WIDTH_STEP), LONGEST)
+
+
 def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str, Any]:
     """Return the whole configuration of a fine-tuning.
 
@@ -84,13 +146,12 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "class_path": "dctc.training.callbacks.DCTCCallback",
         "init_args": {"distill_weight": 0.1},
     }
+    begin = starting_net(options.source, options.data)
     return {
+        **begin,
         "seed_everything": options.seed,
         "model": {
-            "net": {
-                "class_path": "dctc.models.OnnxRecognizer",
-                "init_args": {"source": options.source, "charset_policy": "new"},
-            },
+            **begin["model"],
             "loss": {"class_path": "dctc.losses.CTCLoss"},
             "tokenizer": {
                 "class_path": "dctc.text.CTCTokenizer",
@@ -106,6 +167,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "data": {
             "class_path": "dctc.data.english.EnglishDataModule",
             "init_args": {
+                **begin["data"]["init_args"],
                 "train": folders,
                 "val": val,
                 "hold_out": None if val else HELD_OUT,
@@ -121,7 +183,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
             "check_val_every_n_epoch": None,
             "num_sanity_val_steps": 0,
             "gradient_clip_val": 5.0,
-            "log_every_n_steps": 10,
+            "log_every_n_steps": max(1, min(10, number // batch)),
         },
     }
 
@@ -147,18 +209,20 @@ class PaddedWords(Dataset[Sample]):
         return sample._replace(image=pad_right(sample.image, self.width, self.fill))
 
 
-def general_words(charset: str, form: Any, seed: int) -> RenderedDataModule:
+def general_words(charset: str, size: ImageSize, seed: int) -> RenderedDataModule:
     """Return English words, drawn in fonts that are there everywhere, as a validation set.
 
     Args:
         charset: Characters that the net reads.
-        form: :class:`~dctc.models.ImageFormat` of the net.
+        size: Of its images.
         seed: Of the words.
     """
+    width = min(4 * size.height, size.width)
     words = RenderedDataModule(
         val_size=GENERAL,
-        height=form.height,
-        width=4 * form.height,
+        height=size.height,
+        width=width if size.keep_ratio else size.width,
+        grayscale=size.grayscale,
         charset=charset,
         protocol="verbatim",
         preset="scene",
@@ -169,7 +233,7 @@ def general_words(charset: str, form: Any, seed: int) -> RenderedDataModule:
     )
     words.setup("validate")
     (name, drawn), *_ = words.val_sets.items()
-    words.val_sets = {name: PaddedWords(drawn, max(form.width, 4 * form.height), form.fill)}
+    words.val_sets = {name: PaddedWords(drawn, size.width, size.fill)}
     return words
 
 
@@ -222,7 +286,9 @@ def main(args: list[str] | None = None) -> None:
         steps = config["trainer"]["max_steps"]
         batch = config["data"]["init_args"]["batch_size"]
         print(f"{labels.number:,} labels, {steps:,} steps of {batch} images")
-        general = general_words(charset, cli.model.net.image_format, options.seed)
+        general = general_words(charset, cli.datamodule.options["size"], options.seed)
+        if cli.resolved["init_from"]:
+            start_from(cli.model, options.source, "new")
         before = scores(cli, general)
         cli.train()
         # a run that is finished has not been trained just now
