@@ -77,7 +77,7 @@ def read_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("images", type=Path, nargs="+", metavar="PATH", help="image, folder of images, or LMDB")
-    add("--model", help="what reads (default: packaged weights)")
+    add("--model", help="what reads; needed as long as no weights are packaged")
     add("--characters", action="store_true", help="confidence of each character")
     add("--boxes", action="store_true", help="box and confidence of each character")
     add("--json", action="store_true", help="a JSON object in each line")

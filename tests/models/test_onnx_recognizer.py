@@ -1,5 +1,6 @@
 """Recognisers from ONNX files against onnxruntime."""
 
+import json
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,6 +11,7 @@ from dctc.data.records.batch import Sample, collate
 from dctc.models import OnnxRecognizer, Recognizer
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
 from dctc.text import Charset
+from dctc.training.nets import load_model
 from dctc.training.objective import frame_limits
 from models.onnx_graphs import CHARACTERS, write_recognizer
 
@@ -122,6 +124,16 @@ def test_frames_of_the_padding_are_read(tiny):
     image = np.zeros((48, 320, 3), np.uint8)
     batch = collate([Sample(image, "a", "1", width=9), Sample(image, "b", "2", width=320)])
     assert frame_limits(net, batch).tolist() == [40, 40]
+
+
+@pytest.mark.parametrize("frames", [[40] * 320, [1 + k // 8 for k in range(320)]])
+def test_an_exported_file_says_how_its_images_are_read(tmp_path, frames):
+    said = {"height": "48", "width": "320", "keep_ratio": "true", "fill": "128"}
+    said |= {"rotate_tall": "left", "valid_frames": json.dumps(frames)}
+    loaded = load_model(write_recognizer(tmp_path, **said))
+    assert loaded.net.reads_padding == (frames[0] == 40)
+    assert (loaded.image, loaded.keep_ratio, loaded.fill) == ((3, 48, 320), True, 128)
+    assert loaded.rotate_tall == loaded.reading_size().rotate_tall == "left"
 
 
 def test_the_charset_of_a_file_goes_by_its_name(tiny, tmp_path):

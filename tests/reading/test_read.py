@@ -65,6 +65,18 @@ def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_a_broken_image_has_no_boxes_and_stops_nothing(run, folder, tmp_path, capsys):
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            sheet = ["--show", str(tmp_path / "sheet.png")]
+            main(["read", str(folder), "--model", str(run), "--boxes", *sheet, *more])
+        printed = capsys.readouterr()
+        assert ended.value.code == 1 and f"{folder}/e.png" in printed.out
+        assert "sheet.png: 4 images" in printed.err
+    broken = json.loads(printed.out.splitlines()[1])
+    assert broken["image"].endswith("b/c.png") and broken.keys() == {"image", "error"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -10,11 +10,13 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from dctc.cli import main
+from dctc.onnx_files import PRETRAINED
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.text import CTCTokenizer
 from dctc.training import nets
 from dctc.training.nets import load_model, load_net
+from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, make_module, make_trainer
 
 SIGNS = "ab é漢\n\N{COMBINING ACUTE ACCENT}\nc"
@@ -120,6 +122,40 @@ def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsy
     with pytest.raises(SystemExit):
         main(["read", str(folder / "a.png"), "--model", "wrds"])
     assert "wrds: no folder of a run or of weights" in capsys.readouterr().err
+
+
+def pretrained(folder, monkeypatch, characters, policy):
+    """A net of an installed package, with other characters than the file's, or the same."""
+    (folder / "tiny_package").mkdir()
+    (folder / "tiny_package" / "__init__.py").touch()
+    write_recognizer(folder / "tiny_package")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(PRETRAINED, "tiny", ("tiny_package", "tiny.onnx"))
+    (folder / "chars.txt").write_text("\n".join(characters), encoding="utf-8")
+    options = {"source": "tiny", "charset_policy": policy}
+    tokens = {"class_path": nets.TOKENIZER, "init_args": {"charset": str(folder / "chars.txt")}}
+    net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}
+    (folder / "net.yaml").write_text(yaml.safe_dump({"model": {"net": net, "tokenizer": tokens}}))
+    return load_net(folder / "net.yaml")
+
+
+@pytest.mark.parametrize(
+    ("characters", "policy"), [("bA x", "new"), ("bA", "subset"), (CHARACTERS + " ", "keep")]
+)
+def test_a_pretrained_net_keeps_the_characters_it_was_tuned_for(
+    tmp_path, monkeypatch, characters, policy
+):
+    loaded = pretrained(tmp_path, monkeypatch, characters, policy)
+    assert save_weights(loaded, tmp_path / "w", "float32") == 0
+    assert load_model(tmp_path / "w").tokenizer.charset.characters == characters
+    assert (tmp_path / "w" / "charset.txt").exists() == (policy != "keep")  # else by its name
+
+
+def test_a_card_names_no_folder_of_somebody(noisy):
+    config = (noisy / "config.yaml").read_text()
+    (noisy / "config.yaml").write_text(config.replace("train/mine", "/home/somebody/words/train"))
+    main(["export", str(noisy), "--to", "weights"])
+    assert "train words/train |" in (noisy / "weights" / "README.md").read_text()
 
 
 def test_weights_beyond_half_precision_stay_whole(noisy, tmp_path):

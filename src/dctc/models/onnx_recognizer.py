@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -73,7 +74,8 @@ class OnnxRecognizer(nn.Module):
         self.source, self.num_classes = source, len(wanted) + 1
         self.image_format = self.image_format_of({"source": source})
         self.in_chans = self.image_format.channels
-        self.reads_padding = self.image_format.fill is not None
+        valid = json.loads(file.metadata.get("valid_frames", "[]"))  # by width, of dctc export
+        self.reads_padding = self.image_format.fill is not None and len({*valid}) < 2
         self.is_bgr = file.metadata.get("channel_order", "BGR") == "BGR"
         self.graph = OnnxGraph(file, last.features)
         self.head = new_head(last, own, wanted)

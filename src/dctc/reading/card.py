@@ -136,4 +136,8 @@ def _labels(run: Path) -> str | None:
 
 
 def _flat(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Return a value, or several; of an absolute path its last two parts, as a card is public."""
+    if isinstance(value, list):
+        return " ".join(map(_flat, value))
+    path = Path(str(value))
+    return "/".join(path.parts[1:][-2:]) if path.is_absolute() else str(value)

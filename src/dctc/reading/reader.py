@@ -204,8 +204,11 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
             upright: Whether in pixels of the image as viewers show it, see EXIF.
 
         Returns:
-            Left, top, right and bottom; a box is as high as the line.
+            Left, top, right and bottom; a box is as high as the line. An image that cannot be read
+            has none.
         """
+        if not read.characters:
+            return []
         limits = np.array([c.limits for c in read.characters]).reshape(-1, 2)
         found = stored_boxes(images.source(read.number), self.size, limits, upright)
         boxes: list[list[float]] = found.round(1).tolist()

@@ -18,6 +18,7 @@ from torch import Tensor
 import dctc
 from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
+from dctc.text import Charset
 from dctc.training.nets import WEIGHTS, Loaded, load_net
 
 Precision = Literal["float16", "float32"]
@@ -53,7 +54,9 @@ def save_weights(
     if source is not None and source not in PRETRAINED:
         raise ValueError(f"{source}: these weights are of no use without this file; export to onnx")
     folder.mkdir(parents=True, exist_ok=True)
-    named = source or charset.name
+    named = charset.name
+    if source is not None and Charset.load(source).characters == charset.characters:
+        named = source
     if not named:
         write_whole(folder / CHARSET, "\n".join(charset.characters).encode())
     follow = ("num_classes", "charset")  # from the tokenizer

@@ -16,7 +16,7 @@ import dctc.models
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
-from dctc.onnx_files import names_onnx
+from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.checkpoint import FINAL, check_charset, read_checkpoint
 from dctc.training.class_paths import check_class_paths, explained
@@ -173,10 +173,12 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
 
 
 def _of_onnx(source: str) -> dict[str, Any]:
-    """Return the configuration of a pretrained recogniser with its own charset."""
+    """Return the configuration of a pretrained recogniser, whose charset and images are its own."""
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": source}}
     tokenizer = {"class_path": TOKENIZER, "init_args": {"charset": source}}
-    return {"model": {"net": net, "tokenizer": tokenizer}}
+    turned = read_onnx(source).metadata.get("rotate_tall")  # of dctc export
+    images = {"keep_ratio": None, "rotate_tall": turned}
+    return {"model": {"net": net, "tokenizer": tokenizer}, "data": {"init_args": images}}
 
 
 def check_own(config: Path) -> None:

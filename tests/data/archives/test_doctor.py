@@ -51,6 +51,16 @@ def test_labels_that_a_net_cannot_be_trained_on(tmp_path, write_lmdb):
     assert narrow == {doctor.LONG: [1, 2]}  # 31 frames needed of 25, and 9 of 6
 
 
+def test_frames_of_the_padding_count_where_a_net_reads_them(tmp_path, write_lmdb):
+    path = write_lmdb(tmp_path / "a", [(image(24), b"abc" * 3), (image(640), b"x" * 32)])
+    form = {"keep_ratio": True, "width": 3200, "min_width": 128}
+    net = Target("net", Charset.load("36"), "english36", ImageSize(32, **form), lambda w: w // 4)
+    assert examine(path, net).found == {doctor.LONG: [1]}
+    found = examine(path, net._replace(reads_padding=True))
+    assert (found.found, found.gives) == ({}, [32, 160])
+    assert "images 32 x 128)" in doctor_report("a", found, net).title
+
+
 def test_why_characters_are_outside_the_charset(tmp_path, write_lmdb):
     chars = tmp_path / "chars.txt"
     chars.write_text("abc\u05d0")

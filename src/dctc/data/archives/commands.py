@@ -95,6 +95,7 @@ def doctor(options: Namespace) -> None:
         loaded.reading_size(),
         loaded.net.frames,
         getattr(loaded.net, "max_length", None),
+        getattr(loaded.net, "reads_padding", False),
     )
     sets = {n: examine(path, target, options.count) for n, path in _find_sets(options).items()}
     for name, found in sets.items():

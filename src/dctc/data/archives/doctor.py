@@ -48,6 +48,7 @@ class Target(NamedTuple):
         size: What images are resized to.
         frames: Frames of an image by its width in pixels.
         most: Characters that a net without frames can read; None for CTC.
+        reads_padding: Whether the frames of the padding count too.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Target(NamedTuple):
     size: ImageSize
     frames: Callable[[int], int]
     most: int | None = None
+    reads_padding: bool = False
 
 
 @dataclass
@@ -98,7 +100,8 @@ RIGHT_TO_LEFT = "label runs from right to left"
 CONSTANT = "image of a single colour"
 TWICE = "same image as another record, with another label"
 CURES = {
-    OUTSIDE: "dctc data alphabet makes a charset of labels",
+    OUTSIDE: "dctc data alphabet makes a charset of labels; dctc finetune adds characters to a "
+    "pretrained net",
     FORMS: "protocol chinese_fold folds full-width forms; correct others (Unicode's NFKC)",
     CASE: "a charset and protocol with both cases (62, 94), or a protocol without (english36)",
     SPACE: "a charset with a space, or a protocol that removes spaces",
@@ -188,6 +191,8 @@ def _usable(
     if size.turn(width, height) is not None:
         width, height = height, width
     valid = valid_width(width, height, size.height, size.width) if size.keep_ratio else size.width
+    if target.reads_padding:
+        valid = max(valid, size.min_width or size.width)
     need, gives = frames_needed(label), max(int(target.frames(valid)), 1)
     if target.most is not None:
         need, gives = len(label), target.most
@@ -256,7 +261,8 @@ def doctor_report(name: str, done: Examined, target: Target) -> Report:
     looked = "" if done.looked_at == done.records else f"{done.looked_at:,} of "
     title = (
         f"{name}: {looked}{done.records:,} records for {target.name} (charset of "
-        f"{len(target.charset):,}, {target.protocol}, images {size.height} x {size.width})"
+        f"{len(target.charset):,}, {target.protocol}, images {size.height} x "
+        f"{size.min_width or size.width})"
     )
     return Report(title, ["count", "%", "finding", "records"], rows, notes)
 
