@@ -45,8 +45,8 @@ def test_a_net_starts_with_the_rows_of_the_characters_it_knows(checkpoint):
 @pytest.mark.parametrize(
     ("charset", "policy", "message"),
     [
-        ("62", "keep", r"charset_policy keep does not allow .* 26 that it does not know"),
-        ("62", "subset", "charset_policy subset does not allow"),
+        ("62", "keep", r"init_policy keep does not allow .* 26 that it does not know"),
+        ("62", "subset", "init_policy subset does not allow"),
         ("lower", "union", "lacks 10 of its 36"),
     ],
 )

@@ -17,7 +17,9 @@ def data(tmp_path, monkeypatch, write_lmdb, encode_image):
     """Twenty labelled images, one with a character that the net does not know."""
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    records = [(encode_image(i, 90, 24), ["abc", "Cab", "bü 1"][i % 3].encode()) for i in range(20)]
+    records = [
+        (encode_image(i, 90, 24), ["abc", "Cab", "b文 1"][i % 3].encode()) for i in range(20)
+    ]
     write_lmdb(tmp_path / "mine", records)
     return tmp_path / "mine"
 
@@ -32,7 +34,7 @@ def test_before_and_after(data, tmp_path, capsys):
     assert f"{len(CHARACTERS) + 1} of {len(CHARACTERS) + 1} characters kept" in out
     config = yaml.safe_load((tmp_path / "runs/mine/config.yaml").read_text())
     charset = Charset.load(config["model"]["tokenizer"]["init_args"]["charset"])
-    assert set(charset.characters) == {*map(chr, range(32, 127)), "ü"}
+    assert set(charset.characters) == {*map(chr, range(32, 127)), "文"}
     labels = json.loads((tmp_path / "runs/mine/labels.json").read_text())
     assert labels["train"]["labels"] == 18 and labels["held_out"]["labels"] == 2
     assert not labels["train"]["left_out"]
@@ -40,11 +42,14 @@ def test_before_and_after(data, tmp_path, capsys):
     assert len((tmp_path / "runs/mine/images.tsv").read_text().splitlines()) == 21
     main(command)  # there is nothing left to train
     assert "before" in capsys.readouterr().out
+    main(["export", str(tmp_path / "runs/mine"), "--to", "onnx"])
     command[command.index(str(net))] = str(tmp_path / "runs/mine")
     main([*command, "--name", "again"])
     assert "96 of 96 characters kept, 0 added, 0 dropped" in capsys.readouterr().out
     again = yaml.safe_load((tmp_path / "runs/again/config.yaml").read_text())["data"]["init_args"]
     assert (again["height"], again["keep_ratio"]) == (48, True)
+    with pytest.raises(SystemExit, match="in its own folder; take another --name"):
+        main(command)
 
 
 @pytest.mark.parametrize(

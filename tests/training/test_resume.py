@@ -155,6 +155,24 @@ def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
     assert found == losses(whole[1] / "metrics.csv")
 
 
+def test_without_validation_sets_steps_are_saved_and_a_signal_is_heeded(
+    tmp_path, runs, monkeypatch, write_lmdb, encode_image
+):
+    records = [(encode_image(i, 40, 16), f"w{i}".encode()) for i in range(12)]
+    write_lmdb(tmp_path / "data" / "train", records)
+    chosen = config("english", train=["train"], val={})
+    chosen["trainer"] |= {"max_steps": 8, "val_check_interval": 1}
+    chosen["trainer"]["check_val_every_n_epoch"] = None
+    option = write_config(tmp_path / "config.yaml", chosen)
+    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
+    stop = ["step=3", f"number={int(signal.SIGTERM)}", "validation=false"]
+    stop = [f"--trainer.callbacks.{one}" for one in stop]
+    with pytest.raises(SystemExit):
+        main(["fit", option, "--name=one", "--log=off", "--trainer.callbacks+=tiny.Kill", *stop])
+    last = read_checkpoint(runs / "one" / "checkpoints" / "last.ckpt")
+    assert last["global_step"] == 4
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Option of a configuration of 14 steps with a validation after every fourth; a run of it."""

@@ -1,8 +1,7 @@
 """Accuracy of recognisers that people install against the words they read per CPU second.
 
-RapidOCR and Tesseract read crops as their packages' own calls prepare them; ours as ``dctc read``
-does. All compute on one CPU thread. Accuracy is on the six sets of scene words, under the protocol
-``english36``.
+RapidOCR and Tesseract read crops as their packages' own calls prepare them, on one CPU thread.
+Accuracy is on the six sets of scene words, under the protocol ``english36``.
 """
 
 from __future__ import annotations

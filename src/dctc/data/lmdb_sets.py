@@ -124,6 +124,8 @@ class LmdbDataModule(SetsDataModule):
             for name, folders in self.own_tests.items():
                 self.test_sets[name] = self._open_own_test(name, folders, root)
             self._report(self.test_sets)
+            if not self.test_sets and not self.test:
+                raise ValueError("test: no set is named; give names, or {NAME: [FOLDER]}")
             if not self.test_sets:
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
 

@@ -79,7 +79,7 @@ def export(
     """
     write = _write_onnx if to == "onnx" else _write_pt2
     if to == "onnx":
-        _need_packages()
+        _need_packages(traced=not isinstance(net, OnnxRecognizer))
     reason = last = ""
     if isinstance(net, OnnxRecognizer):
         if to != "onnx":
@@ -160,11 +160,13 @@ def _session(part: Path, given: Callable[[Tensor], dict[str, Any]]) -> Run:
     return run
 
 
-def _need_packages() -> None:
+def _need_packages(traced: bool) -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
+
+        if traced:
+            import onnxscript  # noqa: F401
     except ImportError as error:
         raise ValueError(
             f"ONNX needs the package {error.name}: pip install 'dctc[export]', or export to pt2"

@@ -16,6 +16,7 @@ from dctc.text.characters import shown
 from dctc.text.tokenizer import BLANK
 
 Policy = Literal["keep", "subset", "union", "new"]
+POLICY = "charset_policy"  # the option of a net
 # PP-OCR's images (PaddleOCR, rec_image_shape): what is padded is 0 in [-1, 1], here the level next
 # to it, to a width of at least 320.
 PPOCR = ImageFormat(height=48, width=320, keep_ratio=True, fill=128)
@@ -222,7 +223,7 @@ def find_head(file: OnnxFile) -> Head:
     return Head(product.input[0], rows, bias_row, (weight, bias), transposed, softmax)
 
 
-def check_policy(source: str, own: str, wanted: str, policy: Policy) -> str:
+def check_policy(source: str, own: str, wanted: str, policy: Policy, option: str = POLICY) -> str:
     """Check that the characters asked for are what a policy allows.
 
     Args:
@@ -230,6 +231,7 @@ def check_policy(source: str, own: str, wanted: str, policy: Policy) -> str:
         own: Characters of the file.
         wanted: Characters asked for.
         policy: See :class:`OnnxRecognizer`.
+        option: What sets the policy.
 
     Returns:
         A line that says how many are kept, added and dropped.
@@ -246,8 +248,10 @@ def check_policy(source: str, own: str, wanted: str, policy: Policy) -> str:
         "new": True,
     }
     if policy not in allowed:
-        raise ValueError(f"charset_policy {policy!r}: it is one of {', '.join(allowed)}")
+        raise ValueError(f"{option} {policy!r}: it is one of {', '.join(allowed)}")
     if not allowed[policy]:
+        more = "+FILE, which adds to its own" if policy == "union" else ""
+        named = f", or give the charset {source}{more}" if option == POLICY else ""
         fits = next(name for name in ("subset", "union", "new") if allowed[name])
         differ = " and ".join(
             f"{what} {len(characters):,} of its {len(own):,} characters"
@@ -257,9 +261,8 @@ def check_policy(source: str, own: str, wanted: str, policy: Policy) -> str:
             if characters
         )
         raise ValueError(
-            f"{source}: charset_policy {policy} does not allow this charset, which "
-            f"{differ or 'has another order'}; charset_policy {fits} does, or give the charset "
-            f"{source}{'+FILE, which adds to its own' if policy == 'union' else ''}"
+            f"{source}: {option} {policy} does not allow this charset, which "
+            f"{differ or 'has another order'}; {option} {fits} does{named}"
         )
     return (
         f"{source}: {len(wanted) - len(added):,} of {len(own):,} characters kept, "

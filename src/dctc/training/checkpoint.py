@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from dctc.text.charset import Charset
 
 FINAL = "final.ckpt"  # checkpoint of a finished training
+WEIGHTS = "model.safetensors"  # in a folder of exported weights
 
 
 def is_whole(checkpoint: Path) -> bool:
@@ -26,11 +28,13 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def read_checkpoint(file: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint of a run; nothing in it is executed.
+    """Load a checkpoint of a run, or exported weights; nothing in it is executed.
 
     Raises:
         ValueError: If it is none, or damaged.
     """
+    if file.suffix == ".safetensors":
+        return _read_weights(file)
     try:
         stored: dict[str, Any] = torch.load(file, map_location=map_location, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
@@ -38,6 +42,16 @@ def read_checkpoint(file: Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not isinstance(stored, dict) or "state_dict" not in stored:
         raise ValueError(f"{file}: no checkpoint of a run; it holds no state_dict")
     return stored
+
+
+def _read_weights(file: Path) -> dict[str, Any]:
+    """Return a file of weights in the form of a checkpoint."""
+    try:
+        with safe_open(file, "pt") as stored:
+            weights = {f"net.{name}": stored.get_tensor(name) for name in stored.keys()}
+            return {"state_dict": weights, **(stored.metadata() or {})}
+    except SafetensorError as error:
+        raise ValueError(f"{file}: no safetensors file, or damaged ({error})") from error
 
 
 def check_charset(checkpoint: dict[str, Any], charset: Charset) -> None:

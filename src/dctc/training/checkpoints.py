@@ -112,8 +112,11 @@ class RunCheckpoints(Checkpoint):
             known = torch.tensor(self._signal, device=trainer.strategy.root_device)
             self._ending = int(trainer.strategy.reduce(known, reduce_op="max"))
         loop = trainer.fit_loop
+        validation = loop.epoch_loop.val_loop
         if loop.epoch_loop._should_check_val_fx(loop._data_fetcher):
-            return
+            validation.setup_data()
+            if not validation.skip:
+                return
         if self._ending:  # Lightning logs a step after this hook
             trainer._logger_connector.on_batch_end()
             trainer._logger_connector.update_train_step_metrics()

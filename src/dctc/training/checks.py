@@ -47,6 +47,13 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     # as written, since what lies below may be a link to another disk
     if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
         raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
+    # which would be set aside, and then be what the run begins with no longer
+    begin = config.get("init_from")
+    if begin and Path(begin).resolve().is_relative_to(folder.resolve()):
+        raise SystemExit(
+            f"dctc: the run is to begin with {begin}, which is in its own folder; take another "
+            f"--name"
+        )
 
 
 def check_checkpoint(
@@ -142,6 +149,10 @@ def _check_length(trainer: pl.Trainer, batches: int) -> None:
     limit = trainer.limit_train_batches
     taken = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     ends = {trainer.max_steps, trainer.max_epochs}
+    if not taken:
+        raise ValueError(
+            f"trainer.limit_train_batches {limit}: no batch is left of the {batches} of an epoch"
+        )
     check_steps(float("inf") if ends == {-1} else 0 if 0 in ends else taken)
     every = trainer.val_check_interval
     in_epoch = trainer.check_val_every_n_epoch is not None and trainer.limit_val_batches > 0

@@ -435,7 +435,7 @@ def main(args: list[str] | None = None) -> None:
             raise ValueError(str(missing).split("\n")[0]) from error
         raise
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        if not str(error).startswith("DataLoader worker"):  # else an error that one has raised
             raise
         ended = str(error).split(". ")[0]
         raise ValueError(

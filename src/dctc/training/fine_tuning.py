@@ -20,8 +20,9 @@ class FineTuning:
 
     Args:
         net: The net.
-        freeze: ``backbone`` never trains it, and keeps it in evaluation mode. A number leaves it as
-            it is for so many steps. None trains it from the start.
+        freeze: ``backbone`` never trains it, and keeps it in evaluation mode. A number leaves its
+            weights as they are for so many steps; statistics of batch norms move all the same.
+            None trains it from the start.
         backbone_lr: Factor on the learning rate of the backbone; None is 1.
 
     Raises:
@@ -89,7 +90,7 @@ def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union
 
     Args:
         module: A :class:`~dctc.training.module.RecognizerModule`.
-        given: Folder of the run, or a checkpoint.
+        given: Folder of the run or of exported weights, or a file of either.
         policy: What its charset may be beside that of the checkpoint, see there.
 
     Returns:
@@ -106,7 +107,7 @@ def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union
     if "charset" not in stored:
         raise ValueError(f"{file}: it names no charset; it was not written by this project")
     own, wanted = stored["charset"], module.tokenizer.charset.characters
-    note = check_policy(str(Path(given)), own, wanted, policy)
+    note = check_policy(str(Path(given)), own, wanted, policy, "init_policy")
     weights = {
         name.removeprefix("net."): value
         for name, value in stored["state_dict"].items()

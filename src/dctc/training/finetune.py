@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from argparse import Namespace
 from collections import Counter
@@ -22,11 +23,13 @@ from dctc.data.records.images import WIDTH_STEP, ImageError, ImageSize, image_si
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
 from dctc.models import ImageFormat
+from dctc.onnx_files import PRETRAINED
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
 from dctc.results.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
+from dctc.text.charset import NAMED
 from dctc.training.checkpoint import FINAL, read_checkpoint
 from dctc.training.cli import RecognizerCLI
 from dctc.training.fine_tuning import start_from
@@ -85,7 +88,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
     """
     config, weights = find_model(source)
     if weights is None:
-        init_args: dict[str, Any] = {"source": source, "charset_policy": "new"}
+        given = source if source in PRETRAINED else str(Path(source).resolve())
+        init_args: dict[str, Any] = {"source": given, "charset_policy": "new"}
         net: dict[str, Any] = {
             "class_path": "dctc.models.OnnxRecognizer",
             "init_args": init_args,
@@ -97,12 +101,12 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
     net = settings["model"]["net"]
     for linked in ("num_classes", "charset"):  # they follow from the charset of this training
         net.get("init_args", {}).pop(linked, None)
-    given = (settings.get("data") or {}).get("init_args") or {}
+    images = (settings.get("data") or {}).get("init_args") or {}
     return {
-        "init_from": source,
+        "init_from": str(Path(source).resolve()),
         "init_policy": "new",
         "model": {"net": net},
-        "data": {"init_args": {name: given[name] for name in IMAGES if name in given}},
+        "data": {"init_args": {name: images[name] for name in IMAGES if name in images}},
     }
 
 
@@ -206,17 +210,23 @@ class PaddedWords(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Return a word by its number, from 0."""
         sample = self.words[index]
-        return sample._replace(image=pad_right(sample.image, self.width, self.fill))
+        valid = sample.width or sample.image.shape[1]
+        padded = pad_right(sample.image, self.width, self.fill)
+        return sample._replace(image=padded, width=valid)
 
 
-def general_words(charset: str, size: ImageSize, seed: int) -> RenderedDataModule:
+def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataModule | None:
     """Return English words, drawn in fonts that are there everywhere, as a validation set.
 
     Args:
-        charset: Characters that the net reads.
+        characters: Those that the net reads; without digits and letters there are no words.
         size: Of its images.
         seed: Of the words.
     """
+    known = (name for name, text in NAMED.items() if set(text) <= set(characters))
+    charset = max(known, key=int, default=None)
+    if charset is None:
+        return None
     width = min(4 * size.height, size.width)
     words = RenderedDataModule(
         val_size=GENERAL,
@@ -237,8 +247,8 @@ def general_words(charset: str, size: ImageSize, seed: int) -> RenderedDataModul
     return words
 
 
-def scores(cli: RecognizerCLI, general: RenderedDataModule) -> dict[str, float]:
-    """Return accuracy and NED in % on the validation set and on general words."""
+def scores(cli: RecognizerCLI, general: RenderedDataModule | None) -> dict[str, float]:
+    """Return accuracy and NED in % on the validation set and on general words, if there are any."""
     # a trainer of its own, as the run's would write into the folder before it is claimed
     trainer = pl.Trainer(
         accelerator="cpu" if needs_cpu("auto") else "auto",
@@ -250,7 +260,10 @@ def scores(cli: RecognizerCLI, general: RenderedDataModule) -> dict[str, float]:
         enable_progress_bar=False,
     )
     found = {}
-    for name, data in (("validation images", cli.datamodule), ("rendered words", general)):
+    sets = {"validation images": cli.datamodule, "rendered words": general}
+    for name, data in sets.items():
+        if data is None:
+            continue
         (measured, *_) = trainer.validate(cli.model, datamodule=data, verbose=False)
         for metric in ("accuracy", "ned"):
             found[f"{name}, {metric}"] = 100 * measured[f"val/{metric}"]
@@ -270,25 +283,26 @@ def main(args: list[str] | None = None) -> None:
     options = finetune_parser().parse_args(args)
     quiet_lightning()
     labels = read_all_labels(options.data)
-    charset = options.charset
-    if charset is None:
-        file = runs_folder() / f"{options.name}.charset.txt"
+    text = "\n".join(ASCII + labels.characters).encode()
+    # named by its content, so that no other run's is replaced
+    file = runs_folder().resolve() / "charsets" / f"{hashlib.sha256(text).hexdigest()[:8]}.txt"
+    config = configuration(options, labels, options.charset or str(file))
+    if options.dry_run:
+        print(json.dumps(config, indent=1, ensure_ascii=False))
+        return
+    if options.charset is None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, "\n".join(ASCII + labels.characters).encode())
-        charset = str(file)
-    config = configuration(options, labels, charset)
+        write_whole(file, text)
     words = ["--config", json.dumps(config), "--name", options.name, "--log", options.log]
     with alone(runs_folder() / options.name):
         cli = RecognizerCLI([*words, "--arm", options.loss], run=False)
-        if options.dry_run:
-            print(json.dumps(config, indent=1, ensure_ascii=False))
-            return
         steps = config["trainer"]["max_steps"]
         batch = config["data"]["init_args"]["batch_size"]
         print(f"{labels.number:,} labels, {steps:,} steps of {batch} images")
-        general = general_words(charset, cli.datamodule.options["size"], options.seed)
+        characters = cli.model.tokenizer.charset.characters
+        general = general_words(characters, cli.datamodule.options["size"], options.seed)
         if cli.resolved["init_from"]:
-            start_from(cli.model, options.source, "new")
+            start_from(cli.model, cli.resolved["init_from"], "new")
         before = scores(cli, general)
         cli.train()
         # a run that is finished has not been trained just now

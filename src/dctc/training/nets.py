@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentParser, get_loader
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from yaml import YAMLError
 
@@ -18,14 +17,13 @@ from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.checkpoint import FINAL, check_charset, read_checkpoint
+from dctc.training.checkpoint import FINAL, WEIGHTS, check_charset, read_checkpoint
 from dctc.training.class_paths import check_class_paths, explained
 from dctc.training.image_format import image_options
 from dctc.training.objective import check_classes
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
-WEIGHTS = "model.safetensors"  # in a folder of weights
 PACKAGED = Path(dctc.models.__file__).with_name("weights")  # folders of weights that are installed
 
 
@@ -219,8 +217,7 @@ def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:
 
 
 def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:
-    stored = _read_weights if checkpoint.suffix == ".safetensors" else read_checkpoint
-    found = stored(checkpoint)
+    found = read_checkpoint(checkpoint)
     try:
         check_charset(found, tokenizer.charset)
         weights = {
@@ -231,16 +228,6 @@ def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:
         net.load_state_dict(weights)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
-
-
-def _read_weights(file: Path) -> dict[str, Any]:
-    """Return a file of weights in the form of a checkpoint."""
-    try:
-        with safe_open(file, "pt") as stored:
-            weights = {f"net.{name}": stored.get_tensor(name) for name in stored.keys()}
-            return {"state_dict": weights, **(stored.metadata() or {})}
-    except SafetensorError as error:
-        raise ValueError(f"{file}: no safetensors file, or damaged ({error})") from error
 
 
 def _one_line(error: Exception | str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.files import locked, remove_partials, write_whole
-from dctc.training.checkpoint import FINAL, is_whole
+from dctc.training.checkpoint import FINAL, WEIGHTS, is_whole
 from dctc.training.checkpoints import LAST_FILE, PREVIOUS
 
 MARK = "run_key"  # file that holds the key of the run
@@ -96,12 +96,15 @@ def digest(file: str) -> str:
 
 
 def weights_file(given: str) -> Path:
-    """Return the checkpoint of a run's folder at its end, or a checkpoint itself.
+    """Return the weights of a folder: a run's final checkpoint, or exported ones; or a file itself.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    file = Path(given) / "checkpoints" / FINAL if Path(given).is_dir() else Path(given)
+    file = Path(given)
+    if file.is_dir():
+        exported = file / WEIGHTS
+        file = exported if exported.is_file() else file / "checkpoints" / FINAL
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such checkpoint; give the folder of a finished run")
     return file
