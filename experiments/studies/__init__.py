@@ -12,7 +12,6 @@ from dctc.data.benchmarks import find_documents
 from dctc.data.catalogue import DOCUMENTS
 from dctc.studies.study import Study
 from dctc.studies.study_file import load_study
-from experiments.parsers import SCALES
 
 CONFIGS = Path("experiments/configs")
 PUBLISHED = Path("experiments/results")
@@ -35,11 +34,10 @@ def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = 
 
 
 def blind_studies() -> set[str]:
-    """Return the names of the blind studies at all scales; names of their arms begin with them."""
+    """Return the names of the blind studies, with which the names of their arms begin."""
     files = Path(__file__).parent.glob("*.yaml")
     studies = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
-    names = [study["study"] for study in studies if study.get("blind")]
-    return {*names, *(f"{name}-{scale}" for name in names for scale in SCALES)}
+    return {study["study"] for study in studies if study.get("blind")}
 
 
 def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:
