@@ -18,10 +18,13 @@ from dctc.text.scripts import is_shaped
 
 
 class EasyPainter:
-    """Paints words as images of ``height`` x ``width`` pixels."""
+    """Paints words as images of ``height`` x ``width`` pixels.
 
-    def __init__(self, preset: Easy, height: int, width: int) -> None:
-        self.preset, self.height, self.width = preset, height, width
+    With ``distort=False`` they are black on white, upright, and fill the image.
+    """
+
+    def __init__(self, preset: Easy, height: int, width: int, distort: bool = True) -> None:
+        self.preset, self.height, self.width, self.distort = preset, height, width, distort
 
     def paint(
         self, text: str, fonts: Sequence[Font], dice: random.Random, rng: np.random.Generator
@@ -29,19 +32,22 @@ class EasyPainter:
         """Return the image ``(h, w, 3)`` uint8 of a text and its extents ``(s, 2)`` float32."""
         size = dice.choice(self.preset.sizes)
         face = open_face(dice.choice(fonts).path, size, is_shaped(text))
-        outline = 2 if dice.random() < 0.1 else 0
+        outline = 2 if self.distort and dice.random() < 0.1 else 0
         masks, left, baseline = _draw(text, face, outline)
         limits = left + prefix_limits(face, text)
         middle = np.stack([limits, np.full_like(limits, baseline - size / 4)])  # (2, s + 1)
         # A full stop or a dash is not blown up to fill the image: the crop holds some line height.
         line = np.array([[limits.mean()] * 2, [baseline, baseline - size / 2]])
-        matrix, canvas = _random_homography(dice, masks[0].size, self.preset)
-        masks = [_warp(mask, matrix, canvas) for mask in masks]
-        middle, line = project(matrix, middle), project(matrix, line)
+        if self.distort:
+            matrix, canvas = _random_homography(dice, masks[0].size, self.preset)
+            masks = [_warp(mask, matrix, canvas) for mask in masks]
+            middle, line = project(matrix, middle), project(matrix, line)
         box = self._crop_box(masks[-1], line[1], dice)
         extents = np.clip((middle[0] - box[0]) * (self.width / (box[2] - box[0])), 0, self.width)
         alphas = self._resize([mask.crop(box) for mask in masks], dice)
-        pixels = self._colour(alphas, dice, rng).transpose(1, 2, 0).astype(np.uint8, order="C")
+        image = self._colour(alphas, dice, rng) if self.distort else 255 - 255 * alphas[0]
+        planes = np.broadcast_to(image, (3, self.height, self.width))
+        pixels = planes.transpose(1, 2, 0).astype(np.uint8, order="C")
         return pixels, extents_of(extents, text)
 
     def _crop_box(
@@ -53,6 +59,8 @@ class EasyPainter:
         # A lone "i" is not stretched to the whole width
         wanting = max(0, int(0.8 * (bottom - top)) - (right - left)) // 2
         left, right = left - wanting, right + wanting
+        if not self.distort:
+            return left, top, right, bottom
         x, y = (share * (bottom - top) for share in self.preset.max_margin)
         return (
             left - round(x * dice.random()),
@@ -63,14 +71,14 @@ class EasyPainter:
 
     def _resize(self, masks: list[Image.Image], dice: random.Random) -> list[np.ndarray]:
         """Return masks at the image's size, ``(h, w)`` float32 in [0, 1], perhaps blurred."""
-        if dice.random() < 0.25:  # a small or distant word
+        if self.distort and dice.random() < 0.25:  # a small or distant word
             share = dice.uniform(0.4, 0.8)
             w, h = masks[0].size
             small = (max(8, int(w * share)), max(12, int(h * share)))
             masks = [mask.resize(small, Image.Resampling.BILINEAR) for mask in masks]
         size = (self.width, self.height)
         masks = [mask.resize(size, Image.Resampling.BILINEAR) for mask in masks]
-        if dice.random() < 0.3:
+        if self.distort and dice.random() < 0.3:
             blur = ImageFilter.GaussianBlur(dice.uniform(0.3, 1.0))
             masks = [mask.filter(blur) for mask in masks]
         return [np.asarray(mask, np.float32) / np.float32(255) for mask in masks]

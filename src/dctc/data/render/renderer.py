@@ -41,9 +41,10 @@ class WordRenderer:
         width: Pixels of the image. Words of any length are squashed or stretched to it, as
             recognisers do with crops of scene text.
         preset: ``easy``, ``scene`` or ``document``, see :mod:`dctc.data.render.presets`.
+        distort: False draws black on white, upright, filling the image; for ``easy`` only.
 
     Raises:
-        ValueError: If there is no such preset.
+        ValueError: If there is no such preset, or it cannot be drawn undistorted.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class WordRenderer:
         height: int = 32,
         width: int = 128,
         preset: str = "easy",
+        distort: bool = True,
     ) -> None:
         self.fonts, self.height, self.width = tuple(fonts), height, width
         self.preset = get_preset(preset)
@@ -60,9 +62,11 @@ class WordRenderer:
         self._fitting: dict[int, tuple[list[Font], _Families]] = {}
         self.painter: EasyPainter | ScenePainter
         if isinstance(self.preset, Easy):
-            self.painter = EasyPainter(self.preset, height, width)
-        else:
+            self.painter = EasyPainter(self.preset, height, width, distort)
+        elif distort:
             self.painter = ScenePainter(self.preset, height, width)
+        else:
+            raise ValueError(f"preset {preset!r}: only easy is drawn with distort=False")
 
     def fonts_for(self, text: str) -> list[Font]:
         """Return the fonts that draw all characters of ``text``.
