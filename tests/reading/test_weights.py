@@ -124,16 +124,19 @@ def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsy
     assert "wrds: no folder of a run or of weights" in capsys.readouterr().err
 
 
-def pretrained(folder, monkeypatch, characters, policy):
+def pretrained(folder, monkeypatch, characters, policy, own=CHARACTERS, charset="{}"):
     """A net of an installed package, with other characters than the file's, or the same."""
     (folder / "tiny_package").mkdir()
     (folder / "tiny_package" / "__init__.py").touch()
-    write_recognizer(folder / "tiny_package")
+    write_recognizer(folder / "tiny_package", character="\n".join(own))
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setitem(PRETRAINED, "tiny", ("tiny_package", "tiny.onnx"))
     (folder / "chars.txt").write_text("\n".join(characters), encoding="utf-8")
     options = {"source": "tiny", "charset_policy": policy}
-    tokens = {"class_path": nets.TOKENIZER, "init_args": {"charset": str(folder / "chars.txt")}}
+    tokens = {
+        "class_path": nets.TOKENIZER,
+        "init_args": {"charset": charset.format(folder / "chars.txt")},
+    }
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}
     (folder / "net.yaml").write_text(yaml.safe_dump({"model": {"net": net, "tokenizer": tokens}}))
     return load_net(folder / "net.yaml")
@@ -149,6 +152,14 @@ def test_a_pretrained_net_keeps_the_characters_it_was_tuned_for(
     assert save_weights(loaded, tmp_path / "w", "float32") == 0
     assert load_model(tmp_path / "w").tokenizer.charset.characters == characters
     assert (tmp_path / "w" / "charset.txt").exists() == (policy != "keep")  # else by its name
+
+
+def test_what_is_added_to_a_pretrained_net_is_kept_beside_its_own(tmp_path, monkeypatch):
+    own = "\N{ANGSTROM SIGN}" + CHARACTERS[1:]  # a file of characters would compose it
+    added = "\N{LATIN CAPITAL LETTER A WITH RING ABOVE}x"
+    loaded = pretrained(tmp_path, monkeypatch, added, "union", own, "tiny+{}")
+    assert save_weights(loaded, tmp_path / "w", "float32") == 0
+    assert load_model(tmp_path / "w").tokenizer.charset.characters == own + " " + added
 
 
 def test_a_card_names_no_folder_of_somebody(noisy):

@@ -1,8 +1,9 @@
 """Folders of weights: what is needed to read with a net, without the run that it comes from.
 
 Such a folder has ``model.safetensors``, ``config.yaml`` (net, tokenizer, protocol and size of
-images), ``charset.txt`` unless the charset has a name, and a model card, ``README.md``. Everything
-that takes the folder of a run takes it too, and so does the Hugging Face Hub.
+images), ``charset.txt`` unless the charset has a name, and a model card, ``README.md``. Where a
+charset begins with that of a pretrained net, the file has what follows. Everything that takes the
+folder of a run takes it too, and so does the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -54,18 +55,21 @@ def save_weights(
     if source is not None and source not in PRETRAINED:
         raise ValueError(f"{source}: these weights are of no use without this file; export to onnx")
     folder.mkdir(parents=True, exist_ok=True)
-    named = charset.name
-    if source is not None and Charset.load(source).characters == charset.characters:
-        named = source
-    if not named:
-        write_whole(folder / CHARSET, "\n".join(charset.characters).encode())
+    named, more = charset.name, "" if charset.name else charset.characters
+    if source is not None and more.startswith(own := Charset.load(source).characters):
+        named, more = source, more.removeprefix(own)  # its own may not be composed, as a file is
+    if more:
+        write_whole(folder / CHARSET, "\n".join(more).encode())
     follow = ("num_classes", "charset")  # from the tokenizer
     options = {k: v for k, v in net["init_args"].items() if k not in follow}
     settings = {
         "net": {**net, "init_args": options},
         "tokenizer": {
             **tokens,
-            "init_args": {**tokens["init_args"], "charset": named or CHARSET},
+            "init_args": {
+                **tokens["init_args"],
+                "charset": "+".join(filter(None, (named, CHARSET if more else ""))),
+            },
         },
         "protocol": loaded.protocol,
     }

@@ -131,9 +131,12 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     check_class_paths({"model": model})
     try:
         tokens = _spelled_out(model.get("tokenizer") or TOKENIZER)
-        charset = config.parent / str(tokens["init_args"].get("charset") or "")
-        if charset.is_file():  # of a folder of weights
-            tokens["init_args"]["charset"] = str(charset)
+        charset = str(tokens["init_args"].get("charset") or "")
+        for file in (charset, charset.rpartition("+")[2]):
+            beside = config.parent / file
+            if beside.is_file():  # of a folder of weights
+                tokens["init_args"]["charset"] = f"{charset.removesuffix(file)}{beside}"
+                break
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         chosen = _spelled_out(model["net"])
         if chosen["class_path"].endswith(".OnnxRecognizer"):
