@@ -1,4 +1,4 @@
-"""Checkpoints of a run: read safely, written durably, saved while training and on signals."""
+"""Save checkpoints of a run: durably, while training, at validations and on signals."""
 
 from __future__ import annotations
 
