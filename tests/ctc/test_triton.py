@@ -57,9 +57,9 @@ def test_kernels_compile_for_gpus_that_are_not_here(logits, capability, tmp_path
     constants = {"scale": 0.3, "margin": 0.1, "CLASSES": 1024, "COLUMNS": 32}
     constants |= dict.fromkeys(["HAS_NLL", "HAS_DISTILL", "ESTIMATE", "LIKELIHOOD"], True)
     constants |= {"GIVEN": False, "FLOOR": 1e-8, "TIE": 1e-9, "IMPOSSIBLE": -5e29}
-    alone = (triton_kernels._emissions, triton_lattice._frame_terms)  # see below
+    alone = (triton_lattice._frame_terms,)  # see below
     ordered = (
-        triton_kernels._normalise,
+        triton_kernels._emissions,
         triton_lattice._forward_backward,
         triton_kernels._gradient,
     )
@@ -115,7 +115,7 @@ def test_a_gpu_without_a_working_compiler_is_told_once(monkeypatch):
     def fail(*_):
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr(triton_kernels, "normalise", fail)
+    monkeypatch.setattr(triton_kernels, "emissions", fail)
     kernels.triton_works.cache_clear()
     with pytest.warns(UserWarning, match=r"Failed to find C compiler\); torch operations are used"):
         assert not kernels.triton_works(torch.device("cpu"))

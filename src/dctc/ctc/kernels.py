@@ -1,7 +1,7 @@
 """Choice between torch operations and Triton kernels, and the log probabilities they compute.
 
 :mod:`dctc.ctc.torch_kernels` and, on a GPU, :mod:`dctc.ctc.triton_kernels` have the same functions:
-``normalise``, ``emissions``, ``frame_terms`` and ``gradient``.
+``emissions``, ``frame_terms`` and ``gradient``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dctc.ctc import torch_kernels
 from dctc.ctc.distil import FrameWeights
-from dctc.ctc.labels import Labels, candidate_classes, first_column
+from dctc.ctc.labels import Labels, candidate_classes, first_column, pack_labels
 from dctc.ctc.lattice import refuse_second_derivative
 from dctc.ctc.torch_kernels import Normaliser
 
@@ -63,7 +63,8 @@ def triton_works(device: torch.device) -> bool:
     from dctc.ctc import triton_kernels
 
     try:
-        triton_kernels.normalise(torch.zeros((1, 1, 2), device=device), 1.0)
+        logits = torch.zeros((1, 1, 2), device=device)
+        triton_kernels.emissions(logits, pack_labels(logits, [[1]], [1], [1], 0), 0, 1.0)
     except Exception as error:  # whatever the compiler, its tools or the driver raise
         warnings.warn(
             f"Triton does not run on {device} ({type(error).__name__}: {error}); torch operations "
@@ -92,9 +93,10 @@ class _LabelEmissions(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Labels, blank: int) -> Tensor:
         ctx.kernels, ctx.labels, ctx.blank = choose_kernels(logits), labels, blank
-        normaliser = ctx.kernels.normalise(logits, 1.0, ctx.needs_input_grad[0])
+        keep = ctx.needs_input_grad[0]
+        normaliser, emissions = ctx.kernels.emissions(logits, labels, blank, 1.0, keep)
         ctx.save_for_backward(logits, *normaliser)
-        return ctx.kernels.emissions(logits, normaliser, labels, blank, 1.0)
+        return emissions
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:

@@ -153,8 +153,8 @@ class _Terms(torch.autograd.Function):
         normaliser = Normaliser(x.new_empty((t, n), dtype=compute_dtype(x)), rest)
         emissions, at = rest.new_empty((t, width, n)).transpose(1, 2), torch.empty_like(rest)
         for frames, logits in _chunks(x, weight, bias):
-            part = kernels.normalise(logits, scale, weight is None and ctx.needs_input_grad[0])
-            of_label = kernels.emissions(logits, part, labels, blank, scale)
+            keep = weight is None and ctx.needs_input_grad[0]
+            part, of_label = kernels.emissions(logits, labels, blank, scale, keep)
             if alignment is not None:
                 if greedy:
                     alignment[frames] = logits.argmax(2)

@@ -1,4 +1,4 @@
-"""Normaliser and gradient of the logits in torch operations, for any device; the reference.
+"""Log probabilities and gradient of the logits in torch operations, for any device; the reference.
 
 They go block by block on a CPU, so that a block stays in the cache between its operations.
 """
@@ -45,11 +45,15 @@ def compute_dtype(logits: Tensor) -> torch.dtype:
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
-def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
-    """Return the normaliser of ``(t, n, c)`` logits times the scale; NaN where a frame has none.
+def emissions(
+    logits: Tensor, labels: Labels, blank: int, scale: float, keep: bool = False
+) -> tuple[Normaliser, Tensor]:
+    """Return normaliser and log probabilities of the candidate classes, ``(t, n, s + 1)`` float64.
 
     Args:
-        logits: ``(t, n, c)``.
+        logits: ``(t, n, c)``. A frame without a softmax has NaN.
+        labels: The labels.
+        blank: Class of the blank.
         scale: Factor s on the logits.
         keep: Whether to keep the exponentials for the gradient, if they are few.
     """
@@ -65,16 +69,11 @@ def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
             above.mul_(scale)
         # the peak adds exactly 1; the others are summed in float64, so that it can be taken off
         rest[frames] = above.exp_().sum(2, dtype=torch.float64).sub_(1.0)
-    return Normaliser(peak, rest, above if keep and logits.numel() <= BLOCK else None)
-
-
-def emissions(
-    logits: Tensor, normaliser: Normaliser, labels: Labels, blank: int, scale: float
-) -> Tensor:
-    """Return log probabilities of the candidate classes, ``(t, n, s + 1)`` float64."""
-    columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
+    normaliser = Normaliser(peak, rest, above if keep and logits.numel() <= BLOCK else None)
+    columns = candidate_classes(labels, blank).expand(t, -1, -1)
     with on_few_threads(logits.device, 2 * columns.numel()):
-        return samples_last(normaliser.log_probs(logits.gather(2, columns), scale))
+        found = normaliser.log_probs(logits.gather(2, columns), scale)
+        return normaliser, samples_last(found)
 
 
 def frame_terms(

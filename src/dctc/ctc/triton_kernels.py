@@ -1,4 +1,4 @@
-"""Normaliser and gradient of the logits as Triton kernels, for a GPU.
+"""Log probabilities and gradient of the logits as Triton kernels, for a GPU.
 
 Each frame is one program. The logits are read as they are stored and computed in float32 (float64
 logits in float64). No kernel uses atomics, so equal inputs give equal bits. The functions have the
@@ -19,35 +19,26 @@ from dctc.ctc.labels import Labels
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 from dctc.ctc.triton_lattice import frame_terms
 
-__all__ = ["emissions", "frame_terms", "gradient", "normalise"]
+__all__ = ["emissions", "frame_terms", "gradient"]
 
 CLASSES = 1024  # classes that a program takes at once
 
 
-def normalise(logits: Tensor, scale: float, keep: bool = False) -> Normaliser:
-    """Return the normaliser of ``(t, n, c)`` logits times the scale; NaN where a frame has none."""
+def emissions(
+    logits: Tensor, labels: Labels, blank: int, scale: float, keep: bool = False
+) -> tuple[Normaliser, Tensor]:
+    """Do what :func:`dctc.ctc.torch_kernels.emissions` does; no exponentials are kept."""
     t, n, c = logits.shape
+    width = labels.classes.shape[1] + 1
     peak = torch.empty((t, n), dtype=compute_dtype(logits), device=logits.device)
     rest = torch.empty((t, n), dtype=torch.float64, device=logits.device)
-    with torch.cuda.device_of(logits):
-        _normalise[(t * n,)](logits, *logits.stride(), peak, rest, n, c, scale, CLASSES)
-    return Normaliser(peak, rest)
-
-
-def emissions(
-    logits: Tensor, normaliser: Normaliser, labels: Labels, blank: int, scale: float
-) -> Tensor:
-    """Return log probabilities of the candidate classes, ``(t, n, s + 1)`` float64."""
-    t, n, _ = logits.shape
-    width = labels.classes.shape[1] + 1
-    out = torch.empty((t, n, width), dtype=torch.float64, device=logits.device)
+    out = rest.new_empty((t, n, width))
     with torch.cuda.device_of(logits):
         _emissions[(t * n,)](
-            logits, *logits.stride(), normaliser.peak, normaliser.rest,
-            labels.classes.contiguous(), out, n, width, blank, scale,
-            triton.next_power_of_2(width), num_warps=1,
+            logits, *logits.stride(), peak, rest, labels.classes.contiguous(), out, n, c, width,
+            blank, scale, CLASSES, triton.next_power_of_2(width),
         )  # fmt: skip
-    return out
+    return Normaliser(peak, rest), out
 
 
 def gradient(
@@ -82,15 +73,18 @@ def gradient(
 
 
 @triton.jit
-def _normalise(
+def _emissions(
     logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
-    peaks: tl.tensor, rests: tl.tensor, n: tl.tensor, c: tl.tensor,
+    peaks: tl.tensor, rests: tl.tensor, classes: tl.tensor, out: tl.tensor,
+    n: tl.tensor, c: tl.tensor, width: tl.tensor, blank: tl.tensor,
     scale: tl.constexpr,  # as an argument it would arrive in float32
-    CLASSES: tl.constexpr,
+    CLASSES: tl.constexpr, COLUMNS: tl.constexpr,
 ) -> None:  # fmt: skip
+    """Normaliser of one frame, and log probabilities of its candidate classes."""
     frame = tl.program_id(0).to(tl.int64)
+    sample = frame % n
     dtype = peaks.dtype.element_ty
-    row = logits + (frame // n) * stride_t + (frame % n) * stride_n
+    row = logits + (frame // n) * stride_t + sample * stride_n
     lane = tl.arange(0, CLASSES).to(tl.int64)
 
     highest = tl.full((CLASSES,), -float("inf"), dtype)
@@ -111,30 +105,19 @@ def _normalise(
         ones += at_peak.to(tl.int32)
         total += tl.where(at_peak, 0.0, tl.exp((x - peak) * scale))
     rest = tl.sum(total.to(tl.float64), 0) + (tl.sum(ones, 0) - 1).to(tl.float64)
-    tl.store(peaks + frame, peak)
     # an infinite peak has no softmax: inf - inf is NaN
-    tl.store(rests + frame, rest + (peak - peak).to(tl.float64))
+    rest += (peak - peak).to(tl.float64)
+    tl.store(peaks + frame, peak)
+    tl.store(rests + frame, rest)
 
-
-@triton.jit
-def _emissions(
-    logits: tl.tensor, stride_t: tl.tensor, stride_n: tl.tensor, stride_c: tl.tensor,
-    peaks: tl.tensor, rests: tl.tensor, classes: tl.tensor, out: tl.tensor,
-    n: tl.tensor, width: tl.tensor, blank: tl.tensor,
-    scale: tl.constexpr, COLUMNS: tl.constexpr,
-) -> None:  # fmt: skip
-    frame = tl.program_id(0).to(tl.int64)
-    sample = frame % n
     j = tl.arange(0, COLUMNS).to(tl.int64)
     inside = j < width
     k = tl.load(classes + sample * (width - 1) + j - 1, mask=inside & (j > 0), other=blank)
-    row = logits + (frame // n) * stride_t + sample * stride_n
     x = tl.load(row + k * stride_c, mask=inside, other=0.0).to(tl.float64)
-    rest = tl.load(rests + frame)
     whole = 1.0 + rest
     # log1p, exact where rest is small (Kahan)
     log_whole = tl.where(whole == 1.0, rest, tl.log(whole) * rest / (whole - 1.0))
-    log_p = (x - tl.load(peaks + frame).to(tl.float64)) * scale - log_whole
+    log_p = (x - peak.to(tl.float64)) * scale - log_whole
     tl.store(out + frame * width + j, log_p, mask=inside)
 
 
