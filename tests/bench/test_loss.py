@@ -7,7 +7,8 @@ import torch
 
 from dctc.bench import SCALES, loss, losses, main, models
 from dctc.bench.loss import Size, bench_loss, step_of, two_pass_dctc, words_of
-from dctc.bench.measure import peak_memory
+from dctc.bench.measure import graphed, peak_memory
+from dctc.ctc import pack_labels
 from dctc.ctc.terms import CHUNK
 from dctc.losses import DCTCLoss, dctc_linear_loss
 
@@ -68,6 +69,26 @@ def test_tables_of_what_was_measured():
     row["launches"] = {"torch CTC": 9, "CTC": 10, "DCTC": 12, "two-pass": 30}
     table = loss.loss_table(about)
     assert (table.columns[-1], table.rows[0][-1]) == ("launches, DCTC", "12")
+    row["graph_s"] = {"DCTC": 0.5}
+    table = loss.loss_table(about)
+    assert (table.columns[-2], table.rows[0][-2]) == ("DCTC as CUDA graph", "0.25")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_replayed_graph_computes_the_gradient_of_the_step():
+    device = torch.device("cuda")
+    logits, found = torch.randn(16, 4, 37, device=device, requires_grad=True), []
+    labels = pack_labels(logits, *words_of(Size(37, 16, 4), device), 0)
+
+    def step():
+        found[:] = torch.autograd.grad(loss.packed_dctc(logits, labels), logits)
+
+    step()
+    expected = found[0].clone()
+    replay = graphed(step, device)
+    found[0].zero_()
+    replay()
+    torch.testing.assert_close(found[0], expected)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dctc.bench.measure import Launches, cpu_threads, default_device, report, time_and_memory
+from dctc.bench.measure import (
+    Launches,
+    cpu_threads,
+    default_device,
+    graphed,
+    interleaved,
+    report,
+    time_and_memory,
+)
+from dctc.ctc import Labels, ctc_terms, pack_labels
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
 from dctc.results.tables import Table
@@ -68,6 +77,9 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
                 measured["launches"] = {
                     name: launches_of(step, device) for name, step in steps.items()
                 }
+                dctc = partial(packed_dctc, logits, pack_labels(logits, *words, 0))
+                graph = {"DCTC": graphed(step_of(dctc, [logits]), device)}
+                measured["graph_s"] = interleaved(graph, REPEATS[scale], device)
             rows.append({"size": size._asdict(), "threads": count, **measured})
     report("loss", {"rows": rows}, loss_table)
 
@@ -95,6 +107,12 @@ def step_of(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[]
             leaf.grad = None
 
     return step
+
+
+def packed_dctc(logits: Tensor, labels: Labels) -> Tensor:
+    """Return DCTC of labels that are on the device: all that a CUDA graph can hold."""
+    terms = ctc_terms(logits, labels, 0)
+    return (terms.nll + 0.1 * terms.distill).sum()
 
 
 _TORCH_CTC = nn.CTCLoss(reduction="sum", zero_infinity=True)
@@ -127,13 +145,16 @@ def two_pass_dctc(logits: Tensor, *words: Tensor, distill_weight: float = 0.1) -
 def loss_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_loss` has written."""
     rows, on_cpu = [], not gpu(measured)
-    counted = all("launches" in row for row in measured["rows"])  # older ones, and CPUs, have none
+    # older ones, and CPUs, have neither
+    counted = all("launches" in row for row in measured["rows"])
+    graphs = all("graph_s" in row for row in measured["rows"])
     for row in measured["rows"]:
         size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
         cells = [f"{size['classes']:,}", f"{size['frames']} x {size['batch']}"]
         cells += [str(row["threads"])] if on_cpu else []
         cells += [f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")]
         cells.append(f"{peak['DCTC'] / peak[PEER]:.2f}")
+        cells += [f"{row['graph_s']['DCTC'] / seconds[PEER]:.2f}"] if graphs else []
         rows.append(cells + ([str(row["launches"]["DCTC"])] if counted else []))
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
@@ -143,5 +164,11 @@ def loss_table(measured: dict[str, Any]) -> Table:
     title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
     columns += ["plain two-pass DCTC", "peak memory, DCTC"]
+    columns += ["DCTC as CUDA graph"] if graphs else []
     columns += ["launches, DCTC"] if counted else []
+    if graphs:
+        note += (
+            " Times are between CUDA events. The graph is DCTC without the time that Python and "
+            "the packing of labels take, relative to torch's loss as it is called."
+        )
     return Table(title, columns, rows, [note])

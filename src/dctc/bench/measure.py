@@ -138,7 +138,8 @@ def interleaved(
     """Return the median seconds of each step; one of each is run in turn, after a warm-up.
 
     Every other turn goes backwards, so that no step always finds the caches as the same one left
-    them.
+    them. On a GPU these are seconds between two CUDA events: from the first launch to the end of
+    the last one, with what the device waits for Python in between.
 
     Args:
         steps: What to time.
@@ -152,18 +153,46 @@ def interleaved(
         if repeat > 1 and time.perf_counter() > end:
             break
         for name in reversed(steps) if repeat % 2 else steps:
-            _synchronize(device)
-            began = time.perf_counter()
-            steps[name]()
-            _synchronize(device)
+            taken = _seconds(steps[name], device)
             if repeat:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(taken)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _seconds(step: Callable[[], None], device: torch.device) -> float:
+    if device.type != "cuda":
+        began = time.perf_counter()
+        step()
+        return time.perf_counter() - began
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize(device)
+    begin.record()
+    step()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / 1e3
+
+
+def graphed(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """Capture a step on a GPU as a CUDA graph; its replay launches everything without Python.
+
+    Args:
+        step: Must not wait for the device, nor copy from memory that is not pinned.
+        device: The GPU.
+
+    Raises:
+        RuntimeError: If the step cannot be captured.
+    """
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):  # not the usual one, as torch's documentation asks
+        for _ in range(3):  # kernels are compiled, memory is allocated
+            step()
+    torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[str, Any]:
