@@ -22,8 +22,8 @@ from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines
 from dctc.studies.study import Study
 from dctc.text import CTCTokenizer
-from dctc.training.checkpoint import FINAL
 from dctc.training.nets import load_net
+from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
 from experiments.figures.published import save_arrays, save_figure
 from experiments.parsers import parser_of

@@ -17,10 +17,9 @@ from dctc.cli import main
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.results.registry import Registry
 from dctc.text import get_protocol
-from dctc.training.cli import RecognizerCLI, arm_of
+from dctc.training.cli import RecognizerCLI, SyncBatchNorm, arm_of
 from dctc.training.logs import loggers
 from dctc.training.module import RecognizerModule
-from dctc.training.processes import SyncBatchNorm
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 

@@ -7,8 +7,8 @@ import torch
 
 from dctc.models import OnnxRecognizer
 from dctc.text import CTCTokenizer
-from dctc.training.fine_tuning import start_from
-from dctc.training.image_format import image_options
+from dctc.training.configuration import image_options
+from dctc.training.nets import start_from
 from dctc.training.run_key import run_key
 from models.onnx_graphs import write_recognizer
 from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, weights

@@ -6,8 +6,8 @@ from pytorch_lightning.accelerators import MPSAccelerator
 from torch import nn
 
 from dctc.models import SVTR
-from dctc.training.machine import compute_in_float32, needs_cpu, share_cores
-from dctc.training.processes import SyncBatchNorm, end_process_group
+from dctc.training.cli import SyncBatchNorm
+from dctc.training.machine import compute_in_float32, end_process_group, needs_cpu, share_cores
 
 
 def test_layers_that_synchronise_keep_their_activations():

@@ -16,12 +16,12 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training import cli
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.checkpoint import read_checkpoint
 from dctc.training.checkpoints import DurableCheckpoints
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import (
     claim,
     final_checkpoint,
+    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )

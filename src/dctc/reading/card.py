@@ -9,9 +9,8 @@ from typing import Any
 import yaml
 
 from dctc.results.registry import Record, Registry
-from dctc.training.checkpoint import read_checkpoint
 from dctc.training.nets import Loaded
-from dctc.training.run_folder import marked
+from dctc.training.run_folder import marked, read_checkpoint
 
 _CARD = """---
 library_name: dctc

@@ -17,11 +17,10 @@ from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
 from dctc.studies.diagnosis import diagnose
 from dctc.studies.study import Run
-from dctc.training.checkpoint import FINAL
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
-from dctc.training.processes import on_rank_zero
-from dctc.training.run_folder import alone
+from dctc.training.machine import on_rank_zero
+from dctc.training.run_folder import FINAL, alone
 
 
 @dataclass(frozen=True)

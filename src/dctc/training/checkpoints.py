@@ -17,11 +17,8 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from dctc.files import write_whole
-from dctc.training.checkpoint import FINAL, read_checkpoint
+from dctc.training.run_folder import BEST, FINAL, LAST_FILE, PREVIOUS, read_checkpoint
 
-BEST = "best.ckpt"  # weights of its best validation
-LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
-LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
 CHECKPOINT_EVERY = 100  # optimizer steps; a killed run loses at most as many
 
 

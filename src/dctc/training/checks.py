@@ -13,10 +13,9 @@ from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.checkpoint import FINAL, read_checkpoint
-from dctc.training.checkpoints import BEST, LAST, LAST_FILE, PREVIOUS
-from dctc.training.class_paths import check_class_paths
+from dctc.training.configuration import check_class_paths
 from dctc.training.objective import check_batch
+from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.schedule import check_steps
 
 SCORING = ("validate", "test", "predict")  # subcommands that train nothing

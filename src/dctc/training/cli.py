@@ -22,8 +22,10 @@ import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins.io import CheckpointIO
+from pytorch_lightning.plugins.layer_sync import LayerSync
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import nn
 
 from dctc.files import Busy
 from dctc.results.registry import OTHER_WEIGHTS, runs_folder
@@ -31,15 +33,12 @@ from dctc.results.upload import LogMode, check_key
 from dctc.text import Charset, usual_protocol
 from dctc.training.checkpoints import (
     CHECKPOINT_EVERY,
-    FINAL,
-    LAST,
     BestCheckpoint,
     DurableCheckpoints,
     RunCheckpoints,
 )
 from dctc.training.checks import SCORING, check_checkpoint, check_config, try_out
-from dctc.training.fine_tuning import start_from
-from dctc.training.image_format import image_options
+from dctc.training.configuration import image_options
 from dctc.training.logs import (
     ProgressBar,
     ReadingsTable,
@@ -49,16 +48,19 @@ from dctc.training.logs import (
 )
 from dctc.training.machine import (
     compute_in_float32,
+    end_process_group,
     needs_cpu,
+    on_rank_zero,
     share_cores,
     without_wandb,
 )
 from dctc.training.module import RecognizerModule
 from dctc.training.parser import RunParser
-from dctc.training.processes import SyncBatchNorm, end_process_group, on_rank_zero
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
+    FINAL,
     GONE_ON,
+    LAST,
     alone,
     claim,
     digest,
@@ -69,6 +71,26 @@ from dctc.training.run_folder import (
     resume_point,
 )
 from dctc.training.run_key import drawn_versions, run_key
+
+
+class SyncBatchNorm(LayerSync):
+    """Batch normalization over all processes, for timm's layers too.
+
+    Those hold an activation, which torch's conversion, the one in Lightning, drops.
+    """
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Return the model with synchronised layers, or itself if it has them already."""
+        if any(isinstance(layer, nn.SyncBatchNorm) for layer in model.modules()):
+            return model
+        from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
+
+        converted: nn.Module = convert_sync_batchnorm(model)
+        return converted
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Return the model as it is: on one process the layers behave as usual ones."""
+        return model
 
 
 class RecognizerCLI(LightningCLI):
@@ -241,6 +263,8 @@ class RecognizerCLI(LightningCLI):
         """
         note = getattr(self.model.net, "charset_note", "")
         if given := self.resolved["init_from"]:
+            from dctc.training.nets import start_from  # timm imports wandb
+
             note = start_from(self.model, given, self.resolved["init_policy"])
         if note:
             rank_zero_only(print)(note)

@@ -30,14 +30,12 @@ from dctc.results.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
 from dctc.text.charset import NAMED
-from dctc.training.checkpoint import FINAL, read_checkpoint
 from dctc.training.cli import RecognizerCLI
-from dctc.training.fine_tuning import start_from
-from dctc.training.image_format import image_format
+from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.nets import LONGEST, find_model
-from dctc.training.run_folder import alone
+from dctc.training.nets import LONGEST, find_model, start_from
+from dctc.training.run_folder import FINAL, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most

@@ -1,14 +1,17 @@
-"""CPU threads, float precision and device of a run, and imports that it can spare."""
+"""CPU threads, float precision, device and processes of a run, and imports that it can spare."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
+import torch.distributed
+
+Decision = TypeVar("Decision")
 
 
 def needs_cpu(accelerator: Any) -> bool:
@@ -64,3 +67,47 @@ def without_wandb() -> Iterator[None]:
         yield
     finally:
         del sys.modules["wandb"]
+
+
+def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
+    """Let rank 0 alone decide something, and return its decision in every process.
+
+    Processes that torchrun or SLURM started decide before the training connects them, and a
+    networked disk may show them different files. Those that Lightning starts itself begin later
+    and find what rank 0 has left, so that they may decide for themselves.
+
+    Args:
+        trainer: The trainer.
+        decide: Returns what is to be broadcast; it is called on rank 0.
+
+    Raises:
+        SystemExit: In the other processes, if rank 0 raises an error.
+    """
+    from pytorch_lightning.plugins.environments import LightningEnvironment
+
+    strategy = trainer.strategy
+    started = getattr(strategy, "cluster_environment", None)
+    if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
+        return decide()
+    strategy.setup_environment()  # which the training will do too, without effect
+    if trainer.global_rank:
+        decisions = strategy.broadcast([])
+        if not decisions:
+            raise SystemExit(1)
+        return cast(Decision, decisions[0])
+    decisions = []
+    try:
+        decisions.append(decide())
+    finally:
+        strategy.broadcast(decisions)
+    return cast(Decision, decisions[0])
+
+
+def end_process_group() -> None:
+    """Destroy the process group, if there is one, before the interpreter exits.
+
+    Lightning does so for GPUs alone. The threads of gloo, the backend on CPUs, can abort an
+    interpreter that exits beside them (pytorch issue 190489).
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -18,8 +18,6 @@ from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics.scores import SetScores
 from dctc.results.predictions import Outcome
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.checkpoint import check_charset
-from dctc.training.fine_tuning import FineTuning, Freeze
 from dctc.training.objective import (
     AttentionObjective,
     Teacher,
@@ -29,7 +27,8 @@ from dctc.training.objective import (
     objective_of,
     read_batch,
 )
-from dctc.training.schedule import WarmupCosine, check_steps
+from dctc.training.run_folder import check_charset
+from dctc.training.schedule import FineTuning, Freeze, WarmupCosine, check_steps
 
 NEVER = 2**62  # number of a step that no training reaches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentError
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jsonargparse import ArgumentParser, get_loader
 from torch import nn
@@ -15,12 +15,12 @@ import dctc.models
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.images import ImageSize, RotateTall
 from dctc.models import Recognizer
+from dctc.models.onnx_recognizer import Head, check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.checkpoint import FINAL, WEIGHTS, check_charset, read_checkpoint
-from dctc.training.class_paths import check_class_paths, explained
-from dctc.training.image_format import image_options
+from dctc.training.configuration import check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
+from dctc.training.run_folder import FINAL, WEIGHTS, check_charset, read_checkpoint, weights_file
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
@@ -180,6 +180,51 @@ def _of_onnx(source: str) -> dict[str, Any]:
     turned = read_onnx(source).metadata.get("rotate_tall")  # of dctc export
     images = {"keep_ratio": None, "rotate_tall": turned}
     return {"model": {"net": net, "tokenizer": tokenizer}, "data": {"init_args": images}}
+
+
+def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union", "new"]) -> str:
+    """Load the weights of another run into the net of a module.
+
+    The rows of its last layer go by character, as those of
+    :class:`~dctc.models.OnnxRecognizer` do.
+
+    Args:
+        module: A :class:`~dctc.training.module.RecognizerModule`.
+        given: Folder of the run or of exported weights, or a file of either.
+        policy: What its charset may be beside that of the checkpoint, see there.
+
+    Returns:
+        A line that says how many characters are kept, added and dropped.
+
+    Raises:
+        ValueError: If the checkpoint is of another net, or the policy does not allow the charset.
+        FileNotFoundError: If there is none.
+    """
+    file = weights_file(given)
+    stored = read_checkpoint(file)
+    if "charset" not in stored:
+        raise ValueError(f"{file}: it names no charset; it was not written by this project")
+    own, wanted = stored["charset"], module.tokenizer.charset.characters
+    note = check_policy(str(Path(given)), own, wanted, policy, "init_policy")
+    weights = {
+        name.removeprefix("net."): value
+        for name, value in stored["state_dict"].items()
+        if name.startswith("net.")
+    }
+    if own != wanted:
+        rows: list[Any] = [weights.get(f"head.{name}") for name in ("weight", "bias")]
+        if any(row is None for row in rows):
+            raise ValueError(f"{file}: its net has no linear layer 'head', so its charset stays")
+        head = new_head(Head("", rows[0], rows[1], ("", ""), False, False), own, wanted)
+        weights |= {"head.weight": head.weight.detach(), "head.bias": head.bias.detach()}
+    try:
+        module.net.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).partition(":")[2].split())
+        raise ValueError(f"{file}: it is of another net: {reason[:300]}") from error
+    if module.teacher is not None:
+        module.teacher.module.load_state_dict(module.net.state_dict())
+    return note
 
 
 def check_own(config: Path) -> None:

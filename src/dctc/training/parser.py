@@ -14,7 +14,7 @@ from jsonargparse import set_dumper
 from jsonargparse.typing import register_type
 from pytorch_lightning.cli import LightningArgumentParser
 
-from dctc.training.class_paths import explained
+from dctc.training.configuration import explained
 
 register_type(torch.device)  # an argument of Lightning's averages of weights
 

@@ -1,16 +1,19 @@
-"""Learning-rate schedule and optimizer: warm-up and cosine; AdamW with selective decay."""
+"""Learning rates: warm-up and cosine, a frozen or slower backbone; AdamW with selective decay."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Last part of the names of position embeddings: of SVTR, of AttentionRecognizer, of timm's ViT.
 POSITIONS = frozenset({"position", "positions", "pos_embed"})
+
+Freeze = Literal["backbone"] | int
+Named = Sequence[tuple[str, Tensor]]
 
 
 class SparingAdamW(torch.optim.AdamW):
@@ -105,3 +108,70 @@ def check_steps(steps: float) -> None:
             f"the training has {steps} steps, so the learning rate has no schedule; set max_steps "
             f"or max_epochs of the trainer to a positive number"
         )
+
+
+class FineTuning:
+    """How the backbone of a net, all but its last layer ``head``, is trained.
+
+    Args:
+        net: The net.
+        freeze: ``backbone`` never trains it, and keeps it in evaluation mode. A number leaves its
+            weights as they are for so many steps; statistics of batch norms move all the same.
+            None trains it from the start.
+        backbone_lr: Factor on the learning rate of the backbone; None is 1.
+
+    Raises:
+        ValueError: If the net has no layer ``head``, or an argument is out of range.
+    """
+
+    def __init__(self, net: nn.Module, freeze: Freeze | None, backbone_lr: float | None) -> None:
+        self.net, self.freeze, self.backbone_lr = net, freeze, backbone_lr
+        if isinstance(freeze, int) and freeze < 1:
+            raise ValueError(f"freeze {freeze}: give backbone, or steps, at least one")
+        if backbone_lr is not None and backbone_lr <= 0:
+            raise ValueError(f"backbone_lr {backbone_lr}: a factor above 0 is expected")
+        self.is_asked = freeze is not None or backbone_lr is not None
+        if self.is_asked and not isinstance(getattr(net, "head", None), nn.Module):
+            raise ValueError(
+                f"freeze, backbone_lr: the net {type(net).__name__} has no layer 'head'; leave "
+                f"them out"
+            )
+        if freeze == "backbone":
+            for name, parameter in net.named_parameters():
+                parameter.requires_grad_(name.startswith("head."))
+
+    def set_mode(self) -> None:
+        """Keep a backbone that is never trained in evaluation mode."""
+        if self.freeze == "backbone":
+            for name, part in self.net.named_children():
+                if name != "head":
+                    part.eval()
+
+    def make(self, optimizer: Callable[[Iterable[Any]], Any], named: Named) -> Any:
+        """Make the optimizer; if anything is asked for, with the backbone as its first group.
+
+        Args:
+            optimizer: Makes it.
+            named: Names of parameters in the module, which has the net as ``net``, and these.
+        """
+        backbone: list[tuple[str, Tensor]] = []
+        rest: list[tuple[str, Tensor]] = []
+        for name, parameter in named:
+            inside = name.startswith("net.") and not name.startswith("net.head.")
+            (backbone if inside else rest).append((name, parameter))
+        if not (self.is_asked and backbone):
+            return optimizer(iter(named))
+        made = optimizer([{"params": backbone}, {"params": rest}])
+        made.param_groups[0]["lr"] *= self.backbone_lr or 1.0
+        return made
+
+    def schedules(
+        self, groups: int, schedule: Callable[[int], float]
+    ) -> list[Callable[[int], float]]:
+        """Return the factor on the learning rate by step, for each group of the optimizer."""
+        steps = self.freeze if isinstance(self.freeze, int) else 0
+
+        def late(step: int) -> float:
+            return schedule(step) if step >= steps else 0.0
+
+        return [late, schedule] if groups == 2 and self.is_asked else [schedule] * groups

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dctc.losses import every_loss
-from dctc.training.processes import end_process_group
+from dctc.training.machine import end_process_group
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
 
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
