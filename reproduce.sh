@@ -109,7 +109,9 @@ export_pip_settings() {
 import ast, os, shlex, sys
 names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "no-index": "UV_OFFLINE",
          "find-links": "UV_FIND_LINKS", "trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE"}
-found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip: the newest of all indexes
+# as pip: the newest of all indexes, and bytecode, without which every process compiles torch again
+# where PYTHONDONTWRITEBYTECODE is set
+found = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_COMPILE_BYTECODE": "1"}
 constraints = ["constraints.txt", *os.environ.get("UV_CONSTRAINT", "").split()]
 for line in sorted(sys.stdin, key=lambda line: line.startswith(":env:")):  # variables come last
     name, _, value = line.partition("=")

@@ -121,6 +121,7 @@ def test_uv_is_told_what_pip_is_told_and_prints_none_of_it(tmp_path):
     assert (said["UV_FIND_LINKS"], said["UV_OFFLINE"]) == ("/a,/b", "1")
     assert said["UV_INDEX"] == "https://own.test"
     assert said["UV_CONSTRAINT"].split()[0] == "constraints.txt"
+    assert said["UV_COMPILE_BYTECODE"] == "1"
 
 
 @pytest.mark.slow
