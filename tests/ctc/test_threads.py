@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dctc import DCTCLoss
 from dctc.ctc.threads import SMALL, on_few_threads, workspace
+from dctc.text.decode import greedy_decode
 
 GRAIN = 32768  # elements from which on torch computes in parallel
 CPU = torch.device("cpu")
@@ -41,6 +42,13 @@ def test_a_batch_of_words_has_a_handful_of_parallel_regions():
     with Regions() as regions:
         DCTCLoss()(logits, targets, [32] * 256, [8] * 256).backward()
     assert 4 <= len(regions.found) <= 8, regions.found
+
+
+def test_reading_a_batch_of_words_has_none():
+    logits, frames = torch.randn(32, 256, 37), torch.full((256,), 32)
+    with Regions() as regions:
+        greedy_decode(logits, frames)
+    assert not regions.found
 
 
 def test_threads_are_as_before_whatever_happens():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dctc.ctc.threads import on_few_threads
+
 
 class Certainty(NamedTuple):
     """Log-probabilities (nats) that say how sure a reading is.
@@ -51,6 +53,11 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
     Returns:
         n readings.
     """
+    with on_few_threads(logits.device, logits.numel()):
+        return _greedy_decode(logits, input_lengths, blank)
+
+
+def _greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int) -> list[Reading]:
     log_probs, best = logits.float().log_softmax(2).max(2)  # both (t, n)
     frames = torch.arange(best.shape[0], device=best.device)[:, None]
     valid = frames < input_lengths.to(best.device)[None, :]
@@ -105,7 +112,8 @@ def character_runs(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> lis
         input_lengths: ``(n,)`` valid frames of each sample.
         blank: Class of the blank.
     """
-    log_probs, best = (part.T.tolist() for part in logits.float().log_softmax(2).max(2))
+    with on_few_threads(logits.device, logits.numel()):
+        log_probs, best = (part.T.tolist() for part in logits.float().log_softmax(2).max(2))
     readings: list[list[Run]] = []
     for classes, row, frames in zip(best, log_probs, input_lengths.tolist(), strict=True):
         runs = [(k, list(group)) for k, group in groupby(range(frames), classes.__getitem__)]
