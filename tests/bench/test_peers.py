@@ -1,5 +1,6 @@
 """Recognisers side by side: accuracy by set, and which of them are left out."""
 
+import io
 import json
 
 import numpy as np
@@ -15,7 +16,11 @@ LABELS = ["Abc", "b-2"]
 @pytest.fixture
 def words(monkeypatch, tmp_path):
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
-    images = [Image.fromarray(np.full((8, 16, 3), i, np.uint8)) for i in range(2)]
+    images = []
+    for i in range(2):
+        file = io.BytesIO()
+        Image.fromarray(np.full((8, 16, 3), i, np.uint8)).save(file, "PNG")
+        images.append(file.getvalue())
     monkeypatch.setattr(peers, "_words", lambda most: {s: (images, LABELS) for s in peers.SETS})
 
 
