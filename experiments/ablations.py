@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
-from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
+from dctc.tables import Table
 from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, without_missing
 

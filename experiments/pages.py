@@ -15,9 +15,9 @@ from dctc.files import write_whole
 from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
-from dctc.results.tables import Table
 from dctc.studies.compare import without_open
 from dctc.studies.study import Study
+from dctc.tables import Table
 from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
 from experiments.figures.published import number_table

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
-from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, differences_table, draw_study, sets_table
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
+from dctc.tables import Table
 from experiments.parsers import parser_of
 from experiments.studies import (
     CONFIGS,

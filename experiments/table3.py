@@ -11,11 +11,11 @@ import pandas as pd
 
 from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
-from dctc.results.tables import Table
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
+from dctc.tables import Table
 from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, without_missing
 from experiments.tables.alignments import (

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dctc.ctc import ESTIMATORS
 from dctc.results.statistics import difference_cell, seeds_difference
-from dctc.results.tables import Table
+from dctc.tables import Table
 from experiments.figures import COLOURS, FONT_SIZE, GREY, WIDTH, Arrays
 from experiments.figures.curves import FEW_POINTS, MANY_POINTS, Curve, running_mean, style_axes
 

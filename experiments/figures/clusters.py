@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from dctc.data.records.batch import Batch
 from dctc.data.render.corpora import is_chinese
 from dctc.data.render.fonts import SYSTEM, find_fonts
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.text import CTCTokenizer
 from experiments.figures import COLOURS, WIDTH, Arrays
 from experiments.figures.cohesion import NEIGHBOURS, cohesion

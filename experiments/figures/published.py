@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dctc.files import replacing
 from dctc.results import plots
-from dctc.results.tables import Table
+from dctc.tables import Table
 from experiments.figures import Arrays
 from experiments.figures.alignment_curves import draw_alignment_curves, last_values
 from experiments.figures.clusters import cohesion_table, draw_clusters

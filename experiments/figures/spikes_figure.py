@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dctc.results.tables import Table, percent
+from dctc.tables import Table, percent
 from experiments.figures import COLOURS, FONT_SIZE, WIDTH, Arrays
 from experiments.figures.localization import NOWHERE, TOLERANCE
 

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.results.plots import BAND, CPU_COLOUR, GPU_COLOUR, INK
-from dctc.results.tables import Table
 from dctc.studies.search import choices
 from dctc.studies.study import Study
 from dctc.studies.summary import final
+from dctc.tables import Table
 from experiments.figures.curves import read_metrics, read_parts
 
 SHARES = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")

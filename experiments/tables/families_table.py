@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from dctc.results.plots import PlotRow, draw_forest
 from dctc.results.registry import Registry
 from dctc.results.statistics import difference_cell, p_cell
-from dctc.results.tables import Table
 from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
+from dctc.tables import Table
 from experiments.tables.across_models import (
     analyse,
     analyse_scenes,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dctc.bench.describe import arm, count_parameters
 from dctc.bench.models import LOSSES
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.training.nets import load_net
 
 FILE = "bench/models.json"  # below the folder of runs or of results, by dctc.bench.models

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dctc.results.tables import Table
+from dctc.tables import Table
 
 FOLDER = Path(__file__).parents[1] / "paper"
 

@@ -12,10 +12,10 @@ from dctc.results.frame import PARTS, per_run, rows_of
 from dctc.results.plots import PlotRow, draw_forest
 from dctc.results.registry import Registry
 from dctc.results.statistics import EXPLAINED, difference_cell, p_cell, seeds_difference
-from dctc.results.tables import Table
 from dctc.studies.search import choices
 from dctc.studies.study import Study
 from dctc.studies.summary import final, summarize
+from dctc.tables import Table
 from experiments.studies import load
 
 SIX = "scene words, mean of six real sets"

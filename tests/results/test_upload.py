@@ -3,8 +3,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from dctc.results.tables import Table
 from dctc.results.upload import upload
+from dctc.tables import Table
 from offline_wandb import wandb_records
 
 TABLE = Table("Losses", ["loss", "accuracy"], [["CTC", "83.74"], ["DCTC", "84.00"]], ["percent"])

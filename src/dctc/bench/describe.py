@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -21,7 +20,7 @@ from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.parsers import describe_parser
 from dctc.results.environment import environment
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.training.machine import compute_in_float32
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
@@ -177,7 +176,7 @@ def main(args: list[str] | None = None) -> None:
     if options.json:
         print(json.dumps({"model": str(config), **described, **environment()}, indent=1))
     else:
-        _table(options.model.resolve().stem, described).print(Console())
+        _table(options.model.resolve().stem, described).print()
 
 
 def _table(title: str, d: dict[str, Any]) -> Table:

@@ -22,7 +22,7 @@ from dctc.bench.measure import (
 from dctc.ctc import Labels, ctc_terms, pack_labels
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
-from dctc.results.tables import Table
+from dctc.tables import Table
 
 LABEL_LENGTH = 8  # characters, a usual word; what CTC costs hardly depends on it
 

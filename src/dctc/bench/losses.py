@@ -15,7 +15,7 @@ from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_
 from dctc.data.records.images import HEIGHT, WIDTH
 from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
 from dctc.training.nets import Loaded
 

@@ -15,14 +15,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dctc.files import write_whole
 from dctc.results.environment import environment
 from dctc.results.registry import runs_folder
-from dctc.results.tables import Table
+from dctc.tables import Table
 
 # torch's profiler would print a line for each beginning and end
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -206,7 +205,7 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
 def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
     """Write measurements and environment to ``<runs>/bench/<name>.json``, and print their table."""
     written = {**environment(), **measured}
-    draw(written).print(Console())
+    draw(written).print()
     file = runs_folder() / "bench" / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, (json.dumps(written, indent=1) + "\n").encode())

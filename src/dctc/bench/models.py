@@ -17,7 +17,7 @@ from dctc.bench.measure import Steps, cpu_threads, default_device, interleaved, 
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet

@@ -27,7 +27,7 @@ from dctc.results.plots import CPU_COLOUR, INK, save_figure
 from dctc.results.predictions import Prediction
 from dctc.results.registry import runs_folder
 from dctc.results.score import score
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.text import Charset, get_protocol
 
 SETS = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "SVTP", "CUTE80")

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from rich.console import Console
 
 from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
 from dctc.parsers import score_parser
 from dctc.results.predictions import Prediction, read_predictions
-from dctc.results.tables import Table, percent
+from dctc.tables import Table, percent
 from dctc.text.alterations import Alterations
 from dctc.text.protocol import EMPTY_LABELS_COUNT, Protocol, get_protocol
 
@@ -152,7 +151,7 @@ def main(args: list[str] | None = None) -> None:
     if options.json:
         print(as_json(scores, options.protocol))
     else:
-        table(scores, options.protocol).print(Console())
+        table(scores, options.protocol).print()
 
 
 def _watched(predictions: Iterable[Prediction], altered: Alterations) -> Iterator[Prediction]:

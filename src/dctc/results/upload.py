@@ -15,7 +15,7 @@ from dctc.results.registry import runs_folder
 if TYPE_CHECKING:  # training needs the mode, and not what tables and figures import
     from matplotlib.figure import Figure
 
-    from dctc.results.tables import Table
+    from dctc.tables import Table
 
 LogMode = Literal["offline", "online", "off"]
 WANDB_PROJECT = "dctc"

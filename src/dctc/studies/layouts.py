@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.results.frame import per_run, rows_of
+from dctc.results.notes import drop_notes, hardware_notes
 from dctc.results.plots import PlotRow, draw_runs
 from dctc.results.registry import Registry
 from dctc.results.statistics import EXPLAINED, difference_cell, p_cell
-from dctc.results.tables import Table, drop_notes, hardware_notes
 from dctc.studies.search import choices, search_table
 from dctc.studies.study import Study
 from dctc.studies.summary import final, own_sets, summarize
+from dctc.tables import Table
 
 Drawn = tuple[dict[str, Table], dict[str, Figure]]
 

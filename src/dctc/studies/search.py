@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from dctc.results.tables import Table
 from dctc.studies.study import SEARCH_SEED, Study
+from dctc.tables import Table
 
 _EDGE = "Edge: the best value is the first or the last; none beyond it was tried."
 

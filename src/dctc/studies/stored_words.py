@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from dctc.data.archives.report import progress_bar
+from dctc.data.archives.progress import progress_bar
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import Busy
 from dctc.results.registry import runs_folder

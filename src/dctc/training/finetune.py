@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 import yaml
-from rich.console import Console
 from torch.utils.data import Dataset
 
 from dctc.data.archives.alphabet import read_labels
@@ -26,7 +25,7 @@ from dctc.models import ImageFormat
 from dctc.onnx_files import PRETRAINED
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
-from dctc.results.tables import Table
+from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
 from dctc.text.charset import NAMED
@@ -311,7 +310,7 @@ def main(args: list[str] | None = None) -> None:
         for name in before
     ]
     note = f"In %. Rendered words show what is forgotten. Weights: {cli.folder}."
-    Table("Before and after", ["", "before", "after", "difference"], rows, [note]).print(Console())
+    Table("Before and after", ["", "before", "after", "difference"], rows, [note]).print()
     if after["validation images, accuracy"] < before["validation images, accuracy"]:
         print(
             "The fine-tuned net reads fewer validation images: keep the one before, or use a lower "

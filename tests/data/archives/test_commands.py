@@ -69,8 +69,8 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
         (["list"], "2 records where SVT has 647"),
         (["list"], "CUTE80 288 CUTE80 (C. S. Chan, University of Malaya)"),  # missing
         (["list"], "set records known as state"),
-        (["verify", "test/mine"], "set records as state repeats"),
-        (["stats", "--frames", "1"], "fit set records labels 50/100% 1/50/99% 50% chars 1, %"),
+        (["verify", "test/mine"], "set records known as state repeats"),
+        (["stats", "--frames", "1"], "labels 50/100% 1/50/99% height 50% chars fit 1, %"),
         (["stats", "--frames", "1"], "test/mine 3 3 2/2"),
         (["stats", "--frames", "1"], "needs up to 2 frames; most frequent ab"),
         (["fonts"], "DejaVuSans.ttf DejaVu Sans"),

@@ -6,7 +6,7 @@ from experiments.studies import figure_runs
 from experiments.studies.figure_runs import report_figure
 from matplotlib.figure import Figure
 
-from dctc.results.tables import Table
+from dctc.tables import Table
 
 TABLE = Table("Rates", ["net", "rate"], [["CTC", "0.5"]])
 

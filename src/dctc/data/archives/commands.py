@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dctc.data.archives.report import Report, progress_bar
+from dctc.data.archives.progress import progress_bar
 from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.parsers import positive
+from dctc.tables import Table
 from dctc.text.characters import shown
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
@@ -130,7 +131,7 @@ def fonts(options: Namespace) -> None:
         [file.name, face.family, f"{len(face.characters):,}", face.reason or "used"]
         for file, face in font_report(options.fonts)
     ]
-    Report("Fonts", ["file", "family", "characters", "state"], rows).print()
+    Table("Fonts", ["file", "family", "characters", "state"], rows).print()
 
 
 def convert(options: Namespace) -> None:

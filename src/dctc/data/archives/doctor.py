@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dctc.data.archives.report import Report
 from dctc.data.archives.verify import label_faults
 from dctc.data.records.folders import Stored, count_records, label_text, read_record, reading
 from dctc.data.records.images import (
@@ -26,6 +25,7 @@ from dctc.data.records.images import (
     valid_width,
 )
 from dctc.data.render.texts import frames_needed
+from dctc.tables import Table
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.characters import by_frequency, listed, shown
 from dctc.text.protocol import Protocol
@@ -230,7 +230,7 @@ def first_target(frames: int, characters: int) -> float:
     return float((log_p.detach().exp() - gradient)[:, 0, 0].mean())
 
 
-def doctor_report(name: str, done: Examined, target: Target) -> Report:
+def doctor_report(name: str, done: Examined, target: Target) -> Table:
     """Return the findings of a set as a table, with their cures and how long labels are.
 
     Args:
@@ -264,7 +264,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Report:
         f"{len(target.charset):,}, {target.protocol}, images {size.height} x "
         f"{size.min_width or size.width})"
     )
-    return Report(title, ["count", "%", "finding", "records"], rows, notes)
+    return Table(title, ["count", "%", "finding", "records"], rows, notes)
 
 
 def _lengths(done: Examined, target: Target) -> list[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dctc.data.archives.processes import ENDS, in_processes
-from dctc.data.archives.report import Report
 from dctc.data.catalogue import BENCHMARKS, CHINESE_TEST, OTHERS, Benchmark
 from dctc.data.records.folders import PARTIAL, count_records, find_lmdbs, split_side
 from dctc.data.records.provenance import RECIPE, read_recipe
+from dctc.tables import Table
 
 
 class Entry(NamedTuple):
@@ -68,7 +68,7 @@ def known_as(name: str, path: Path) -> Benchmark | None:
     return next((one for one in (*tests, *OTHERS) if one.matches(path)), None)
 
 
-def list_sets(root: Path) -> tuple[Report, Report]:
+def list_sets(root: Path) -> tuple[Table, Table]:
     """Return the sets below the data root, and the benchmarks that are missing.
 
     Raises:
@@ -90,13 +90,13 @@ def list_sets(root: Path) -> tuple[Report, Report]:
         if name not in bearers and b.derived_from in bearers
     }
     notes = [f"{name} is selected from {source}" for name, source in derived.items()]
-    sets = Report(f"Sets below {root}", ["set", "records", "known as", "state"], rows, notes)
+    sets = Table(f"Sets below {root}", ["set", "records", "known as", "state"], rows, notes)
     missing = [
         [b.name, f"{b.size:,}", b.how_to_get]
         for b in (*BENCHMARKS.values(), *CHINESE_TEST.values())
         if b.name not in bearers and b.name not in derived
     ]
-    return sets, Report("Missing benchmarks", ["set", "records", "where to get it"], missing)
+    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], missing)
 
 
 def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dctc.data.archives.alphabet import write_common_characters
-from dctc.data.archives.report import progress_bar
+from dctc.data.archives.progress import progress_bar
 from dctc.data.records.folders import PARTIAL, data_root
 from dctc.data.records.provenance import committed
 from dctc.data.render.chinese_lines import ChineseLines

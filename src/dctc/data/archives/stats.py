@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from dctc.data.archives.processes import ENDS, in_processes
-from dctc.data.archives.report import Report
 from dctc.data.archives.verify import label_faults
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.images import image_size
 from dctc.data.render.texts import frames_needed
+from dctc.tables import Table
 
 _QUANTILES = (0, 1, 50, 99, 100)  # percent
 SHOWN = 20  # characters of the table
@@ -98,7 +98,7 @@ def _stats_or_reason(path: Path, protocol: Callable[[str], str], frames: int) ->
         return str(error).removeprefix(f"LMDB {path}: ")
 
 
-def stats_table(found: Mapping[str, Stats | str], frames: int, protocol: str) -> Report:
+def stats_table(found: Mapping[str, Stats | str], frames: int, protocol: str) -> Table:
     """Return the numbers of several sets beside each other, and why some have none."""
     rows, notes = [], []
     for name, s in found.items():
@@ -126,4 +126,4 @@ def stats_table(found: Mapping[str, Stats | str], frames: int, protocol: str) ->
     notes.append(
         f"Labels after {protocol}; fit: length plus adjacent repeats within {frames} frames"
     )
-    return Report("Statistics", [*columns, "chars", fit], rows, notes)
+    return Table("Statistics", [*columns, "chars", fit], rows, notes)

@@ -15,7 +15,6 @@ import numpy as np
 
 from dctc.data.archives.listing import read_entries
 from dctc.data.archives.processes import ENDS, in_processes
-from dctc.data.archives.report import Report
 from dctc.data.records.batch import extents_fault
 from dctc.data.records.folders import (
     PARTIAL,
@@ -25,6 +24,7 @@ from dctc.data.records.folders import (
     split_side,
 )
 from dctc.data.records.images import ImageError, load_image
+from dctc.tables import Table
 from dctc.text.characters import PRIVATE, listed, unseen
 
 CHUNK = 2000  # records read by one process at a time
@@ -116,7 +116,7 @@ def _add_repeats(one: Verified) -> None:
         one.findings.append(f"{one.repeats:,} images are repeated ({listed(pairs, NAMED)})")
 
 
-def report(found: dict[str, Verified]) -> Report:
+def report(found: dict[str, Verified]) -> Table:
     """Return the table of findings; broken sets first among its notes."""
     rows = [
         [name, f"{v.records:,}", v.known, v.state, f"{v.repeats:,}"] for name, v in found.items()
@@ -130,7 +130,7 @@ def report(found: dict[str, Verified]) -> Report:
     states = Counter(row[3] for row in rows)
     notes += [SOUND] * ("sound" in states)
     title = f"{len(rows)} sets: {', '.join(f'{n} {state}' for state, n in states.items())}"
-    return Report(title, ["set", "records", "known as", "state", "repeats"], rows, notes)
+    return Table(title, ["set", "records", "known as", "state", "repeats"], rows, notes)
 
 
 Chunk = tuple[Path, int, int]  # an LMDB folder, and its records from one up to, not with, another

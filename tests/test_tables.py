@@ -4,11 +4,10 @@ import csv
 import io
 from collections import Counter
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
-from dctc.results.tables import Table, drop_notes, hardware_notes, percent
+from dctc.tables import Table, percent
 
 WIDE = Table(
     "CTC and DCTC",
@@ -68,51 +67,13 @@ def test_a_bar_in_a_cell_does_not_break_markdown():
     assert cells == len(WIDE.columns) + 1
 
 
-def test_shares_and_what_was_left_out():
+def test_a_share_of_nothing_is_a_dash():
     assert (percent(1, 3), percent(0, 0)) == ("33.33", "-")
-    frame = pd.DataFrame({"set": ["a", "b", "b"], "drops": [{}, {"x": 1200, "y": 0}, {"x": 1200}]})
-    assert drop_notes(frame) == ["b: 1,200 samples left out (x)."]
 
 
-X, Y = "NVIDIA X", "NVIDIA Y"
-
-
-@pytest.mark.parametrize(
-    ("rows", "notes"),
-    [
-        ([("CTC", "", 0), ("DCTC", "", 1)], []),
-        ([("ACE", X, 0)], ["Trained on a GPU (NVIDIA X): ACE."]),
-        (
-            [("CTC", "", 0), ("CTC", "", 1), ("ACE", X, 0)],
-            ["Trained on a GPU (NVIDIA X): ACE. All others on CPU cores."],
-        ),
-        # seeds are named where a row was trained in two places
-        (
-            [("ACE", X, 2), ("ACE", X, 0), ("ACE", "", 1), ("CTC", X, 0), ("CTC", X, 1)],
-            ["Trained on a GPU (NVIDIA X): ACE (seeds 0, 2); CTC. All others on CPU cores."],
-        ),
-        (
-            [("ACE", X, 0), ("ACE", Y, 1), ("CTC", X, 0)],
-            [
-                "Trained on a GPU (NVIDIA X): ACE (seed 0); CTC. "
-                "Trained on a GPU (NVIDIA Y): ACE (seed 1)."
-            ],
-        ),
-    ],
-)
-def test_what_a_gpu_has_trained(rows, notes):
-    frame = pd.DataFrame(rows, columns=["title", "gpu", "seed"]).assign(torch="")
-    assert hardware_notes(frame) == notes
-
-
-def test_versions_that_are_known_are_told():
-    rows = [
-        ("CTC", "", 0, "2.14"),
-        ("CTC", "", 1, ""),
-        ("ACE", X, 0, "2.11"),
-        ("ACE", X, 1, "2.12"),
-    ]
-    frame = pd.DataFrame(rows, columns=["title", "gpu", "seed", "torch"])
-    assert hardware_notes(frame) == [
-        "Trained on a GPU (NVIDIA X, torch 2.11, 2.12): ACE. All others on CPU cores (torch 2.14)."
-    ]
+def test_columns_of_words_beyond_the_first_are_to_the_left():
+    table = Table("", ["set", "n", "state"], [["a", "1", "sound"], ["b", "22", "a broken one"]])
+    _, head, _, *rows = printed(table, 80)
+    assert {row.index(cell) for row, cell in zip(rows, ("sound", "a broken"), strict=True)} == {
+        head.index("state")
+    }

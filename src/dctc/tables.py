@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -29,8 +30,8 @@ class Table:
         columns: Names of the columns.
         rows: Cells.
         notes: Lines below the table.
-        text_columns: Number of columns, from the first on, that hold text and are left-aligned; the
-            others are right-aligned.
+        text_columns: Number of columns, from the first on, that name a row; they are left-aligned.
+            The others are right-aligned, unless a cell on the terminal begins with a letter.
     """
 
     title: str
@@ -39,12 +40,13 @@ class Table:
     notes: Sequence[str] = ()
     text_columns: int = 1
 
-    def print(self, console: Console) -> None:
-        """Print the table.
+    def print(self, console: Console | None = None) -> None:
+        """Print the table; None takes a console of its own.
 
         Where the terminal is narrow, cells wrap between words. Columns for which there is no room
         then follow below, beside the text columns again.
         """
+        console = console or Console()
         # not the table's own title, which would be as narrow as the table
         console.print(printed(self.title), style="italic", markup=False, highlight=False)
         heads, *rows = [[*map(printed, row)] for row in (self.columns, *self.rows)]
@@ -71,7 +73,10 @@ class Table:
                 box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
             )
             for i in part:
-                justify: Any = "left" if i < self.text_columns else "right"
+                is_text = i < self.text_columns or any(
+                    cell[:1].isalpha() for cell in columns[i][1:]
+                )
+                justify: Any = "left" if is_text else "right"
                 head = escape(heads[i])
                 table.add_column(head, justify=justify, width=widths[i], overflow="fold")
             for row in rows:
@@ -89,8 +94,9 @@ class Table:
 
     def csv(self) -> str:
         """Return the cells as comma-separated text with a head line, without the notes."""
-        frame = pd.DataFrame(self.rows, columns=list(self.columns))
-        return str(frame.to_csv(index=False, lineterminator="\n"))
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        return text.getvalue()
 
     def write(self, folder: Path, name: str) -> list[Path]:
         """Write ``<name>.md`` and ``<name>.csv`` into a folder, and return them."""
@@ -104,47 +110,3 @@ class Table:
 def percent(part: float, whole: float) -> str:
     """Return a share in percent with two decimals, ``-`` of nothing."""
     return f"{100 * part / whole:.2f}" if whole else "-"
-
-
-def drop_notes(frame: pd.DataFrame) -> list[str]:
-    """Say how many samples were left out of each set, and why.
-
-    Args:
-        frame: Rows of :func:`dctc.results.frame.read_frame`.
-    """
-    dropped: Mapping[str, dict[str, int]] = dict(zip(frame.set, frame.drops, strict=True))
-    return [
-        f"{name}: {count:,} samples left out ({reason})."
-        for name, reasons in dropped.items()
-        for reason, count in reasons.items()
-        if count
-    ]
-
-
-def hardware_notes(rows: pd.DataFrame) -> list[str]:
-    """Return a line that says which runs were trained on which GPU; none if no run was.
-
-    Args:
-        rows: Rows of :func:`dctc.results.frame.read_frame`, with a further column ``title``: what a
-            row is called where the note stands.
-    """
-    if not (rows.gpu != "").any():
-        return []
-    told = []
-    places = rows.groupby("title").gpu.nunique()
-    for place, here in rows[rows.gpu != ""].groupby("gpu"):
-        listed = []
-        for title, of_arm in here.groupby("title", sort=False):
-            numbers = ", ".join(str(seed) for seed in sorted({*of_arm.seed}))
-            several = "s" * (of_arm.seed.nunique() > 1)
-            listed.append(f"{title} (seed{several} {numbers})" if places[title] > 1 else str(title))
-        told.append(f"Trained on a GPU ({place}{_torch(here)}): {'; '.join(listed)}.")
-    others = rows[rows.gpu == ""]
-    if len(others):
-        told.append(f"All others on CPU cores{_torch(others, ' (', ')')}.")
-    return [" ".join(told)]
-
-
-def _torch(rows: pd.DataFrame, before: str = ", ", after: str = "") -> str:
-    versions = sorted({version for version in rows.torch if version})
-    return f"{before}torch {', '.join(versions)}{after}" if versions else ""

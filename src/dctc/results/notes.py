@@ -1,0 +1,51 @@
+"""Notes below tables of results: samples that were left out, and what hardware trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+
+def drop_notes(frame: pd.DataFrame) -> list[str]:
+    """Say how many samples were left out of each set, and why.
+
+    Args:
+        frame: Rows of :func:`dctc.results.frame.read_frame`.
+    """
+    dropped: Mapping[str, dict[str, int]] = dict(zip(frame.set, frame.drops, strict=True))
+    return [
+        f"{name}: {count:,} samples left out ({reason})."
+        for name, reasons in dropped.items()
+        for reason, count in reasons.items()
+        if count
+    ]
+
+
+def hardware_notes(rows: pd.DataFrame) -> list[str]:
+    """Return a line that says which runs were trained on which GPU; none if no run was.
+
+    Args:
+        rows: Rows of :func:`dctc.results.frame.read_frame`, with a further column ``title``: what a
+            row is called where the note stands.
+    """
+    if not (rows.gpu != "").any():
+        return []
+    told = []
+    places = rows.groupby("title").gpu.nunique()
+    for place, here in rows[rows.gpu != ""].groupby("gpu"):
+        listed = []
+        for title, of_arm in here.groupby("title", sort=False):
+            numbers = ", ".join(str(seed) for seed in sorted({*of_arm.seed}))
+            several = "s" * (of_arm.seed.nunique() > 1)
+            listed.append(f"{title} (seed{several} {numbers})" if places[title] > 1 else str(title))
+        told.append(f"Trained on a GPU ({place}{_torch(here)}): {'; '.join(listed)}.")
+    others = rows[rows.gpu == ""]
+    if len(others):
+        told.append(f"All others on CPU cores{_torch(others, ' (', ')')}.")
+    return [" ".join(told)]
+
+
+def _torch(rows: pd.DataFrame, before: str = ", ", after: str = "") -> str:
+    versions = sorted({version for version in rows.torch if version})
+    return f"{before}torch {', '.join(versions)}{after}" if versions else ""
