@@ -11,7 +11,7 @@ import dctc
 from dctc import cli, parsers
 from dctc.data.archives.commands import VERBS
 from dctc.data.catalogue import ARCHIVES
-from dctc.data.records.images import RotateTall
+from dctc.data.records.image_size import RotateTall
 from dctc.results.upload import LogMode
 from dctc.text import PROTOCOLS
 

@@ -5,7 +5,7 @@ import pytest
 from dctc.data.benchmarks import find_sets, open_benchmark
 from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL
 from dctc.data.records.folders import data_root
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.text import Charset
 
 pytest.importorskip("zhconv")

@@ -6,8 +6,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from dctc.data.lmdb_sets import UnionDataset
 from dctc.data.records.sampler import Draw
+from dctc.data.union import UnionDataset
 
 
 def keys(loader):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dctc.cli import main
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.lmdb import open_images
 from dctc.reading.predict import read_images
 from tiny import HEIGHT, WIDTH, encode_text, held_by_another, pixel_reader

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from dctc.ctc import label_emissions, pack_labels, viterbi_alignment
-from dctc.data.records.images import ImageFiles
+from dctc.data.records.image_files import ImageFiles
 from dctc.models import AttentionRecognizer
 from dctc.reading.reader import Reader, spread
 from dctc.text import CTCTokenizer, greedy_decode

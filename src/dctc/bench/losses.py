@@ -12,7 +12,7 @@ from torch import nn
 from dctc.bench.describe import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
 from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_and_memory
-from dctc.data.records.images import HEIGHT, WIDTH
+from dctc.data.records.image_size import HEIGHT, WIDTH
 from dctc.losses import every_loss
 from dctc.models import TimmRecognizer
 from dctc.tables import Table

@@ -21,7 +21,8 @@ from dctc.bench.measure import cpu_threads, report
 from dctc.data.benchmarks import find_benchmarks, open_benchmark
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root, read_record, reading
-from dctc.data.records.images import ImageSize, load_image
+from dctc.data.records.image_size import ImageSize
+from dctc.data.records.images import load_image
 from dctc.reading.reader import Reader
 from dctc.results.plots import CPU_COLOUR, INK, save_figure
 from dctc.results.predictions import Prediction

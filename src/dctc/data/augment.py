@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from torch.utils.data import Dataset
 
 from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.images import pad_right
+from dctc.data.records.image_size import pad_right
 from dctc.data.records.sampler import Draw
 from dctc.data.render.colours import LUMINANCE
 from dctc.data.warp import random_warp

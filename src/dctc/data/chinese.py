@@ -9,17 +9,10 @@ from typing import Any
 from dctc.data.archives.alphabet import characters_lacking
 from dctc.data.benchmarks import find_sets, open_benchmark
 from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL, Benchmark
-from dctc.data.lmdb_sets import (
-    LmdbDataModule,
-    TestSets,
-    UnionDataset,
-    check_names,
-    find_parts,
-    open_union,
-    report,
-)
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets, check_names, report
 from dctc.data.records.folders import count_records
 from dctc.data.sets import TRAIN
+from dctc.data.union import UnionDataset, find_parts, open_union
 from dctc.text import Charset
 from dctc.text.characters import shown
 from dctc.text.protocol import EMPTY_LABELS_COUNT, chinese, chinese_fold

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from dctc.data.benchmarks import find_documents
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.lmdb_sets import LmdbDataModule, TestSets, UnionDataset
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets
 from dctc.data.records.folders import count_records
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.sets import TRAIN
+from dctc.data.union import UnionDataset
 
 TAIL = 0.1  # ours: the share of a set that each part split off from its end has
 GAP = 400  # ours: records next to a fold that are left out; pages of FUNSD have 154 on average

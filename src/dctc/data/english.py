@@ -7,8 +7,9 @@ from typing import Any
 
 from dctc.data.benchmarks import find_benchmarks, find_train_words, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
-from dctc.data.lmdb_sets import LmdbDataModule, TestSets, UnionDataset, open_union, report
+from dctc.data.lmdb_sets import LmdbDataModule, TestSets, report
 from dctc.data.sets import TRAIN
+from dctc.data.union import UnionDataset, open_union
 
 REAL_TRAIN_WORDS = "real_train_words"  # name of the default validation set
 HELD_OUT = "held_out"  # name of that which is part of the training data

@@ -1,26 +1,20 @@
-"""Base of the data modules that read LMDBs, and several LMDBs read as one set."""
+"""Base of the data modules that read LMDBs."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pytorch_lightning.utilities import rank_zero_only
-from torch.utils.data import Dataset
 
 from dctc.data.augment import Augmentation
-from dctc.data.benchmarks import is_test_set
-from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.folders import count_records, find_lmdbs, refuse_single_file
 from dctc.data.records.folders import data_root as find_data_root
-from dctc.data.records.images import HEIGHT, WIDTH, ImageSize, RotateTall
-from dctc.data.records.lmdb import LmdbDataset, left_out
-from dctc.data.records.sampler import Draw
+from dctc.data.records.image_size import HEIGHT, WIDTH, ImageSize, RotateTall
+from dctc.data.records.lmdb import left_out
 from dctc.data.sets import TRAIN, SetsDataModule
+from dctc.data.union import UnionDataset, find_parts, open_union
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.alterations import Alterations
 
@@ -50,7 +44,7 @@ class LmdbDataModule(SetsDataModule):
         fill: Level of the padding, 0 to 255; None is the image's mean colour.
         rotate_tall: ``left`` or ``right`` turns images that are much taller than wide, such as
             words on vertical signs, by a quarter; see
-            :class:`dctc.data.records.images.ImageSize`.
+            :class:`dctc.data.records.image_size.ImageSize`.
         augment: Strength of the augmentation of training images, see
             :class:`dctc.data.augment.Augmentation`: 0 is none, 1 usual, 2 the most.
         views: Views of each training image; 2 for losses that need two.
@@ -213,94 +207,3 @@ def check_names(
     for name in names or ():
         if name not in known:
             raise ValueError(f"{what}: {name!r} is not one of {', '.join(known)}{cure}")
-
-
-class UnionDataset(Dataset[Sample | Corrupt]):
-    """Data sets one after the other, indexed by a :class:`~dctc.data.records.sampler.Draw`.
-
-    :class:`torch.utils.data.ConcatDataset` takes bare numbers only; here the part sees the number
-    of the draw too, so whatever is random in it stays a function of (seed, draw).
-    """
-
-    def __init__(self, parts: Sequence[Any]) -> None:
-        if not parts:
-            raise ValueError("a union of no data sets; name at least one")
-        self.parts = list(parts)
-        self.ends = np.cumsum([len(part) for part in parts])  # (number of parts,)
-        self.drops, self.outside, self.emptied = Counter[str](), Counter[str](), Counter[str]()
-        for name in ("drops", "outside", "emptied"):  # see LmdbDataset
-            for part in parts:
-                getattr(self, name).update(getattr(part, name, {}))
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
-
-    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
-        if not isinstance(draw, Draw):
-            draw = Draw(draw, draw)
-        if not 0 <= draw.index < len(self):
-            raise IndexError(f"item {draw.index} of a union of {len(self)}")
-        which = int(np.searchsorted(self.ends, draw.index, side="right"))
-        begin = int(self.ends[which - 1]) if which else 0
-        return self.parts[which][Draw(draw.index - begin, draw.number)]
-
-
-def open_union(
-    what: str,
-    folders: Sequence[str],
-    root: Path,
-    refuse_tests: bool = False,
-    chosen: Callable[[int], Sequence[int]] | None = None,
-    **options: Any,
-) -> UnionDataset:
-    """Index all LMDBs in and below some folders; each part is named by its path below the root.
-
-    Args:
-        what: What it is for; begins every error.
-        folders: Absolute, or relative to ``root``.
-        root: Data root.
-        refuse_tests: Take no test set.
-        chosen: Returns the record numbers that are taken of an LMDB of so many; None takes all.
-        **options: protocol, charset and size of :class:`LmdbDataset`.
-
-    Raises:
-        FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
-        ValueError: If an LMDB is listed twice, is broken, or is a test set.
-    """
-    sets = find_parts(what, folders, root, refuse_tests)
-    return UnionDataset(
-        [
-            LmdbDataset(path, name, only=chosen and chosen(count_records(path)), **options)
-            for path, name in sets.items()
-        ]
-    )
-
-
-def find_parts(
-    what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False
-) -> dict[Path, str]:
-    """Return the LMDBs of :func:`open_union`, whose arguments and errors these are, with names."""
-    sets: dict[Path, str] = {}
-    real: set[Path] = set()
-    for folder in folders:
-        top = root / folder  # an absolute folder stays what it is
-        refuse_single_file(top)
-        if not top.is_dir():
-            raise FileNotFoundError(
-                f"{what}: {folder!r} is neither a folder below {root} nor an absolute one"
-            )
-        below = find_lmdbs(top)
-        if not below:
-            raise FileNotFoundError(f"{what}: no LMDB (data.mdb) in or below {top}")
-        for path in below.values():
-            if path.resolve() in real:
-                raise ValueError(f"{what}: {path} is listed twice; name it once")
-            if refuse_tests and is_test_set(path, root):
-                raise ValueError(
-                    f"{what}: {path} is a test set; never train on one: name folders of "
-                    f"training data only"
-                )
-            real.add(path.resolve())
-            inside = path.is_relative_to(root)
-            sets[path] = (path.relative_to(root) if inside else path).as_posix()
-    return sets

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dctc.data.augment import Augmentation
-from dctc.data.records.images import HEIGHT, WIDTH
+from dctc.data.records.image_size import HEIGHT, WIDTH
 from dctc.data.render.fonts import find_fonts, split_fonts
 from dctc.data.render.rendered_words import RenderedWords, Stage
 from dctc.data.render.renderer import WordRenderer

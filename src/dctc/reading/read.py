@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dctc.data.records.images import ImageFiles
+from dctc.data.records.image_files import ImageFiles
 from dctc.data.records.lmdb import LmdbImages
 from dctc.parsers import read_parser
 from dctc.reading.reader import Images, Read, Reader

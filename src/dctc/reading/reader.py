@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 
 from dctc.data.records.batch import Batch, Corrupt, collate_by_width
 from dctc.data.records.boxes import stored_boxes
-from dctc.data.records.images import ImageFiles, RotateTall
+from dctc.data.records.image_files import ImageFiles
+from dctc.data.records.image_size import RotateTall
 from dctc.data.records.lmdb import LmdbImages
 from dctc.onnx_files import names_onnx
 from dctc.reading.weights import FILES, save_weights

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import set_parsing_settings
 
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.records.images import HEIGHT, WIDTH
+from dctc.data.records.image_size import HEIGHT, WIDTH
 
 if TYPE_CHECKING:  # a configuration names the nets; timm imports wandb, which may be off
     from dctc.models import ImageFormat

@@ -18,7 +18,8 @@ from torch.utils.data import Dataset
 from dctc.data.archives.alphabet import read_labels
 from dctc.data.records.batch import Sample
 from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
-from dctc.data.records.images import WIDTH_STEP, ImageError, ImageSize, image_size, pad_right
+from dctc.data.records.image_size import WIDTH_STEP, ImageSize, pad_right
+from dctc.data.records.images import ImageError, image_size
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
 from dctc.models import ImageFormat

@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 import dctc.models
 from dctc.data.catalogue import DOCUMENTS
-from dctc.data.records.images import ImageSize, RotateTall
+from dctc.data.records.image_size import ImageSize, RotateTall
 from dctc.models import Recognizer
 from dctc.models.onnx_recognizer import Head, check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx

@@ -18,7 +18,7 @@ from dctc.data.archives.listing import list_sets
 from dctc.data.archives.processes import ENDS
 from dctc.data.archives.render_command import _has_records
 from dctc.data.records import folders
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.writer import Record, write_set
 from dctc.data.render.fonts import Font

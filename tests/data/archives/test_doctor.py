@@ -11,7 +11,7 @@ from PIL import Image
 from dctc.cli import main
 from dctc.data.archives import doctor
 from dctc.data.archives.doctor import Target, doctor_report, examine, first_target
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.text import Charset
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from dctc.data.records.batch import Sample
 from dctc.data.records.boxes import stored_boxes
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 
 BLOCK = (60, 90)  # of 120 columns or rows, as viewers show the image
 

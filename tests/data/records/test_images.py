@@ -8,16 +8,15 @@ import pytest
 from PIL import EpsImagePlugin, Image, ImageOps
 
 from dctc.data.records.batch import Corrupt, Sample
+from dctc.data.records.image_files import ImageFiles
+from dctc.data.records.image_size import ImageSize, resize_image
 from dctc.data.records.images import (
     FORMATS,
     MAX_PIXELS,
     SUFFIXES,
     ImageError,
-    ImageFiles,
-    ImageSize,
     image_size,
     load_image,
-    resize_image,
 )
 from dctc.data.records.lmdb import LmdbImages, open_images
 from dctc.data.records.sampler import Draw

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from dctc.data.benchmarks import three_or_more
 from dctc.data.records.batch import Sample, collate
 from dctc.data.records.folders import count_records, find_lmdbs, open_environment, read_record
-from dctc.data.records.images import SIZE, ImageSize
+from dctc.data.records.image_size import SIZE, ImageSize
 from dctc.data.records.lmdb import (
     EMPTY,
     MISSING,

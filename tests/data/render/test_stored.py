@@ -14,7 +14,7 @@ import pytest
 
 from dctc.cli import main as dctc
 from dctc.data.records.folders import open_environment
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import committed
 from dctc.data.records.sampler import Draw

@@ -16,14 +16,8 @@ import torch.nn.functional as F
 
 from dctc.data.archives.verify import label_faults
 from dctc.data.records.folders import Stored, count_records, label_text, read_record, reading
-from dctc.data.records.images import (
-    TALL,
-    ImageError,
-    ImageSize,
-    image_size,
-    load_image,
-    valid_width,
-)
+from dctc.data.records.image_size import TALL, ImageSize, valid_width
+from dctc.data.records.images import ImageError, image_size, load_image
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 from dctc.text import Charset, get_protocol, usual_protocol

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dctc.data.records.images import UPRIGHT, ImageSize, image_header, valid_width
+from dctc.data.records.image_size import ImageSize, valid_width
+from dctc.data.records.images import UPRIGHT, image_header
 
 _TURN = Image.Transpose
 # What leads from a transposed image back: flip x, flip y, then swap both

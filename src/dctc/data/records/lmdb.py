@@ -31,7 +31,8 @@ from dctc.data.records.folders import (
     reading,
     refuse_single_file,
 )
-from dctc.data.records.images import SIZE, ImageFiles, ImageSize
+from dctc.data.records.image_files import ImageFiles
+from dctc.data.records.image_size import SIZE, ImageSize
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset, get_protocol, normal_form
 from dctc.text.alterations import Alterations

@@ -23,7 +23,7 @@ from PIL import Image, features
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 import dctc
-from dctc.data.records.images import ImageSize
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import RECIPE, Progress, read_recipe, shortened, warn_of_versions
 from dctc.data.records.sampler import Draw
