@@ -61,6 +61,8 @@ def test_constraints_hold_a_version_for_every_requirement():
     held = dict(pins)
     assert len(held) == len(pins)
     for requirement in map(Requirement, REQUIREMENTS):
+        if requirement.extras:  # the package itself, with another extra
+            continue
         assert requirement.specifier.contains(held[canonicalize_name(requirement.name)]), (
             requirement
         )
