@@ -73,11 +73,12 @@ def read_parser() -> argparse.ArgumentParser:
         description="Print what images say: confidence, text and path, separated by tabs.",
         epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
         "bottom in pixels of the file, as high as the line; left and right are estimates. A model "
-        "is the folder of a run or of weights, an ONNX file, or a name.",
+        "is the folder of a run or of weights, an ONNX file, or a name: scene_ctc and scene_dctc "
+        "are small nets for scene words of ASCII letters and digits, ppocr_v6_small is RapidOCR's.",
     )
     add = parser.add_argument
     add("images", type=Path, nargs="+", metavar="PATH", help="image, folder of images, or LMDB")
-    add("--model", help="what reads; needed as long as no weights are packaged")
+    add("--model", default="scene_ctc", help="what reads (default: scene_ctc)")
     add("--characters", action="store_true", help="confidence of each character")
     add("--boxes", action="store_true", help="box and confidence of each character")
     add("--json", action="store_true", help="a JSON object in each line")

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dctc import cli
 from dctc.cli import main
@@ -93,11 +93,19 @@ def test_mistakes_are_told_in_one_line(run, folder, options, message, capsys):
     assert ended.value.code == 1 and message in error and len(error.splitlines()) == 2
 
 
-def test_without_packaged_weights_a_model_is_needed(folder, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("dctc.reading.read.PACKAGED", tmp_path)
-    with pytest.raises(SystemExit):
-        main(["read", str(folder)])
-    assert "no weights are packaged with this version; give --model" in capsys.readouterr().err
+@pytest.mark.parametrize("model", [[], ["--model", "scene_dctc"]], ids=["usual", "twin"])
+def test_packaged_weights_read_without_a_training(model, tmp_path, capsys):
+    font = ImageFont.load_default(size=40)
+    for word in ("Hotel", "reading"):
+        _, _, right, bottom = font.getbbox(word)
+        image = Image.new("RGB", (int(right) + 16, int(bottom) + 16), "white")
+        ImageDraw.Draw(image).text((8, 4), word, "navy", font)
+        image.save(tmp_path / f"{word}.png")
+    main(["read", str(tmp_path), *model])
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "hotel",
+        "reading",
+    ]
 
 
 def test_reading_imports_neither_lightning_nor_wandb():

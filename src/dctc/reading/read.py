@@ -16,9 +16,8 @@ from dctc.reading.reader import Images, Read, Reader
 from dctc.results.predictions import Outcome
 from dctc.text.characters import printed
 from dctc.training.machine import compute_in_float32, share_cores
-from dctc.training.nets import PACKAGED, load_model
+from dctc.training.nets import load_model
 
-DEFAULT = "scene_ctc"  # the packaged weights that read if no model is named
 DRAWN = 300  # ours: images of a sheet at most
 
 
@@ -33,16 +32,11 @@ def main(args: list[str] | None = None) -> None:
         OSError: If there is no such model or image.
     """
     options = read_parser().parse_args(args)
-    if options.model is None and not (PACKAGED / DEFAULT).is_dir():
-        raise ValueError(
-            "no weights are packaged with this version; give --model: the folder of a run or of "
-            "weights, or an ONNX file"
-        )
     if options.show:
         from dctc.data.archives.sheet import check_image_file
 
         check_image_file(options.show)
-    reader = Reader(load_model(options.model or DEFAULT), rotate_tall=options.rotate_tall)
+    reader = Reader(load_model(options.model), rotate_tall=options.rotate_tall)
     share_cores(options.num_workers)
     compute_in_float32()
     parts = open_parts(options.images, reader)
