@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from safetensors import safe_open
 
 from dctc.cli import main
 from dctc.onnx_files import PRETRAINED
+from dctc.reading.card import _command
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.text import CTCTokenizer
@@ -167,6 +170,9 @@ def test_a_card_names_no_folder_of_somebody(noisy):
     (noisy / "config.yaml").write_text(config.replace("train/mine", "/home/somebody/words/train"))
     main(["export", str(noisy), "--to", "weights"])
     assert "train words/train |" in (noisy / "weights" / "README.md").read_text()
+    command = ["dctc", "finetune", "/home/some body/words/train", "--from=/a/b/c.onnx", "x/y"]
+    record = SimpleNamespace(about={"command": shlex.join(command)})
+    assert _command(record) == "`dctc finetune words/train --from=b/c.onnx x/y`"
 
 
 def test_weights_beyond_half_precision_stay_whole(noisy, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +107,15 @@ def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Recor
         "batch": options.get("batch_size"),
         "seed": config.get("seed_everything"),
         "steps": read_checkpoint(checkpoint).get("global_step") if checkpoint else None,
-        "command": f"`{records[0].about['command']}`" if _has_command(records) else None,
+        "command": _command(records[0]) if records else None,
     }
     rows = [f"| {name} | {'not recorded' if v in (None, '') else v} |" for name, v in facts.items()]
     return rows, records
 
 
-def _has_command(records: list[Record]) -> bool:
-    return bool(records) and "command" in records[0].about
+def _command(record: Record) -> str | None:
+    words = shlex.split(record.about.get("command", ""))
+    return f"`{shlex.join(map(_flat, words))}`" if words else None
 
 
 def _loss(model: dict[str, Any], config: dict[str, Any]) -> str:
@@ -135,8 +138,11 @@ def _labels(run: Path) -> str | None:
 
 
 def _flat(value: Any) -> str:
-    """Return a value, or several; of an absolute path its last two parts, as a card is public."""
+    """Return a value, or several; a card is public, so of absolute paths the last two parts."""
     if isinstance(value, list):
         return " ".join(map(_flat, value))
-    path = Path(str(value))
-    return "/".join(path.parts[1:][-2:]) if path.is_absolute() else str(value)
+    return re.sub(
+        r"(?<![\w.~/-])/[^,'\"=:\[\]]+",
+        lambda found: "/".join(Path(found[0]).parts[1:][-2:]),
+        str(value),
+    )

@@ -192,12 +192,17 @@ def test_levels_of_unknown_meaning_are_refused(tmp_path, levels):
         pixels_of(Image.fromarray(levels), tmp_path, "a.tif")
 
 
-@pytest.mark.parametrize("make, says", [(False, "neither a folder nor a file"), (True, "no image")])
-def test_nothing_to_read(tmp_path, make, says):
-    if make:
-        (tmp_path / "x").mkdir()
-    with pytest.raises(FileNotFoundError, match=says):
-        open_images(tmp_path / "x", SIZE)
+def test_nothing_to_read(tmp_path):
+    folder = tmp_path / "x"
+    with pytest.raises(FileNotFoundError, match="neither a folder nor a file"):
+        open_images(folder, SIZE)
+    folder.mkdir()
+    with pytest.raises(FileNotFoundError, match="no image that can be read; it holds nothing"):
+        open_images(folder, SIZE)
+    for name in ("a.HEIC", "b.heic", "c.txt"):
+        (folder / name).touch()
+    with pytest.raises(FileNotFoundError, match=r"it holds 2 \.heic, 1 \.txt"):
+        open_images(folder, SIZE)
 
 
 def test_every_record_of_an_lmdb_is_read_whatever_its_label(tmp_path, write_lmdb, encode_image):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,8 +53,11 @@ class ImageFiles(Dataset[Sample | Corrupt]):
         images = [file for file in files if file.suffix.lower() in SUFFIXES]
         self.others += len(files) - len(images)
         if not images:
+            found = Counter(file.suffix.lower() or file.name for file in files).most_common(3)
+            holds = ", ".join(f"{count:,} {name}" for name, count in found) or "nothing"
             raise FileNotFoundError(
-                f"images {path}: no image in it ({', '.join(sorted(SUFFIXES))}) and no data.mdb"
+                f"images {path}: no image that can be read; it holds {holds}. Save images in one "
+                f"of these formats: {', '.join(sorted(SUFFIXES))}"
             )
         return images
 
