@@ -9,7 +9,7 @@ from dctc.bench import SCALES, loss, losses, main, models
 from dctc.bench.loss import Size, bench_loss, step_of, two_pass_dctc, words_of
 from dctc.bench.measure import graphed, peak_memory
 from dctc.ctc import pack_labels
-from dctc.ctc.terms import CHUNK
+from dctc.ctc.linear import CHUNK
 from dctc.losses import DCTCLoss, dctc_linear_loss
 
 

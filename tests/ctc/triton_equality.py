@@ -19,8 +19,8 @@ from dctc.ctc import (
     ESTIMATORS,
     ctc_terms,
     kernels,
+    linear,
     pack_labels,
-    terms,
     triton_kernels,
 )
 from losses.every_loss import NAMES, extras, make
@@ -125,7 +125,7 @@ def test_few_launches_and_no_waits(loss, monkeypatch):
     moving, features = 1, torch.randn(6, 8, 3, device=DEVICE)
 
     def count(chunk):
-        monkeypatch.setattr(terms, "CHUNK", chunk)
+        monkeypatch.setattr(linear, "CHUNK", chunk)
         weight = torch.randn(13, 3, device=DEVICE, requires_grad=True)
         logits = data.logits.detach().requires_grad_()
         with Launches(torch.device(DEVICE)).counting() as counted:

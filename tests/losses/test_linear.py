@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dctc import CTCLoss, DCTCLoss, dctc_linear_loss
-from dctc.ctc import ESTIMATORS, terms
+from dctc.ctc import ESTIMATORS, linear
 
 T, N, C, D = 9, 4, 11, 5
 LABELS = (
@@ -16,11 +16,11 @@ LABELS = (
 
 
 @pytest.fixture(
-    params=[1, 2 * N * C, terms.CHUNK], ids=["1 frame", "2 frames", "all"], autouse=True
+    params=[1, 2 * N * C, linear.CHUNK], ids=["1 frame", "2 frames", "all"], autouse=True
 )
 def chunk(request, monkeypatch):
     """How many frames are taken at a time."""
-    monkeypatch.setattr(terms, "CHUNK", request.param)
+    monkeypatch.setattr(linear, "CHUNK", request.param)
 
 
 def problem(dtype=torch.float64, bias=True):

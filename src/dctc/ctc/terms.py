@@ -10,7 +10,6 @@ features and weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -21,10 +20,9 @@ from dctc.ctc.estimators import NO_CLASS, Estimator, viterbi_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import refuse_second_derivative
+from dctc.ctc.linear import chunks, through_linear
 from dctc.ctc.threads import on_few_threads
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
-
-CHUNK = 2**23  # logits of the linear layer held at a time: 32 MiB of float32
 
 
 class CTCTerms(NamedTuple):
@@ -152,7 +150,7 @@ class _Terms(torch.autograd.Function):
         rest = x.new_empty((t, n), dtype=torch.float64)
         normaliser = Normaliser(x.new_empty((t, n), dtype=compute_dtype(x)), rest)
         emissions, at = rest.new_empty((t, width, n)).transpose(1, 2), torch.empty_like(rest)
-        for frames, logits in _chunks(x, weight, bias):
+        for frames, logits in chunks(x, weight, bias):
             keep = weight is None and ctx.needs_input_grad[0]
             part, of_label = kernels.emissions(logits, labels, blank, scale, keep)
             if alignment is not None:
@@ -210,13 +208,13 @@ class _Terms(torch.autograd.Function):
                         out=None if weight is None else logits,  # in place of a chunk's logits
                     ),
                 )
-                for frames, logits in _chunks(x, weight, bias)
+                for frames, logits in chunks(x, weight, bias)
             )
             found: tuple[Tensor, Tensor | None, Tensor | None]
             if weight is None:
                 found = next(gradients)[1], None, None
             else:
-                found = _through_linear(x, weight, bias, gradients)
+                found = through_linear(x, weight, bias, gradients)
         guarded = (
             None if g is None else refuse_second_derivative(g, source)
             for g, source in zip(found, (x, weight, bias), strict=True)
@@ -228,48 +226,3 @@ def _at(alignment: Tensor, logits: Tensor, normaliser: Normaliser, scale: float)
     """Return the log probability of an alignment's classes, ``(t, n)`` float64; any for -1."""
     z = alignment.clamp(min=0)[:, :, None]
     return normaliser.log_probs(logits.gather(2, z), scale)[:, :, 0]
-
-
-def _chunks(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None
-) -> Iterator[tuple[slice, Tensor]]:
-    """Return the logits of some frames at a time, or all of them if ``x`` are the logits.
-
-    Each chunk takes the place of the one before.
-    """
-    if weight is None:
-        yield slice(None), x
-        return
-    t, n, _ = x.shape
-    step = max(1, CHUNK // max(1, n * len(weight)))
-    buffer = x.new_empty((min(step, t) * n, len(weight)))  # (b n, c)
-    for i in range(0, t, step):
-        rows = x[i : i + step].flatten(0, 1)
-        logits = buffer[: len(rows)]
-        if bias is None:
-            torch.mm(rows, weight.T, out=logits)
-        else:
-            torch.addmm(bias, rows, weight.T, out=logits)
-        yield slice(i, i + step), logits.unflatten(0, (-1, n))
-
-
-def _through_linear(
-    features: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    gradients: Iterator[tuple[slice, Tensor]],
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the gradients of features, weight and bias from those of the logits."""
-    by_features = torch.empty_like(features, memory_format=torch.contiguous_format)
-    # half precision is added up in float32
-    by_weight = torch.zeros_like(weight, dtype=compute_dtype(weight))
-    by_bias = by_weight.new_zeros(len(weight))
-    for frames, by_logits in gradients:
-        rows = by_logits.flatten(0, 1)  # (b n, c)
-        torch.mm(rows, weight, out=by_features[frames].flatten(0, 1))
-        by_bias += rows.sum(0, dtype=by_bias.dtype)
-        if rows.dtype == by_weight.dtype:
-            by_weight.addmm_(rows.T, features[frames].flatten(0, 1))
-        else:
-            by_weight += rows.T @ features[frames].flatten(0, 1)
-    return by_features, by_weight.to(weight.dtype), None if bias is None else by_bias.to(bias.dtype)
