@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from dctc.ctc import LinearLogits
 from dctc.losses import CTCLoss
 from dctc.losses.base import CLASS, Range
 from losses.every_loss import NAMES, bound, extras, make
@@ -55,6 +56,19 @@ def test_padded_frames_are_not_read(name, samples, garbage):
     assert not found_gradient[padded].any()
     if is_ctc(name):
         assert (make(name).terms(longer, *rest).alignment[padded] == -1).all()
+
+
+def test_a_linear_layer_in_place_of_its_logits(name, samples):
+    generator = torch.Generator().manual_seed(2)
+    shapes = ((9, 7, 3), (5, 3), (5,))
+    layer = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
+    loss, results = make(name), []
+    given = extras(loss, torch.nn.functional.linear(*layer))
+    for form in (torch.nn.functional.linear, LinearLogits.of):
+        inputs = [x.clone().requires_grad_() for x in layer]
+        value = loss(form(*inputs), *samples[1:], **given)
+        results.append((value.detach(), torch.autograd.grad(value.sum(), inputs)))
+    assert_same(results[1], results[0])
 
 
 @pytest.mark.parametrize("garbage", [0, 1, -1, 99])

@@ -24,7 +24,7 @@ from dctc.tables import Table
 from dctc.training.machine import compute_in_float32
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import Loaded, load_net
-from dctc.training.objective import AttentionNet
+from dctc.training.objective import AttentionNet, head_note
 
 REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits into so many seconds
 FLOPS_NOTE = (
@@ -123,7 +123,8 @@ def describe(
         ``classes`` c, with the blank; ``image``: channels, height, width; ``batch_size``;
         ``train_peak_bytes``, the most memory that forward, loss and backward hold (activations
         and gradients, not weights, images or an optimizer's state); ``train_images_per_s`` of
-        these; ``inference_images_per_s`` of the net alone, in evaluation mode.
+        these; ``inference_images_per_s`` of the net alone, in evaluation mode; ``head``, a line
+        where training computes the last layer as part of the loss.
     """
     loss = CharacterCrossEntropy() if isinstance(loaded.net, AttentionNet) else CTCLoss()
     module = arm(loaded, loss).to(device)
@@ -146,6 +147,7 @@ def describe(
         "train_peak_bytes": peak,
         "train_images_per_s": batch_size / seconds["train"],
         "inference_images_per_s": batch_size / seconds["inference"],
+        "head": head_note(module),
     }
 
 
@@ -199,4 +201,5 @@ def _table(title: str, d: dict[str, Any]) -> Table:
         f"activations and gradients, not weights, images or an optimizer's state. Inference: the "
         f"net alone. {environment()['hardware']}",
     ]
+    notes += [f"{d['head']}."] if d["head"] else []
     return Table(title, ["", "value"], rows, notes)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dctc.bench.measure import (
     Launches,
+    Steps,
     cpu_threads,
     default_device,
     graphed,
@@ -19,7 +20,7 @@ from dctc.bench.measure import (
     report,
     time_and_memory,
 )
-from dctc.ctc import Labels, ctc_terms, pack_labels
+from dctc.ctc import Labels, LinearLogits, ctc_terms, pack_labels
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
 from dctc.tables import Table
@@ -36,7 +37,7 @@ class Size(NamedTuple):
 
 
 # 37 and 97: English words at 32x128; 7,935: Chinese lines at 32x256; 18,385: about the largest
-# charset that a recogniser of several scripts uses
+# charset that a recogniser of several scripts uses; 18,710: PP-OCRv6 small, 320 pixels
 SIZES = {
     "tiny": (Size(37, 16, 4),),
     "smoke": (
@@ -45,14 +46,18 @@ SIZES = {
         Size(1000, 64, 64),
         Size(7935, 64, 64),
         Size(18385, 64, 32),
+        Size(18710, 40, 16),
     ),
 }
 REPEATS = {"tiny": 1, "smoke": 15, "small": 50}
 PEER = "torch CTC"
+FEATURES = 120  # d, of PP-OCRv6 small
 
 
 def bench_loss(scale: str, threads: Sequence[int]) -> None:
     """Time torch's CTC, ours, DCTC and a plain DCTC of two passes, interleaved.
+
+    Also a last linear layer and DCTC after it, and both fused (:class:`dctc.ctc.LinearLogits`).
 
     Args:
         scale: How much.
@@ -70,6 +75,7 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
             "two-pass": two_pass_dctc,
         }
         steps = {k: step_of(partial(loss, logits, *words), [logits]) for k, loss in losses.items()}
+        steps |= _head_steps(size, words, device)
         for count in threads if device.type == "cpu" else threads[:1]:
             with cpu_threads(count):
                 measured = time_and_memory(steps, REPEATS[scale], device)
@@ -82,6 +88,18 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
                 measured["graph_s"] = interleaved(graph, REPEATS[scale], device)
             rows.append({"size": size._asdict(), "threads": count, **measured})
     report("loss", {"rows": rows}, loss_table)
+
+
+def _head_steps(size: Size, words: tuple[Tensor, ...], device: torch.device) -> Steps:
+    head = nn.Linear(FEATURES, size.classes, device=device)
+    features = torch.randn(size.frames, size.batch, FEATURES, device=device, requires_grad=True)
+    leaves, loss = [features, *head.parameters()], DCTCLoss(reduction="sum")
+    return {
+        "head": step_of(lambda: loss(head(features), *words), leaves),
+        "fused head": step_of(
+            lambda: loss(LinearLogits.of(features, head.weight, head.bias), *words), leaves
+        ),
+    }
 
 
 def launches_of(step: Callable[[], None], device: torch.device) -> int:
@@ -145,9 +163,10 @@ def two_pass_dctc(logits: Tensor, *words: Tensor, distill_weight: float = 0.1) -
 def loss_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_loss` has written."""
     rows, on_cpu = [], not gpu(measured)
-    # older ones, and CPUs, have neither
+    # older ones have less, and CPUs have no launches and graphs
     counted = all("launches" in row for row in measured["rows"])
     graphs = all("graph_s" in row for row in measured["rows"])
+    heads = all("head" in row["median_s"] for row in measured["rows"])
     for row in measured["rows"]:
         size, seconds, peak = row["size"], row["median_s"], row["peak_bytes"]
         cells = [f"{size['classes']:,}", f"{size['frames']} x {size['batch']}"]
@@ -155,6 +174,8 @@ def loss_table(measured: dict[str, Any]) -> Table:
         cells += [f"{seconds[name] / seconds[PEER]:.2f}" for name in ("CTC", "DCTC", "two-pass")]
         cells.append(f"{peak['DCTC'] / peak[PEER]:.2f}")
         cells += [f"{row['graph_s']['DCTC'] / seconds[PEER]:.2f}"] if graphs else []
+        if heads:
+            cells += [f"{of['fused head'] / of['head']:.2f}" for of in (seconds, peak)]
         rows.append(cells + ([str(row["launches"]["DCTC"])] if counted else []))
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
@@ -165,7 +186,13 @@ def loss_table(measured: dict[str, Any]) -> Table:
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]
     columns += ["plain two-pass DCTC", "peak memory, DCTC"]
     columns += ["DCTC as CUDA graph"] if graphs else []
+    columns += ["fused head, time", "fused head, memory"] if heads else []
     columns += ["launches, DCTC"] if counted else []
+    if heads:
+        note += (
+            f" Fused head: DCTC that computes the last linear layer, of {FEATURES} features, "
+            f"relative to that layer and then DCTC."
+        )
     if graphs:
         note += (
             " Times are between CUDA events. The graph is DCTC without the time that Python and "

@@ -15,6 +15,7 @@ from dctc.ctc.estimators import (
 from dctc.ctc.kernels import label_emissions
 from dctc.ctc.labels import Labels, candidate_classes, frames_needed, pack_labels, valid_frames
 from dctc.ctc.lattice import Lattice, forward_backward
+from dctc.ctc.linear import LinearLogits, Logits
 from dctc.ctc.terms import CTCTerms, ctc_nll, ctc_terms
 from dctc.ctc.torch_kernels import compute_dtype
 
@@ -25,6 +26,8 @@ __all__ = [
     "Estimator",
     "Labels",
     "Lattice",
+    "LinearLogits",
+    "Logits",
     "candidate_classes",
     "collapse",
     "compute_dtype",

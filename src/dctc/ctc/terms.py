@@ -20,7 +20,7 @@ from dctc.ctc.estimators import NO_CLASS, Estimator, viterbi_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import refuse_second_derivative
-from dctc.ctc.linear import chunks, through_linear
+from dctc.ctc.linear import Logits, chunks, outline, through_linear
 from dctc.ctc.threads import on_few_threads
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
@@ -43,7 +43,7 @@ class CTCTerms(NamedTuple):
 
 
 def ctc_terms(
-    logits: Tensor,
+    logits: Logits,
     labels: Labels,
     blank: int,
     estimator: Estimator | None = "likelihood",
@@ -56,7 +56,7 @@ def ctc_terms(
     Half precision is computed in float32; the lattice always in float64.
 
     Args:
-        logits: ``(t, n, c)`` logits or log probabilities.
+        logits: ``(t, n, c)`` logits or log probabilities, or a :class:`LinearLogits`.
         labels: The labels.
         blank: Class of the blank; this and the following are :class:`dctc.ctc.distil.Options`.
         estimator: How z* is estimated, or None.
@@ -68,40 +68,30 @@ def ctc_terms(
         ValueError: If the alignment has another shape or holds a class that does not exist.
     """
     if alignment is not None:
-        alignment = check_alignment(alignment, logits, labels)
-    options = Options(blank, estimator, alignment, margin, scale)
-    return CTCTerms(*_Terms.apply(logits, None, None, labels, options))
+        alignment = _check_alignment(alignment, outline(logits), labels)
+    return _terms(logits, labels, Options(blank, estimator, alignment, margin, scale))
 
 
-def ctc_nll(logits: Tensor, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
+def ctc_nll(logits: Logits, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
     """Compute the first term alone: ``(n,)`` nats, 0 for infeasible samples.
 
     Args:
-        logits: ``(t, n, c)`` logits or log probabilities.
+        logits: ``(t, n, c)`` logits or log probabilities, or a :class:`LinearLogits`.
         labels: The labels.
         blank: Class of the blank.
         scale: Factor s on the logits.
     """
-    nll, *_ = _Terms.apply(logits, None, None, labels, Options(blank, None, scale=scale))
-    return nll
+    return _terms(logits, labels, Options(blank, None, scale=scale)).nll
 
 
-def linear_terms(
-    features: Tensor, weight: Tensor, bias: Tensor | None, labels: Labels, options: Options
-) -> CTCTerms:
-    """Compute both terms from features, without ever holding all logits.
-
-    Args:
-        features: ``(t, n, d)``.
-        weight: ``(c, d)`` of the last linear layer.
-        bias: ``(c,)`` or None.
-        labels: The labels.
-        options: With an alignment that :func:`check_alignment` returned, or None.
-    """
-    return CTCTerms(*_Terms.apply(features, weight, bias, labels, options))
+def _terms(logits: Logits, labels: Labels, options: Options) -> CTCTerms:
+    if isinstance(logits, Tensor):
+        return CTCTerms(*_Terms.apply(logits, None, None, labels, options))
+    with torch.autocast(logits.features.device.type, enabled=False):  # its type is settled
+        return CTCTerms(*_Terms.apply(*logits, labels, options))
 
 
-def check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor:
+def _check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tensor:
     """Return a given alignment on the device of the logits, -1 where nothing takes part.
 
     Raises:

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, get_args
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
-from dctc.ctc import Labels, pack_labels
+from dctc.ctc import Labels, Logits, pack_labels
 from dctc.ctc.labels import Integers
+from dctc.ctc.linear import outline
 
 Reduction = Literal["none", "sum", "batchmean", "mean"]
 TermsT = TypeVar("TermsT", bound=NamedTuple)
@@ -119,9 +120,11 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
     Attributes:
         needs: Names of the keywords that it needs in training, see :mod:`dctc.losses`.
         options: What each option may be; ``print(loss)`` shows them first.
+        fused: Whether it computes the last linear layer too, see :class:`dctc.ctc.LinearLogits`.
     """
 
     needs: frozenset[str] = frozenset()
+    fused: bool = False
     options: Mapping[str, Allowed] = {}
 
     def __init__(
@@ -154,7 +157,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
     @not_compiled
     def forward(
         self,
-        logits: Tensor,
+        logits: Logits,
         targets: Integers,
         input_lengths: Integers,
         target_lengths: Integers,
@@ -166,7 +169,8 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
         """Return the loss; unused features and alignment are ignored.
 
         Args:
-            logits: ``(t, n, c)`` logits or log probabilities.
+            logits: ``(t, n, c)`` logits or log probabilities; or a :class:`dctc.ctc.LinearLogits`,
+                which all losses take, and those that are ``fused`` never compute as a whole.
             targets: Padded ``(n, s)`` or concatenated ``(sum(target_lengths),)`` classes; this and
                 the lengths may be tensors, arrays or lists.
             input_lengths: ``(n,)`` valid frames.
@@ -182,14 +186,15 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
             TypeError: If there is a keyword that the loss does not need.
             ValueError: If shapes or lengths do not fit, or in training a needed tensor is missing.
         """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
+        labels = pack_labels(outline(logits), targets, input_lengths, target_lengths, self.blank)
         extras = self._extras(features=features, alignment=alignment, **needed)
-        return reduce(self._per_sample(logits, labels, extras), labels.lengths, self.reduction)
+        per_sample = self._per_sample(self._computed(logits), labels, extras)
+        return reduce(per_sample, labels.lengths, self.reduction)
 
     @torch.no_grad()
     def terms(
         self,
-        logits: Tensor,
+        logits: Logits,
         targets: Integers,
         input_lengths: Integers,
         target_lengths: Integers,
@@ -206,8 +211,12 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
         Raises:
             NotImplementedError: If the loss has no separate terms.
         """
-        labels = pack_labels(logits, targets, input_lengths, target_lengths, self.blank)
-        return self._terms(logits, labels, self._extras(**extras))
+        labels = pack_labels(outline(logits), targets, input_lengths, target_lengths, self.blank)
+        return self._terms(self._computed(logits), labels, self._extras(**extras))
+
+    def _computed(self, logits: Logits) -> Tensor:
+        """Return the logits, or as they are those of a linear layer for a loss that is fused."""
+        return cast(Tensor, logits) if self.fused or isinstance(logits, Tensor) else logits.dense()
 
     def _extras(self, **given: Tensor | None) -> Extras:
         for name in given:

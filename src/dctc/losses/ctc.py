@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctc.ctc import CTCTerms, Labels, ctc_nll, ctc_terms
+from dctc.ctc import CTCTerms, Labels, Logits, ctc_nll, ctc_terms
 from dctc.losses.base import Extras, SequenceLoss
 
 
@@ -37,8 +37,10 @@ class CTCLoss(SequenceLoss[CTCTerms]):
         1.6864
     """
 
-    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+    fused = True
+
+    def _per_sample(self, logits: Logits, labels: Labels, extras: Extras) -> Tensor:
         return ctc_nll(logits, labels, self.blank)
 
-    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
+    def _terms(self, logits: Logits, labels: Labels, extras: Extras) -> CTCTerms:
         return ctc_terms(logits, labels, self.blank, alignment=extras.alignment)

@@ -8,7 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, Labels, compute_dtype, ctc_nll, ctc_terms
+from dctc.ctc import (
+    ESTIMATORS,
+    CTCTerms,
+    Estimator,
+    Labels,
+    Logits,
+    compute_dtype,
+    ctc_nll,
+    ctc_terms,
+)
 from dctc.losses.base import (
     FINITE,
     NOT_NEGATIVE,
@@ -67,6 +76,7 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         [1, 1, 2, 2]
     """
 
+    fused = True
     options: Mapping[str, Allowed] = {
         "distill_weight": NOT_NEGATIVE,
         "ctc_weight": NOT_NEGATIVE,
@@ -97,9 +107,9 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         self.margin = margin
         self.scale = scale
         self.mask_infeasible = mask_infeasible
-        self.watch: Callable[[Tensor, Labels, CTCTerms], None] | None = None
+        self.watch: Callable[[Logits, Labels, CTCTerms], None] | None = None
 
-    def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
+    def _per_sample(self, logits: Logits, labels: Labels, extras: Extras) -> Tensor:
         if self.distill_weight == 0 and self.watch is None:
             nll = ctc_nll(logits, labels, self.blank, self.scale)
             return nll if self.ctc_weight == 1 else self.ctc_weight * nll
@@ -108,7 +118,7 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
         return weighted(terms, self.ctc_weight, self.distill_weight)
 
-    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> CTCTerms:
+    def _terms(self, logits: Logits, labels: Labels, extras: Extras) -> CTCTerms:
         alignment = extras.alignment
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
@@ -117,15 +127,20 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             return terms
         return self._blank_where_infeasible(logits, labels, terms)
 
-    def _blank_where_infeasible(self, logits: Tensor, labels: Labels, terms: CTCTerms) -> CTCTerms:
+    def _blank_where_infeasible(self, logits: Logits, labels: Labels, terms: CTCTerms) -> CTCTerms:
         """Distil every valid frame of the infeasible samples towards the blank.
 
         The CTC gradient of such a sample is 0, so that the authors' z* = argmin_k G/P is class 0,
         their blank, in every frame (their code, steps 2 to 5).
         """
-        valid = torch.arange(len(logits), device=logits.device)[:, None] < labels.frames  # (t, n)
+        t, device = len(terms.alignment), terms.alignment.device
+        valid = torch.arange(t, device=device)[:, None] < labels.frames  # (t, n)
         which = (~labels.feasible).nonzero()[:, 0]  # (k,)
-        scores = self.scale * logits[:, which].to(compute_dtype(logits))
+        if isinstance(logits, Tensor):
+            theirs = logits[:, which]
+        else:
+            theirs = logits._replace(features=logits.features[:, which]).dense()
+        scores = self.scale * theirs.to(compute_dtype(theirs))
         scores = scores.where(valid[:, which, None], 0.0)  # (t, k, c)
         lowered = scores.new_zeros(scores.shape[2])
         lowered[self.blank] = self.scale * self.margin

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from dctc.ctc import Estimator, pack_labels
-from dctc.ctc.distil import Options
+from dctc.ctc import Estimator, LinearLogits
 from dctc.ctc.labels import Integers
-from dctc.ctc.terms import check_alignment, linear_terms
-from dctc.losses.base import Reduction, check_option, not_compiled, reduce
-from dctc.losses.dctc import DCTCLoss, weighted
+from dctc.losses.base import Reduction
+from dctc.losses.dctc import DCTCLoss
 
 
-@not_compiled
 def dctc_linear_loss(
     features: Tensor,
     weight: Tensor,
@@ -58,47 +54,15 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    given: dict[str, object] = {"distill_weight": distill_weight, "ctc_weight": ctc_weight}
-    given |= {"estimator": estimator, "margin": margin, "scale": scale}
-    given |= {"blank": blank, "reduction": reduction}
-    for name, value in given.items():
-        check_option(name, value, DCTCLoss.allowed()[name])
-    if features.ndim != 3 or weight.ndim != 2 or features.shape[2] != weight.shape[1]:
-        raise ValueError(
-            f"features and weight: expected (t, n, d) and (c, d), got {tuple(features.shape)} and "
-            f"{tuple(weight.shape)}"
-        )
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"bias: expected ({len(weight)},), got {tuple(bias.shape)}")
-    device = features.device.type
-    if torch.is_autocast_enabled(device):
-        features, weight = _autocast(features), _autocast(weight)
-        bias = None if bias is None else _autocast(bias)
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is None:
-            continue
-        if (tensor.dtype, tensor.device) != (features.dtype, features.device):
-            raise ValueError(
-                f"{name}: {tensor.dtype} on {tensor.device}, but the features are "
-                f"{features.dtype} on {features.device}"
-            )
-    # a view of the right shape and no memory, for the checks
-    logits = features[:, :, :1].detach().expand(-1, -1, len(weight))
-    labels = pack_labels(logits, targets, input_lengths, target_lengths, blank)
-    if alignment is not None:
-        alignment = check_alignment(alignment, logits, labels)
-    distils = distill_weight != 0
-    options = Options(
-        blank, estimator if distils else None, alignment if distils else None, margin, scale
+    loss = DCTCLoss(
+        distill_weight=distill_weight,
+        ctc_weight=ctc_weight,
+        estimator=estimator,
+        margin=margin,
+        scale=scale,
+        blank=blank,
+        reduction=reduction,
     )
-    with torch.autocast(device, enabled=False):  # the dtype is settled
-        terms = linear_terms(features, weight, bias, labels, options)
-    per_sample = weighted(terms, ctc_weight, distill_weight)
-    return reduce(per_sample, labels.lengths, reduction)
-
-
-def _autocast(tensor: Tensor) -> Tensor:
-    """Return a tensor in autocast's type; float64 stays, as in autocast's own matrix products."""
-    if tensor.dtype == torch.float64:
-        return tensor
-    return tensor.to(torch.get_autocast_dtype(tensor.device.type))
+    logits = LinearLogits.of(features, weight, bias)
+    value: Tensor = loss(logits, targets, input_lengths, target_lengths, alignment=alignment)
+    return value

@@ -12,10 +12,12 @@ from dctc.ctc import (
     ESTIMATORS,
     CTCTerms,
     Labels,
+    Logits,
     candidate_classes,
     pack_labels,
     viterbi_alignment,
 )
+from dctc.ctc.linear import outline, parts
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.dctc import Target
@@ -90,7 +92,7 @@ class DCTCCallback(pl.Callback):
         loss.watch = (lambda *seen: self._log_terms(pl_module, batch, *seen)) if is_logged else None
 
     def _log_terms(
-        self, module: Any, batch: Batch, logits: Tensor, labels: Labels, terms: CTCTerms
+        self, module: Any, batch: Batch, logits: Logits, labels: Labels, terms: CTCTerms
     ) -> None:
         if not module.training:
             return
@@ -110,21 +112,26 @@ class DCTCCallback(pl.Callback):
 
 @torch.no_grad()
 def term_report(
-    loss: DCTCLoss, batch: Batch, logits: Tensor, labels: Labels, terms: CTCTerms
+    loss: DCTCLoss, batch: Batch, logits: Logits, labels: Labels, terms: CTCTerms
 ) -> dict[str, float]:
     """Describe one batch: both terms in nats per sample, and the quality of z*.
 
     Args:
         loss: The loss; only its blank and scale are read.
         batch: The images' side; only its widths and extents are read.
-        logits: ``(t, n, c)``.
+        logits: ``(t, n, c)``, or a :class:`dctc.ctc.LinearLogits`.
         labels: The labels.
         terms: What the loss makes of them.
     """
-    t, n, _ = logits.shape
+    t, n, _ = outline(logits).shape
     columns = candidate_classes(labels, loss.blank).expand(t, n, -1)
-    log_probs = torch.log_softmax(logits.float() * loss.scale, 2)
-    viterbi = viterbi_alignment(log_probs.gather(2, columns).double(), labels, loss.blank)
+    emissions = torch.cat(
+        [
+            torch.log_softmax(some.float() * loss.scale, 2).gather(2, columns[frames])
+            for frames, some in parts(logits)
+        ]
+    )
+    viterbi = viterbi_alignment(emissions.double(), labels, loss.blank)
     true = None
     if batch.extents is not None:
         width = batch.image.shape[3]
@@ -177,13 +184,13 @@ class EstimatorLog(pl.Callback):
             self._batch = batch
 
     def _log(
-        self, module: pl.LightningModule, args: tuple[Tensor, Tensor, Tensor, Tensor], kwargs: Any
+        self, module: pl.LightningModule, args: tuple[Logits, Tensor, Tensor, Tensor], kwargs: Any
     ) -> None:
         if self._batch is None or not module.training:
             return
         batch, self._batch = self._batch, None
         for name, loss in self._losses.items():
-            labels = pack_labels(*args, loss.blank)
+            labels = pack_labels(outline(args[0]), *args[1:], loss.blank)
             report = term_report(loss, batch, args[0], labels, loss.terms(*args, **kwargs))
             found = {f"train/{m}/{name}": report[m] for m in METRICS if m in report}
             module.log_dict(found, on_step=True, batch_size=len(batch.label))

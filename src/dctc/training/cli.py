@@ -55,6 +55,7 @@ from dctc.training.machine import (
     without_wandb,
 )
 from dctc.training.module import RecognizerModule
+from dctc.training.objective import head_note
 from dctc.training.parser import RunParser
 from dctc.training.results_writer import PredictionWriter, ResultsWriter
 from dctc.training.run_folder import (
@@ -287,6 +288,8 @@ class RecognizerCLI(LightningCLI):
                 return
             if last is not None:
                 checkpoint, weights_only = last, weights_only if own else True
+        if note := head_note(self.model):
+            rank_zero_only(print)(note)
         self.trainer.fit(
             self.model,
             datamodule=self.datamodule,
