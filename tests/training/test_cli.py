@@ -17,9 +17,10 @@ from dctc.cli import main
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.results.registry import Registry
 from dctc.text import get_protocol
-from dctc.training.cli import RecognizerCLI, SyncBatchNorm, arm_of
+from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import loggers
 from dctc.training.module import RecognizerModule
+from dctc.training.run_key import arm_of
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 
@@ -128,9 +129,10 @@ def test_a_run_is_repeated_from_its_saved_configuration_alone(two, runs):
 
 
 def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, monkeypatch):
-    options = ("--trainer.sync_batchnorm=true", "--trainer.strategy=ddp", "--trainer.devices=2")
-    strategy = parse(rendered, *options).trainer.strategy
-    assert isinstance(strategy._layer_sync, SyncBatchNorm)
+    options = ("--trainer.strategy=ddp", "--trainer.devices=2", "--model.net=dctc.models.CRNN")
+    cli = parse(rendered, *options, "--trainer.sync_batchnorm=true")
+    assert cli.trainer.strategy._layer_sync is None  # Lightning's drops activations
+    assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in cli.model.modules())
     monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
     assert isinstance(parse(rendered, "--trainer.accelerator=auto").trainer.accelerator, CPU)
 

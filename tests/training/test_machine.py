@@ -1,26 +1,10 @@
-"""Threads, synchronised batch normalization, and the end of the process group."""
+"""Threads, device, and the end of the process group."""
 
 import pytest
 import torch
 from pytorch_lightning.accelerators import MPSAccelerator
-from torch import nn
 
-from dctc.models import SVTR
-from dctc.training.cli import SyncBatchNorm
 from dctc.training.machine import compute_in_float32, end_process_group, needs_cpu, share_cores
-
-
-def test_layers_that_synchronise_keep_their_activations():
-    torch.manual_seed(0)
-    net = SVTR(num_classes=7, variant="tiny", width=32).eval()
-    images = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        expected = net(images)
-        converted = SyncBatchNorm().apply(net)
-        assert any(isinstance(m, nn.SyncBatchNorm) for m in converted.modules())
-        torch.testing.assert_close(converted(images), expected, rtol=0, atol=0)
-        again = SyncBatchNorm().apply(SyncBatchNorm().revert(converted))  # a second training
-        torch.testing.assert_close(again(images), expected, rtol=0, atol=0)
 
 
 def test_float32_is_not_rounded(monkeypatch):

@@ -13,8 +13,9 @@ from dctc.parsers import export_parser
 from dctc.reading.card import model_card
 from dctc.reading.weights import save_weights
 from dctc.text.tokenizer import BLANK
-from dctc.training.nets import WEIGHTS, Loaded, find_model, load_net
+from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet
+from dctc.training.run_folder import WEIGHTS
 
 _MEAN = "mean colour of the resized image, on its right"
 

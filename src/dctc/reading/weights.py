@@ -20,7 +20,8 @@ import dctc
 from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
 from dctc.text import Charset
-from dctc.training.nets import WEIGHTS, Loaded, load_net
+from dctc.training.nets import Loaded, load_net
+from dctc.training.run_folder import WEIGHTS
 
 Precision = Literal["float16", "float32"]
 CHARSET, CARD = "charset.txt", "README.md"

@@ -1,4 +1,4 @@
-"""Checks of a run before its folder is touched: configuration, checkpoint, data, length."""
+"""Checks of a run: configuration, checkpoint, data and length before it begins; then its loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
@@ -18,6 +20,7 @@ from dctc.training.objective import check_batch
 from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.schedule import check_steps
 
+NEVER = 2**62  # number of a step that no training reaches
 SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
@@ -160,3 +163,37 @@ def _check_length(trainer: pl.Trainer, batches: int) -> None:
             f"trainer.val_check_interval {every}: an epoch has {taken} batches; take fewer, or set "
             f"trainer.check_val_every_n_epoch to null, which counts those of all epochs"
         )
+
+
+class FiniteLoss:
+    """Ends a training whose loss is not finite.
+
+    A GPU is waited for at the steps that are logged alone, and before a checkpoint is saved.
+    """
+
+    def __init__(self) -> None:
+        self.first_bad: Tensor | None = None  # the first step whose loss is not finite
+
+    def note(self, loss: Tensor, step: int, is_logged: bool) -> None:
+        """Note the loss of a step, and end the training now where that costs nothing.
+
+        Raises:
+            ValueError: If a loss is not finite.
+        """
+        here = torch.where(loss.isfinite(), NEVER, step)
+        self.first_bad = here if self.first_bad is None else torch.minimum(self.first_bad, here)
+        if is_logged or loss.device.type == "cpu":
+            self.check()
+
+    def check(self) -> None:
+        """End the training if a loss was not finite.
+
+        Raises:
+            ValueError: If one was not.
+        """
+        if self.first_bad is not None and (step := int(self.first_bad)) < NEVER:
+            raise ValueError(
+                f"train/loss is not finite at step {step}, so the training ends without a final "
+                f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val, or, with "
+                f"torch's CTCLoss, zero_infinity"
+            )

@@ -11,25 +11,22 @@ from __future__ import annotations
 
 import faulthandler
 import sys
-from argparse import ArgumentTypeError
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins.io import CheckpointIO
-from pytorch_lightning.plugins.layer_sync import LayerSync
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from torch import nn
 
 from dctc.files import Busy
-from dctc.results.registry import OTHER_WEIGHTS, runs_folder
-from dctc.results.upload import LogMode, check_key
+from dctc.results.registry import runs_folder
+from dctc.results.upload import check_key
 from dctc.text import Charset, usual_protocol
 from dctc.training.checkpoints import (
     CHECKPOINT_EVERY,
@@ -57,9 +54,8 @@ from dctc.training.machine import (
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import head_note
 from dctc.training.parser import RunParser
-from dctc.training.results_writer import PredictionWriter, ResultsWriter
+from dctc.training.results_writer import PredictionWriter, writer_of_run
 from dctc.training.run_folder import (
-    FINAL,
     GONE_ON,
     LAST,
     alone,
@@ -71,27 +67,7 @@ from dctc.training.run_folder import (
     remove_checkpoints,
     resume_point,
 )
-from dctc.training.run_key import drawn_versions, run_key
-
-
-class SyncBatchNorm(LayerSync):
-    """Batch normalization over all processes, for timm's layers too.
-
-    Those hold an activation, which torch's conversion, the one in Lightning, drops.
-    """
-
-    def apply(self, model: nn.Module) -> nn.Module:
-        """Return the model with synchronised layers, or itself if it has them already."""
-        if any(isinstance(layer, nn.SyncBatchNorm) for layer in model.modules()):
-            return model
-        from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb where it can
-
-        converted: nn.Module = convert_sync_batchnorm(model)
-        return converted
-
-    def revert(self, model: nn.Module) -> nn.Module:
-        """Return the model as it is: on one process the layers behave as usual ones."""
-        return model
+from dctc.training.run_key import run_key
 
 
 class RecognizerCLI(LightningCLI):
@@ -136,48 +112,9 @@ class RecognizerCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add name, logging and arm; link the arguments that follow from others."""
-        parser.add_argument(
-            "--name", type=str, default="run", help="Name of the run and of its folder."
-        )
-        parser.add_argument(
-            "--log",
-            type=_log_mode,
-            default="offline",
-            metavar="{offline,online,off}",
-            help="W&B: offline, online, or off. Metrics go to a CSV file in any case.",
-        )
-        parser.add_argument(
-            "--arm",
-            type=str,
-            default="",
-            help="Name in tables of what is compared; default: by the loss.",
-        )
-        parser.add_argument(
-            "--init_from",
-            type=str | None,
-            default=None,
-            metavar="RUN_OR_CKPT",
-            help="Start with the weights of another run; the last layer's go by character.",
-        )
-        parser.add_argument(
-            "--init_policy",
-            type=Literal["keep", "subset", "union", "new"],
-            default="keep",
-            help="What the charset may be: that of the other run, a part, more, or any.",
-        )
-        if self._words[:1] == ["fit"]:
-            parser.add_argument(
-                "--restart",
-                action="store_true",
-                help="Begin anew; a run of this name and configuration goes on otherwise.",
-            )
-        charset = "model.tokenizer.init_args.charset"
-        parser.link_arguments(charset, "data.init_args.charset")
-        parser.link_arguments(charset, "model.net.init_args.num_classes", num_classes)
-        parser.link_arguments(charset, "model.net.init_args.charset")
-        parser.link_arguments("model.protocol", "data.init_args.protocol")
-        parser.link_arguments("seed_everything", "data.init_args.seed")
+        """Add the options of a run that are no part of trainer, model or data."""
+        assert isinstance(parser, RunParser)
+        parser.add_run_options(restart=self._words[:1] == ["fit"])
 
     def _parse_ckpt_path(self) -> None:
         """Take no configuration out of a checkpoint."""
@@ -332,7 +269,7 @@ class RecognizerCLI(LightningCLI):
         """Build the trainer with the callbacks and loggers of every run."""
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
         options = config["trainer"]
-        self.results = self._results_writer()
+        self.results = writer_of_run(self.resolved, self.folder, self.subcommand)
         callbacks: list[pl.Callback] = [
             *_listed(options.get("callbacks")),
             ReadingsTable(),
@@ -349,10 +286,12 @@ class RecognizerCLI(LightningCLI):
         plugins = _listed(options.get("plugins"))
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, DurableCheckpoints()]
-        if options.get("sync_batchnorm"):
-            kwargs["sync_batchnorm"] = False  # Lightning's own
-            plugins = [*plugins, SyncBatchNorm()]
         kwargs["plugins"] = plugins
+        if options.get("sync_batchnorm"):  # Lightning's drops the activation in timm's layers
+            from timm.layers import convert_sync_batchnorm  # here, as timm imports wandb
+
+            kwargs["sync_batchnorm"] = False
+            convert_sync_batchnorm(self.model)
         part = self.subcommand if self.subcommand in SCORING else ""
         self.save_config_kwargs["folder"] = self.folder / part
         if options.get("logger") in (None, True):
@@ -364,46 +303,6 @@ class RecognizerCLI(LightningCLI):
             )
         return super().instantiate_trainer(**kwargs)
 
-    def _results_writer(self) -> ResultsWriter:
-        config = self.resolved
-        run, readings = run_key(config), "readings"
-        checkpoint = config.get("ckpt_path")
-        if self.subcommand in SCORING and checkpoint:
-            if self._is_end(checkpoint):
-                run = marked(self.folder)
-            else:
-                other = f"{OTHER_WEIGHTS}{digest(checkpoint)}"
-                run, readings = run + other, readings + other
-                if self.subcommand == "test":
-                    rank_zero_only(print)(
-                        f"dctc: {checkpoint} is not the end of a training of this configuration in "
-                        f"{self.folder}; tables leave its results out"
-                    )
-        return ResultsWriter(
-            runs_folder(),
-            run=run,
-            arm=config["arm"] or arm_of(config),
-            seed=config["seed_everything"],
-            protocol=config["model"]["protocol"],
-            readings=self.folder / readings,
-            drawn=drawn_versions(config),
-        )
-
-    def _is_end(self, checkpoint: str) -> bool:
-        """Tell whether a checkpoint is the end of this configuration's training in this folder.
-
-        The test sets may differ.
-        """
-        final, saved = self.folder / "checkpoints" / FINAL, self.folder / "config.yaml"
-        if not (final.is_file() and Path(checkpoint).samefile(final)):
-            return False
-        data = dict(self.resolved["data"])
-        if "test" in data.get("init_args", {}) and saved.is_file():
-            trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
-            chosen = trained.get("init_args", {}).get("test")
-            data["init_args"] = {**data["init_args"], "test": chosen}
-        return run_key({**self.resolved, "data": data}) == marked(self.folder)
-
 
 def _missing_package(error: BaseException | None) -> ModuleNotFoundError | None:
     """Return the error about a package that an argument needs, which jsonargparse wraps."""
@@ -412,32 +311,8 @@ def _missing_package(error: BaseException | None) -> ModuleNotFoundError | None:
     return error
 
 
-class _WrongMode(ArgumentTypeError, ValueError):
-    """An error whose message both argparse, for an option, and jsonargparse, for YAML, print."""
-
-
-def _log_mode(given: Any) -> LogMode:
-    mode: LogMode = "off" if given is False else given  # YAML reads a bare off as false
-    if mode not in get_args(LogMode):
-        raise _WrongMode(f"{given!r} is not one of {', '.join(get_args(LogMode))}")
-    return mode
-
-
 def _listed(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [] if given is None else [given]
-
-
-def num_classes(charset: str) -> int:
-    """Return the number of classes of a charset: its characters and the blank."""
-    return len(Charset.load(charset)) + 1
-
-
-def arm_of(config: dict[str, Any]) -> str:
-    """Name the loss of a configuration: ``ctc``, ``dctc``, or the class of the loss."""
-    for callback in config["trainer"].get("callbacks") or []:
-        if callback["class_path"].endswith(".DCTCCallback"):
-            return "dctc" if callback["init_args"]["distill_weight"] else "ctc"
-    return str(config["model"]["loss"]["class_path"]).rsplit(".", 1)[-1]
 
 
 def main(args: list[str] | None = None) -> None:

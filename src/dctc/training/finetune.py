@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 import yaml
-from torch.utils.data import Dataset
 
 from dctc.data.archives.alphabet import read_labels
-from dctc.data.records.batch import Sample
+from dctc.data.general_words import general_words
 from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
-from dctc.data.records.image_size import WIDTH_STEP, ImageSize, pad_right
+from dctc.data.records.image_size import WIDTH_STEP
 from dctc.data.records.images import ImageError, image_size
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
@@ -29,7 +28,6 @@ from dctc.results.registry import runs_folder
 from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
-from dctc.text.charset import NAMED
 from dctc.training.cli import RecognizerCLI
 from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
@@ -44,7 +42,6 @@ HELD_OUT = 0.1  # share of the images that are the validation set, where none is
 ASCII = "".join(map(chr, range(32, 127)))
 IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
 MEASURED = 1000  # images of an LMDB whose width is looked at, about
-GENERAL = 300  # rendered words that show what is forgotten
 
 
 class Labels(NamedTuple):
@@ -188,61 +185,6 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
             "log_every_n_steps": max(1, min(10, number // batch)),
         },
     }
-
-
-class PaddedWords(Dataset[Sample]):
-    """Rendered words, padded as the images of a net are.
-
-    Args:
-        words: Their samples.
-        width: Of the padded images, in pixels.
-        fill: Level of the padding; None is the mean colour of the image.
-    """
-
-    def __init__(self, words: Any, width: int, fill: int | None) -> None:
-        self.words, self.width, self.fill = words, width, fill
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return a word by its number, from 0."""
-        sample = self.words[index]
-        valid = sample.width or sample.image.shape[1]
-        padded = pad_right(sample.image, self.width, self.fill)
-        return sample._replace(image=padded, width=valid)
-
-
-def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataModule | None:
-    """Return English words, drawn in fonts that are there everywhere, as a validation set.
-
-    Args:
-        characters: Those that the net reads; without digits and letters there are no words.
-        size: Of its images.
-        seed: Of the words.
-    """
-    known = (name for name, text in NAMED.items() if set(text) <= set(characters))
-    charset = max(known, key=int, default=None)
-    if charset is None:
-        return None
-    width = min(4 * size.height, size.width)
-    words = RenderedDataModule(
-        val_size=GENERAL,
-        height=size.height,
-        width=width if size.keep_ratio else size.width,
-        grayscale=size.grayscale,
-        charset=charset,
-        protocol="verbatim",
-        preset="scene",
-        num_workers=0,
-        seed=seed,
-        epoch_size=1_000,
-        test_size=1,
-    )
-    words.setup("validate")
-    (name, drawn), *_ = words.val_sets.items()
-    words.val_sets = {name: PaddedWords(drawn, size.width, size.fill)}
-    return words
 
 
 def scores(cli: RecognizerCLI, general: RenderedDataModule | None) -> dict[str, float]:

@@ -18,6 +18,7 @@ from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics.scores import SetScores
 from dctc.results.predictions import Outcome
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.training.checks import FiniteLoss
 from dctc.training.objective import (
     AttentionObjective,
     Teacher,
@@ -29,8 +30,6 @@ from dctc.training.objective import (
 )
 from dctc.training.run_folder import check_charset
 from dctc.training.schedule import FineTuning, Freeze, WarmupCosine, check_steps
-
-NEVER = 2**62  # number of a step that no training reaches
 
 
 class RecognizerModule(pl.LightningModule):
@@ -101,7 +100,7 @@ class RecognizerModule(pl.LightningModule):
         self.scores = SetScores()
         # over all sets, for which Lightning's own mean has no name
         self.val_loss = MeanMetric()
-        self._first_bad = torch.tensor(NEVER)  # the first step whose loss is not finite
+        self._finite = FiniteLoss()
         # labels that the net cannot emit and unreadable records, since the epoch began
         self._counts = torch.zeros(2, dtype=torch.long)
         self.outcomes: dict[str, list[Outcome]] = {}
@@ -123,7 +122,7 @@ class RecognizerModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Note the seed of the run."""
         self._seed = torch.initial_seed()
-        self._first_bad = torch.tensor(NEVER, device=self.device)
+        self._finite = FiniteLoss()
 
     def on_train_start(self) -> None:
         """Go on with the batch after the last one of a checkpoint.
@@ -165,28 +164,10 @@ class RecognizerModule(pl.LightningModule):
         if unfit:
             rank_zero_warn(f"{unfit} of {n} labels {self.objective.explain(self)}")
         self._counts += torch.tensor([unfit, len(batch.corrupt)])
-        self._check_finite(loss.detach())
-        return loss
-
-    def _check_finite(self, loss: Tensor) -> None:
-        """End a training whose loss is not finite.
-
-        A GPU is waited for at the steps that are logged alone, and before a checkpoint is saved.
-        """
-        here = torch.where(loss.isfinite(), NEVER, self.global_step)
-        self._first_bad = torch.minimum(self._first_bad, here)
         trainer: Any = self.trainer
         is_logged = (self.global_step + 1) % (trainer.log_every_n_steps or 1) == 0
-        if is_logged or loss.device.type == "cpu":
-            self._end_if_not_finite()
-
-    def _end_if_not_finite(self) -> None:
-        if (step := int(self._first_bad)) < NEVER:
-            raise ValueError(
-                f"train/loss is not finite at step {step}, so the training ends without a final "
-                f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val, or, with "
-                f"torch's CTCLoss, zero_infinity"
-            )
+        self._finite.note(loss.detach(), self.global_step, is_logged)
+        return loss
 
     def on_train_epoch_end(self) -> None:
         """Log the labels that the net cannot emit, and the unreadable records, of the epoch."""
@@ -247,13 +228,10 @@ class RecognizerModule(pl.LightningModule):
     def _fresh_scores(self, stage: str) -> None:
         self.outcomes.clear()
         self.corrupt.clear()
-        self.scores = SetScores(self._set_names(stage)).to(self.device)
+        self.scores = SetScores(self.set_names(stage)).to(self.device)
 
-    def test_set_names(self) -> list[str]:
-        """Return the names of the test sets, in the order of their loaders."""
-        return self._set_names("test")
-
-    def _set_names(self, stage: str) -> list[str]:
+    def set_names(self, stage: str) -> list[str]:
+        """Return the names of the sets of a stage, ``val`` or ``test``, in their loaders' order."""
         names = getattr(getattr(self.trainer, "datamodule", None), f"{stage}_names", None)
         if names is not None:
             return list(names)
@@ -272,7 +250,7 @@ class RecognizerModule(pl.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score a batch and keep its outcomes."""
-        name = self._set_names("test")[dataloader_idx]
+        name = self.set_names("test")[dataloader_idx]
         if batch.label:
             outcomes = self._score(batch, self.objective.outputs(self, batch), dataloader_idx)
             self.outcomes.setdefault(name, []).extend(outcomes)
@@ -316,7 +294,7 @@ class RecognizerModule(pl.LightningModule):
         Raises:
             ValueError: If the loss is not finite any more.
         """
-        self._end_if_not_finite()
+        self._finite.check()
         checkpoint["charset"] = self.tokenizer.charset.characters
         if self._trainer is not None:
             checkpoint["counts"] = self._epoch_counts().tolist()

@@ -20,7 +20,7 @@ from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.configuration import check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
-from dctc.training.run_folder import FINAL, WEIGHTS, check_charset, read_checkpoint, weights_file
+from dctc.training.run_folder import check_charset, read_checkpoint, weights_file, weights_in
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
@@ -88,9 +88,7 @@ def find_model(model: str | Path) -> tuple[Path, Path | None]:
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         return path, None
     folder = path if path.is_dir() else path.parent
-    weights = folder / WEIGHTS
-    checkpoint = weights if weights.exists() else folder / "checkpoints" / FINAL
-    return folder / "config.yaml" if path.is_dir() else path, checkpoint
+    return folder / "config.yaml" if path.is_dir() else path, weights_in(folder)
 
 
 def load_model(model: str | Path, checkpoint: Path | None = None) -> Loaded:
@@ -206,11 +204,7 @@ def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union
         raise ValueError(f"{file}: it names no charset; it was not written by this project")
     own, wanted = stored["charset"], module.tokenizer.charset.characters
     note = check_policy(str(Path(given)), own, wanted, policy, "init_policy")
-    weights = {
-        name.removeprefix("net."): value
-        for name, value in stored["state_dict"].items()
-        if name.startswith("net.")
-    }
+    weights = _net_weights(stored)
     if own != wanted:
         rows: list[Any] = [weights.get(f"head.{name}") for name in ("weight", "bias")]
         if any(row is None for row in rows):
@@ -268,14 +262,14 @@ def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:
     found = read_checkpoint(checkpoint)
     try:
         check_charset(found, tokenizer.charset)
-        weights = {
-            name.removeprefix("net."): value
-            for name, value in found["state_dict"].items()
-            if name.startswith("net.")
-        }
-        net.load_state_dict(weights)
+        net.load_state_dict(_net_weights(found))
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
+
+
+def _net_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    named = checkpoint["state_dict"].items()
+    return {name.removeprefix("net."): w for name, w in named if name.startswith("net.")}
 
 
 def _one_line(error: Exception | str) -> str:

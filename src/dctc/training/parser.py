@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
+from argparse import ArgumentTypeError
 from functools import reduce
 from operator import or_
-from typing import Any, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 import torch
 import yaml
@@ -14,6 +15,8 @@ from jsonargparse import set_dumper
 from jsonargparse.typing import register_type
 from pytorch_lightning.cli import LightningArgumentParser
 
+from dctc.results.upload import LogMode
+from dctc.text import Charset
 from dctc.training.configuration import explained
 
 register_type(torch.device)  # an argument of Lightning's averages of weights
@@ -63,6 +66,66 @@ class RunParser(LightningArgumentParser):
             if int in kinds and float in kinds:
                 action._typehint = reduce(or_, sorted(kinds, key=lambda kind: kind is not int))
         return added
+
+    def add_run_options(self, restart: bool) -> None:
+        """Add name, logging and arm; link the arguments that follow from others."""
+        self.add_argument(
+            "--name", type=str, default="run", help="Name of the run and of its folder."
+        )
+        self.add_argument(
+            "--log",
+            type=_log_mode,
+            default="offline",
+            metavar="{offline,online,off}",
+            help="W&B: offline, online, or off. Metrics go to a CSV file in any case.",
+        )
+        self.add_argument(
+            "--arm",
+            type=str,
+            default="",
+            help="Name in tables of what is compared; default: by the loss.",
+        )
+        self.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            metavar="RUN_OR_CKPT",
+            help="Start with the weights of another run; the last layer's go by character.",
+        )
+        self.add_argument(
+            "--init_policy",
+            type=Literal["keep", "subset", "union", "new"],
+            default="keep",
+            help="What the charset may be: that of the other run, a part, more, or any.",
+        )
+        if restart:
+            self.add_argument(
+                "--restart",
+                action="store_true",
+                help="Begin anew; a run of this name and configuration goes on otherwise.",
+            )
+        charset = "model.tokenizer.init_args.charset"
+        self.link_arguments(charset, "data.init_args.charset")
+        self.link_arguments(charset, "model.net.init_args.num_classes", num_classes)
+        self.link_arguments(charset, "model.net.init_args.charset")
+        self.link_arguments("model.protocol", "data.init_args.protocol")
+        self.link_arguments("seed_everything", "data.init_args.seed")
+
+
+def num_classes(charset: str) -> int:
+    """Return the number of classes of a charset: its characters and the blank."""
+    return len(Charset.load(charset)) + 1
+
+
+class _WrongMode(ArgumentTypeError, ValueError):
+    """An error whose message both argparse, for an option, and jsonargparse, for YAML, print."""
+
+
+def _log_mode(given: Any) -> LogMode:
+    mode: LogMode = "off" if given is False else given  # YAML reads a bare off as false
+    if mode not in get_args(LogMode):
+        raise _WrongMode(f"{given!r} is not one of {', '.join(get_args(LogMode))}")
+    return mode
 
 
 def _of_this_library(listed: re.Match[str]) -> str:

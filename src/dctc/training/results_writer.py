@@ -13,6 +13,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed
+import yaml
+from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.records.batch import Batch, Corrupt
 from dctc.files import write_whole
@@ -20,8 +22,19 @@ from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
 from dctc.results.predictions import HEAD, Outcome, prediction_row, write_readings, writing
-from dctc.results.registry import CERTAINTY, EDIT_PARTS, Record, Registry, samples_key
+from dctc.results.registry import (
+    CERTAINTY,
+    EDIT_PARTS,
+    OTHER_WEIGHTS,
+    Record,
+    Registry,
+    runs_folder,
+    samples_key,
+)
+from dctc.training.checks import SCORING
 from dctc.training.module import RecognizerModule
+from dctc.training.run_folder import FINAL, digest, marked
+from dctc.training.run_key import arm_of, drawn_versions, run_key
 
 LABELS = "labels.json"  # in the folder of a run: labels of each set, and what was left out
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
@@ -115,7 +128,7 @@ class ResultsWriter(pl.Callback):
         if trainer.is_global_zero:
             now = self.registry.now(self.arm, self.seed)
             self.records = [
-                self._record(name, gathered, trainer, now) for name in pl_module.test_set_names()
+                self._record(name, gathered, trainer, now) for name in pl_module.set_names("test")
             ]
             for record in self.records:
                 self.registry.append(record)
@@ -128,9 +141,10 @@ class ResultsWriter(pl.Callback):
         hits = [o.prediction == o.label for o in outcomes]
         sure: list[Any] = [o.certainty for o in outcomes]
         write_readings(self.readings / f"{name}.tsv", outcomes)
-        operations = [EditOperations(0, 0, 0), *map(_operations, outcomes)]
-        parts = EditOperations(*map(sum, zip(*operations, strict=True)))
-        drops = Counter(_drops(trainer, name))
+        operations = [edit_operations(o.prediction, o.label) for o in outcomes]
+        parts = EditOperations(*map(sum, zip((0, 0, 0), *operations, strict=True)))
+        data: Any = getattr(trainer, "datamodule", None)
+        drops = Counter(data.drops(name) if hasattr(data, "drops") else {})
         if corrupt:
             drops[CORRUPT] += len(corrupt)
         return Record(
@@ -150,7 +164,8 @@ class ResultsWriter(pl.Callback):
             wall_s=round(self.train_seconds, 1),
             about={
                 **self._environment(trainer),
-                **_source(trainer),
+                # fonts and words of rendered samples, whose keys are numbers
+                **({"drawn_from": data.drawn_from()} if hasattr(data, "drawn_from") else {}),
                 **({"drawn": self.drawn} if self.drawn else {}),
                 "steps": max(trainer.global_step, self._steps),
                 "time": now,
@@ -167,10 +182,6 @@ class ResultsWriter(pl.Callback):
         other = {name: value for name, value in self.trained.items() if value != here.get(name)}
         trained = {"trained": other} if other else {}
         return {**here, "trained_on": self.trained["hardware"], **trained}
-
-
-def _operations(outcome: Outcome) -> EditOperations:
-    return edit_operations(outcome.prediction, outcome.label)
 
 
 class PredictionWriter(pl.Callback):
@@ -216,17 +227,6 @@ class PredictionWriter(pl.Callback):
             self._open.__exit__(type(exception), exception, exception.__traceback__)
 
 
-def _drops(trainer: pl.Trainer, name: str) -> dict[str, int]:
-    drops = getattr(getattr(trainer, "datamodule", None), "drops", None)
-    return drops(name) if drops else {}
-
-
-def _source(trainer: pl.Trainer) -> dict[str, str]:
-    """Return the fonts and words that rendered samples are drawn from; their keys are numbers."""
-    drawn_from = getattr(getattr(trainer, "datamodule", None), "drawn_from", None)
-    return {"drawn_from": drawn_from()} if drawn_from else {}
-
-
 def _position(key: str) -> tuple[str, int]:
     """Return a sort key that puts ``set/2`` before ``set/10``."""
     folder, _, number = key.rpartition("/")
@@ -239,3 +239,51 @@ def _gather(mine: Any) -> list[Any]:
     everyone: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, mine)
     return everyone
+
+
+def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) -> ResultsWriter:
+    """Return the writer of a run's results.
+
+    Args:
+        config: Resolved configuration.
+        folder: Of the run.
+        subcommand: Such as ``test``, which may score other weights than the run's own; None trains.
+    """
+    run, readings = run_key(config), "readings"
+    checkpoint = config.get("ckpt_path")
+    if subcommand in SCORING and checkpoint:
+        if _is_end(checkpoint, config, folder):
+            run = marked(folder)
+        else:
+            other = f"{OTHER_WEIGHTS}{digest(checkpoint)}"
+            run, readings = run + other, readings + other
+            if subcommand == "test":
+                rank_zero_only(print)(
+                    f"dctc: {checkpoint} is not the end of a training of this configuration in "
+                    f"{folder}; tables leave its results out"
+                )
+    return ResultsWriter(
+        runs_folder(),
+        run=run,
+        arm=config["arm"] or arm_of(config),
+        seed=config["seed_everything"],
+        protocol=config["model"]["protocol"],
+        readings=folder / readings,
+        drawn=drawn_versions(config),
+    )
+
+
+def _is_end(checkpoint: str, config: dict[str, Any], folder: Path) -> bool:
+    """Tell whether a checkpoint is the end of the training of a configuration in a folder.
+
+    The test sets may differ.
+    """
+    final, saved = folder / "checkpoints" / FINAL, folder / "config.yaml"
+    if not (final.is_file() and Path(checkpoint).samefile(final)):
+        return False
+    data = dict(config["data"])
+    if "test" in data.get("init_args", {}) and saved.is_file():
+        trained = yaml.safe_load(saved.read_text(encoding="utf-8"))["data"]
+        chosen = trained.get("init_args", {}).get("test")
+        data["init_args"] = {**data["init_args"], "test": chosen}
+    return run_key({**config, "data": data}) == marked(folder)

@@ -110,16 +110,19 @@ def digest(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
 
 
+def weights_in(folder: Path) -> Path:
+    """Return where the weights of a folder are: exported ones, or a run's final checkpoint."""
+    exported = folder / WEIGHTS
+    return exported if exported.is_file() else folder / "checkpoints" / FINAL
+
+
 def weights_file(given: str) -> Path:
-    """Return the weights of a folder: a run's final checkpoint, or exported ones; or a file itself.
+    """Return the weights of a folder, see :func:`weights_in`; or a file itself.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    file = Path(given)
-    if file.is_dir():
-        exported = file / WEIGHTS
-        file = exported if exported.is_file() else file / "checkpoints" / FINAL
+    file = weights_in(Path(given)) if Path(given).is_dir() else Path(given)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such checkpoint; give the folder of a finished run")
     return file

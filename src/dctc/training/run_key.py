@@ -123,6 +123,14 @@ def drawn_versions(config: Mapping[str, Any]) -> dict[str, int]:
     return {name: version for name, version in versions.items() if version is not None}
 
 
+def arm_of(config: dict[str, Any]) -> str:
+    """Name the loss of a configuration: ``ctc``, ``dctc``, or the class of the loss."""
+    for callback in config["trainer"].get("callbacks") or []:
+        if callback["class_path"].endswith(".DCTCCallback"):
+            return "dctc" if callback["init_args"]["distill_weight"] else "ctc"
+    return str(config["model"]["loss"]["class_path"]).rsplit(".", 1)[-1]
+
+
 def _trainer(arguments: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name in _TRAINER:
