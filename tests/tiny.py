@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from PIL import Image
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -296,10 +297,10 @@ class Fail(pl.Callback):
 
 
 class SaysGpu(pl.Callback):
-    """Prints which GPU its process sees."""
+    """Logs which GPU its process sees."""
 
     def on_fit_start(self, *_: Any) -> None:
-        print("sees GPU", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+        rank_zero_info(f"sees GPU {os.environ['CUDA_VISIBLE_DEVICES']}")
 
 
 @contextmanager

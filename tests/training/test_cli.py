@@ -401,7 +401,9 @@ NOWHERE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")}
 NOWHERE |= {name.upper(): value for name, value in NOWHERE.items()}
 
 
-def test_logging_off_never_imports_wandb(rendered):
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory, rendered):
+    """One process that trains with --log off, then offline; the folder of the second run."""
     program = f"""
 import sys
 
@@ -410,24 +412,32 @@ class Watch:
         if name.partition(".")[0] == "wandb":
             print("WANDB WAS SOUGHT", name)
 
-sys.meta_path.insert(0, Watch())
+watch = Watch()
+sys.meta_path.insert(0, watch)
 from dctc.cli import main
 main(["fit", {rendered!r}, "--log=off"])
 main(["fit", {rendered!r}, "--log", "off", "--restart"])
 assert sys.modules.get("wandb") is None
 assert not any(name.startswith("wandb.") for name in sys.modules)
+sys.meta_path.remove(watch)
+main(["fit", {rendered!r}, "--name=group/one", "--trainer.max_steps=6"])  # an epoch: validated
 """
-    done = run_python("-c", program)
+    folder = tmp_path_factory.mktemp("logged")
+    places = ("DCTC_RUNS", "WANDB_DATA_DIR", "WANDB_CACHE_DIR")
+    own = {name: str(folder / name) for name in places} | {"OMP_NUM_THREADS": "1"}
+    done = run_python("-c", program, **own, **NOWHERE)
     assert done.returncode == 0, done.stderr
+    return done, folder / "DCTC_RUNS" / "group" / "one"
+
+
+def test_logging_off_never_imports_wandb(logged):
+    done, _ = logged
     assert "WANDB WAS SOUGHT" not in done.stdout
     assert done.stderr.count("max_steps=2") == 2  # it did train
 
 
-def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
-    epoch = "--trainer.max_steps=6"  # validation comes at its end
-    done = run_python("-m", "dctc.cli", "fit", rendered, "--name=group/one", epoch, **NOWHERE)
-    assert done.returncode == 0, done.stderr
-    folder, records = wandb_records(runs / "group" / "one")
+def test_logging_offline_writes_a_whole_run_without_a_network(logged):
+    folder, records = wandb_records(logged[1])
     assert len(records["exit"]) == 1 and records["exit"][0].exit_code == 0  # it was closed
     (run,) = records["run"]
     assert (run.project, run.display_name, run.run_group) == ("dctc", "group/one", "group")
@@ -451,12 +461,17 @@ def test_logging_offline_writes_a_whole_run_without_a_network(rendered, runs):
     assert any(name.startswith("val/readings/") for name in history)
 
 
-def test_logging_online_without_a_key_is_refused_before_anything_is_done(rendered, runs, tmp_path):
-    options = ("-m", "dctc.cli", "fit", rendered, "--log=online")
-    done = run_python(*options, HOME=str(tmp_path), NETRC=str(tmp_path / "none"), **NOWHERE)
-    assert done.returncode == 1 and not runs.exists()
-    assert "dctc: --log online: W&B has no API key here;" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_logging_online_without_a_key_is_refused_before_anything_is_done(
+    rendered, runs, tmp_path, monkeypatch, capsys
+):
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", rendered, "--log=online"])
+    assert ended.value.code == 1 and not runs.exists()
+    assert "dctc: --log online: W&B has no API key here;" in capsys.readouterr().err
 
 
 def test_metrics_are_set_aside_under_a_free_name_and_named_where_the_disk_is_full(tmp_path):

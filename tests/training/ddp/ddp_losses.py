@@ -1,7 +1,8 @@
 """Three steps with each loss, on one process or as one of several; run by ``test_ddp_losses.py``.
 
 As a program: started once per process with torchrun's environment, it trains on its share of each
-batch and writes all parameters and buffers after each step to ``<folder>/<loss>.<rank>.pt``.
+batch and writes all parameters and buffers after each step to ``<folder>/<loss>.<rank>.pt``. Then
+it runs a ``dctc`` command, and writes before which steps it trained to ``<folder>/steps<rank>``.
 """
 
 import os
@@ -12,8 +13,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+import dctc.cli
 from dctc.losses import every_loss
-from dctc.training.machine import end_process_group
+from dctc.training import cli
+from dctc.training.module import RecognizerModule
 from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
 
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
@@ -81,15 +84,30 @@ def train(name, folder, given, start=None, **options):
     return journal.steps
 
 
-def main(folder):
+def count_steps(command, rank):
+    """Run a command; return the steps before which it trained. Rank 1 sees no checkpoint."""
+    steps, step = [], RecognizerModule.training_step
+
+    def counted(self, *batch):
+        steps.append(self.global_step)
+        return step(self, *batch)
+
+    RecognizerModule.training_step = counted
+    if rank:
+        cli.resume_point = cli.final_checkpoint = lambda folder: None
+    dctc.cli.main(command)
+    return steps
+
+
+def main(folder, command):
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     torch.set_num_threads(1)
     for name in LOSSES:
         given = batches(name, rank, world)
         steps = train(name, folder, given, strategy="ddp", devices=world)
         torch.save(steps, folder / f"{name}.{rank}.pt")
-    end_process_group()
+    (folder / f"steps{rank}").write_text(str(count_steps(command, rank)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

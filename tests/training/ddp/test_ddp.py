@@ -171,33 +171,3 @@ def test_nets_of_the_paper_step_without_looking_for_unused_parameters(two, name)
 
 def test_each_process_of_a_study_s_run_has_its_records(two):
     assert [(two.parent / f"rank{rank}").read_text() for rank in (0, 1)] == ["43", "43"]
-
-
-def test_under_torchrun_rank_0_decides_what_a_run_goes_on_from(module_runs, gradient):
-    """The other process sees no checkpoint, as on a networked disk that lags behind."""
-    own = ["fit", gradient, "--name=torchrun", "--log=off", "--trainer.max_steps=2"]
-    with pytest.warns(UserWarning, match="3 of 8 labels need more frames"):
-        main(own)
-    for name in ("final", "last"):  # the one before is of the first step
-        (module_runs / "torchrun" / "checkpoints" / f"{name}.ckpt").unlink()
-    program = module_runs.parent / "torchrun.py"
-    program.write_text(
-        f"import os, pathlib\n"
-        f"import dctc.training.cli as cli\n"
-        f"from dctc.cli import main\n"
-        f"from dctc.training.module import RecognizerModule\n"
-        f"rank, steps, step = os.environ['RANK'], [], RecognizerModule.training_step\n"
-        f"if rank == '1':\n"
-        f"    cli.resume_point = cli.final_checkpoint = lambda folder: None\n"
-        f"def counted(self, *batch):\n"
-        f"    steps.append(self.global_step)\n"
-        f"    return step(self, *batch)\n"
-        f"RecognizerModule.training_step = counted\n"
-        f"main([*{own!r}, '--trainer.strategy=ddp', '--trainer.devices=2'])\n"
-        f"pathlib.Path({str(program)!r} + rank).write_text(str(steps))\n"
-    )
-    options = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", str(program))
-    done = run_python("-m", *options, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("going on from its last checkpoint") == 1
-    assert [Path(f"{program}{rank}").read_text() for rank in (0, 1)] == ["[1]", "[1]"]

@@ -1,28 +1,52 @@
-"""A step of each loss on two processes is that of one process with the whole batch."""
+"""Under torchrun: a step of each loss is that of one process, and rank 0 decides on resuming."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from tiny import run_python, same_weights
+from dctc.cli import main
+from tiny import config, run_python, same_weights, write_config
 from training.ddp.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.* labels need more frames"),
+    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
 ]
 
 STATEFUL = ("center", "prior")  # what they have seen is a buffer, and each process sees its share
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """What each of two processes has after each step, by loss."""
+def folder(tmp_path_factory):
+    """What two processes of one torchrun leave: all losses, then a run that goes on."""
     folder = tmp_path_factory.mktemp("two")
-    program = Path(__file__).with_name("ddp_losses.py")
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    done = run_python(*torchrun, str(program), str(folder), OMP_NUM_THREADS="1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DCTC_RUNS", str(folder / "runs"))
+        patch.delenv("PL_GLOBAL_SEED", raising=False)
+        settings = config(epoch_size=4, val_size=2)  # a step an epoch
+        own = ["fit", write_config(folder / "own.yaml", settings), "--name=torchrun", "--log=off"]
+        main(own)
+        for name in ("final", "last"):  # the one before is of the first step
+            (folder / "runs" / "torchrun" / "checkpoints" / f"{name}.ckpt").unlink()
+        program = [str(Path(__file__).with_name("ddp_losses.py")), str(folder), *own]
+        torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--")
+        two = ("--trainer.strategy=ddp", "--trainer.devices=2")
+        done = run_python(*torchrun, *program, *two, timeout=300, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    return folder
+
+
+def test_rank_0_decides_what_a_run_goes_on_from(folder):
+    """The other process sees no checkpoint, as on a networked disk that lags behind."""
+    assert (folder / "stdout").read_text().count("going on from its last checkpoint") == 1
+    assert [(folder / f"steps{rank}").read_text() for rank in (0, 1)] == ["[1]", "[1]"]
+
+
+@pytest.fixture(scope="module")
+def two(folder):
+    """What each of two processes has after each step, by loss."""
     return {
         name: [torch.load(folder / f"{name}.{rank}.pt", weights_only=True) for rank in (0, 1)]
         for name in LOSSES
