@@ -1,4 +1,4 @@
-"""``dctc bench``: time and memory of losses and models, as ratios measured in one run."""
+"""``dctc bench``: time and memory of losses and models; accuracy of recognisers and boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dctc.parsers import positive
 
-WHAT = ("loss", "losses", "models", "peers")
+WHAT = ("loss", "losses", "models", "peers", "boxes")
 SCALES = ("tiny", "smoke", "small")
 
 
@@ -19,11 +19,13 @@ def main(args: list[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="dctc bench",
-        description="Time and memory of losses and models, as ratios measured in one run.",
+        description="Time and memory of losses and models, as ratios measured in one run; accuracy "
+        "and speed of recognisers; accuracy of character boxes.",
     )
     add = parser.add_argument
     what = "loss: CTC and DCTC against torch's CTC; losses: every loss against CTC; models: nets "
-    what += "with CTC and DCTC; peers: installed recognisers on scene words (default: loss)"
+    what += "with CTC and DCTC; peers: installed recognisers on scene words; boxes: character "
+    what += "boxes of the packaged nets (default: loss)"
     add("--what", choices=WHAT, default="loss", help=what)
     add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
     threads = "CPU threads (default: 1, then 2); losses and models take the first"
@@ -47,6 +49,10 @@ def main(args: list[str] | None = None) -> None:
         from dctc.bench.peers import bench_peers
 
         bench_peers(options.scale)
+    elif options.what == "boxes":
+        from dctc.bench.boxes import bench_boxes
+
+        bench_boxes(options.scale)
     else:
         from dctc.bench.models import bench_models
 

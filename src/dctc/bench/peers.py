@@ -143,7 +143,7 @@ def tesseract() -> tuple[Read, str]:
     return read, f"Tesseract {version}, eng, page segmentation 13, raw crops"
 
 
-class _Crops(Dataset[Sample | Corrupt]):
+class Crops(Dataset[Sample | Corrupt]):
     """Encoded crops, as a :class:`~dctc.reading.reader.Reader` takes images."""
 
     def __init__(self, images: Images, size: ImageSize) -> None:
@@ -153,9 +153,11 @@ class _Crops(Dataset[Sample | Corrupt]):
         return len(self.images)
 
     def key(self, index: int) -> str:
+        """Return the number of a crop."""
         return str(index)
 
     def __getitem__(self, index: int) -> Sample | Corrupt:
+        """Return a crop, decoded and resized."""
         return self.size.sample(self.images[index], "", self.key(index))
 
 
@@ -164,7 +166,7 @@ def ours(model: str) -> tuple[Read, str]:
     reader = Reader.from_pretrained(model, device="cpu")
 
     def read(images: Images) -> list[str]:
-        crops: Any = _Crops(images, reader.size)
+        crops: Any = Crops(images, reader.size)
         found = [read.found for read in reader.read(crops, BATCH)]
         return ["" if isinstance(one, Corrupt) else one.prediction for one in found]
 
