@@ -27,8 +27,7 @@ def rows_of(file):
 def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_size, workers):
     file = tmp_path / "new" / "out.tsv"
     images = open_images(folder, SIZE)
-    count = read_images(pixel_reader(), images, file, batch_size, workers)
-    assert (count.images, count.unread) == (4, 1) and count.seconds > 0
+    assert read_images(pixel_reader(), images, file, batch_size, workers) == (4, 1)
     rows = rows_of(file)
     assert [(row[0], row[1], row[3]) for row in rows] == [
         ("a.png", "one", ""),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from dctc.data.records.lmdb import open_images
 from dctc.parsers import predict_parser
@@ -15,23 +14,9 @@ from dctc.training.machine import compute_in_float32, share_cores
 from dctc.training.nets import load_model
 
 
-class Count(NamedTuple):
-    """Counts and duration of :func:`read_images`.
-
-    Attributes:
-        images: Images in all.
-        unread: Images that could not be decoded.
-        seconds: From the first request for an image to the last row.
-    """
-
-    images: int
-    unread: int
-    seconds: float
-
-
 def read_images(
     reader: Reader, images: Images, file: Path, batch_size: int = 128, num_workers: int = 1
-) -> Count:
+) -> tuple[int, int]:
     """Recognise images and write one row for each, in their order.
 
     Workers decode and resize while the net computes. The file appears when it is complete.
@@ -44,15 +29,17 @@ def read_images(
             confidence, ``not read`` with the reason.
         batch_size: Images in a batch.
         num_workers: Worker processes; 0 decodes in this one.
+
+    Returns:
+        How many images there were, and how many of them could not be decoded.
     """
-    began = time.perf_counter()
     done = unread = 0
     with writing(file, HEAD) as writer:
         for read in reader.read(images, batch_size, num_workers):
             writer.writerow(prediction_row(read.found))
             done += 1
             unread += not isinstance(read.found, Outcome)
-    return Count(done, unread, time.perf_counter() - began)
+    return done, unread
 
 
 def main(args: list[str] | None = None) -> None:
@@ -74,9 +61,10 @@ def main(args: list[str] | None = None) -> None:
     compute_in_float32()
     images = open_images(options.images, reader.size)
     out = options.out or folder / "images.tsv"
-    count = read_images(reader, images, out, options.batch_size, options.num_workers)
-    print(f"{count.images:,} images in {count.seconds:.1f} s, written to {out}")
-    if count.unread:
-        print(f"{count.unread:,} of them could not be read; {out} says why", file=sys.stderr)
+    began = time.perf_counter()
+    done, unread = read_images(reader, images, out, options.batch_size, options.num_workers)
+    print(f"{done:,} images in {time.perf_counter() - began:.1f} s, written to {out}")
+    if unread:
+        print(f"{unread:,} of them could not be read; {out} says why", file=sys.stderr)
     if images.others:
         print(f"{options.images}: skipped {images.others:,} files that are not images")

@@ -90,14 +90,13 @@ def report(
     target: str,
     log: LogMode,
     tables: Mapping[str, Table],
-    console: Console,
     figures: Mapping[str, Figure] | None = None,
 ) -> None:
     """Print the tables of a target, write them and its figures to files, and log them to W&B.
 
     The files go to the folder of that name below the runs.
     """
-    out = runs_folder() / target
+    out, console = runs_folder() / target, Console()
     for name, table in tables.items():
         console.print()
         table.print(console)

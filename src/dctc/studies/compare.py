@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 from dctc.parsers import compare_parser
 from dctc.results.frame import per_run, read_frame
@@ -123,7 +122,7 @@ def run_command(
     scale = getattr(options, "scale", "")
     name = target if scale in ("", FULL) else f"{target}-{scale}"
     if shown or not studies:  # of blind ones it is said already
-        report(name, log, tables, Console(), figures)
+        report(name, log, tables, figures)
     if report_problems(outcomes):
         raise SystemExit(1)
 

@@ -30,18 +30,17 @@ from dctc.data.render.texts import (
     Limits,
     Split,
     TextSource,
-    frames_needed,
 )
-from dctc.text.characters import by_frequency, shown
+from dctc.text.characters import by_frequency, listed, shown
 from dctc.text.charset import NAMED, Charset
 from dctc.text.protocol import Protocol, get_protocol, usual_protocol
-from dctc.text.scripts import disorder
 
 Stage = Literal["train", "val", "test"]
 
 STREAM: dict[Stage, int] = {"train": 0, "val": 1, "test": 2}  # keeps the sets' generators apart
 STRIDE = 4  # pixels per frame of the recognisers of scene text; labels fit into width / STRIDE
 LANGUAGES = ("en", "zh")
+NAMED_WORDS = 3  # of those that are never drawn
 
 
 def is_own(language: str = "en", words: str = PYTHON, charset: str = "36") -> bool:
@@ -173,33 +172,21 @@ class RenderedWords(Dataset[Sample]):
         )
 
     def _name_undrawn(self, total: int, characters: str) -> None:
-        """Warn of words of a file that are never drawn, and why."""
-        limits, reasons, outside = self._limits(characters), Counter[str](), Counter[str]()
+        """Warn of words of a file that are never drawn."""
+        undrawn, limits = self.words.undrawn, self._limits(characters)
+        if not undrawn:
+            return
         known = {*characters.lower(), *string.punctuation}
-        which = "characters outside the charset, in either case"
         if isinstance(self.words, ChineseLines):
-            known, which = set(self.words.alphabet), "characters other than the Chinese to draw"
-        for word in self.words.undrawn:
-            label, others = self.protocol(word), set(word.lower()) - known
-            outside.update(others)
-            if others:
-                reasons[which] += 1
-            elif reason := disorder(word):
-                reasons[reason] += 1
-            elif len(label) > limits.max_length:
-                reasons[f"a label longer than max_length {limits.max_length}"] += 1
-            elif frames_needed(label) > limits.max_frames:
-                reasons[f"a label that needs more than {limits.max_frames} frames"] += 1
-            else:
-                reasons["characters that no case or no font has together"] += 1
-        if reasons:
-            said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.items())
-            lacking = f"; outside, most frequent first: {shown(by_frequency(outside))}"
-            warnings.warn(
-                f"words: {reasons.total():,} of {total:,} are not drawn ({said}"
-                f"{lacking if outside else ''})",
-                stacklevel=3,
-            )
+            known = set(self.words.alphabet)
+        outside = Counter(c for word in undrawn for c in {*word.lower()} - known)
+        named = f" ({shown(by_frequency(outside))})" if outside else ""
+        warnings.warn(
+            f"words: {len(undrawn):,} of {total:,} are not drawn ({listed(undrawn, NAMED_WORDS)}): "
+            f"they have more than max_length {limits.max_length} or {limits.max_frames} frames, "
+            f"both directions of writing, or characters that are not drawn{named}",
+            stacklevel=3,
+        )
 
     def _chinese(
         self, characters: str, counts: dict[str, float], words: str, top_k: int | None
