@@ -22,6 +22,8 @@ def test_what_is_printed_is_what_was_written(bench):
     cells = next(line for line in printed.splitlines() if line.startswith("37 ")).split()
     ratios = {f"{seconds[name] / seconds['torch CTC']:.2f}" for name in ("CTC", "DCTC", "two-pass")}
     assert ratios <= set(cells)
+    heads = [written["rows"][0][of] for of in ("median_s", "peak_bytes")]
+    assert [f"{of['fused head'] / of['head']:.2f}" for of in heads] == cells[-2:]
 
 
 def test_each_number_of_threads_is_measured(runs):

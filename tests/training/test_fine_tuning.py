@@ -1,16 +1,19 @@
 """Weights to start from by character, and backbones that are frozen or learn more slowly."""
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
+from timm.models import group_parameters
 
-from dctc.models import OnnxRecognizer
+from dctc.models import OnnxRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.configuration import image_options
 from dctc.training.nets import start_from
 from dctc.training.run_key import run_key
-from models.onnx_graphs import write_recognizer
+from dctc.training.schedule import LAYERS, SparingAdamW
+from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, weights
 
 
@@ -101,14 +104,87 @@ def test_a_frozen_backbone_stays(tmp_path, freeze, steps, moves):
     assert moved["patches.weight"] is moved["patches.bias"] is bool(moves)
 
 
-def test_a_backbone_learns_more_slowly(tmp_path):
+def test_layers_nearer_the_image_learn_more_slowly(tmp_path):
     flat = {"schedule": lambda share: 1.0}
     before, usual = after(1, tmp_path, **flat)
-    _, slow = after(1, tmp_path, backbone_lr=0.25, **flat)
-    for name in before:
-        factor = 1.0 if name.startswith("head.") else 0.25
+    _, slow = after(1, tmp_path, layer_lr_decay=0.5, **flat)
+    factors = {"patches.weight": 0.25, "patches.bias": 0.5, "head.weight": 1.0, "head.bias": 1.0}
+    assert set(factors) == set(before)
+    for name, factor in factors.items():
         moved = before[name] + factor * (usual[name] - before[name])
         torch.testing.assert_close(slow[name], moved, rtol=1e-4, atol=1e-7)
+
+
+def rates(optimizer):
+    """Return the learning rate of each parameter by name, in the order of the groups."""
+    groups = optimizer.param_groups
+    return {name: group["lr"] for group in groups for name in group["param_names"]}
+
+
+def nets(folder):
+    yield TimmRecognizer(37, neck_size=8), "36"
+    yield TimmRecognizer(37, "vit_tiny_patch16_224"), "36"
+    (folder / "chars.txt").write_text(CHARACTERS + " ")
+    yield OnnxRecognizer(str(write_recognizer(folder))), str(folder / "chars.txt")
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, SparingAdamW])
+def test_groups_go_by_depth_whatever_the_net_and_the_optimizer(tmp_path, optimizer):
+    for net, charset in nets(tmp_path):
+        module = make_module(
+            lambda _, net=net: net,
+            tokenizer=CTCTokenizer(charset),
+            optimizer=lambda named: optimizer(named, lr=0.01),
+            layer_lr_decay=0.8,
+        )
+        found = rates(module.new_optimizer())
+        names = [name for name, _ in module.named_parameters()]
+        ordered = [found[name] for name in names]
+        assert ordered == sorted(ordered) and len(found) == len(names)
+        assert {n for n in names if found[n] == 0.01} == {"net.head.weight", "net.head.bias"}
+        groups = min(LAYERS, len(names) - 2)
+        assert sorted(set(ordered)) == pytest.approx([0.01 * 0.8**k for k in range(groups, -1, -1)])
+        counts = Counter(ordered).values()
+        assert max(list(counts)[:-1]) - min(list(counts)[:-1]) <= 1
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "mobilenetv3_small_100"])
+def test_the_order_of_names_is_that_of_depth(name):
+    encoder = TimmRecognizer(37, name).encoder.encoder
+    depth = group_parameters(encoder, encoder.group_matcher(coarse=False), reverse=True)
+    layers = [depth[name] for name, _ in encoder.named_parameters()]
+    assert layers == sorted(layers) and len(set(layers)) > 5
+
+
+@pytest.mark.parametrize(
+    "options", [{"freeze": 2}, {"layer_lr_decay": 0.5}, {"freeze": "backbone"}]
+)
+def test_parameters_are_spared_as_without_fine_tuning(options):
+    def optimizer(named):
+        return SparingAdamW(named, weight_decay=0.05)
+
+    module = make_module(optimizer=optimizer, **options)
+    groups = module.new_optimizer().param_groups
+    decay = {name: group["weight_decay"] for group in groups for name in group["param_names"]}
+    trained = [n for n, p in module.named_parameters() if p.requires_grad]
+    assert decay == {name: 0.0 if name.endswith("bias") else 0.05 for name in trained}
+
+
+def test_a_backbone_that_is_frozen_for_some_steps_goes_on_at_its_rates(tmp_path):
+    seen = []
+
+    def optimizer(named):
+        made = SparingAdamW(named, lr=0.5)
+        made.register_step_pre_hook(lambda made, *_: seen.append(rates(made)))
+        return made
+
+    options = {"freeze": 1, "layer_lr_decay": 0.5, "schedule": lambda share: 1.0}
+    after(2, tmp_path, optimizer=optimizer, **options)
+    head = {"net.head.weight": 0.5, "net.head.bias": 0.5}
+    assert seen == [
+        {"net.patches.weight": 0.0, "net.patches.bias": 0.0, **head},
+        {"net.patches.weight": 0.125, "net.patches.bias": 0.25, **head},
+    ]
 
 
 def test_statistics_of_a_frozen_backbone_stay():
@@ -120,7 +196,9 @@ def test_statistics_of_a_frozen_backbone_stay():
     ("options", "message"),
     [
         ({"freeze": 0}, "freeze 0: give backbone, or steps"),
-        ({"backbone_lr": 0.0}, "backbone_lr 0.0: a factor above 0"),
+        ({"layer_lr_decay": 0.0}, "layer_lr_decay 0.0: a factor above 0 and up to 1"),
+        ({"layer_lr_decay": 1.5}, "layer_lr_decay 1.5: a factor above 0 and up to 1"),
+        ({"layer_lr_decay": 0.5, "freeze": "backbone"}, "freeze backbone trains the last layer"),
     ],
 )
 def test_bad_arguments(options, message):

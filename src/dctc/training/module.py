@@ -50,7 +50,8 @@ class RecognizerModule(pl.LightningModule):
         compile: Compile the net with torch.compile, at its first batch; that takes a while and, on
             a CPU, a C++ compiler. Results are rounded otherwise; checkpoints fit either way.
         freeze: ``backbone`` trains the last layer alone; a number, so many steps before the rest.
-        backbone_lr: Factor on the learning rate of all but the last layer; None is 1.
+        layer_lr_decay: Factor on the learning rate from layer to layer towards the image, in twelve
+            groups before the last layer, which has the full rate; None is 1.
 
     Raises:
         ValueError: If the net's classes are not those of the tokenizer, net and loss do not go
@@ -76,7 +77,7 @@ class RecognizerModule(pl.LightningModule):
         protocol: str | None = None,
         compile: bool = False,
         freeze: Freeze | None = None,
-        backbone_lr: float | None = None,
+        layer_lr_decay: float | None = None,
     ) -> None:
         super().__init__()
         check_classes(net, tokenizer)
@@ -89,7 +90,7 @@ class RecognizerModule(pl.LightningModule):
                 )
             net.compile()  # in place, so that the names in a checkpoint stay what they are
         self.net = net
-        self.tuning = FineTuning(net, freeze, backbone_lr)
+        self.tuning = FineTuning(net, freeze, layer_lr_decay)
         self.loss = loss
         # stored in checkpoints with the net
         self.teacher = Teacher(net, self.loss.teacher_decay) if "teacher" in needs(loss) else None
@@ -205,9 +206,7 @@ class RecognizerModule(pl.LightningModule):
         check_steps(total)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
-            self.tuning.schedules(
-                len(optimizer.param_groups), lambda step: self.schedule((step + 1) / total)
-            ),
+            self.tuning.schedules(optimizer, lambda step: self.schedule((step + 1) / total)),
         )
         return {
             "optimizer": optimizer,
