@@ -41,7 +41,8 @@ def main(args: list[str] | None = None) -> None:
     compute_in_float32()
     parts = open_parts(options.images, reader)
     cells, unread, number = [], 0, 0
-    for images, read in _read_all(reader, parts, options):
+    how = (options.batch_size, options.num_workers, options.characters or options.boxes)
+    for images, read in ((part, read) for part in parts for read in reader.read(part, *how)):
         print("\n".join(_said(reader, images, read, options)))
         if isinstance(read.found, Outcome):
             text = read.found.prediction
@@ -73,15 +74,6 @@ def open_parts(paths: list[Path], reader: Reader) -> list[Images]:
         elif path is not None:
             files.append(path)
     return parts
-
-
-def _read_all(
-    reader: Reader, parts: list[Images], options: Namespace
-) -> Iterator[tuple[Images, Read]]:
-    characters = options.characters or options.boxes
-    for images in parts:
-        for read in reader.read(images, options.batch_size, options.num_workers, characters):
-            yield images, read
 
 
 def _said(reader: Reader, images: Images, read: Read, options: Namespace) -> Iterator[str]:

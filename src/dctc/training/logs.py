@@ -123,9 +123,12 @@ class ReadingsTable(pl.Callback):
         wandb_loggers = _wandb_loggers(trainer)
         if batch_idx or dataloader_idx or trainer.sanity_checking or not wandb_loggers:
             return
+        import wandb
+
+        images = ((batch.image[: self.count] + 1) * 127.5).byte().permute(0, 2, 3, 1).cpu().numpy()
         rows = [
-            [_wandb_image(image), outcome.label, outcome.prediction, outcome.confidence]
-            for image, outcome in zip(batch.image[: self.count], outputs["outcomes"], strict=False)
+            [wandb.Image(image), outcome.label, outcome.prediction, outcome.confidence]
+            for image, outcome in zip(images, outputs["outcomes"], strict=False)
         ]
         columns = ["image", "label", "prediction", "confidence"]
         for logger in wandb_loggers:
@@ -134,12 +137,6 @@ class ReadingsTable(pl.Callback):
 
 def _wandb_loggers(trainer: pl.Trainer) -> list[WandbLogger]:
     return [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
-
-
-def _wandb_image(image: Any) -> Any:
-    import wandb
-
-    return wandb.Image(((image + 1) * 127.5).byte().permute(1, 2, 0).cpu().numpy())
 
 
 class ProgressBar(RichProgressBar):

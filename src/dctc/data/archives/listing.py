@@ -25,22 +25,16 @@ class Entry(NamedTuple):
 
 
 def read_entries(sets: Mapping[str, Path]) -> dict[str, Entry]:
-    """Read the entries of LMDB folders by name, see :func:`read_entry`."""
-    read = in_processes(_read_item, sets.items(), 1, lambda item: [Entry(item[1], 0, None, ENDS)])
+    """Count the records of LMDB folders by name, and compare them with what is known of each.
+
+    A name is the path below the data root, which tells its side of a split.
+    """
+    read = in_processes(_read_entry, sets.items(), 1, lambda item: [Entry(item[1], 0, None, ENDS)])
     return dict(zip(sets, read, strict=True))
 
 
-def _read_item(item: tuple[str, Path]) -> Entry:
-    return read_entry(*item)
-
-
-def read_entry(name: str, path: Path) -> Entry:
-    """Count the records of an LMDB folder, and compare them with what is known of it.
-
-    Args:
-        name: Its path below the data root, which tells its side of a split.
-        path: The folder.
-    """
+def _read_entry(item: tuple[str, Path]) -> Entry:
+    name, path = item
     if path.name.endswith(PARTIAL):
         return Entry(path, 0, None, "unfinished; run its command again")
     known, faults, records, result = known_as(name, path), [], 0, None
