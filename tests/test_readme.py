@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from dctc import DCTCLoss
 from dctc.cli import TRAINING, USAGE, main
 from dctc.data.archives.commands import VERBS
 from dctc.models import TimmRecognizer
-from dctc.studies.compare import main as compare
-from scripts import ROOT, resolve, shell
+from dctc.studies import compare
+from scripts import ROOT, execute_here, resolve, shell
 from tiny import make_module, make_trainer
 
 LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
@@ -173,6 +174,8 @@ def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
         write_lmdb(tmp_path / name / "mine", [(encode_image(i), b"word") for i in range(4)])
     monkeypatch.setenv("DCTC_DATA", str(tmp_path))
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(compare, "execute_all", execute_here)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "my_loss.py").write_text(block("python", "MyLoss"))
     study = yaml.safe_load(block("yaml", "study:"))
     data = {"train": ["train/mine"], "val": {"mine": ["val/mine"]}, "test": ["test/mine"]}
@@ -184,7 +187,7 @@ def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
     study |= {"config": configs, "set": options, "seeds": 1}
     study["arms"]["ctc"]["config"] = str(ROOT / study["arms"]["ctc"]["config"])
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    compare([str(tmp_path / "study.yaml"), "--log", "off"])
+    compare.main([str(tmp_path / "study.yaml"), "--log", "off"])
     assert "mine" in capsys.readouterr().out
     assert (tmp_path / "runs/mine/compare.png").exists()
     assert (tmp_path / "runs/mine/mine/seed0/readings/mine.tsv").exists()
