@@ -8,8 +8,10 @@ import tempfile
 
 from matplotlib.figure import Figure
 
+from dctc.bench.boxes import boxes_table
 from dctc.bench.loss import loss_table
 from dctc.bench.models import models_table
+from dctc.bench.peers import peers_plot, peers_table
 from dctc.cli import one_line_errors
 from dctc.files import write_whole
 from dctc.results.frame import read_frame
@@ -36,7 +38,7 @@ HEADINGS = {
     "ablations": "Ablations",
     "renderer": "Rendered training words",
     "figures": "Figures",
-    "bench": "Cost",
+    "bench": "Cost, and other recognisers",
 }
 INTRODUCTION = """# Tables of all results
 
@@ -66,6 +68,9 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     plots = {"forest": forest_plot(frame, registry)}
     plots["losses"] = drawn["table3"][1]["compare"]
     plots["losses-curves"] = drawn["table3"][1]["curves"]
+    peers = PUBLISHED / "bench" / "peers.json"
+    if peers.exists():
+        plots["peers"] = peers_plot(json.loads(peers.read_text(encoding="utf-8"))["rows"])
     plots |= {name: plot for name, plot in drawn["table1"][1].items() if "protocol" in name}
     return sections, plots
 
@@ -81,11 +86,18 @@ _MODULES = {
 
 def _bench_tables() -> dict[str, Table]:
     """Return the tables of measured losses and models, by the name of their file."""
-    draws = {"loss": loss_table, "models": models_table}
+    draws = {
+        "loss": loss_table,
+        "models": models_table,
+        "peers": peers_table,
+        "boxes": boxes_table,
+    }
     files = [
         PUBLISHED / "bench" / f"{name}{where}.json" for name in draws for where in ("", "-gpu")
     ]
-    measured = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    measured = {
+        file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()
+    }
     return {name: draws[name.removesuffix("-gpu")](what) for name, what in measured.items()}
 
 
