@@ -149,11 +149,8 @@ class LmdbDataModule(SetsDataModule):
     def _choose_tests(self, test: TestSets, known: Iterable[str], default: Iterable[str]) -> None:
         """Set :attr:`test` and :attr:`own_tests`.
 
-        Args:
-            test: The argument of the data module: names of published sets, and folders, whose last
-                part names the set; or names of own sets with their folders. None is ``default``.
-            known: Names of the published sets.
-            default: Names of those that are tested by default.
+        ``test`` has names of ``known`` sets, and folders, whose last part names the set; or names
+        of own sets with their folders. None is ``default``.
         """
         given, known = list(default) if test is None else test, list(known)
         if isinstance(given, dict):

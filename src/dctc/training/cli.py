@@ -235,15 +235,7 @@ class RecognizerCLI(LightningCLI):
         )
 
     def _claim(self, key: str, own: str | None) -> tuple[bool, str | None]:
-        """Take the folder for a run.
-
-        Args:
-            key: Key of the run.
-            own: The checkpoint in its folder that it is told to go on from.
-
-        Returns:
-            Whether the run is finished, and the checkpoint in its folder that it goes on from.
-        """
+        """Take the folder; return whether its run is finished, and the checkpoint to go on from."""
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
         rank_zero_only(go_on if own else claim)(self.folder, key)

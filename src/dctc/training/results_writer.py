@@ -274,10 +274,7 @@ def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) 
 
 
 def _is_end(checkpoint: str, config: dict[str, Any], folder: Path) -> bool:
-    """Tell whether a checkpoint is the end of the training of a configuration in a folder.
-
-    The test sets may differ.
-    """
+    """Tell whether a checkpoint is the end of this training in the folder; test sets may differ."""
     final, saved = folder / "checkpoints" / FINAL, folder / "config.yaml"
     if not (final.is_file() and Path(checkpoint).samefile(final)):
         return False

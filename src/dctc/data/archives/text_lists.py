@@ -78,11 +78,7 @@ def word_file(images: Path, name: str, label: str, place: str = "") -> Word:
 
 
 def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
-    """Yield the word of each line, or why the line has none.
-
-    ``parse`` returns image and label of a line; without an image the line is left out. It raises
-    ValueError for a line of another form.
-    """
+    """Yield the word of each line, or why it has none; a line without an image is left out."""
     for number, line in text_lines(source):
         try:
             name, label = parse(decoded(line))
