@@ -71,6 +71,15 @@ def test_without_distillation_it_is_ctc():
     assert_equals_the_unfused_loss(problem(), CTCLoss(), distill_weight=0.0)
 
 
+def test_features_of_a_frozen_encoder():
+    features, *layer = problem()
+    frozen = features.detach()
+    value = dctc_linear_loss(frozen, *layer, *LABELS)
+    found = torch.autograd.grad(value, layer)
+    expected = torch.autograd.grad(dctc_linear_loss(features, *layer, *LABELS), layer)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_features_need_not_be_contiguous():
     features, *rest = problem()
     strided = features.detach().permute(1, 2, 0).contiguous().permute(2, 0, 1).requires_grad_()

@@ -115,15 +115,22 @@ def through_linear(
     weight: Tensor,
     bias: Tensor | None,
     gradients: Iterator[tuple[slice, Tensor]],
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the gradients of features, weight and bias from those of the logits."""
-    by_features = torch.empty_like(features, memory_format=torch.contiguous_format)
+    trains_features: bool,
+) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    """Return the gradients of features, weight and bias from those of the logits.
+
+    Features of a frozen encoder need none.
+    """
+    by_features = None
+    if trains_features:
+        by_features = torch.empty_like(features, memory_format=torch.contiguous_format)
     # half precision is added up in float32
     by_weight = torch.zeros_like(weight, dtype=compute_dtype(weight))
     by_bias = by_weight.new_zeros(len(weight))
     for frames, by_logits in gradients:
         rows = by_logits.flatten(0, 1)  # (b n, c)
-        torch.mm(rows, weight, out=by_features[frames].flatten(0, 1))
+        if by_features is not None:
+            torch.mm(rows, weight, out=by_features[frames].flatten(0, 1))
         by_bias += rows.sum(0, dtype=by_bias.dtype)
         if rows.dtype == by_weight.dtype:
             by_weight.addmm_(rows.T, features[frames].flatten(0, 1))

@@ -200,11 +200,11 @@ class _Terms(torch.autograd.Function):
                 )
                 for frames, logits in chunks(x, weight, bias)
             )
-            found: tuple[Tensor, Tensor | None, Tensor | None]
+            found: tuple[Tensor | None, ...]
             if weight is None:
                 found = next(gradients)[1], None, None
             else:
-                found = through_linear(x, weight, bias, gradients)
+                found = through_linear(x, weight, bias, gradients, ctx.needs_input_grad[0])
         guarded = (
             None if g is None else refuse_second_derivative(g, source)
             for g, source in zip(found, (x, weight, bias), strict=True)
