@@ -324,7 +324,7 @@ def held_by_another(folder: Path) -> Iterator[None]:
         holder.join()
 
 
-def run_python(*options: str, timeout: float = 180, **environment: str) -> CompletedProcess[str]:
+def run_python(*options: str, timeout: float = 600, **environment: str) -> CompletedProcess[str]:
     """Run Python in a process of its own, with this environment but without W&B's."""
     here = Path(__file__).parent
     kept = {k: v for k, v in os.environ.items() if k not in ("WANDB_MODE", "WANDB_API_KEY")}

@@ -59,7 +59,8 @@ class Fork:
 
 @pytest.fixture
 def forked(monkeypatch):
-    if not torch.cuda.is_available():  # autograd's threads for GPUs outlive no fork
+    # autograd's threads for GPUs outlive no fork, nor do macOS's frameworks
+    if sys.platform == "linux" and not torch.cuda.is_available():
         monkeypatch.setattr(parallel, "_SPAWN", Fork())
 
 

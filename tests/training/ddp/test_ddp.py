@@ -104,7 +104,7 @@ def two(module_runs, gradient, uneven, pixels):
         f"file = {str(program.parent)!r} + '/rank' + os.environ.get('LOCAL_RANK', '0')\n"
         f"pathlib.Path(file).write_text(str(finished.records['CUTE80'].n))\n"
     )
-    done = run_python(str(program), timeout=300)
+    done = run_python(str(program))
     assert done.returncode == 0, done.stderr
     assert "sync_dist" not in done.stderr  # Lightning's advice on what is summed already
     return module_runs

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
         program = [str(Path(__file__).with_name("ddp_losses.py")), str(folder), *own]
         torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--")
         two = ("--trainer.strategy=ddp", "--trainer.devices=2")
-        done = run_python(*torchrun, *program, *two, timeout=300, OMP_NUM_THREADS="1")
+        done = run_python(*torchrun, *program, *two, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     (folder / "stdout").write_text(done.stdout)
     return folder
