@@ -91,7 +91,14 @@ def test_all_that_the_protocol_asks_for(made):
     frame = read_frame(made)
     found = analyse(load("protocol"), frame, made)
     assert list(found.families) == [
-        *("small_resnet", "crnn_micro", "svtr_micro", "vit_micro", "convnext_micro", "lcnet_050")
+        *(
+            "small_resnet",
+            "crnn_micro",
+            "svtr_micro",
+            "vit_micro",
+            "convnext_micro",
+            "mobilenetv3_small_050",
+        )
     ]
     points = [each.points for each in found.families.values()]
     assert found.primary.points == pytest.approx(np.mean(points))
@@ -133,12 +140,12 @@ def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):
         about = dict(record.about)
         if (record.arm, record.seed) == ("protocol/vit_micro-dctc", 202):
             about["trained"] = {"cpu": {**CPU, "flags": ["avx2", "avx512f"]}}
-        if (record.arm, record.seed) == ("protocol/lcnet_050-ctc", 201):
+        if (record.arm, record.seed) == ("protocol/mobilenetv3_small_050-ctc", 201):
             about["trained"] = {"before": [CPU]}  # resumed elsewhere
         registry.append(dataclasses.replace(record, about=about))
     with pytest.raises(ValueError, match=r"vit_micro, seed 202.*train all arms") as caught:
         analyse(load("protocol"), read_frame(registry), registry)
-    assert "lcnet_050, seed 201" in str(caught.value)
+    assert "mobilenetv3_small_050, seed 201" in str(caught.value)
 
 
 @pytest.mark.parametrize(
