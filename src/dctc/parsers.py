@@ -74,7 +74,8 @@ def read_parser() -> argparse.ArgumentParser:
         epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
         "bottom in pixels of the file, as high as the line; left and right are estimates. A model "
         "is the folder of a run or of weights, an ONNX file, or a name: scene_ctc and scene_dctc "
-        "are small nets for scene words of ASCII letters and digits, ppocr_v6_small is RapidOCR's.",
+        "are small nets for scene words of lower-case letters and digits, ppocr_v6_small is that "
+        "of RapidOCR.",
     )
     add = parser.add_argument
     add("images", type=Path, nargs="+", metavar="PATH", help="image, folder of images, or LMDB")
@@ -169,7 +170,7 @@ def finetune_parser() -> argparse.ArgumentParser:
         dest="source",
         required=True,
         metavar="MODEL",
-        help="ppocr_v6_small, ppocr_v4_mobile, an ONNX file, or the folder of a run",
+        help="ppocr_v6_small, ppocr_v4_mobile, scene_ctc, an ONNX file, or the folder of a run",
     )
     add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")

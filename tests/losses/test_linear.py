@@ -62,6 +62,11 @@ def test_options_and_reductions(reduction):
     assert_equals_the_unfused_loss(problem(), DCTCLoss(**options), **options)
 
 
+def test_an_alignment_that_is_to_be_given_is_asked_for():
+    with pytest.raises(ValueError, match="estimator 'given' needs an alignment"):
+        dctc_linear_loss(*problem(), *LABELS, estimator="given")
+
+
 def test_given_alignment():
     alignment = torch.randint(-1, C, (T, N), generator=torch.Generator().manual_seed(1))
     assert_equals_the_unfused_loss(problem(), DCTCLoss(), {"alignment": alignment})

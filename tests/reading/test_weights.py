@@ -17,8 +17,8 @@ from dctc.reading.card import _command
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.text import CTCTokenizer
-from dctc.training import nets
-from dctc.training.nets import load_model, load_net
+from dctc.training import run_folder
+from dctc.training.nets import TOKENIZER, load_model, load_net
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, make_module, make_trainer
 
@@ -118,7 +118,7 @@ def test_what_the_hub_brings_names_nets_of_the_library_alone(tmp_path, noisy, mo
 
 def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsys):
     main(["export", str(noisy), "--to", "weights", "--out", str(tmp_path / "packaged" / "words")])
-    monkeypatch.setattr(nets, "PACKAGED", tmp_path / "packaged")
+    monkeypatch.setattr(run_folder, "PACKAGED", tmp_path / "packaged")
     capsys.readouterr()
     main(["read", str(folder / "a.png"), "--model", "words"])
     assert capsys.readouterr().out.count("\t") == 2
@@ -137,7 +137,7 @@ def pretrained(folder, monkeypatch, characters, policy, own=CHARACTERS, charset=
     (folder / "chars.txt").write_text("\n".join(characters), encoding="utf-8")
     options = {"source": "tiny", "charset_policy": policy}
     tokens = {
-        "class_path": nets.TOKENIZER,
+        "class_path": TOKENIZER,
         "init_args": {"charset": charset.format(folder / "chars.txt")},
     }
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}

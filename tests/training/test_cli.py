@@ -129,10 +129,15 @@ def test_a_run_is_repeated_from_its_saved_configuration_alone(two, runs):
 
 
 def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, monkeypatch):
-    options = ("--trainer.strategy=ddp", "--trainer.devices=2", "--model.net=dctc.models.CRNN")
+    options = ("--trainer.strategy=ddp", "--trainer.devices=2")
+    options += (
+        "--model.net=dctc.models.TimmRecognizer",
+        "--model.net.encoder=mobilenetv3_small_050",
+    )
     cli = parse(rendered, *options, "--trainer.sync_batchnorm=true")
     assert cli.trainer.strategy._layer_sync is None  # Lightning's drops activations
-    assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in cli.model.modules())
+    layers = [m for m in cli.model.modules() if isinstance(m, torch.nn.SyncBatchNorm)]
+    assert any(isinstance(getattr(layer, "act", None), torch.nn.Hardswish) for layer in layers)
     monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
     assert isinstance(parse(rendered, "--trainer.accelerator=auto").trainer.accelerator, CPU)
 

@@ -6,13 +6,14 @@ from collections import Counter
 import pytest
 import torch
 from timm.models import group_parameters
+from torch import nn
 
 from dctc.models import OnnxRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.configuration import image_options
 from dctc.training.nets import start_from
 from dctc.training.run_key import run_key
-from dctc.training.schedule import LAYERS, SparingAdamW
+from dctc.training.schedule import LAYERS, FineTuning, SparingAdamW
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, weights
 
@@ -185,6 +186,21 @@ def test_a_backbone_that_is_frozen_for_some_steps_goes_on_at_its_rates(tmp_path)
         {"net.patches.weight": 0.0, "net.patches.bias": 0.0, **head},
         {"net.patches.weight": 0.125, "net.patches.bias": 0.25, **head},
     ]
+
+
+def test_parameters_of_no_layer_have_the_rate_of_the_last_one():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.queries = nn.Parameter(torch.zeros(2))
+            self.encoder, self.head = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    net = Net()
+    named = [*net.named_parameters()]
+    made = FineTuning(net, None, 0.5).make(lambda groups: torch.optim.SGD(groups, lr=1.0), named)
+    found = {p: group["lr"] for group in made.param_groups for p in group["params"]}
+    assert [found[p] for p in net.encoder.parameters()] == [0.125, 0.25]
+    assert found[net.queries] == 0.5 and found[net.head.weight] == 1.0
 
 
 def test_statistics_of_a_frozen_backbone_stay():

@@ -1,12 +1,14 @@
 """dctc finetune: from an ONNX file and a folder of labelled images to a run that reads them."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 from dctc.cli import main
 from dctc.text import Charset
+from dctc.training.run_folder import PACKAGED, weights_file
 from models.onnx_graphs import CHARACTERS, write_recognizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
@@ -50,6 +52,16 @@ def test_before_and_after(data, tmp_path, capsys):
     assert (again["height"], again["keep_ratio"]) == (48, True)
     with pytest.raises(SystemExit, match="in its own folder; take another --name"):
         main(command)
+
+
+def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, capsys):
+    main(["finetune", str(data), "--from", "scene_ctc", "--dry_run"])
+    config = json.loads(capsys.readouterr().out)
+    assert Path(config["init_from"]) == PACKAGED / "scene_ctc"
+    file = str(PACKAGED / "scene_ctc" / "config.yaml")
+    main(["finetune", str(data), "--from", file, "--dry_run"])
+    assert json.loads(capsys.readouterr().out)["init_from"] == config["init_from"]
+    assert weights_file("scene_ctc") == weights_file(config["init_from"])
 
 
 @pytest.mark.parametrize(

@@ -163,12 +163,13 @@ def _seconds(step: Callable[[], None], device: torch.device) -> float:
         began = time.perf_counter()
         step()
         return time.perf_counter() - began
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize(device)
-    begin.record()
-    step()
-    end.record()
-    end.synchronize()
+    with torch.cuda.device(device):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        step()
+        end.record()
+        end.synchronize()
     return float(begin.elapsed_time(end)) / 1e3
 
 
@@ -182,15 +183,16 @@ def graphed(step: Callable[[], None], device: torch.device) -> Callable[[], None
     Raises:
         RuntimeError: If the step cannot be captured.
     """
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):  # not the usual one, as torch's documentation asks
-        for _ in range(3):  # kernels are compiled, memory is allocated
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # not the usual one, as torch's documentation asks
+            for _ in range(3):  # kernels are compiled, memory is allocated
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             step()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
     return graph.replay
 
 

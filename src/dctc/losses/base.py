@@ -216,7 +216,8 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def _computed(self, logits: Logits) -> Tensor:
         """Return the logits, or as they are those of a linear layer for a loss that is fused."""
-        return cast(Tensor, logits) if self.fused or isinstance(logits, Tensor) else logits.dense()
+        fused = "fused" in vars(type(self))  # a class derived from a fused one may be none
+        return cast(Tensor, logits) if fused or isinstance(logits, Tensor) else logits.dense()
 
     def _extras(self, **given: Tensor | None) -> Extras:
         for name in given:

@@ -54,6 +54,8 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
+    if estimator == "given" and alignment is None:
+        raise ValueError("estimator 'given' needs an alignment")
     loss = DCTCLoss(
         distill_weight=distill_weight,
         ctc_weight=ctc_weight,

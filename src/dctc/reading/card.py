@@ -142,7 +142,7 @@ def _flat(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_flat, value))
     return re.sub(
-        r"(?<![\w.~/-])/[^,'\"=:\[\]]+",
+        r"(?<![\w.~/:-])/[^,'\"=:\[\]]+",
         lambda found: "/".join(Path(found[0]).parts[1:][-2:]),
         str(value),
     )

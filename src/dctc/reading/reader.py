@@ -23,8 +23,9 @@ from dctc.reading.weights import FILES, save_weights
 from dctc.results.predictions import Outcome
 from dctc.text import get_protocol
 from dctc.text.decode import Run, character_runs
-from dctc.training.nets import PACKAGED, Loaded, check_own, load_model
+from dctc.training.nets import Loaded, check_own, load_model
 from dctc.training.objective import AttentionNet, frame_limits, objective_of, read_batch
+from dctc.training.run_folder import known_path
 
 Images = ImageFiles | LmdbImages
 
@@ -114,7 +115,7 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
         for option in ("revision", "token", "cache_dir", "force_download", "local_files_only"):
             if option in options:
                 hub[option] = options.pop(option)
-        if Path(name).exists() or (PACKAGED / name).is_dir() or names_onnx(name):
+        if known_path(name).exists() or names_onnx(name):
             return cls(load_model(name), **options)
         folder = Path(snapshot_download(name, allow_patterns=FILES, **hub))
         check_own(folder / "config.yaml")

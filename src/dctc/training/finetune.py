@@ -98,7 +98,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         net.get("init_args", {}).pop(linked, None)
     images = (settings.get("data") or {}).get("init_args") or {}
     return {
-        "init_from": str(Path(source).resolve()),
+        "init_from": str(config.parent.resolve()),
         "init_policy": "new",
         "model": {"net": net},
         "data": {"init_args": {name: images[name] for name in IMAGES if name in images}},

@@ -11,7 +11,6 @@ from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
 
-import dctc.models
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import ImageSize, RotateTall
 from dctc.models import Recognizer
@@ -20,11 +19,16 @@ from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.configuration import check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
-from dctc.training.run_folder import check_charset, read_checkpoint, weights_file, weights_in
+from dctc.training.run_folder import (
+    check_charset,
+    known_path,
+    read_checkpoint,
+    weights_file,
+    weights_in,
+)
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
-PACKAGED = Path(dctc.models.__file__).with_name("weights")  # folders of weights that are installed
 
 
 class Loaded(NamedTuple):
@@ -78,11 +82,9 @@ def find_model(model: str | Path) -> tuple[Path, Path | None]:
     Raises:
         FileNotFoundError: If there is no such folder or file.
     """
-    path = Path(model)
     if names_onnx(str(model)):
-        return path, None
-    if not path.exists() and (PACKAGED / path / "config.yaml").is_file():
-        path = PACKAGED / path
+        return Path(model), None
+    path = known_path(model)
     if not path.exists():
         raise FileNotFoundError(f"{model}: no folder of a run or of weights, and no packaged net")
     if path.is_file() and path.suffix not in (".yaml", ".yml"):

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+import dctc
 from dctc.files import locked, remove_partials, write_whole
 from dctc.text.charset import Charset
 
@@ -31,6 +32,7 @@ BEST = "best.ckpt"  # weights of its best validation
 LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
 WEIGHTS = "model.safetensors"  # in a folder of exported weights
+PACKAGED = Path(dctc.__file__).parent / "models" / "weights"  # such folders that are installed
 
 
 @contextmanager
@@ -110,6 +112,12 @@ def digest(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
 
 
+def known_path(model: str | Path) -> Path:
+    """Return the folder of packaged weights of that name, or the path as it is given."""
+    packaged = PACKAGED / model
+    return packaged if not Path(model).exists() and packaged.is_dir() else Path(model)
+
+
 def weights_in(folder: Path) -> Path:
     """Return where the weights of a folder are: exported ones, or a run's final checkpoint."""
     exported = folder / WEIGHTS
@@ -117,12 +125,13 @@ def weights_in(folder: Path) -> Path:
 
 
 def weights_file(given: str) -> Path:
-    """Return the weights of a folder, see :func:`weights_in`; or a file itself.
+    """Return the weights of a folder or a packaged net, see :func:`weights_in`; or a file.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    file = weights_in(Path(given)) if Path(given).is_dir() else Path(given)
+    path = known_path(given)
+    file = weights_in(path) if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such checkpoint; give the folder of a finished run")
     return file

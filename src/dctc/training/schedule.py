@@ -126,6 +126,7 @@ class FineTuning:
 
     Layer-wise decay is that of BEiT (Bao et al., ICLR 2022) over parameters in the order in which
     the net names them, which is that of depth, in :data:`LAYERS` groups of about equal number.
+    Parameters that belong to no part of the net, such as an attention decoder's, are the last.
 
     Args:
         net: The net.
@@ -181,7 +182,9 @@ class FineTuning:
             named: Names of parameters in the module, which has the net, and these.
         """
         slow = self._backbone()
-        backbone = [(name, p) for name, p in named if p in slow]
+        # a net names its own parameters before those of its parts, as queries of a decoder
+        own = {*self.net.parameters(recurse=False)}
+        backbone = sorted(((n, p) for n, p in named if p in slow), key=lambda pair: pair[1] in own)
         if not backbone:
             return optimizer(iter(named))
         count = 1 if self.decay is None else min(LAYERS, len(backbone))

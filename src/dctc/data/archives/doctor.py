@@ -258,7 +258,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
         f"{len(target.charset):,}, {target.protocol}, images {size.height} x "
         f"{size.min_width or size.width})"
     )
-    return Table(title, ["count", "%", "finding", "records"], rows, notes)
+    return Table(title, ["count", "%", "finding", "records"], rows, notes, text_columns=0)
 
 
 def _lengths(done: Examined, target: Target) -> list[str]:

@@ -31,7 +31,7 @@ from dctc.data.render.texts import (
     Split,
     TextSource,
 )
-from dctc.text.characters import by_frequency, listed, shown
+from dctc.text.characters import by_frequency, listed, printed, shown
 from dctc.text.charset import NAMED, Charset
 from dctc.text.protocol import Protocol, get_protocol, usual_protocol
 
@@ -181,10 +181,11 @@ class RenderedWords(Dataset[Sample]):
             known = set(self.words.alphabet)
         outside = Counter(c for word in undrawn for c in {*word.lower()} - known)
         named = f" ({shown(by_frequency(outside))})" if outside else ""
+        which = listed([*map(printed, undrawn)], NAMED_WORDS)
         warnings.warn(
-            f"words: {len(undrawn):,} of {total:,} are not drawn ({listed(undrawn, NAMED_WORDS)}): "
-            f"they have more than max_length {limits.max_length} or {limits.max_frames} frames, "
-            f"both directions of writing, or characters that are not drawn{named}",
+            f"words: {len(undrawn):,} of {total:,} are not drawn ({which}): they have "
+            f"more than max_length {limits.max_length} or {limits.max_frames} frames, both "
+            f"directions of writing, or characters that are not drawn{named}",
             stacklevel=3,
         )
 
