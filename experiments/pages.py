@@ -69,8 +69,7 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     plots["losses"] = drawn["table3"][1]["compare"]
     plots["losses-curves"] = drawn["table3"][1]["curves"]
     peers = PUBLISHED / "bench" / "peers.json"
-    if peers.exists():
-        plots["peers"] = peers_plot(json.loads(peers.read_text(encoding="utf-8"))["rows"])
+    plots["peers"] = peers_plot(json.loads(peers.read_text(encoding="utf-8"))["rows"])
     plots |= {name: plot for name, plot in drawn["table1"][1].items() if "protocol" in name}
     return sections, plots
 
@@ -92,12 +91,9 @@ def _bench_tables() -> dict[str, Table]:
         "peers": peers_table,
         "boxes": boxes_table,
     }
-    files = [
-        PUBLISHED / "bench" / f"{name}{where}.json" for name in draws for where in ("", "-gpu")
-    ]
-    measured = {
-        file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()
-    }
+    names = ["loss", "loss-gpu", "models", "models-gpu", "peers", "boxes"]
+    files = [PUBLISHED / "bench" / f"{name}.json" for name in names]
+    measured = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     return {name: draws[name.removesuffix("-gpu")](what) for name, what in measured.items()}
 
 

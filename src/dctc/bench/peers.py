@@ -206,13 +206,15 @@ def peers_plot(rows: Sequence[dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(4.8, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.set_xscale("log")
-    for row in rows:
+    for i, row in enumerate(sorted(rows, key=lambda row: row["words_per_s"])):
         x, y = row["words_per_s"], 100 * row["mean"]
         axes.plot(x, y, "o", color=CPU_COLOUR)
+        side = (-6, "top") if i % 2 == 0 else (6, "bottom")  # in turn, so that none overlap
         axes.annotate(
-            row["reader"], (x, y), (0, 6), textcoords="offset points", ha="center", color=INK
-        )
+            row["reader"], (x, y), (0, side[0]), textcoords="offset points", ha="center",
+            va=side[1], color=INK,
+        )  # fmt: skip
     axes.set(xlabel="words per CPU second", ylabel="word accuracy, six-set mean, %", ylim=(0, 100))
-    axes.margins(x=0.2)
+    axes.margins(x=0.3)
     axes.grid(alpha=0.3)
     return figure
