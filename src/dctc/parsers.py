@@ -176,7 +176,8 @@ def finetune_parser() -> argparse.ArgumentParser:
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")
     add("--charset", help="characters to read (default: ASCII and those of the labels)")
     add("--name", default="finetuned", help="of the run (default: finetuned)")
-    add("--lr", type=float, default=1e-4, help="learning rate (default: 0.0001)")
+    rate = "learning rate (default: 3e-5 for an ONNX recogniser, 1e-4 for a net of this library)"
+    add("--lr", type=float, help=rate)
     add("--steps", type=positive, help="of training (default: by the number of images)")
     add("--batch_size", type=positive, default=32, help="default: 32")
     add("--seed", type=int, default=0, help="default: 0")

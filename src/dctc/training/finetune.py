@@ -38,6 +38,10 @@ from dctc.training.run_folder import FINAL, alone, read_checkpoint
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
 PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
+# Learning rates. That of PP-OCRv6 small is the best of 1e-5, 3e-5 and 1e-4 with CTC, 300 training
+# words and 500 others of FUNSD's training part: +0.2, +0.8 and +0.2 points on these, -0.7, -0.3 and
+# -5.0 on rendered words. That of other nets is not tuned.
+ONNX_RATE, OWN_RATE = 3e-5, 1e-4
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
 ASCII = "".join(map(chr, range(32, 127)))
 IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
@@ -146,6 +150,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "init_args": {"distill_weight": 0.1},
     }
     begin = starting_net(options.source, options.data)
+    rate = OWN_RATE if "init_from" in begin else ONNX_RATE
     return {
         **begin,
         "seed_everything": options.seed,
@@ -158,7 +163,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
             },
             "optimizer": {
                 "class_path": "torch.optim.AdamW",
-                "init_args": {"lr": options.lr, "weight_decay": 0.01},
+                "init_args": {"lr": options.lr or rate, "weight_decay": 0.01},
             },
             "schedule": {"class_path": "dctc.training.schedule.WarmupCosine"},
             "protocol": "verbatim",
