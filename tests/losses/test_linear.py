@@ -62,6 +62,17 @@ def test_options_and_reductions(reduction):
     assert_equals_the_unfused_loss(problem(), DCTCLoss(**options), **options)
 
 
+def test_a_derived_loss_gets_the_logits_themselves():
+    class Squared(CTCLoss):
+        def _per_sample(self, logits, labels, extras):
+            return super()._per_sample(logits, labels, extras) + logits.square().sum((0, 2))
+
+    features, weight, bias = problem()
+    assert CTCLoss.fused and DCTCLoss.fused and not Squared.fused
+    found = Squared()(linear.LinearLogits.of(features, weight, bias), *LABELS)
+    torch.testing.assert_close(found, Squared()(F.linear(features, weight, bias), *LABELS))
+
+
 def test_an_alignment_that_is_to_be_given_is_asked_for():
     with pytest.raises(ValueError, match="estimator 'given' needs an alignment"):
         dctc_linear_loss(*problem(), *LABELS, estimator="given")

@@ -23,7 +23,7 @@ WORDS = {"tiny": 20, "smoke": 600, "small": 3000}
 def bench_boxes(scale: str) -> None:
     """Compare boxes with true extents, in words that are read right; print a table.
 
-    The words are drawn in the fonts that come with matplotlib, so they are the same everywhere.
+    The words are those of Python's documentation, drawn in the fonts that come with matplotlib.
 
     Args:
         scale: How many words.

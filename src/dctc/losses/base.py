@@ -120,12 +120,17 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
     Attributes:
         needs: Names of the keywords that it needs in training, see :mod:`dctc.losses`.
         options: What each option may be; ``print(loss)`` shows them first.
-        fused: Whether it computes the last linear layer too, see :class:`dctc.ctc.LinearLogits`.
+        fused: Whether it computes the last linear layer too, see :class:`dctc.ctc.LinearLogits`. A
+            class says so itself: what one that is derived from it does with logits is not known.
     """
 
     needs: frozenset[str] = frozenset()
     fused: bool = False
     options: Mapping[str, Allowed] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.fused = vars(cls).get("fused", False)
 
     def __init__(
         self,
@@ -216,8 +221,7 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
 
     def _computed(self, logits: Logits) -> Tensor:
         """Return the logits, or as they are those of a linear layer for a loss that is fused."""
-        fused = "fused" in vars(type(self))  # a class derived from a fused one may be none
-        return cast(Tensor, logits) if fused or isinstance(logits, Tensor) else logits.dense()
+        return cast(Tensor, logits) if self.fused or isinstance(logits, Tensor) else logits.dense()
 
     def _extras(self, **given: Tensor | None) -> Extras:
         for name in given:

@@ -15,7 +15,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from dctc.ctc import LinearLogits, frames_needed
 from dctc.data.records.batch import Batch
-from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.metrics.alignment import true_alignment
 from dctc.results.predictions import Outcome
@@ -195,7 +194,7 @@ class AttentionObjective:
 
 
 # Classes from which on the loss computes the last layer, ours. Layer and DCTC of n 16, t 40, d 120,
-# on one CPU core (dctc bench --what loss), relative to logits that are held: at 2,001 classes as
+# on one CPU core (steps of dctc.bench.loss), relative to logits that are held: at 2,001 classes as
 # much memory and 1.2 times as long, at 8,192 0.65 of the memory and 1.2 times as long, at 18,710
 # 0.45 and 1.05; there n 64 and t 80 take 0.06 of the memory. The charsets of the paper, of 7,935
 # classes at most, stay below, so that its runs are what they were.
@@ -207,15 +206,15 @@ def fuses_head(parts: Any) -> bool:
 
     The logits and their gradient, both ``(t, n, c)``, are then never held as a whole; see
     :class:`dctc.ctc.LinearLogits`. This takes at least :data:`FUSED_CLASSES` classes, a net with
-    features and a plain linear ``head`` that is not compiled as a whole, and CTCLoss or DCTCLoss
-    themselves: what a class that is derived from them does with logits is not known.
+    features and a plain linear ``head`` that is not compiled as a whole, and a loss that is
+    ``fused``, which classes derived from CTCLoss and DCTCLoss are not.
 
     Args:
         parts: A module with net and loss.
     """
     net, loss = parts.net, parts.loss
     return (
-        type(loss) in (CTCLoss, DCTCLoss)
+        getattr(loss, "fused", False)
         and getattr(net, "num_classes", 0) >= FUSED_CLASSES
         and hasattr(net, "features")
         and type(getattr(net, "head", None)) is nn.Linear
