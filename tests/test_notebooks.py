@@ -44,8 +44,6 @@ def test_the_notebooks_run_and_draw(monkeypatch, tmp_path):
         own = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
         for i, cell in enumerate(own):
             cell.id = f"{name}-{i}"  # notebooks share some
-            # trainings of the word's nets that are long enough to be run
-            cell.source = cell.source.replace("steps=100", "steps=3")
         cells[name] = [nbformat.v4.new_code_cell(fresh), *own]
     together = nbformat.v4.new_notebook(cells=[cell for own in cells.values() for cell in own])
     nbclient.NotebookClient(together, timeout=300).execute()

@@ -31,7 +31,7 @@ DRAW: dict[str, tuple[str | None, Callable[..., Figure]]] = {
     "figure3": ("figure3", draw_alignment_curves),
     "figure4": ("figure4", draw_clusters),
     "figure4-chinese": ("figure4-chinese", draw_clusters),
-    "one_word": ("figure1", draw_one_word),
+    "one_word": (None, draw_one_word),
 }
 FIGURES = tuple(DRAW)
 # Of each figure that has numbers, the table of them

@@ -6,14 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dctc.data.records.batch import Batch
+from dctc.data.render.fonts import find_fonts
+from dctc.data.render.renderer import WordRenderer
+from dctc.reading.reader import Reader
 from dctc.tables import Table, percent
 from experiments.figures import COLOURS, FONT_SIZE, WIDTH, Arrays
 from experiments.figures.localization import NOWHERE, TOLERANCE
+from experiments.figures.spikes import character_weights
 
 # How a character looks: by colour, line and marker, so that it can be told in grey too
 CLOSE: dict[str, Any] = {"color": COLOURS[0], "linestyle": "-", "marker": "o", "markersize": 3}
@@ -174,25 +180,24 @@ def _draw_gradients(figure: Any, arrays: Arrays) -> None:
     figure.suptitle(text, fontsize=9, parse_math=False)
 
 
-def draw_one_word(arrays: Arrays, word: int = 0) -> Figure:
-    """Draw one word of Figure 1 as the first seeds of CTC and of DCTC align it with its label.
+def draw_one_word(word: str = "subparts") -> Figure:
+    """Draw a rendered word as the packaged nets of CTC and of DCTC align it with its label.
 
     Args:
-        arrays: Of :func:`experiments.figures.spikes.word_panels`.
-        word: Which of its words.
+        word: Of digits and small letters.
     """
-    families, label = [str(family) for family in arrays["families"]], str(arrays["labels"][word])
+    pixels, *_ = WordRenderer(find_fonts(None)).render(word, np.random.default_rng(0))
+    image = torch.from_numpy(pixels[None]).permute(0, 3, 1, 2) / 127.5 - 1
+    batch = Batch(image, [word], [word], torch.tensor([image.shape[3]]), None, [])
     figure = Figure(figsize=(9.33, 5.5), layout="constrained")
     top, *panels = figure.subplots(3, 1, sharex=True, height_ratios=(2.33, 3, 3))
-    t = arrays["weights"].shape[-1]
-    image = arrays["images"][word]
-    top.imshow(image, extent=(0, t, 0, 1), aspect="auto", cmap="gray", interpolation="bicubic")
-    top.set_axis_off()
     for axes, family in zip(panels, ("CTC", "DCTC"), strict=True):
-        posterior = arrays["weights"][families.index(family), 0, word, : len(label)].astype(float)
+        reader = Reader.from_pretrained(f"scene_{family.lower()}", device="cpu")
+        posterior = character_weights(reader.net, reader.tokenizer, batch)[0][0].numpy()  # (s, t)
+        t = posterior.shape[1]
         axes.axhspan(0, 1, color=PALE, linewidth=0)  # what the characters leave is the blank's
         bottom = np.zeros(t)
-        for j, (character, of_character) in enumerate(zip(label, posterior, strict=True)):
+        for j, (character, of_character) in enumerate(zip(word, posterior, strict=True)):
             colour = ALTERNATE[j % 2]
             axes.stairs(bottom + of_character, baseline=bottom, fill=True, color=colour)
             bottom = bottom + of_character
@@ -205,6 +210,8 @@ def draw_one_word(arrays: Arrays, word: int = 0) -> Figure:
         axes.set_ylabel("posterior", fontsize=13)
         axes.tick_params(labelsize=12)
         axes.spines[["top", "right"]].set_visible(False)
+    top.imshow(pixels, extent=(0, t, 0, 1), aspect="auto", interpolation="bicubic")
+    top.set_axis_off()
     where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1}
     panels[0].legend([Patch(color=PALE)], ["blank"], frameon=False, fontsize=14, **where)
     panels[-1].set_xlabel("frame", fontsize=13)
