@@ -6,6 +6,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from dctc.data import document
 from dctc.data.records.sampler import Draw
 from dctc.data.union import UnionDataset
 
@@ -20,6 +21,7 @@ def keys(loader):
         ("english", {"test": ["SVT50"]}, "test: 'SVT50' is not one of IIIT5K, SVT"),
         ("english", {"charset": "35"}, "charset '35'"),
         ("english", {"protocol": "english35"}, "protocol 'english35'"),
+        ("english", {"train_protocol": "english35"}, "protocol 'english35'"),
         ("chinese", {"test": ["Sceen"]}, "test: 'Sceen' is not one of Scene, Web"),
         ("chinese", {"val": ["TAIGI_Hanji"]}, "val: 'TAIGI_Hanji' is not one of Scene, Web"),
         ("chinese", {"charset": "none.txt"}, "charset 'none.txt'"),
@@ -161,6 +163,34 @@ def test_labels_that_are_left_out_or_altered_are_told(
     assert data.labels()["v"]["outside"] == ({} if charset.isdigit() else outside)
     emptied = {"\u200b": 1, "\u5b57": 1} if charset.isdigit() else {}
     assert data.labels()["v"]["emptied"] == emptied
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "shown"),
+    [
+        ("english", {"test": ["SVT"]}, ["It's", "OK"]),
+        ("english", {"hold_out": 0.3, "test": ["SVT"]}, ["It's"]),
+        ("document", {}, None),
+        ("document", {"train_size": 4}, None),
+        ("document", {"folds": 2}, None),
+    ],
+)
+def test_training_labels_have_a_protocol_of_their_own(
+    ready, read, write_words, tmp_path, monkeypatch, kind, options, shown
+):
+    monkeypatch.setattr(document, "GAP", 1)
+    if kind == "english":
+        options = {**options, "train": [str(write_words(tmp_path / "words", ["It's", "OK"]))]}
+    usual = {"charset": "94", "protocol": "english36", "batch_size": 1, **options}
+    data = ready(kind, train_protocol="english94", **usual)
+    trained = [label for _, label in read(data.train_dataloader())]
+    assert sorted(trained) == shown if shown else "--" in trained or "..." in trained
+    for loader in (*data.val_dataloader(), *data.test_dataloader()):
+        labels = [label for _, label in read(loader)]
+        assert labels and all(label == label.lower() and label.isalnum() for label in labels)
+    if shown:
+        with pytest.raises(ValueError, match="english94 keeps them"):
+            ready(kind, "fit", **usual)
 
 
 def trainer(rank, world_size, use_distributed_sampler=False):

@@ -78,7 +78,7 @@ class ChineseDataModule(LmdbDataModule):
             str(self._training_folder(CHINESE_TRAIN[name], root)) if name in SETTINGS else name
             for name in self.train
         ]
-        union = open_union(TRAIN, folders, root, refuse_tests=True, **self.options)
+        union = open_union(TRAIN, folders, root, refuse_tests=True, **self.train_options)
         for part in union.parts:
             if any(wanted.matches(part.path) for wanted in CHINESE_TEST.values()):
                 raise ValueError(f"train: {part.path} is a test set; never train on one")

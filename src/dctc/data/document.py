@@ -88,7 +88,7 @@ class DocumentDataModule(LmdbDataModule):
         if size > len(words):
             raise ValueError(f"train_size {size:,}: there are {len(words):,} training words")
         only = range(1, 1 + int(words.numbers[size - 1]))
-        return LmdbDataset(words.path, words.name, only=only, **self.options)
+        return LmdbDataset(words.path, words.name, only=only, **self.train_options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         return {self.val_name: self._open(self.val_name, root)}
@@ -113,8 +113,9 @@ class DocumentDataModule(LmdbDataModule):
         ends = [records - tail, records] if test else [records - 2 * tail, records - tail, records]
         last = [TRAIN, self.val_name, self.test_name].index(name)
         only = range(1 + (ends[last - 1] if last else 0), 1 + ends[last])
+        options = self.options if last else self.train_options
         name = name if last else f"{self.source.name}_{TRAIN}"
-        return LmdbDataset(path, name, only=only, **self.options)
+        return LmdbDataset(path, name, only=only, **options)
 
     def _open_fold(self, name: str, folders: list[Path]) -> UnionDataset:
         """Open the test fold, or training or validation data apart from it, by its name."""
@@ -124,10 +125,11 @@ class DocumentDataModule(LmdbDataModule):
         rest = [*range(max(begin - GAP, 0)), *range(min(end + GAP, total), total)]
         kept = len(rest) - max(1, round(TAIL * len(rest)))
         sets = {TRAIN: rest[:kept], self.val_name: rest[kept:], self.test_name: range(begin, end)}
+        options = self.train_options if name == TRAIN else self.options
         parts = []
         for number, (folder, (first, last)) in enumerate(zip(folders, pairwise(ends), strict=True)):
             only = [1 + record - first for record in sets[name] if first <= record < last]
             if only:  # records of every folder count from 1, so keys name it too
                 label = f"{self.source.name}_{TRAIN}" if name == TRAIN else name
-                parts.append(LmdbDataset(folder, f"{label}/{number}", only=only, **self.options))
+                parts.append(LmdbDataset(folder, f"{label}/{number}", only=only, **options))
         return UnionDataset(parts)

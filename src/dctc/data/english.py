@@ -79,7 +79,8 @@ class EnglishDataModule(LmdbDataModule):
             kept = records - max(1, round((self.hold_out or 0) * records))
             return range(kept + 1, records + 1) if held_out else range(1, kept + 1)
 
-        return open_union(TRAIN, self.train, root, refuse_tests=True, chosen=chosen, **self.options)
+        options = self.options if held_out else self.train_options
+        return open_union(TRAIN, self.train, root, refuse_tests=True, chosen=chosen, **options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         if self.hold_out is not None:

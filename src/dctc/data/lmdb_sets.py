@@ -32,6 +32,9 @@ class LmdbDataModule(SetsDataModule):
         charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
         protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None takes
             :func:`dctc.text.usual_protocol`, so ``verbatim`` for a file of characters.
+        train_protocol: The same of training labels; None takes ``protocol``. With the charset
+            ``94``, ``english94`` here and ``english36`` there, a net learns case and punctuation
+            and is scored without them, as PARSeq's are.
         eval_batch_size: Samples in a batch for validation and test; None is ``batch_size``.
         height: Height of the images in pixels (h); None is 32.
         grayscale: One channel instead of three.
@@ -68,6 +71,7 @@ class LmdbDataModule(SetsDataModule):
         width: int | None,
         charset: str,
         protocol: str | None,
+        train_protocol: str | None = None,
         eval_batch_size: int | None = None,
         height: int | None = None,
         grayscale: bool = False,
@@ -87,6 +91,7 @@ class LmdbDataModule(SetsDataModule):
         self._has_val = False
         self.charset = Charset.load(charset)
         self.protocol = get_protocol(protocol or usual_protocol(self.charset))
+        self._train_protocol = get_protocol(train_protocol) if train_protocol else None
         self.options: dict[str, Any] = {
             "protocol": self.protocol,
             "charset": self.charset,
@@ -99,6 +104,11 @@ class LmdbDataModule(SetsDataModule):
                 fill,
             ),
         }
+
+    @property
+    def train_options(self) -> dict[str, Any]:
+        """Those of :attr:`options` that training data are opened with."""
+        return self.options | ({"protocol": self._train_protocol} if self._train_protocol else {})
 
     def setup(self, stage: str | None = None) -> None:
         """Find and index the sets of a stage, as Lightning names it; None is all."""
@@ -129,13 +139,14 @@ class LmdbDataModule(SetsDataModule):
         Raises:
             ValueError: If it takes characters of the charset out of training labels.
         """
-        rule, usual = self.options["protocol"], usual_protocol(self.charset)
-        cure = (
-            f"protocol {usual}"
-            if rule is not get_protocol(usual)
-            else "a charset of them (dctc data alphabet)"
-        )
+        usual = usual_protocol(self.charset)
         for name, dataset in sets.items():
+            rule = (self.train_options if name == TRAIN else self.options)["protocol"]
+            cure = (
+                f"protocol {usual}"
+                if rule is not get_protocol(usual)
+                else "a charset of them (dctc data alphabet)"
+            )
             if dataset.drops:
                 report(f"{name}: {left_out(dataset)}")
             parts = getattr(dataset, "parts", [dataset])
@@ -184,7 +195,7 @@ class LmdbDataModule(SetsDataModule):
         """Return the training data; None if none is named."""
         if not self.train:
             return None
-        return open_union(TRAIN, self.train, root, refuse_tests=True, **self.options)
+        return open_union(TRAIN, self.train, root, refuse_tests=True, **self.train_options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         raise NotImplementedError
