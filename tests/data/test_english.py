@@ -48,6 +48,20 @@ def test_the_last_records_of_each_training_folder_are_held_out(ready):
             ready("english", "fit", train=["synth"], **options)
 
 
+def test_real_training_words_are_trained_on_where_they_are_not_validated_on(ready, sets):
+    val = {"v": ["synth/MJ"]}
+    data = ready("english", "fit", train=["real_train_words", "synth/ST"], val=val, batch_size=1)
+    real = ("IC13_848/1", "SVT_257/1", "SVT_257/2")
+    assert {*keys(data.train_dataloader())} == {f"synth/ST/{i}" for i in range(1, 6)} | {
+        f"english/train/{name}" for name in real
+    }
+    with pytest.raises(ValueError, match="real_train_words is the usual validation set"):
+        ready("english", "fit", train=["real_train_words"])
+    with pytest.raises(FileNotFoundError, match="train: none of IIIT5K_2000"):
+        options = {"data_root": str(sets / "synth"), "hold_out": 0.1}
+        ready("english", "fit", train=["real_train_words"], **options)
+
+
 def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, sets, caplog):
     data = ready("english", "validate", data_root=str(sets / "synth"))
     assert data.val_names == data.val_dataloader() == []

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from dctc.data.records.image_size import ImageSize
 from dctc.studies.benchmark_tests import Benchmarks
 
 
@@ -19,12 +20,14 @@ def test_what_the_run_says_of_its_images_holds_for_the_benchmarks(root):
     make = pickle.loads(pickle.dumps(Benchmarks(("CUTE80",), allow_size_mismatch=True)))
     shared = {"height": 16, "width": 48, "grayscale": True, "charset": "62"}
     shared |= {"protocol": "english62", "eval_batch_size": 2, "num_workers": 0}
+    shared |= {"keep_ratio": True, "fill": 9, "rotate_tall": "left"}
     data = make({"data": {"init_args": {**shared, "batch_size": 7, "stored": "elsewhere"}}})
     data.setup("test")
     assert data.test_names == ["CUTE80"]
     first, second = data.test_dataloader()[0]
     assert first.image.shape == (2, 1, 16, 48) and second.image.shape == (1, 1, 16, 48)
     assert first.label == ["Word0", "Word1"]
+    assert data.options["size"] == ImageSize(16, 48, True, True, "left", 9)
 
 
 def test_those_that_are_there(root, monkeypatch):

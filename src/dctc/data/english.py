@@ -24,7 +24,8 @@ class EnglishDataModule(LmdbDataModule):
 
     Args:
         train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
-            root. None or empty if nothing is trained.
+            root; ``real_train_words`` stands for the official training words, see ``val``. None or
+            empty if nothing is trained.
         val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
             set, ``real_train_words``: the official training words of IIIT5K, IC13, IC15 and SVT,
             as far as they are there.
@@ -66,21 +67,34 @@ class EnglishDataModule(LmdbDataModule):
         self.hold_out = hold_out
         self._choose_tests(test, (*BENCHMARKS, REAL_TRAIN_WORDS), DEFAULT_TEST)
         self.train, self.val = list(train or []), val
+        if REAL_TRAIN_WORDS in self.train and val is None and hold_out is None:
+            raise ValueError(
+                f"train: {REAL_TRAIN_WORDS} is the usual validation set; name another one in val, "
+                f"or give hold_out"
+            )
 
     def _open_train(self, root: Path) -> Any:
-        if self.train and self.hold_out is not None:
-            return self._part(root, held_out=False)
-        return super()._open_train(root)
+        return self._part(root, held_out=False) if self.train else None
 
     def _part(self, root: Path, held_out: bool) -> UnionDataset:
-        """Open the records of the training LMDBs that are held out, or the others."""
+        """Open the records of the training LMDBs that are held out, or the others.
+
+        Raises:
+            FileNotFoundError: If a folder is not there, or none of the real training words.
+        """
+        folders = [folder for folder in self.train if folder != REAL_TRAIN_WORDS]
+        if REAL_TRAIN_WORDS in self.train:
+            folders += [str(path) for path in find_train_words(root)]
+        if not folders:
+            raise FileNotFoundError(f"train: none of {', '.join(TRAIN_WORDS)} found below {root}")
 
         def chosen(records: int) -> range:
             kept = records - max(1, round((self.hold_out or 0) * records))
             return range(kept + 1, records + 1) if held_out else range(1, kept + 1)
 
         options = self.options if held_out else self.train_options
-        return open_union(TRAIN, self.train, root, refuse_tests=True, chosen=chosen, **options)
+        part = chosen if self.hold_out is not None else None
+        return open_union(TRAIN, folders, root, refuse_tests=True, chosen=part, **options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         if self.hold_out is not None:

@@ -10,7 +10,10 @@ from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
 from dctc.data.records.folders import data_root
 
 # What a run's own data may say of images and labels, which the benchmarks have to share
-_SHARED = ("height", "width", "grayscale", "charset", "protocol", "eval_batch_size", "num_workers")
+_SHARED = (
+    *("height", "width", "grayscale", "keep_ratio", "fill", "rotate_tall"),
+    *("charset", "protocol", "eval_batch_size", "num_workers"),
+)
 
 
 @dataclass(frozen=True)
