@@ -17,12 +17,14 @@ from dctc.tables import Table
 from experiments.parsers import parser_of
 from experiments.studies import (
     CONFIGS,
+    FINETUNED,
     PUBLISHED,
     load,
     table1_studies,
     without_missing,
 )
 from experiments.tables.families_table import draw_families
+from experiments.tables.finetuning import STUDY, draw_finetuning
 from experiments.tables.nets_table import nets_table
 from experiments.tables.quoted import english_table
 
@@ -35,7 +37,12 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     tables: dict[str, Table] = {}
     figures: dict[str, Figure] = {}
     scale = planned[0].scale
+    finetuned = [study for study in planned if study.name == STUDY]
+    if len(finetuned) == len(FINETUNED):
+        tables, figures = draw_finetuning(finetuned, frame, registry)
     for study in planned:
+        if study in finetuned:
+            continue
         if study.blind:
             drawn, plots = draw_families(study, frame, registry)
             tables |= drawn

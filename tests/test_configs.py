@@ -77,7 +77,8 @@ def stand_ins(file, data):
         if find_spec("rapidocr") is None:
             pytest.skip("the package rapidocr is not installed")
         charset, policy = "--model.tokenizer.init_args.charset", "--model.net.init_args"
-        return [f"{charset}=36", f"{policy}.charset_policy=subset"]
+        sizes = ["--data.init_args.allow_size_mismatch=true"] if file in COMPLETE else []
+        return [f"{charset}=36", f"{policy}.charset_policy=subset", *sizes]
     if "DocumentDataModule" in file.read_text():
         return ["--data.init_args.allow_size_mismatch=true"]
     if "language: zh" in file.read_text():

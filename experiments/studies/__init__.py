@@ -15,11 +15,13 @@ from dctc.studies.study_file import load_study
 
 CONFIGS = Path("experiments/configs")
 PUBLISHED = Path("experiments/results")
+FINETUNED = ("finetune_funsd", "finetune_sroie", "finetune_scene")  # drawn when all are complete
 
 
 def table1_studies(scale: str) -> list[str]:
     """Return the names of table 1's studies: at scale ``small`` with those of PROTOCOL.md."""
-    return ["models", "receipts", *(["protocol", "protocol_scene"] if scale == "small" else [])]
+    fixed = ["protocol", "protocol_scene", *FINETUNED]
+    return ["models", "receipts", *(fixed if scale == "small" else [])]
 
 
 def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = None) -> Study:

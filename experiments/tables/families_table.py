@@ -24,7 +24,7 @@ from experiments.tables.across_models import (
 from experiments.tables.families import Estimate, pooled_difference
 
 FOLDS = "protocol"  # name of the study of FUNSD words in folds; the other one is of scene words
-_NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."
+NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."
 
 
 def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Drawn:
@@ -45,8 +45,8 @@ def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Draw
     measured = calibration(study, registry, blocked=folds)
     tables = {
         study.name: _by_family(study, values, families, pooled),
-        f"{study.name}-further": _estimates(f"{study.title}: further results", named),
-        f"{study.name}-calibration": _estimates(
+        f"{study.name}-further": estimates_table(f"{study.title}: further results", named),
+        f"{study.name}-calibration": estimates_table(
             f"{study.title}: calibration, times 100",
             {f"{measure}, {name}": (e, None) for (measure, name), e in measured.items()},
         ),
@@ -87,19 +87,24 @@ def _by_family(
     rows.append(["all families", *(f"{means[arm].mean():.2f}" for arm in arms), _cell(pooled)])
     titles = {"ctc": "CTC", "dctc": "DCTC", "confidence_penalty": "confidence penalty"}
     columns = ["net", *(titles[arm] for arm in arms), "DCTC minus CTC [95 % CI]"]
-    verdict = f"By the decision rule, DCTC {decide(pooled.low, pooled.high)}."
-    if decide(pooled.low, pooled.high) == "inconclusive":
-        verdict = "By the decision rule, the result is inconclusive."
-    return Table(f"{study.title}: word accuracy", columns, rows, [verdict, _NOTE])
+    verdict = said(decide(pooled.low, pooled.high))
+    return Table(f"{study.title}: word accuracy", columns, rows, [verdict, NOTE])
 
 
-def _estimates(title: str, named: Mapping[str, tuple[Estimate, float | None]]) -> Table:
+def said(verdict: str) -> str:
+    """Return the verdict of the decision rule as a sentence."""
+    result = "the result is inconclusive" if verdict == "inconclusive" else f"DCTC {verdict}"
+    return f"By the decision rule, {result}."
+
+
+def estimates_table(title: str, named: Mapping[str, tuple[Estimate, float | None]]) -> Table:
+    """Return a table of differences by name, each with its p after Holm, where it has one."""
     rows = [
-        [name, _cell(estimate), f"{estimate.freedom:.0f}", "" if p is None else p_cell(p)]
+        [name, _cell(estimate), f"{estimate.freedom:.3g}", "" if p is None else p_cell(p)]
         for name, (estimate, p) in named.items()
     ]
     columns = ["what", "difference [95 % CI]", "degrees of freedom", "p after Holm"]
-    return Table(title, columns, rows, [_NOTE])
+    return Table(title, columns, rows, [NOTE])
 
 
 def _forest(

@@ -17,31 +17,6 @@ from dctc.results.statistics import difference_cell
 from dctc.studies.compare import without_open
 from dctc.studies.parallel import Outcome, _said
 
-CPU = {"model": "AMD EPYC", "flags": ["avx2"], "threads": 1}
-GAINS = {"ctc": 0.0, "dctc": 0.01, "confidence_penalty": 0.008}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A registry with a run of each arm, family and seed of both studies, of 400 words each."""
-    registry, rng = Registry(tmp_path_factory.mktemp("made")), np.random.default_rng(0)
-    for study in (load("protocol"), load("protocol_scene")):
-        for run in study.runs():
-            share = 0.7 + 0.02 * (run.seed - 200) + GAINS[run.arm.partition("-")[2].split("-")[-1]]
-            for name in study.sets:
-                hits = rng.random(400) < share
-                sure = np.where(hits, -0.1, -0.4) * rng.random((3, 400))
-                rows = np.stack([sure[0], sure[1], np.full(400, 32)]).T
-                about = {"cpu": CPU, "hardware": "AMD EPYC, 1 thread (x86_64)", "steps": 6250}
-                about["certainty"] = registry.write_certainty(rows)
-                counts = {"n": 400, "correct": int(hits.sum()), "similarity": 300 + 90 * share}
-                line = {"run": run.name, "arm": run.arm, "seed": run.seed, "set": name, **counts}
-                line |= {"edits": 9, "characters": 2000, "drops": {}, "protocol": "english36"}
-                line |= {"hits": registry.write_hits(hits), "samples": f"{name} {run.seed % 4}"}
-                with open(registry.file, "a") as stream:
-                    stream.write(json.dumps({**line, "wall_s": 1.0, "about": about}) + "\n")
-    return registry
-
 
 def second_reading(file):
     """The primary difference and its interval from the lines of a registry, without our code."""
@@ -139,9 +114,9 @@ def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):
     for record in made.records():
         about = dict(record.about)
         if (record.arm, record.seed) == ("protocol/vit_micro-dctc", 202):
-            about["trained"] = {"cpu": {**CPU, "flags": ["avx2", "avx512f"]}}
+            about["trained"] = {"cpu": {"model": "AMD EPYC", "flags": ["avx2", "avx512f"]}}
         if (record.arm, record.seed) == ("protocol/mobilenetv3_small_050-ctc", 201):
-            about["trained"] = {"before": [CPU]}  # resumed elsewhere
+            about["trained"] = {"before": [{"model": "another"}]}  # resumed elsewhere
         registry.append(dataclasses.replace(record, about=about))
     with pytest.raises(ValueError, match=r"vit_micro, seed 202.*train all arms") as caught:
         analyse(load("protocol"), read_frame(registry), registry)

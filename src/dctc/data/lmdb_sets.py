@@ -34,7 +34,7 @@ class LmdbDataModule(SetsDataModule):
             :func:`dctc.text.usual_protocol`, so ``verbatim`` for a file of characters.
         train_protocol: The same of training labels; None takes ``protocol``. With the charset
             ``94``, ``english94`` here and ``english36`` there, a net learns case and punctuation
-            and is scored without them, as PARSeq's are.
+            and is scored without them, as PARSeq's are; a validation loss is that of ``protocol``.
         eval_batch_size: Samples in a batch for validation and test; None is ``batch_size``.
         height: Height of the images in pixels (h); None is 32.
         grayscale: One channel instead of three.
