@@ -9,6 +9,8 @@ import torch
 
 from dctc.data.records.batch import Sample, collate
 from dctc.models import OnnxRecognizer, Recognizer
+from dctc.models.crnn import CRNN
+from dctc.models.export import export
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
 from dctc.text import Charset
 from dctc.training.nets import load_model
@@ -56,6 +58,21 @@ def test_a_file_of_logits(tmp_path):
     images = images_of(2, 64)
     logits = OnnxRecognizer(str(file))(images)
     np.testing.assert_allclose(logits.transpose(0, 1), scores(file, images), atol=1e-4)
+
+
+def test_a_recurrent_net_of_one_width_comes_back_and_is_trained(tmp_path):
+    """CRNN, whose LSTMs are exported with a fixed width."""
+    net = CRNN(4, "micro").eval()
+    metadata = {"charset": "abc", "keep_ratio": "false", "height": "32", "width": "64"}
+    metadata["channel_order"] = "RGB"
+    export(net, tmp_path / "crnn.onnx", "onnx", (3, 32, 64), metadata)
+    again = OnnxRecognizer(str(tmp_path / "crnn.onnx")).eval()
+    images = torch.rand(2, 3, 32, 64) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(again(images), net(images), atol=1e-5, rtol=0)
+    assert again.frames(64) == net.frames(64)
+    again(images).square().sum().backward()
+    assert all(parameter.grad.any() for parameter in again.parameters())
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

@@ -93,14 +93,7 @@ class OnnxRecognizer(nn.Module):
             fill = int(said["fill"]) if said.get("fill", "").isdigit() else None
             size = int(said["height"]), int(said["width"])
             return ImageFormat(*size, keep, fill, int(said.get("channels", 3)))
-        name = graph_input(file)
-        (value,) = (v for v in file.model.graph.input if v.name == name)
-        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        if len(sizes) != 4 or sizes[1] not in (0, 1, 3):
-            raise ValueError(
-                f"{file.path}: its input {name} has shape {sizes}; images (n, ch, h, w) are "
-                f"expected"
-            )
+        sizes = input_sizes(file)
         return PPOCR._replace(
             height=sizes[2] or PPOCR.height,
             width=sizes[3] or PPOCR.width,
@@ -128,9 +121,11 @@ class OnnxRecognizer(nn.Module):
     def _probe(self, file: OnnxFile) -> tuple[bool, int, int]:
         """Return whether frames are the first axis, pixels per frame, and frames beyond these."""
         form = self.image_format
+        fixed = input_sizes(file)[3]
+        widths = (fixed,) if fixed else _PROBES
         shapes = [
             self._encode(torch.zeros(2, form.channels, form.height, width)).shape
-            for width in _PROBES
+            for width in widths
         ]
         axis = next((k for k in (0, 1) if all(len(s) == 3 and s[k] == 2 for s in shapes)), None)
         if axis is None or shapes[0][2] != self.head.in_features:
@@ -139,17 +134,35 @@ class OnnxRecognizer(nn.Module):
                 f"(n, t, d) or (t, n, d) is expected of a CTC recogniser"
             )
         frames = [shape[1 - axis] for shape in shapes]
-        grown = frames[1] - frames[0]
-        stride = (_PROBES[1] - _PROBES[0]) // grown if grown > 0 else 0
-        more = frames[0] - _PROBES[0] // stride if stride else 0
+        wide, grown = widths[0], frames[0]
+        if not fixed:
+            wide, grown = widths[1] - widths[0], frames[1] - frames[0]
+        stride = round(wide / grown) if grown > 0 else 0
+        more = frames[0] - widths[0] // stride if stride else 0
         if not stride or any(
-            width // stride + more != t for width, t in zip(_PROBES, frames, strict=True)
+            width // stride + more != t for width, t in zip(widths, frames, strict=True)
         ):
             raise ValueError(
-                f"{file.path}: images {_PROBES} wide give {frames} frames, not one for every so "
+                f"{file.path}: images {widths} wide give {frames} frames, not one for every so "
                 f"many pixels"
             )
         return axis == 1, stride, more
+
+
+def input_sizes(file: OnnxFile) -> list[int]:
+    """Return the sizes of the images ``(n, ch, h, w)`` of a graph, 0 for one that is free.
+
+    Raises:
+        ValueError: If its input is no image.
+    """
+    name = graph_input(file)
+    (value,) = (v for v in file.model.graph.input if v.name == name)
+    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    if len(sizes) != 4 or sizes[1] not in (0, 1, 3):
+        raise ValueError(
+            f"{file.path}: its input {name} has shape {sizes}; images (n, ch, h, w) are expected"
+        )
+    return sizes
 
 
 class Head(NamedTuple):
