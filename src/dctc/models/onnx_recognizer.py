@@ -122,7 +122,7 @@ class OnnxRecognizer(nn.Module):
         """Return whether frames are the first axis, pixels per frame, and frames beyond these."""
         form = self.image_format
         fixed = input_sizes(file)[3]
-        widths = (fixed,) if fixed else _PROBES
+        widths: tuple[int, ...] = (fixed,) if fixed else _PROBES
         shapes = [
             self._encode(torch.zeros(2, form.channels, form.height, width)).shape
             for width in widths
