@@ -47,7 +47,7 @@ def test_weights_and_characters_go_back(tmp_path, opset, charset):
     onnx.checker.check_model(str(file))
 
     again = OnnxRecognizer(str(file))
-    assert again.image_format == (48, 320, True, 128, 3)
+    assert again.image_format == (48, 320, True, 128, 3, False)
     with torch.no_grad():
         torch.testing.assert_close(again(images), net(images))
     assert json.loads(said["valid_frames"]) == [40] * 320  # those of the padding too

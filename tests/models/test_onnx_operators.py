@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dctc.models.onnx_graph import attributes
+from dctc.models.onnx_graph import OnnxGraph, attributes
 from dctc.models.onnx_operators import OPERATORS
 from dctc.onnx_files import OnnxFile
 
@@ -54,7 +54,7 @@ def test_lstm(direction, has_states):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"activations": ["Relu", "Tanh", "Tanh"]}, "other activations: not supported"),
+        ({"activations": ["Relu", "Tanh", "Tanh"]}, "^other activations: not supported"),
         ({"layout": 1, "clip": 1.0}, "layout, clip: not supported"),
     ],
 )
@@ -62,6 +62,21 @@ def test_an_lstm_of_another_kind_is_refused(given, message):
     inputs = [normal(T, N, D), normal(1, 4 * H, D), normal(1, 4 * H, H)]
     with pytest.raises(ValueError, match=message):
         both("LSTM", inputs, hidden_size=H, **given)
+
+
+def test_an_lstm_of_lengths_that_are_whole_and_peepholes_that_are_0():
+    inputs = [normal(T, N, D), normal(1, 4 * H, D), normal(1, 4 * H, H), normal(1, 8 * H)]
+    whole, none = np.full(N, T, np.int32), np.zeros((1, 3 * H), np.float32)
+    usual = both("LSTM", inputs, hidden_size=H)[1]
+    given = [
+        torch.from_numpy(x) if x is not None else None for x in (*inputs, whole, None, None, none)
+    ]
+    names = [b"sigmoid", b"Tanh", b"tanh"]
+    ours = OPERATORS["LSTM"](given, {"hidden_size": H, "activations": names})
+    np.testing.assert_allclose(ours.numpy(), usual, atol=1e-6)
+    given[4] = torch.from_numpy(whole - 1)
+    with pytest.raises(ValueError, match="lengths: not supported"):
+        OPERATORS["LSTM"](given, {"hidden_size": H})
 
 
 LONG = np.array([[1, -1, 2]], dtype=np.int64)
@@ -76,10 +91,61 @@ LONG = np.array([[1, -1, 2]], dtype=np.int64)
         ("Where", [LONG > 0, LONG, -LONG], {}),
         ("IsNaN", [np.array([1, np.nan, np.inf], np.float32)], {}),
         ("ConstantOfShape", [np.array([2, 3])], {}),
+        (
+            "ConstantOfShape",
+            [np.array([2])],
+            {"value": onnx.numpy_helper.from_array(np.array([7]))},
+        ),
+        ("Clip", [LONG, np.array(0), np.array(1)], {}),
+        ("Gather", [np.array([4, 5, 6]), np.array(1)], {}),
+        ("Shape", [normal(2, 3)], {"start": 2}),
+        ("Slice", [normal(4, 5), *(np.array([k]) for k in (3, -(2**62), 0, -1))], {}),
+        ("Slice", [normal(4, 5), np.array([3]), np.array([1])], {}),
+        ("Tile", [normal(2, 1), np.array([1, 3])], {}),
+        ("Transpose", [normal(2, 3, 4)], {}),
+        ("ReduceMean", [normal(2, 3)], {"noop_with_empty_axes": 1}),
         ("Slice", [normal(4, 5), *(np.array([k]) for k in (1, 2**62, 1, 2))], {}),
     ],
 )
 def test_operators_on_shapes_and_numbers(operator, inputs, given):
-    ours, expected = both(operator, inputs, **given)
+    ours, expected = both(operator, inputs, 18, **given)
+    assert ours.dtype == expected.dtype
     np.testing.assert_array_equal(ours, expected)
     assert ours.shape == expected.shape
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize(
+    ("shape", "given"),
+    [
+        ((1, 2, 9), {"kernel_shape": [2], "strides": [2]}),
+        ((1, 2, 7, 9), {"kernel_shape": [2, 3], "pads": [0, 1, 1, 0]}),
+        ((1, 2, 7, 9), {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+        ((1, 2, 6, 8), {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}),
+    ],
+)
+def test_pooling(operator, shape, given):
+    ours, expected = both(operator, [normal(*shape)], 18, **given)
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_what_is_made_from_shapes_is_where_the_images_are(monkeypatch):
+    """First states of an LSTM that are made by ConstantOfShape, on a device that is no CPU."""
+    helper = onnx.helper
+    nodes = [
+        helper.make_node("Shape", ["x"], ["sizes"]),
+        helper.make_node("Gather", ["sizes", "one"], ["n"]),
+        helper.make_node("Concat", ["d", "n", "h"], ["shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["shape"], ["state"]),
+        helper.make_node("LSTM", ["x", "w", "r", "", "", "state", "state"], ["y"], hidden_size=H),
+    ]
+    stored = {"one": np.array([1]), "d": np.array([1]), "h": np.array([H])}
+    stored |= {"w": normal(1, 4 * H, D), "r": normal(1, 4 * H, H)}
+    arrays = [onnx.numpy_helper.from_array(value, name) for name, value in stored.items()]
+    x, y = (helper.make_tensor_value_info(name, 1, None) for name in "xy")
+    graph = helper.make_graph(nodes, "lstm", [x], [y], arrays)
+    net = OnnxGraph(OnnxFile("lstm.onnx", helper.make_model(graph), {}), "y")
+    assert {*dict(net.named_parameters())} == {"w", "r"}
+    monkeypatch.setattr(torch, "lstm", lambda x, states, *_: (states[0].new_zeros(T, N, H),))
+    device = torch.device("meta")
+    assert net.to(device)(torch.zeros(T, N, D, device=device)).device == device

@@ -11,6 +11,7 @@ from dctc.data.records.batch import Sample, collate
 from dctc.models import OnnxRecognizer, Recognizer
 from dctc.models.crnn import CRNN
 from dctc.models.export import export
+from dctc.models.onnx_export import reads_back
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
 from dctc.text import Charset
 from dctc.training.nets import load_model
@@ -71,8 +72,15 @@ def test_a_recurrent_net_of_one_width_comes_back_and_is_trained(tmp_path):
     with torch.no_grad():
         torch.testing.assert_close(again(images), net(images), atol=1e-5, rtol=0)
     assert again.frames(64) == net.frames(64)
+    assert all(parameter.numel() > 1 for parameter in again.parameters())  # no first state is one
     again(images).square().sum().backward()
     assert all(parameter.grad.any() for parameter in again.parameters())
+    with pytest.raises(ValueError, match="images are 128 wide, the net expects 64"):
+        again(torch.rand(1, 3, 32, 128))
+    loaded = load_model(tmp_path / "crnn.onnx")  # whatever width its images would have
+    assert (loaded.image, loaded.reading_size().width) == ((3, 32, 64), 64)
+    done = export(again, tmp_path / "back.onnx", "onnx", (3, 32, 64), metadata)
+    assert done.dynamic == ("batch",) and "fixed" in done.reason
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -81,7 +89,7 @@ def test_pretrained_nets_compute_what_onnxruntime_does(name):
     if find_spec(PRETRAINED[name][0]) is None:
         pytest.skip(f"{PRETRAINED[name][0]} is not installed")
     net = OnnxRecognizer(name).eval()
-    assert net.image_format == (48, 320, True, 128, 3)
+    assert net.image_format == (48, 320, True, 128, 3, False)
     for width in (48, 320):
         images = images_of(1, width)
         expected = scores(find_onnx(name), images)
@@ -188,6 +196,17 @@ def add_a_loop(model):
     model.graph.node.add(op_type="Loop", name="reads", output=["y"])
 
 
+def fix_the_batch(model):
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def use_a_second_output(model):
+    (pool,) = (k for k, node in enumerate(model.graph.node) if node.name == "p2")
+    model.graph.node[pool].input[0] = "other"
+    split = onnx.helper.make_node("Split", ["clip"], ["one", "other"], name="two")
+    model.graph.node.insert(pool, split)
+
+
 def drop_metadata(model):
     del model.metadata_props[:]
 
@@ -196,12 +215,56 @@ def lose_a_character(model):
     model.metadata_props[0].value = "a\nb"
 
 
+def log_probabilities(graph):
+    (last,) = (node for node in graph.node if node.output[0] == "scores.out")
+    last.op_type = "LogSoftmax"
+
+
+def frames_first(graph):
+    log_probabilities(graph)
+    graph.node.add(op_type="Transpose", input=["scores.out"], output=["turned"]).attribute.append(
+        onnx.helper.make_attribute("perm", [1, 0, 2])
+    )
+    graph.output[0].name = "turned"
+    graph.output[0].type.tensor_type.ClearField("shape")
+
+
+def frames_and_batch_in_one_axis(graph):
+    """What a linear layer over ``(n t, d)`` is exported as."""
+    for name, sizes in {"rows": [-1, 12], "back": [2, -1, 10]}.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(sizes), f"{name}.shape"))
+    (product,) = (k for k, node in enumerate(graph.node) if node.name == "product")
+    features = graph.node[product].input[0]
+    helper = onnx.helper
+    new = [
+        helper.make_node("Reshape", [features, "rows.shape"], ["flat.rows"]),
+        helper.make_node("Gemm", ["flat.rows", "head.w", "head.b"], ["classes"]),
+        helper.make_node("Reshape", ["classes", "back.shape"], ["logits"]),
+    ]
+    nodes = [node for node in graph.node if node.name not in ("product", "logits")]
+    nodes[product:product] = new
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+@pytest.mark.parametrize("edit", [log_probabilities, frames_first, frames_and_batch_in_one_axis])
+def test_other_ends_of_a_graph(tiny, tmp_path, edit):
+    file = change(tiny, tmp_path, lambda model: edit(model.graph))
+    net, images = OnnxRecognizer(file).eval(), images_of(2, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(net(images), OnnxRecognizer(str(tiny))(images))
+        expected = scores(file, images)
+        np.testing.assert_allclose(reads_back(net, images), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
         (rename_swish, r"changed\.onnx: node 'swish': operator Mish is not supported"),
         (end_at_the_feature_map, "ends with Clip.* detector .* CTC recogniser is expected"),
-        (add_a_loop, "node 'reads' is a Loop, so it reads step by step, by attention"),
+        (add_a_loop, r"node 'reads' \(Loop\) is control flow.* by attention"),
+        (fix_the_batch, "its batch is fixed at 1; export it with a batch of any size"),
+        (use_a_second_output, "node 'two': operator Split is not supported"),
         (drop_metadata, "its metadata names no characters"),
         (lose_a_character, "10 classes, but the metadata names 3 characters"),
     ],

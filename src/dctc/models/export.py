@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 
 from dctc.files import replacing
-from dctc.models.onnx_export import feed, reads_back, write_back
+from dctc.models.onnx_export import feed, output_kind, reads_back, write_back
 from dctc.models.onnx_recognizer import OnnxRecognizer
 
 TOLERANCE = 1e-4  # absolute, on logits
@@ -106,12 +106,12 @@ def _export_back(
     with replacing(file) as part:
         write_back(net, part, metadata)
         run = _session(part, partial(feed, net))
-        dynamic = _DYNAMIC[0]
+        dynamic = _DYNAMIC[1 if net.image_format.fixed_width else 0]
         difference, shapes = _compare(
             partial(reads_back, net), run, image, dynamic, net.frame_stride
         )
-    kind = "probabilities" if net.gives_probabilities else "logits"
-    return Exported(dynamic, difference, shapes, "", kind)
+    reason = "the file's own width is fixed" if net.image_format.fixed_width else ""
+    return Exported(dynamic, difference, shapes, reason, output_kind(net))
 
 
 def _trace(net: nn.Module, image: tuple[int, int, int], dynamic: tuple[str, ...]) -> Any:

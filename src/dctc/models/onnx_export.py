@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from dctc.models.onnx_graph import attributes, graph_input
-from dctc.models.onnx_recognizer import OnnxRecognizer, find_head
+from dctc.models.onnx_head import find_head
+from dctc.models.onnx_recognizer import OnnxRecognizer
 from dctc.onnx_files import read_onnx
 
 
@@ -67,7 +68,15 @@ def reads_back(net: OnnxRecognizer, images: Tensor) -> Tensor:
     logits = net(images)
     if not net.time_first:
         logits = logits.transpose(0, 1)
-    return logits.softmax(-1) if net.gives_probabilities else logits
+    if net.activation == "LogSoftmax":
+        return logits.log_softmax(-1)
+    return logits.softmax(-1) if net.activation else logits
+
+
+def output_kind(net: OnnxRecognizer) -> str:
+    """Return what the numbers of a file's output are."""
+    kinds = {"Softmax": "probabilities", "LogSoftmax": "log probabilities"}
+    return kinds.get(net.activation, "logits")
 
 
 def feed(net: OnnxRecognizer, images: Tensor) -> dict[str, Any]:
@@ -79,10 +88,9 @@ def feed(net: OnnxRecognizer, images: Tensor) -> dict[str, Any]:
 def described(net: OnnxRecognizer) -> dict[str, str]:
     """Return the metadata that differ from those of other exported nets."""
     shape = "frames, batch" if net.time_first else "batch, frames"
-    kind = "probabilities" if net.gives_probabilities else "logits"
     name = graph_input(read_onnx(net.source))
     return {
         "input": f"{name} (batch, channels, height, width)",
         "channel_order": "BGR" if net.is_bgr else "RGB",
-        "output": f"{kind} ({shape}, classes)",
+        "output": f"{output_kind(net)} ({shape}, classes)",
     }

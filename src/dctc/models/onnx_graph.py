@@ -12,15 +12,17 @@ from dctc.models.onnx_operators import OPERATORS, Attributes
 from dctc.onnx_files import OnnxFile
 
 Node = Any  # an onnx.NodeProto
-_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Pow", "Clip", "Identity"}  # take numbers
+# These take numbers, which are no weights
+_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Pow", "Clip", "Identity", "Expand", "Where"}
 
 
 class OnnxGraph(nn.Module):
     """The part of an ONNX graph that leads from its input to one of its values.
 
-    Float tensors become parameters; the statistics of batch normalisation become buffers, and are
-    never updated. Numbers in arithmetic are constants. All else, such as shapes, is held as CPU
-    tensors. What depends on constants alone is computed here, once.
+    Float tensors become parameters; the statistics of batch normalisation and the first states of
+    an LSTM become buffers, and are never updated. Numbers in arithmetic are constants. All else,
+    such as shapes, is held as CPU tensors; floats that are computed from it go where the images
+    are. What depends on constants alone is computed here, once.
 
     Args:
         file: The graph.
@@ -39,10 +41,12 @@ class OnnxGraph(nn.Module):
         self.input = graph_input(file)
         self._constants: dict[str, Any] = {}
         self.named: dict[str, str] = {}
+        self._computed: dict[str, str] = {}
         nodes = list(needed_nodes(graph, output))
         known = constants(file, {name for node in nodes for name in node.input})
         normalising = [node for node in nodes if node.op_type == "BatchNormalization"]
         statistics = {name for node in normalising for name in node.input[3:]}
+        statistics |= {name for n in nodes if n.op_type == "LSTM" for name in n.input[5:7]}
         others = {name for n in nodes if n.op_type not in _ARITHMETIC for name in n.input}
         weights = {
             name
@@ -60,12 +64,15 @@ class OnnxGraph(nn.Module):
                 aliases[node.output[0]] = inputs[0]
                 continue
             where = f"{file.path}: node {node.name or node.output[0]!r}"
-            if more := used.intersection(node.output[1:]):
-                raise ValueError(f"{where}: its output {more.pop()!r} is not supported")
             if node.op_type not in OPERATORS:
                 raise ValueError(
                     f"{where}: operator {node.op_type} is not supported; supported are "
                     f"{', '.join(sorted(OPERATORS))}"
+                )
+            if more := used.intersection(node.output[1:]):
+                raise ValueError(
+                    f"{where}: output {more.pop()!r} of {node.op_type} is not supported, only the "
+                    f"first one is"
                 )
             step = (node.op_type, inputs, attributes(node, file), node.output[0], where)
             if all(name in known and name not in weights for name in inputs if name):
@@ -74,30 +81,38 @@ class OnnxGraph(nn.Module):
                 self._steps.append(step)
         self.output = aliases.get(output, output)
         for name in dict.fromkeys(name for step in self._steps for name in step[1]):
+            if name not in known:
+                continue
+            value = known[name]
             if name in weights:
-                self._register(name, known[name], name in statistics)
-            elif name in known:
-                number = known[name].is_floating_point() and known[name].numel() == 1
-                self._constants[name] = known[name].item() if number else known[name]
+                self.named[name] = self._register(name, value, name not in statistics)
+            elif value.is_floating_point() and value.numel() > 1:  # computed from constants
+                self._computed[name] = self._register(name, value, False, persistent=False)
+            else:
+                self._constants[name] = value.item() if value.is_floating_point() else value
         self._last = {name: k for k, step in enumerate(self._steps) for name in step[1]}
 
-    def _register(self, name: str, value: Tensor, is_statistic: bool) -> None:
+    def _register(self, name: str, value: Tensor, is_weight: bool, persistent: bool = True) -> str:
         own = "".join(c if c.isalnum() else "_" for c in name)
         while own in self._parameters or own in self._buffers or hasattr(self, own):
             own += "_"
-        self.named[name] = own
-        if is_statistic:
-            self.register_buffer(own, value)
-        else:
+        if is_weight:
             self.register_parameter(own, nn.Parameter(value))
+        else:
+            self.register_buffer(own, value, persistent)
+        return own
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the value from the graph's input."""
-        values: dict[str, Any] = {name: getattr(self, own) for name, own in self.named.items()}
+        held = {**self.named, **self._computed}
+        values: dict[str, Any] = {name: getattr(self, own) for name, own in held.items()}
         values |= {**self._constants, self.input: images}
         for k, step in enumerate(self._steps):
             inputs = step[1]
-            values[step[3]] = _compute(step, [values[name] if name else None for name in inputs])
+            found = _compute(step, [values[name] if name else None for name in inputs])
+            if isinstance(found, Tensor) and found.is_floating_point():
+                found = found.to(images.device)  # one that is made from shapes is on the CPU
+            values[step[3]] = found
             for name in inputs:  # so that memory holds what is still needed
                 if self._last.get(name) == k:
                     values.pop(name, None)
@@ -161,6 +176,6 @@ def _compute(step: tuple[str, list[str], Attributes, str, str], inputs: Sequence
     operator, _, given, _, where = step
     try:
         return OPERATORS[operator](inputs, given)
-    except (RuntimeError, TypeError, IndexError, KeyError, ValueError) as error:
+    except (RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{where} ({operator}): {reason}") from error

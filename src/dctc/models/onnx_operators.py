@@ -54,20 +54,22 @@ def _max_pool(inputs: Sequence[Any], given: Attributes) -> Tensor:
     kernel, size = given["kernel_shape"], len(given["kernel_shape"])
     x = _padded(inputs[0], kernel, given, -math.inf)
     strides, dilations = given.get("strides", [1] * size), given.get("dilations", 1)
-    return F.max_pool2d(x, kernel, strides, 0, dilations, bool(given.get("ceil_mode", 0)))
+    pool = (F.max_pool1d, F.max_pool2d)[size - 1]
+    return pool(x, kernel, strides, 0, dilations, bool(given.get("ceil_mode", 0)))
 
 
 def _average_pool(inputs: Sequence[Any], given: Attributes) -> Tensor:
-    kernel, strides = given["kernel_shape"], given.get("strides", [1, 1])
+    kernel, size = given["kernel_shape"], len(given["kernel_shape"])
+    pool, strides = (F.avg_pool1d, F.avg_pool2d)[size - 1], given.get("strides", [1] * size)
     ceil, counted = bool(given.get("ceil_mode", 0)), bool(given.get("count_include_pad", 0))
-    pads = given.get("pads", [0, 0, 0, 0])
-    if given.get("auto_pad", "NOTSET") == "NOTSET" and pads[:2] == pads[2:]:
-        return F.avg_pool2d(inputs[0], kernel, strides, pads[:2], ceil, counted)
+    pads = given.get("pads", [0] * 2 * size)
+    if given.get("auto_pad", "NOTSET") == "NOTSET" and pads[:size] == pads[size:]:
+        return pool(inputs[0], kernel, strides, pads[:size], ceil, counted)
     x = _padded(inputs[0], kernel, given, 0.0)
     if counted or x is inputs[0]:
-        return F.avg_pool2d(x, kernel, strides, 0, ceil)
+        return pool(x, kernel, strides, 0, ceil)
     valid = _padded(torch.ones_like(inputs[0][:1, :1]), kernel, given, 0.0)
-    return F.avg_pool2d(x, kernel, strides) / F.avg_pool2d(valid, kernel, strides)
+    return pool(x, kernel, strides, 0, ceil) / pool(valid, kernel, strides, 0, ceil)
 
 
 def _batch_norm(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -133,7 +135,11 @@ def _slice(inputs: Sequence[Any], given: Attributes) -> Tensor:
     steps = inputs[4].tolist() if len(inputs) > 4 else [1] * len(starts)
     index = [slice(None)] * x.ndim
     for axis, *limits in zip(named or range(len(starts)), starts, ends, steps, strict=True):
-        index[axis] = slice(*slice(*limits).indices(x.shape[axis]))
+        taken = range(x.shape[axis])[slice(*limits)]
+        if taken.step > 0:
+            index[axis] = slice(taken.start, taken.stop, taken.step)
+        else:  # which torch's slices refuse
+            x = x.index_select(axis, torch.tensor(taken, device=x.device))
     return x[tuple(index)]
 
 
@@ -141,14 +147,15 @@ def _gather(inputs: Sequence[Any], given: Attributes) -> Tensor:
     x, index = inputs
     axis = given.get("axis", 0) % x.ndim
     found = x.index_select(axis, (index % x.shape[axis]).reshape(-1).to(x.device))
-    return found.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return found.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def _clip(inputs: Sequence[Any], given: Attributes) -> Tensor:
     low, high = (*inputs, None, None)[1:3]
     low, high = given.get("min", low), given.get("max", high)
+    number = float if torch.is_floating_point(inputs[0]) else int
     return inputs[0].clamp(
-        None if low is None else float(low), None if high is None else float(high)
+        None if low is None else number(low), None if high is None else number(high)
     )
 
 
@@ -174,6 +181,9 @@ def _gelu(inputs: Sequence[Any], given: Attributes) -> Tensor:
 
 
 def _reduce_mean(inputs: Sequence[Any], given: Attributes) -> Tensor:
+    named = inputs[1] if len(inputs) > 1 else given.get("axes")
+    if given.get("noop_with_empty_axes") and (named is None or not len(named)):
+        return inputs[0]
     return inputs[0].mean(_axes(inputs, given), keepdim=bool(given.get("keepdims", 1)))
 
 
@@ -181,11 +191,12 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
     x, weights, recurrent, bias, lengths, hidden, cell, peephole = (*inputs, *[None] * 8)[:8]
     direction, size = given.get("direction", "forward"), given["hidden_size"]
     directions = len(weights)
-    usual = [b"Sigmoid", b"Tanh", b"Tanh"] * directions
+    usual = ["sigmoid", "tanh", "tanh"] * directions
+    activations = [name.decode().lower() for name in given.get("activations", [])]
     others = {
-        "lengths": lengths is not None,
-        "peepholes": peephole is not None,
-        "other activations": given.get("activations", usual) != usual,
+        "lengths": lengths is not None and bool((lengths != len(x)).any()),
+        "peepholes": peephole is not None and bool(peephole.any()),
+        "other activations": activations not in ([], usual),
         **{name: bool(given.get(name)) for name in ("layout", "clip", "input_forget")},
     }
     if any(others.values()):
@@ -204,7 +215,8 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
     start = x.new_zeros(directions, x.shape[1], size)
     states = tuple(start if state is None else state for state in (hidden, cell))
     x = x.flip(0) if direction == "reverse" else x
-    y, *_ = torch.lstm(x, states, parts, True, 1, 0.0, False, directions == 2, False)
+    trains = torch.is_grad_enabled()  # cuDNN keeps what a backward pass needs only then
+    y, *_ = torch.lstm(x, states, parts, True, 1, 0.0, trains, directions == 2, False)
     y = y.unflatten(2, (directions, size)).transpose(1, 2)  # (t, directions, n, h)
     return y.flip(0) if direction == "reverse" else y
 
@@ -212,8 +224,15 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
 def _filled(inputs: Sequence[Any], given: Attributes) -> Tensor:
     from onnx import numpy_helper
 
-    value = numpy_helper.to_array(given["value"]).item() if "value" in given else 0.0
-    return torch.full(inputs[0].tolist(), value)
+    value = torch.zeros(1)
+    if "value" in given:
+        value = torch.tensor(numpy_helper.to_array(given["value"]))
+    return torch.full(inputs[0].tolist(), value.item(), dtype=value.dtype)
+
+
+def _shape(inputs: Sequence[Any], given: Attributes) -> Tensor:
+    sizes = inputs[0].shape[given.get("start", 0) : given.get("end")]
+    return torch.tensor(sizes, dtype=torch.int64)
 
 
 def _expand(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -253,7 +272,7 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Attributes], Any]] = {
     "ReduceMean": _reduce_mean,
     "Relu": lambda x, _: x[0].relu(),
     "Reshape": _reshape,
-    "Shape": lambda x, given: torch.tensor(x[0].shape[given.get("start", 0) : given.get("end")]),
+    "Shape": _shape,
     "Sigmoid": lambda x, _: x[0].sigmoid(),
     "Slice": _slice,
     "Softmax": _softmax,
@@ -261,7 +280,8 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Attributes], Any]] = {
     "Squeeze": _squeeze,
     "Sub": lambda x, _: x[0] - x[1],
     "Tanh": lambda x, _: x[0].tanh(),
-    "Transpose": lambda x, given: x[0].permute(given.get("perm", range(x[0].ndim)[::-1])),
+    "Tile": lambda x, _: x[0].tile(x[1].tolist()),
+    "Transpose": lambda x, given: x[0].permute(given.get("perm", [*range(x[0].ndim)][::-1])),
     "Unsqueeze": _unsqueeze,
     "Where": lambda x, _: torch.where(*x),
 }

@@ -19,6 +19,7 @@ class ImageFormat(NamedTuple):
         keep_ratio: Whether images keep their aspect ratio and are padded on the right.
         fill: Level of the padding, 0 to 255; None is the mean colour of the image.
         channels: 3, RGB, or 1.
+        fixed_width: Whether images have this width, and no other.
     """
 
     height: int
@@ -26,6 +27,7 @@ class ImageFormat(NamedTuple):
     keep_ratio: bool
     fill: int | None = None
     channels: int = 3
+    fixed_width: bool = False
 
 
 @runtime_checkable
@@ -58,7 +60,11 @@ class Recognizer(Protocol):
 
 
 def check_images(
-    images: Tensor, channels: int, height: int | None = None, width_multiple: int = 1
+    images: Tensor,
+    channels: int,
+    height: int | None = None,
+    width_multiple: int = 1,
+    width: int | None = None,
 ) -> None:
     """Refuse images that a net cannot take.
 
@@ -67,6 +73,7 @@ def check_images(
         channels: Channels that the net expects.
         height: Height that the net expects, in pixels; None takes any.
         width_multiple: Pixels of which the width has to be a multiple.
+        width: Width that the net expects, in pixels, in place of a multiple.
 
     Raises:
         ValueError: If they do not fit; it names what they are and what the net expects.
@@ -80,5 +87,7 @@ def check_images(
         raise ValueError(f"images have {ch} channels, the net expects {channels}")
     if height is not None and h != height:
         raise ValueError(f"images are {h} high, the net expects {height}")
-    if w % width_multiple:
+    if width is not None and w != width:
+        raise ValueError(f"images are {w} wide, the net expects {width}")
+    if width is None and w % width_multiple:
         raise ValueError(f"images are {w} wide, not a multiple of {width_multiple}")

@@ -79,8 +79,9 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     """Return what a data module is to be given of :data:`_OPTIONS` in place of None.
 
     A net that was trained elsewhere fixes height, aspect ratio and padding of its images, see
-    :class:`~dctc.models.ImageFormat`. Their width is the user's choice; without one it is that of
-    the data module at the net's height, and at least the net's own if images are padded.
+    :class:`~dctc.models.ImageFormat`. Their width is the user's choice, unless the net fixes it;
+    without one it is that of the data module at the net's height, and at least the net's own if
+    images are padded.
 
     Args:
         net: ``class_path`` and ``init_args`` of the net.
@@ -100,12 +101,14 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
         if isinstance(source, str) and source in DOCUMENTS:
             usual = DOCUMENTS[source].width
         width = usual * form.height // HEIGHT
-        if form.keep_ratio and "keep_ratio" in given:
+        if form.fixed_width:
+            width = form.width
+        elif form.keep_ratio and "keep_ratio" in given:
             width = max(width, form.width)
         found = {**form._asdict(), "width": width, "grayscale": form.channels == 1}
         for name in _OPTIONS:
             value = given.get(name)
-            fixed = name != "width" and value != found[name]
+            fixed = (name != "width" or form.fixed_width) and value != found[name]
             if fixed and value is not None and not (name == "grayscale" and value is False):
                 raise ValueError(
                     f"data.init_args.{name} {value}: the net {net['class_path']} needs "

@@ -95,7 +95,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
             "init_args": init_args,
         }
         form = image_format(net)
-        images = {"width": usual_width(folders, form)} if form and form.keep_ratio else {}
+        grows = form and form.keep_ratio and not form.fixed_width
+        images = {"width": usual_width(folders, form)} if form and grows else {}
         return {"model": {"net": net}, "data": {"init_args": images}}
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     net = settings["model"]["net"]

@@ -14,7 +14,7 @@ from yaml import YAMLError
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import ImageSize, RotateTall
 from dctc.models import Recognizer
-from dctc.models.onnx_recognizer import Head, check_policy, new_head
+from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.configuration import check_class_paths, explained, image_options
@@ -57,15 +57,16 @@ class Loaded(NamedTuple):
     def reading_size(self, rotate_tall: RotateTall | None = None) -> ImageSize:
         """Return how any images are resized for the net.
 
-        A net that fixes the format of its images reads a line longer than the usual width at the
-        width that its height gives, up to 3,200 pixels; others squash it.
+        A net that fixes the format of its images, but not their width, reads a line longer than the
+        usual width at the width that its height gives, up to 3,200 pixels; others squash it.
 
         Args:
             rotate_tall: In place of that of the configuration.
         """
         channels, height, width = self.image
         own = getattr(self.net, "image_format", None)
-        least = width if own is not None and self.keep_ratio else None
+        grows = own is not None and self.keep_ratio and not own.fixed_width
+        least = width if grows else None
         longest = width if least is None else max(width, LONGEST)
         turned = rotate_tall or self.rotate_tall
         return ImageSize(height, longest, channels == 1, self.keep_ratio, turned, self.fill, least)
@@ -211,7 +212,7 @@ def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union
         rows: list[Any] = [weights.get(f"head.{name}") for name in ("weight", "bias")]
         if any(row is None for row in rows):
             raise ValueError(f"{file}: its net has no linear layer 'head', so its charset stays")
-        head = new_head(Head("", rows[0], rows[1], ("", ""), False, False), own, wanted)
+        head = new_head(rows[0], rows[1], own, wanted)
         weights |= {"head.weight": head.weight.detach(), "head.bias": head.bias.detach()}
     try:
         module.net.load_state_dict(weights)
