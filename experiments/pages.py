@@ -29,6 +29,7 @@ from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.verdict import errors_table, forest_plot, headline_table
 
 TABLES = PUBLISHED / "TABLES.md"
+BLIND = ("protocol", "finetune")  # studies of PROTOCOL.md, with which the names of plots begin
 PLOTS = PUBLISHED / "figures"
 HEADINGS = {
     "all": "All test data",
@@ -70,7 +71,7 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     plots["losses-curves"] = drawn["table3"][1]["curves"]
     peers = PUBLISHED / "bench" / "peers.json"
     plots["peers"] = peers_plot(json.loads(peers.read_text(encoding="utf-8"))["rows"])
-    plots |= {name: plot for name, plot in drawn["table1"][1].items() if "protocol" in name}
+    plots |= {name: plot for name, plot in drawn["table1"][1].items() if name.startswith(BLIND)}
     return sections, plots
 
 

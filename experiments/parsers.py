@@ -18,6 +18,7 @@ TARGETS = (
     "table1-sroie",
     "protocol",
     "protocol-scene",
+    "finetune",
     "table2",
     "table3",
     "table3-english",

@@ -66,11 +66,19 @@ def run_values(study: Study, frame: pd.DataFrame, metric: str = "accuracy") -> p
         study: Its arms are named ``<family>-<arm>``; a seed is a block.
         frame: Results of all its runs.
         metric: A column of the frame.
+
+    Raises:
+        ValueError: If a run is missing.
     """
     found = []
     for key in study.arms:
         family, _, arm = key.partition("-")
         values = per_run(frame, study.arm_name(key), study.sets, metric)
+        if missing := {*study.arms[key].seeds} - {*values.index}:
+            sets = ", ".join(study.sets)
+            raise ValueError(
+                f"{study.name}: {key} has no result of seeds {sorted(missing)} on {sets}"
+            )
         for seed, value in values[values.index.isin(study.arms[key].seeds)].items():
             found.append({"family": family, "arm": arm, "block": seed, "value": value})
     return pd.DataFrame(found)

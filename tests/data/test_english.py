@@ -48,7 +48,7 @@ def test_the_last_records_of_each_training_folder_are_held_out(ready):
             ready("english", "fit", train=["synth"], **options)
 
 
-def test_real_training_words_are_trained_on_where_they_are_not_validated_on(ready, sets):
+def test_real_training_words_are_trained_on_where_they_are_not_validated_on(ready):
     val = {"v": ["synth/MJ"]}
     data = ready("english", "fit", train=["real_train_words", "synth/ST"], val=val, batch_size=1)
     real = ("IC13_848/1", "SVT_257/1", "SVT_257/2")
@@ -57,9 +57,12 @@ def test_real_training_words_are_trained_on_where_they_are_not_validated_on(read
     }
     with pytest.raises(ValueError, match="real_train_words is the usual validation set"):
         ready("english", "fit", train=["real_train_words"])
-    with pytest.raises(FileNotFoundError, match="train: none of IIIT5K_2000"):
-        options = {"data_root": str(sets / "synth"), "hold_out": 0.1}
-        ready("english", "fit", train=["real_train_words"], **options)
+    with pytest.raises(ValueError, match="never train on a test set"):
+        ready("english", "fit", train=["real_train_words"], val=val, test=["real_train_words"])
+    with pytest.raises(FileNotFoundError, match="train: IIIT5K_2000: not found below"):
+        ready("english", "fit", train=["real_train_words"], val=val, allow_size_mismatch=False)
+    with pytest.raises(ValueError, match="hold_out: name the training data in train"):
+        ready("english", "validate", hold_out=0.1)
 
 
 def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, sets, caplog):

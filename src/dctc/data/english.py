@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dctc.data.benchmarks import find_benchmarks, find_train_words, open_benchmark
+from dctc.data.benchmarks import find_benchmarks, find_sets, find_train_words, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS
 from dctc.data.lmdb_sets import LmdbDataModule, TestSets, report
+from dctc.data.records.folders import count_records
 from dctc.data.sets import TRAIN
 from dctc.data.union import UnionDataset, open_union
 
@@ -24,8 +25,8 @@ class EnglishDataModule(LmdbDataModule):
 
     Args:
         train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
-            root; ``real_train_words`` stands for the official training words, see ``val``. None or
-            empty if nothing is trained.
+            root; ``real_train_words`` stands for the official training words of ``val``, all of
+            them. None or empty if nothing is trained.
         val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
             set, ``real_train_words``: the official training words of IIIT5K, IC13, IC15 and SVT,
             as far as they are there.
@@ -72,6 +73,10 @@ class EnglishDataModule(LmdbDataModule):
                 f"train: {REAL_TRAIN_WORDS} is the usual validation set; name another one in val, "
                 f"or give hold_out"
             )
+        if REAL_TRAIN_WORDS in self.train and REAL_TRAIN_WORDS in self.test:
+            raise ValueError(
+                f"train: {REAL_TRAIN_WORDS} is named in test; never train on a test set"
+            )
 
     def _open_train(self, root: Path) -> Any:
         return self._part(root, held_out=False) if self.train else None
@@ -80,13 +85,14 @@ class EnglishDataModule(LmdbDataModule):
         """Open the records of the training LMDBs that are held out, or the others.
 
         Raises:
-            FileNotFoundError: If a folder is not there, or none of the real training words.
+            FileNotFoundError: If a folder is not there.
+            ValueError: If none is named, or one of the real training words has another size.
         """
+        if not self.train:
+            raise ValueError("hold_out: name the training data in train, of which it is a part")
         folders = [folder for folder in self.train if folder != REAL_TRAIN_WORDS]
         if REAL_TRAIN_WORDS in self.train:
-            folders += [str(path) for path in find_train_words(root)]
-        if not folders:
-            raise FileNotFoundError(f"train: none of {', '.join(TRAIN_WORDS)} found below {root}")
+            folders += self._all_train_words(root)
 
         def chosen(records: int) -> range:
             kept = records - max(1, round((self.hold_out or 0) * records))
@@ -118,6 +124,17 @@ class EnglishDataModule(LmdbDataModule):
             for name, folders in self._real_train_words(root).items():
                 sets[name] = open_union(name, folders, root, **self.options)
         return sets
+
+    def _all_train_words(self, root: Path) -> list[str]:
+        """Return the folders of all official training words, of their published sizes."""
+        found = find_sets(TRAIN_WORDS, root)
+        if self.allow_size_mismatch:
+            return [str(one.path) for one in found.values()]
+        for name, wanted in TRAIN_WORDS.items():
+            if name not in found:
+                raise FileNotFoundError(f"train: {wanted.missing_from(root)}")
+            wanted.check_size(count_records(found[name].path), found[name].path)
+        return [str(one.path) for one in found.values()]
 
     def _real_train_words(self, root: Path) -> dict[str, list[str]]:
         found = find_train_words(root)

@@ -18,7 +18,7 @@ from dctc.studies.parallel import Outcome, execute_all, report_problems
 from dctc.studies.search import choices, open_searches
 from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, Run, Study
-from dctc.studies.study_file import load_study
+from dctc.studies.study_file import load_study, whole_study
 from dctc.training.logs import quiet_lightning
 
 
@@ -128,18 +128,28 @@ def run_command(
 
 
 def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
-    """Return the studies but those that are blind and lack a run, of which it prints how many."""
-    shown = []
+    """Return the studies but those that are blind and lack a run, of which it prints how many.
+
+    A run counts when it has been tested on all sets. Files that share a study are one study.
+    """
+    shown, said = [], set[str]()
     for study in studies:
-        runs = study.runs() if study.blind else []
-        seeds = {run.arm: {*per_run(frame, run.arm, study.sets).index} for run in runs}
-        missing = sum(run.seed not in seeds[run.arm] for run in runs)
-        if missing:
-            of = f"{missing} of {len(runs)} runs"
+        parts = whole_study(study) if study.blind else []
+        missing = sum(_missing(part, frame) for part in parts)
+        if missing and study.name not in said:
+            of = f"{missing} of {sum(len(part.runs()) for part in parts)} runs"
             print(f"{study.name}: {of} are missing; its results are shown when all are done")
-        else:
+            said.add(study.name)
+        elif not missing:
             shown.append(study)
     return shown
+
+
+def _missing(study: Study, frame: pd.DataFrame) -> int:
+    elsewhere = study.benchmarks.names if study.benchmarks else ()
+    sets, runs = dict.fromkeys((*study.sets, *elsewhere)), study.runs()
+    seeds = {run.arm: {*per_run(frame, run.arm, [*sets]).index} for run in runs}
+    return sum(run.seed not in seeds[run.arm] for run in runs)
 
 
 def _selected(studies: Sequence[Study], only: Sequence[str]) -> tuple[list[str], list[Study]]:

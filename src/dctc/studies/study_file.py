@@ -133,6 +133,15 @@ def load_study(
     return replace(study, arms=arms, groups=tuple(groups))
 
 
+def whole_study(study: Study) -> list[Study]:
+    """Return the studies of a folder that share a study's name, each with an output of its own."""
+    if not study.output:
+        return [study]
+    name = study.name.removesuffix(f"-{study.scale}") if study.scale else study.name
+    files = sorted(study.file.parent.glob("*.yaml"))
+    return [load_study(file, study.scale) for file in files if _read(file)["study"] == name]
+
+
 def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:
     where = f"{study.file}: arm {key}"
     compared_with = content.get("reference", "" if key == reference else reference)

@@ -43,6 +43,7 @@ class Loaded(NamedTuple):
         rotate_tall: Where tall ones of them are turned: ``off``, ``left`` or ``right``.
         fill: Level of their padding; None is their mean colour.
         settings: Its ``model`` section: net, tokenizer and protocol.
+        train_protocol: Name of the protocol of its training labels.
     """
 
     net: Recognizer
@@ -53,6 +54,7 @@ class Loaded(NamedTuple):
     rotate_tall: RotateTall = "off"
     fill: int | None = None
     settings: Mapping[str, Any] = {}
+    train_protocol: str = ""
 
     def reading_size(self, rotate_tall: RotateTall | None = None) -> ImageSize:
         """Return how any images are resized for the net.
@@ -171,6 +173,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
         rotate_tall=found.get("rotate_tall") or "off",
         fill=found.get("fill"),
         settings={"net": chosen, "tokenizer": tokens, "protocol": protocol},
+        train_protocol=given.get("train_protocol") or protocol,
     )
 
 

@@ -92,7 +92,7 @@ def doctor(options: Namespace) -> None:
     target = Target(
         str(options.model),
         loaded.tokenizer.charset,
-        loaded.protocol,
+        loaded.train_protocol,
         loaded.reading_size(),
         loaded.net.frames,
         getattr(loaded.net, "max_length", None),
