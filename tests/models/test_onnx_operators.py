@@ -97,6 +97,8 @@ LONG = np.array([[1, -1, 2]], dtype=np.int64)
             {"value": onnx.numpy_helper.from_array(np.array([7]))},
         ),
         ("Clip", [LONG, np.array(0), np.array(1)], {}),
+        ("Clip", [LONG], {}),
+        ("Slice", [normal(4, 5), *(np.array([k]) for k in (0, 3, 0, -1))], {}),
         ("Gather", [np.array([4, 5, 6]), np.array(1)], {}),
         ("Shape", [normal(2, 3)], {"start": 2}),
         ("Slice", [normal(4, 5), *(np.array([k]) for k in (3, -(2**62), 0, -1))], {}),
@@ -129,23 +131,63 @@ def test_pooling(operator, shape, given):
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-def test_what_is_made_from_shapes_is_where_the_images_are(monkeypatch):
-    """First states of an LSTM that are made by ConstantOfShape, on a device that is no CPU."""
+def graph_of(nodes, stored):
+    """Return the graph of nodes ``(operator, inputs, output, attributes)`` from x to the last."""
     helper = onnx.helper
-    nodes = [
-        helper.make_node("Shape", ["x"], ["sizes"]),
-        helper.make_node("Gather", ["sizes", "one"], ["n"]),
-        helper.make_node("Concat", ["d", "n", "h"], ["shape"], axis=0),
-        helper.make_node("ConstantOfShape", ["shape"], ["state"]),
-        helper.make_node("LSTM", ["x", "w", "r", "", "", "state", "state"], ["y"], hidden_size=H),
-    ]
+    made = [helper.make_node(op, ins, outs, **given) for op, ins, outs, given in nodes]
+    arrays = [onnx.numpy_helper.from_array(value, name) for name, value in stored.items()]
+    out = nodes[-1][2][0]
+    x, y = (helper.make_tensor_value_info(name, 1, None) for name in ("x", out))
+    graph = helper.make_graph(made, "made", [x], [y], arrays)
+    return OnnxGraph(OnnxFile("made.onnx", helper.make_model(graph), {}), out)
+
+
+META = torch.device("meta")
+
+
+def test_first_states_that_are_made_from_shapes_go_where_the_images_are(monkeypatch):
     stored = {"one": np.array([1]), "d": np.array([1]), "h": np.array([H])}
     stored |= {"w": normal(1, 4 * H, D), "r": normal(1, 4 * H, H)}
-    arrays = [onnx.numpy_helper.from_array(value, name) for name, value in stored.items()]
-    x, y = (helper.make_tensor_value_info(name, 1, None) for name in "xy")
-    graph = helper.make_graph(nodes, "lstm", [x], [y], arrays)
-    net = OnnxGraph(OnnxFile("lstm.onnx", helper.make_model(graph), {}), "y")
+    inputs = ["x", "w", "r", "", "", "state", "state"]
+    net = graph_of(
+        [
+            ("Shape", ["x"], ["sizes"], {}),
+            ("Gather", ["sizes", "one"], ["n"], {}),
+            ("Concat", ["d", "n", "h"], ["shape"], {"axis": 0}),
+            ("ConstantOfShape", ["shape"], ["state"], {}),
+            ("LSTM", inputs, ["y", "", ""], {"hidden_size": H}),
+        ],
+        stored,
+    )
     assert {*dict(net.named_parameters())} == {"w", "r"}
     monkeypatch.setattr(torch, "lstm", lambda x, states, *_: (states[0].new_zeros(T, N, H),))
-    device = torch.device("meta")
-    assert net.to(device)(torch.zeros(T, N, D, device=device)).device == device
+    assert net.to(META)(torch.zeros(T, N, D, device=META)).device == META
+
+
+def test_sizes_that_are_computed_in_floats_and_masks():
+    """As exporters write ``x.reshape(int(w * 0.5), ...)`` and a mask of attention."""
+    stored = {"half": np.array([0.5], np.float32), "rest": np.array([-1]), "one": np.array([1])}
+    stored |= {"mask": np.array([[True, False]]), "low": np.array(-9, np.float32)}
+    stored |= {"two": np.array([1, 2]), "scale": np.array([4], np.float32)}
+    net = graph_of(
+        [
+            ("Shape", ["x"], ["sizes"], {}),
+            ("Gather", ["sizes", "one"], ["w"], {}),
+            ("Cast", ["w"], ["w.float"], {"to": 1}),
+            ("Mul", ["w.float", "half"], ["w.half"], {}),
+            ("Cast", ["w.half"], ["w.int"], {"to": 7}),
+            ("Concat", ["rest", "w.int"], ["shape"], {"axis": 0}),
+            ("Reshape", ["x", "shape"], ["rows"], {}),
+            ("Where", ["mask", "rows", "low"], ["masked"], {}),
+            ("Sqrt", ["scale"], ["root"], {}),
+            ("Div", ["masked", "root"], ["scaled"], {}),
+            ("Expand", ["low", "two"], ["added"], {}),
+            ("Add", ["scaled", "added"], ["y"], {}),
+        ],
+        stored,
+    )
+    assert not [*net.parameters()]  # a single number is no weight
+    assert all(value.is_contiguous() for value in net.buffers())  # DDP and averages write to them
+    x = torch.arange(8.0).reshape(2, 4)
+    assert net(x).tolist() == [[k / 2 - 9, -9 / 2 - 9] for k in (0, 2, 4, 6)]
+    assert net.to(META)(x.to(META)).shape == (4, 2)

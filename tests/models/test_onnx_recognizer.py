@@ -75,6 +75,8 @@ def test_a_recurrent_net_of_one_width_comes_back_and_is_trained(tmp_path):
     assert all(parameter.numel() > 1 for parameter in again.parameters())  # no first state is one
     again(images).square().sum().backward()
     assert all(parameter.grad.any() for parameter in again.parameters())
+    assert again.double()(images.double()).dtype == torch.float64
+    again.float()
     with pytest.raises(ValueError, match="images are 128 wide, the net expects 64"):
         again(torch.rand(1, 3, 32, 128))
     loaded = load_model(tmp_path / "crnn.onnx")  # whatever width its images would have
@@ -255,6 +257,25 @@ def test_other_ends_of_a_graph(tiny, tmp_path, edit):
         torch.testing.assert_close(net(images), OnnxRecognizer(str(tiny))(images))
         expected = scores(file, images)
         np.testing.assert_allclose(reads_back(net, images), expected, atol=1e-4)
+
+
+def test_a_final_shape_with_the_classes_goes_back_with_others(tiny, tmp_path):
+    def edit(model):
+        frames_and_batch_in_one_axis(model.graph)
+        dims = model.graph.input[0].type.tensor_type.shape.dim
+        dims[3].dim_value = 100  # no multiple of 8 pixels
+        shapes = {t.name: t for t in model.graph.initializer}
+        shapes["back.shape"].CopyFrom(
+            onnx.numpy_helper.from_array(np.array([-1, 12, 10]), "back.shape")
+        )
+
+    (tmp_path / "chars.txt").write_text("xa1")
+    file = change(tiny, tmp_path, edit)
+    net = OnnxRecognizer(file, str(tmp_path / "chars.txt"), "new").eval()
+    assert net(images_of(2, 100)).shape == (net.frames(100), 2, 4) == (12, 2, 4)
+    done = export(net, tmp_path / "back.onnx", "onnx", (3, 48, 100), {"charset": "xa1"})
+    assert done.dynamic == ("batch",)
+    assert OnnxRecognizer(str(tmp_path / "back.onnx"))(images_of(3, 100)).shape == (12, 3, 4)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import yaml
 
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.study import SEARCH_SEED
-from dctc.studies.study_file import load_study
+from dctc.studies.study_file import load_study, whole_study
 
 WEIGHT = "model.loss.init_args.weight"
 STUDY = f"""
@@ -221,3 +221,16 @@ def test_scales_and_shared_arms_that_are_not_there(folder):
         load_study(folder / "other.yaml")
     with pytest.raises(FileNotFoundError):
         load_study(Path("none.yaml"))
+
+
+def test_files_that_share_a_blind_study_are_one_whatever_else_is_in_the_folder(tmp_path):
+    text = "study: a-small\nconfig: base.yml\nblind: true\noutput: {}\nscales: {{small: {{}}}}\n"
+    for name, output in (("a.yml", "one"), ("b.yaml", "two")):
+        (tmp_path / name).write_text(text.format(output) + "arms: {x: {}}\n")
+    (tmp_path / "base.yml").write_text("trainer: {max_steps: 1}\n")
+    (tmp_path / "other.yaml").write_text("study: other\n")
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "list.yaml").write_text("- a-small\n")
+    for first in ("a.yml", "b.yaml"):
+        parts = whole_study(load_study(tmp_path / first, "small"))
+        assert sorted(part.output for part in parts) == ["one", "two"]

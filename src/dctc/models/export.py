@@ -107,9 +107,14 @@ def _export_back(
         write_back(net, part, metadata)
         run = _session(part, partial(feed, net))
         dynamic = _DYNAMIC[1 if net.image_format.fixed_width else 0]
-        difference, shapes = _compare(
-            partial(reads_back, net), run, image, dynamic, net.frame_stride
-        )
+        try:
+            difference, shapes = _compare(
+                partial(reads_back, net), run, image, dynamic, net.frame_stride
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                f"{file}: not written, its graph does not fit the net: {error}"
+            ) from error
     reason = "the file's own width is fixed" if net.image_format.fixed_width else ""
     return Exported(dynamic, difference, shapes, reason, output_kind(net))
 

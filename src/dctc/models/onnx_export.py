@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from dctc.models.onnx_graph import attributes, graph_input
+from dctc.models.onnx_graph import attributes, constants, graph_input
 from dctc.models.onnx_head import find_head
 from dctc.models.onnx_recognizer import OnnxRecognizer
 from dctc.onnx_files import read_onnx
@@ -34,6 +35,9 @@ def write_back(net: OnnxRecognizer, file: Path, metadata: dict[str, str]) -> Non
     last = find_head(source)
     rows = net.head.weight.T if last.transposed else net.head.weight
     weights |= dict(zip(last.names, (rows, net.head.bias), strict=True))
+    for name, shape in constants(source, {*last.shapes}).items():
+        if shape[-1] == len(last.bias):
+            weights[name] = torch.cat([shape[:-1], shape.new_tensor([net.num_classes])])
     _replace(model.graph, source, weights)
     classes = model.graph.output[0].type.tensor_type.shape.dim
     if classes:

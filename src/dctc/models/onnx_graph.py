@@ -12,8 +12,19 @@ from dctc.models.onnx_operators import OPERATORS, Attributes
 from dctc.onnx_files import OnnxFile
 
 Node = Any  # an onnx.NodeProto
-# These take numbers, which are no weights
-_ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Pow", "Clip", "Identity", "Expand", "Where"}
+# What weights of one element are told by; elsewhere a single number is none
+_WEIGHTED = ("Conv", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "LSTM")
+# Their further inputs are shapes, axes or indices, which stay on the CPU
+_TAKE_SHAPES = (
+    "Expand",
+    "Gather",
+    "ReduceMean",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Tile",
+    "Unsqueeze",
+)
 
 
 class OnnxGraph(nn.Module):
@@ -21,8 +32,8 @@ class OnnxGraph(nn.Module):
 
     Float tensors become parameters; the statistics of batch normalisation and the first states of
     an LSTM become buffers, and are never updated. Numbers in arithmetic are constants. All else,
-    such as shapes, is held as CPU tensors; floats that are computed from it go where the images
-    are. What depends on constants alone is computed here, once.
+    such as shapes, is held as CPU tensors, and goes where the images are when it is computed with
+    them. What depends on constants alone is computed here, once.
 
     Args:
         file: The graph.
@@ -46,14 +57,14 @@ class OnnxGraph(nn.Module):
         known = constants(file, {name for node in nodes for name in node.input})
         normalising = [node for node in nodes if node.op_type == "BatchNormalization"]
         statistics = {name for node in normalising for name in node.input[3:]}
-        statistics |= {name for n in nodes if n.op_type == "LSTM" for name in n.input[5:7]}
-        others = {name for n in nodes if n.op_type not in _ARITHMETIC for name in n.input}
+        statistics |= {name for n in nodes if n.op_type == "LSTM" for name in n.input[5:8]}
+        weighted = {name for n in nodes if n.op_type in _WEIGHTED for name in n.input[1:]}
         weights = {
             name
             for name, value in known.items()
-            if value.is_floating_point() and (value.numel() > 1 or name in others)
+            if value.is_floating_point() and (value.numel() > 1 or name in weighted)
         }
-        used = {output, *(name for node in nodes for name in node.input)}
+        used = {output, *(name for node in nodes for name in node.input if name)}
         aliases: dict[str, str] = {}
         self._steps: list[tuple[str, list[str], Attributes, str, str]] = []
         for node in nodes:
@@ -99,7 +110,7 @@ class OnnxGraph(nn.Module):
         if is_weight:
             self.register_parameter(own, nn.Parameter(value))
         else:
-            self.register_buffer(own, value, persistent)
+            self.register_buffer(own, value.contiguous(), persistent)
         return own
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,14 +120,22 @@ class OnnxGraph(nn.Module):
         values |= {**self._constants, self.input: images}
         for k, step in enumerate(self._steps):
             inputs = step[1]
-            found = _compute(step, [values[name] if name else None for name in inputs])
-            if isinstance(found, Tensor) and found.is_floating_point():
-                found = found.to(images.device)  # one that is made from shapes is on the CPU
-            values[step[3]] = found
+            given = [values[name] if name else None for name in inputs]
+            if not images.is_cpu and step[0] not in _TAKE_SHAPES:
+                given = _on_one_device(given, images.device)
+            values[step[3]] = _compute(step, given)
             for name in inputs:  # so that memory holds what is still needed
                 if self._last.get(name) == k:
                     values.pop(name, None)
         return values[self.output]
+
+
+def _on_one_device(inputs: list[Any], device: torch.device) -> list[Any]:
+    """Return inputs with all tensors on a device, if one is there; shapes alone stay on the CPU."""
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    if not any(x.device == device for x in tensors):
+        return inputs
+    return [x.to(device) if isinstance(x, Tensor) else x for x in inputs]
 
 
 def graph_input(file: OnnxFile) -> str:
@@ -140,7 +159,7 @@ def needed_nodes(graph: Any, output: str) -> Iterator[Node]:
     needed, kept = {output}, []
     for node in reversed(graph.node):  # ONNX sorts them topologically
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(filter(None, node.input))
             kept.append(node)
     yield from reversed(kept)
 

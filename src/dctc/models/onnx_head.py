@@ -29,6 +29,7 @@ class Head(NamedTuple):
         transposed: Whether the file has the weight as ``(d, c)``.
         activation: ``Softmax`` or ``LogSoftmax`` if one follows, else empty.
         swapped: Whether frames and batch change places after it.
+        shapes: Names of the shapes that it is brought into after it.
     """
 
     features: str
@@ -38,6 +39,7 @@ class Head(NamedTuple):
     transposed: bool
     activation: str
     swapped: bool
+    shapes: list[str]
 
 
 def find_head(file: OnnxFile) -> Head:
@@ -63,7 +65,12 @@ def find_head(file: OnnxFile) -> Head:
         return node
 
     last, activation, swapped = steps.get(graph.output[0].name), "", False
+    shapes: list[str] = []
     while last is not None and last.op_type in _AFTER:
+        if last.op_type == "Reshape":
+            shapes.append(last.input[1])
+            if len(stored.get(last.input[1], "ntc")) != 3:
+                break
         if last.op_type == "Transpose":
             if list(attributes(last, file).get("perm", [])) != [1, 0, 2]:
                 break
@@ -97,12 +104,12 @@ def find_head(file: OnnxFile) -> Head:
     bias_row = stored[bias].flatten()
     features = product.input[0]
     flat = steps.get(features)  # frames and batch in one axis
-    if flat is not None and flat.op_type == "Reshape":
-        shape = stored.get(flat.input[1])
+    if flat is not None and flat.op_type in ("Flatten", "Reshape"):
+        shape = stored.get(flat.input[1]) if flat.op_type == "Reshape" else None
         if product.op_type == "Gemm" or (shape is not None and len(shape) == 2):
             features = flat.input[0]
     names = (weight, bias)
-    return Head(features, rows, bias_row, names, transposed, activation, swapped)
+    return Head(features, rows, bias_row, names, transposed, activation, swapped, shapes)
 
 
 def check_policy(source: str, own: str, wanted: str, policy: Policy, option: str = POLICY) -> str:

@@ -132,14 +132,15 @@ def _slice(inputs: Sequence[Any], given: Attributes) -> Tensor:
     else:
         named = inputs[3].tolist() if len(inputs) > 3 and inputs[3] is not None else None
     starts, ends = inputs[1].tolist(), inputs[2].tolist()
-    steps = inputs[4].tolist() if len(inputs) > 4 else [1] * len(starts)
+    has_steps = len(inputs) > 4 and inputs[4] is not None
+    steps = inputs[4].tolist() if has_steps else [1] * len(starts)
     index = [slice(None)] * x.ndim
     for axis, *limits in zip(named or range(len(starts)), starts, ends, steps, strict=True):
         taken = range(x.shape[axis])[slice(*limits)]
         if taken.step > 0:
             index[axis] = slice(taken.start, taken.stop, taken.step)
         else:  # which torch's slices refuse
-            x = x.index_select(axis, torch.tensor(taken, device=x.device))
+            x = x.index_select(axis, torch.tensor(taken, dtype=torch.int64, device=x.device))
     return x[tuple(index)]
 
 
@@ -153,10 +154,10 @@ def _gather(inputs: Sequence[Any], given: Attributes) -> Tensor:
 def _clip(inputs: Sequence[Any], given: Attributes) -> Tensor:
     low, high = (*inputs, None, None)[1:3]
     low, high = given.get("min", low), given.get("max", high)
-    number = float if torch.is_floating_point(inputs[0]) else int
-    return inputs[0].clamp(
-        None if low is None else number(low), None if high is None else number(high)
-    )
+    x, number = inputs[0], float if torch.is_floating_point(inputs[0]) else int
+    most = (torch.finfo if number is float else torch.iinfo)(x.dtype).max
+    limits = [None if k is None or abs(k) >= most else number(k) for k in (low, high)]
+    return x if limits == [None, None] else x.clamp(*limits)
 
 
 def _cast(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -213,7 +214,7 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
         first, second = bias[k].chunk(2)
         parts += [gates(rows) for rows in (weights[k], recurrent[k], first, second)]
     start = x.new_zeros(directions, x.shape[1], size)
-    states = tuple(start if state is None else state for state in (hidden, cell))
+    states = tuple(start if state is None else state.to(x) for state in (hidden, cell))
     x = x.flip(0) if direction == "reverse" else x
     trains = torch.is_grad_enabled()  # cuDNN keeps what a backward pass needs only then
     y, *_ = torch.lstm(x, states, parts, True, 1, 0.0, trains, directions == 2, False)

@@ -136,14 +136,16 @@ class OnnxRecognizer(nn.Module):
                 f"(n, t, d) or (t, n, d) is expected of a CTC recogniser"
             )
         frames = [shape[1 - axis] for shape in shapes]
-        if form.fixed_width:  # how many frames lie beyond the image is not known; strides are 2^k
-            stride = 2 ** max(round(math.log2(form.width / frames[0])), 0)
+        if form.fixed_width:  # how many frames lie beyond the image is not known
+            whole = form.width % frames[0] == 0
+            power = 2 ** max(round(math.log2(form.width / frames[0])), 0)  # as strides mostly are
+            stride = form.width // frames[0] if whole else power
         else:
             grown = frames[1] - frames[0]
             stride = (widths[1] - widths[0]) // grown if grown > 0 else 0
-        more = frames[0] - widths[0] // stride if stride else 0
+        more = frames[0] - -(-widths[0] // stride) if stride else 0
         if not stride or any(
-            width // stride + more != t for width, t in zip(widths, frames, strict=True)
+            -(-width // stride) + more != t for width, t in zip(widths, frames, strict=True)
         ):
             raise ValueError(
                 f"{file.path}: images {', '.join(map(str, widths))} pixels wide give "
@@ -160,7 +162,7 @@ def input_sizes(file: OnnxFile) -> list[int]:
     """
     name = graph_input(file)
     (value,) = (v for v in file.model.graph.input if v.name == name)
-    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    sizes = [max(dim.dim_value, 0) for dim in value.type.tensor_type.shape.dim]
     if len(sizes) != 4 or sizes[1] not in (0, 1, 3):
         raise ValueError(
             f"{file.path}: its input {name} has shape {sizes}; images (n, ch, h, w) are expected"

@@ -19,6 +19,7 @@ from dctc.studies.search import choices, open_searches
 from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, Run, Study
 from dctc.studies.study_file import load_study, whole_study
+from dctc.studies.summary import own_sets
 from dctc.training.logs import quiet_lightning
 
 
@@ -105,6 +106,8 @@ def run_command(
         found = plans(chosen, read_frame(Registry(runs_folder())), arms, options.seeds)
         print(*status_lines(found, published), sep="\n")
         return
+    for study in studies:
+        whole_study(study)  # a fault in a file beside it shows before hours of training
     outcomes: dict[str, Outcome] = {}
     log: LogMode = "off" if options.source else options.log
     if not options.source:
@@ -130,7 +133,8 @@ def run_command(
 def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
     """Return the studies but those that are blind and lack a run, of which it prints how many.
 
-    A run counts when it has been tested on all sets. Files that share a study are one study.
+    A run counts when it has been tested on all sets of the study, and on the benchmarks that any
+    run of it has been tested on. Files that share a study are one study.
     """
     shown, said = [], set[str]()
     for study in studies:
@@ -146,8 +150,10 @@ def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
 
 
 def _missing(study: Study, frame: pd.DataFrame) -> int:
-    elsewhere = study.benchmarks.names if study.benchmarks else ()
-    sets, runs = dict.fromkeys((*study.sets, *elsewhere)), study.runs()
+    runs = study.runs()
+    tested = {*frame.set[frame.arm.isin([run.arm for run in runs])]}
+    elsewhere = tested.intersection(study.benchmarks.names if study.benchmarks else ())
+    sets = {*(study.sets or own_sets(study, frame)), *elsewhere}
     seeds = {run.arm: {*per_run(frame, run.arm, [*sets]).index} for run in runs}
     return sum(run.seed not in seeds[run.arm] for run in runs)
 

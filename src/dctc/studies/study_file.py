@@ -137,9 +137,19 @@ def whole_study(study: Study) -> list[Study]:
     """Return the studies of a folder that share a study's name, each with an output of its own."""
     if not study.output:
         return [study]
-    name = study.name.removesuffix(f"-{study.scale}") if study.scale else study.name
-    files = sorted(study.file.parent.glob("*.yaml"))
-    return [load_study(file, study.scale) for file in files if _read(file)["study"] == name]
+    folder, name = study.file.parent, _read(study.file)["study"]
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+    others = [f for f in files if f.name != study.file.name and _names(f, name)]
+    return [study, *(load_study(file, study.scale) for file in others)]
+
+
+def _names(file: Path, study: str) -> bool:
+    """Tell whether a file, which may be anything in YAML, is one of a study."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8", errors="replace"))
+    except yaml.YAMLError:
+        return False
+    return isinstance(content, dict) and content.get("study") == study
 
 
 def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:
