@@ -94,7 +94,8 @@ class SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, and log it to W&B."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = self.parser.dump(self.config, skip_unset=False)
+        # with what follows from other options, as the key of the run follows from all of it
+        text = self.parser.dump(self.config, skip_link_targets=False, skip_unset=False)
         write_whole(self.folder / "config.yaml", text.encode())
         for logger in _wandb_loggers(trainer):
             logger.log_hyperparams(self.config.clone().as_dict())
