@@ -20,7 +20,7 @@ from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import loggers
 from dctc.training.module import RecognizerModule
-from dctc.training.run_key import arm_of
+from dctc.training.run_key import arm_of, run_key
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 
@@ -124,6 +124,7 @@ def test_a_run_is_repeated_from_its_saved_configuration_alone(two, runs):
     )
     assert saved["seed_everything"] == 1 and saved["data"]["init_args"]["epoch_size"] == 24
     assert {**saved, "name": "again"} == again
+    assert run_key(saved) == (two / "run_key").read_text().strip()  # it says all that counts
     assert (runs / "again" / "run_key").read_text() == (two / "run_key").read_text()
     assert same_weights(stored(two)["state_dict"], stored(runs / "again")["state_dict"])
 
