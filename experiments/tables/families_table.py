@@ -42,22 +42,28 @@ def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Draw
     named = _further(study, frame, registry)
     values = run_values(study, frame)
     pooled, families = pooled_difference(values, "dctc", "ctc", blocked=folds)
-    measured = calibration(study, registry, blocked=folds)
+    table, plot = draw_calibration(study.title, calibration(study, registry, blocked=folds))
     tables = {
         study.name: _by_family(study, values, families, pooled),
         f"{study.name}-further": estimates_table(f"{study.title}: further results", named),
-        f"{study.name}-calibration": estimates_table(
-            f"{study.title}: calibration, times 100",
-            {f"{measure}, {name}": (e, None) for (measure, name), e in measured.items()},
-        ),
+        f"{study.name}-calibration": table,
     }
-    lower = "DCTC minus CTC, times 100 (lower is better)"
-    rows = [PlotRow(f"{m}, {n}", [], [], *e[:3], marker="D") for (m, n), e in measured.items()]
     figures = {
         study.name: _forest(values, study, families, pooled),
-        f"{study.name}-calibration": draw_forest(rows, lower),
+        f"{study.name}-calibration": plot,
     }
     return tables, figures
+
+
+def draw_calibration(
+    title: str, measured: Mapping[tuple[str, str], Estimate]
+) -> tuple[Table, Figure]:
+    """Return table and plot of :func:`experiments.tables.across_models.calibration`."""
+    named = {f"{measure}, {name}": estimate for (measure, name), estimate in measured.items()}
+    rows = [PlotRow(name, [], [], *estimate[:3], marker="D") for name, estimate in named.items()]
+    heading = f"{title}: calibration, times 100"
+    table = estimates_table(heading, {name: (estimate, None) for name, estimate in named.items()})
+    return table, draw_forest(rows, "DCTC minus CTC, times 100 (lower is better)")
 
 
 def _further(

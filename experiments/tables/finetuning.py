@@ -17,7 +17,7 @@ from dctc.studies.study import Study
 from dctc.tables import Table
 from experiments.tables.across_models import calibration, check_machines, decide, run_values
 from experiments.tables.families import Estimate, holm, pooled_difference, t_estimate
-from experiments.tables.families_table import NOTE, estimates_table, said
+from experiments.tables.families_table import NOTE, draw_calibration, estimates_table, said
 
 STUDY = "finetune"
 TRAINED = ("ctc", "dctc", "confidence_penalty")
@@ -117,7 +117,8 @@ def draw_finetuning(studies: Sequence[Study], frame: pd.DataFrame, registry: Reg
     """
     found = analyse(studies, frame, registry)
     measured = [calibration(study, registry, has_folds(study)) for study in studies]
-    calibrated = {which: mean_of([of[which] for of in measured]) for which in measured[0]}
+    means = {which: mean_of([of[which] for of in measured]) for which in measured[0]}
+    table, plot = draw_calibration("Fine-tuning", means)
     tables = {
         STUDY: _by_kind(studies, frame, found),
         f"{STUDY}-further": estimates_table(
@@ -128,10 +129,7 @@ def draw_finetuning(studies: Sequence[Study], frame: pd.DataFrame, registry: Reg
                 "IIIT5K after documents, DCTC minus CTC": found.secondary[FORGOTTEN],
             },
         ),
-        f"{STUDY}-calibration": estimates_table(
-            "Fine-tuning: calibration, times 100",
-            {f"{measure}, {name}": (e, None) for (measure, name), e in calibrated.items()},
-        ),
+        f"{STUDY}-calibration": table,
     }
     rows = []
     for study in studies:
@@ -140,11 +138,9 @@ def draw_finetuning(studies: Sequence[Study], frame: pd.DataFrame, registry: Reg
         interval = found.kinds[study.output][:3]
         rows.append(PlotRow(_title(study), gains, [False] * len(gains), *interval, marker="D"))
     rows.append(PlotRow("mean", [], [], *found.primary[:3], marker="D"))
-    lower = "DCTC minus CTC, times 100 (lower is better)"
-    plotted = [PlotRow(f"{m}, {n}", [], [], *e[:3], marker="D") for (m, n), e in calibrated.items()]
     figures = {
         STUDY: draw_forest(rows, "DCTC minus CTC, percentage points of word accuracy"),
-        f"{STUDY}-calibration": draw_forest(plotted, lower),
+        f"{STUDY}-calibration": plot,
     }
     return tables, figures
 
