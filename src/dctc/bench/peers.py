@@ -7,6 +7,7 @@ their packages' own calls do. Accuracy is on the six sets of scene words, protoc
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata
@@ -143,6 +144,25 @@ def tesseract() -> tuple[Read, str]:
     return read, f"Tesseract {version}, eng, page segmentation 13, raw crops"
 
 
+def easyocr() -> tuple[Read, str]:
+    """Return EasyOCR's English recogniser; its weights are downloaded by a first use."""
+    from easyocr import Reader as EasyOcr
+
+    with warnings.catch_warnings(action="ignore"):  # torch's, of quantised tensors
+        engine = EasyOcr(["en"], gpu=False, detector=False, verbose=False)
+
+    def read(images: Images) -> list[str]:
+        readings = []
+        with warnings.catch_warnings(action="ignore"):  # its loader pins memory for no device
+            for image in images:
+                grey = np.asarray(load_image(image, grayscale=True))
+                readings.append(" ".join(engine.recognize(grey, detail=0)))
+        return readings
+
+    version = metadata.version("easyocr")
+    return read, f"easyocr {version}, english_g2, quantised as by default, one crop at a time"
+
+
 class Crops(Dataset[Sample | Corrupt]):
     """Encoded crops, as a :class:`~dctc.reading.reader.Reader` takes images."""
 
@@ -177,7 +197,9 @@ def ours(model: str) -> tuple[Read, str]:
 READERS: dict[str, Callable[[], tuple[Read, str]]] = {
     "RapidOCR": rapidocr,
     "Tesseract": tesseract,
+    "EasyOCR": easyocr,
     "PP-OCRv6 in dctc": partial(ours, "ppocr_v6_small"),
+    "PP-OCRv4 in dctc": partial(ours, "ppocr_v4_mobile"),
     "scene_ctc": partial(ours, "scene_ctc"),
     "scene_dctc": partial(ours, "scene_dctc"),
 }
