@@ -15,7 +15,7 @@ renderer        tiny,small        train on rendered words, score on real ones
 bench           tiny,smoke,small  time and memory of losses (dctc bench)
 figure2         tiny,smoke,small  the scheme of DCTC
 figure1         tiny,smoke,small  frames of each character in nets of 3 seeds
-figure3         tiny,smoke,small  AACC of each estimator of z* in training
+figure3         tiny,smoke,small  accuracy of estimates of z* in training
 figure4         tiny,smoke,small  features of confused characters
 table1          tiny,smoke,small  CTC and DCTC by model, English
 table2          tiny,smoke,small  CTC and DCTC on Chinese lines
@@ -23,7 +23,7 @@ table3          tiny,smoke,small  the losses on real words
 table3-english  tiny,smoke,small  best losses on English words, after table3
 ablations       tiny,smoke,small  DCTC, one factor at a time
 all             tiny,smoke,small  all figures and tables, even after a failure
-status          tiny,smoke,small  finished and missing runs, and time to go
+status          tiny,smoke,small  finished and missing runs (status table1: of one)
 publish         any               copy finished runs to experiments/results
 pages           any               write experiments/results/TABLES.md and plots"
 read -ra RESULTS <<<"$(awk '/^(figure|table|ablations)/ { printf $1 " " }' <<<"$TARGETS")"
@@ -215,7 +215,12 @@ while (($#)); do
     --scale=*) scale=${1#*=} ;;
     --scale) scale=${2:-} && shift $(($# > 1)) ;;
     --) shift && options+=("$@") && break ;;
-    *) if [[ $1 == -* || ${#options[@]} -gt 0 ]]; then options+=("$1"); else targets+=("$1"); fi ;;
+    *) # behind an option or status, a word is no target
+      if [[ $1 == -* || ${#options[@]} -gt 0 || ${targets[0]:-} == status ]]; then
+        options+=("$1")
+      else
+        targets+=("$1")
+      fi ;;
   esac
   shift
 done

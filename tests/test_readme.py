@@ -24,9 +24,10 @@ LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
 CHARACTERS = 350  # of a paragraph or a bullet
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in LIMITS}
 DEMO = "experiments/configs/demo.yaml"  # in the place of a configuration that the reader has made
+PROTOCOL = (ROOT / "experiments/PROTOCOL.md").read_text(encoding="utf-8")
 COMMANDS = [
     " ".join(line.split())
-    for page in PAGES.values()
+    for page in (*PAGES.values(), PROTOCOL)
     for block in re.findall(r"```(?:bash|sh)\n(.*?)```", page, re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
     if shlex.split(line, comments=True) and "[" not in line  # [options]: no command but its form
@@ -74,7 +75,7 @@ def test_links_and_paths_exist(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_measured_numbers_stand_in_the_tables(name):
     tables = (ROOT / "experiments/results/TABLES.md").read_text(encoding="utf-8")
-    page = PAGES[name].split("## The answer")[-1].split("## Commands")[0]
+    page = PAGES[name].split("## Does DCTC help?")[-1].split("## Commands")[0]
     number, interval = r"(?<![\w.])\d+\.\d\d(?!\d)", r"[-+][\d.]+ \[[-+][\d.]+, ?[-+][\d.]+\]"
     assert len(re.findall(number, page)) > len(re.findall(interval, page)) > 3
     for kind in (number, interval):

@@ -71,6 +71,12 @@ def test_dry_run_prints_the_command_of_every_target_and_makes_nothing(copied):
         assert f"{command}\n" in f"{commands}\n"
 
 
+@pytest.mark.parametrize("order", [("table1", "--scale", "small"), ("--scale", "small", "table1")])
+def test_status_takes_the_targets_that_follow_it(order):
+    commands = planned("status", *order)
+    assert commands[-1].endswith("-m experiments.status --scale small table1")
+
+
 def test_all_trains_two_at_a_time_where_there_are_cores(tmp_path):
     counted = tmp_path / "getconf"
     counted.write_text("#!/bin/sh\necho 2\n")
