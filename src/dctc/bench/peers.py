@@ -11,11 +11,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch.utils.data import Dataset
 
 from dctc.bench.measure import cpu_threads, report
@@ -25,7 +27,7 @@ from dctc.data.records.folders import data_root, read_record, reading
 from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import load_image
 from dctc.reading.reader import Reader
-from dctc.results.plots import CPU_COLOUR, INK, save_figure
+from dctc.results.plots import save_figure
 from dctc.results.predictions import Prediction
 from dctc.results.registry import runs_folder
 from dctc.results.score import score
@@ -225,18 +227,15 @@ def peers_table(measured: dict[str, Any]) -> Table:
 
 def peers_plot(rows: Sequence[dict[str, Any]]) -> Figure:
     """Plot the mean accuracy of the six sets against the words read per CPU second."""
-    figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+    figure = Figure(figsize=(5.4, 3.0), layout="constrained")
     axes = figure.subplots()
-    axes.set_xscale("log")
-    for i, row in enumerate(sorted(rows, key=lambda row: row["words_per_s"])):
-        x, y = row["words_per_s"], 100 * row["mean"]
-        axes.plot(x, y, "o", color=CPU_COLOUR)
-        side = (-6, "top") if i % 2 == 0 else (6, "bottom")  # in turn, so that none overlap
-        axes.annotate(
-            row["reader"], (x, y), (0, side[0]), textcoords="offset points", ha="center",
-            va=side[1], color=INK,
-        )  # fmt: skip
-    axes.set(xlabel="words per CPU second", ylabel="word accuracy, six-set mean, %", ylim=(0, 100))
-    axes.margins(x=0.3)
+    for marker, row in zip(cycle("osD^vPX*"), sorted(rows, key=lambda row: -row["mean"])):
+        style = {"marker": marker, "linestyle": "", "markersize": 7, "alpha": 0.8}
+        axes.plot(row["words_per_s"], 100 * row["mean"], label=row["reader"], **style)
+    axes.set(xlabel="words per CPU second", ylabel="word accuracy, six-set mean, %", xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
