@@ -9,7 +9,7 @@ from PIL import EpsImagePlugin, Image, ImageOps
 
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.image_files import ImageFiles
-from dctc.data.records.image_size import ImageSize, resize_image
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import (
     FORMATS,
     MAX_PIXELS,
@@ -230,7 +230,7 @@ def picture(width, height, mode="RGB", seed=0):
 @pytest.mark.parametrize(("width", "height", "valid"), [(40, 16, 80), (30, 32, 30), (63, 64, 32)])
 def test_the_ratio_is_kept_and_the_rest_is_the_mean_colour(mode, width, height, valid):
     image = picture(width, height, mode)
-    pixels, found = resize_image(image, 32, 100, keep_ratio=True)
+    pixels, found = ImageSize(32, 100, keep_ratio=True).resize(image)
     assert (found, pixels.shape[:2], pixels.dtype) == (valid, (32, 100), np.uint8)
     assert pixels.flags.writeable
     expected = np.asarray(image.resize((valid, 32), Image.Resampling.BICUBIC))
@@ -241,11 +241,11 @@ def test_the_ratio_is_kept_and_the_rest_is_the_mean_colour(mode, width, height, 
 
 @pytest.mark.parametrize("size", [(400, 16), (200, 64), (199, 64), (1000, 1)])
 def test_a_longer_line_is_squashed(size):
-    pixels, valid = resize_image(picture(*size), 32, 100, keep_ratio=True)
+    pixels, valid = ImageSize(32, 100, keep_ratio=True).resize(picture(*size))
     assert valid == 100
-    np.testing.assert_array_equal(pixels, resize_image(picture(*size), 32, 100)[0])
+    np.testing.assert_array_equal(pixels, ImageSize(32, 100).resize(picture(*size))[0])
 
 
 def test_nothing_is_narrower_than_a_pixel():
-    pixels, valid = resize_image(picture(1, 500), 32, 100, keep_ratio=True)
+    pixels, valid = ImageSize(32, 100, keep_ratio=True).resize(picture(1, 500))
     assert valid == 1 and pixels.shape == (32, 100, 3)

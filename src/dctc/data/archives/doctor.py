@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +15,13 @@ import torch
 import torch.nn.functional as F
 
 from dctc.data.archives.verify import label_faults
-from dctc.data.records.folders import Stored, count_records, label_text, read_record, reading
-from dctc.data.records.image_size import TALL, ImageSize, valid_width
+from dctc.data.records.folders import count_records, label_text, read_record, reading
+from dctc.data.records.image_size import TALL, ImageSize
 from dctc.data.records.images import ImageError, image_size, load_image
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.characters import by_frequency, listed, shown
-from dctc.text.protocol import Protocol
 from dctc.text.scripts import is_right_to_left
 
 LOOKED_AT = 20_000  # ours: records of a set, evenly spaced; of a thousand the pixels too
@@ -130,9 +129,12 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
     with reading(path) as transaction:
         for i, number in enumerate(numbers):
             stored = read_record(transaction, number)
-            done.add(number, _image_findings(stored, target, pixels=i % step == 0))
-            label = _usable(stored, number, target, done, rule, known)
-            if label is None:
+            valid = _look_at_image(stored.image or b"", number, target, done, i % step == 0)
+            if faults := label_faults(stored.label):
+                done.add(number, faults)
+                continue
+            label = rule(label_text(stored.label or b""))
+            if valid is None or not _is_usable(label, number, valid, target, done, known):
                 continue
             done.labels[label] += 1
             key = hashlib.blake2b(stored.image or b"", digest_size=8).digest()
@@ -141,52 +143,43 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
     return done
 
 
-def _image_findings(stored: Stored, target: Target, pixels: bool) -> Iterator[str]:
+def _look_at_image(
+    encoded: bytes, number: int, target: Target, done: Examined, pixels: bool
+) -> int | None:
+    """Return the valid width of an image when it is resized; None if it cannot be decoded."""
     try:
-        width, height = image_size(stored.image or b"")
-        image = load_image(stored.image or b"") if pixels else None
+        width, height = image_size(encoded)
+        image = load_image(encoded) if pixels else None
     except ImageError as error:
-        yield f"image cannot be decoded ({error.kind})"
-        return
+        done.add(number, [f"image cannot be decoded ({error.kind})"])
+        return None
     if image is not None and np.ptp(np.asarray(image), axis=(0, 1)).max() == 0:
-        yield CONSTANT
+        done.add(number, [CONSTANT])
     size = target.size
-    turned = size.turn(width, height) is not None
-    if height > TALL * width and not turned:
-        yield TALL_CROP
-    if turned:
+    if size.turn(width, height) is not None:
         width, height = height, width
+    elif height > TALL * width:
+        done.add(number, [TALL_CROP])
     if width * size.height / height > SQUASHED * size.width:
-        yield NARROW
+        done.add(number, [NARROW])
+    return size.valid(width, height)
 
 
-def _usable(
-    stored: Stored, number: int, target: Target, done: Examined, rule: Protocol, known: Set[str]
-) -> str | None:
-    """Return the label that a net is trained on; None if the record is left out."""
-    if faults := label_faults(stored.label):
-        done.add(number, faults)
-        return None
-    try:
-        width, height = image_size(stored.image or b"")
-    except ImageError:
-        return None
-    label = rule(label_text(stored.label or b""))
+def _is_usable(
+    label: str, number: int, valid: int, target: Target, done: Examined, known: Set[str]
+) -> bool:
+    """Tell whether a net is trained on a label, or its record left out."""
     if not label:
         done.add(number, [EMPTY])
-        return None
+        return False
     if is_right_to_left(label):
         done.add(number, [RIGHT_TO_LEFT])
     if outside := set(label) - known:
         done.outside.update(outside)
         done.add(number, {_kind(c, known) for c in outside})
-        return None
-    size = target.size
-    if size.turn(width, height) is not None:
-        width, height = height, width
-    valid = valid_width(width, height, size.height, size.width) if size.keep_ratio else size.width
+        return False
     if target.reads_padding:
-        valid = max(valid, size.min_width or size.width)
+        valid = max(valid, target.size.min_width or target.size.width)
     need, gives = frames_needed(label), max(int(target.frames(valid)), 1)
     if target.most is not None:
         need, gives = len(label), target.most
@@ -194,7 +187,7 @@ def _usable(
     done.gives.append(gives)
     if need > gives:
         done.add(number, [LONG])
-    return label
+    return True
 
 
 def _kind(character: str, charset: Set[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dctc.data.records.image_size import ImageSize, valid_width
+from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import UPRIGHT, image_header
 
 _TURN = Image.Transpose
@@ -47,9 +47,8 @@ def stored_boxes(
     turns = [None if upright else UPRIGHT.get(orientation), size.turn(width, height)]
     if turns[1] is not None:
         width, height = height, width
-    valid = valid_width(width, height, size.height, size.width) if size.keep_ratio else size.width
     boxes = np.empty((len(limits), 2, 2))  # corners, x and y
-    boxes[:, :, 0] = np.clip(limits * (width / valid), 0, width)
+    boxes[:, :, 0] = np.clip(limits * (width / size.valid(width, height)), 0, width)
     boxes[:, :, 1] = 0, height
     for turn in reversed(turns):
         flip_x, flip_y, swap = (False,) * 3 if turn is None else _BACK[turn]

@@ -18,47 +18,6 @@ TALL = 1.5  # height over width from which a crop is turned, as in PaddleOCR's d
 RotateTall = Literal["off", "left", "right"]
 
 
-def resize_image(
-    image: Image.Image,
-    height: int,
-    width: int,
-    keep_ratio: bool = False,
-    fill: int | None = None,
-    min_width: int | None = None,
-) -> tuple[np.ndarray, int]:
-    """Resize an image with Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
-
-    There the aspect ratio is not kept. Where it is, the image gets the height, and the width that
-    goes with it, at most ``width``: a longer line is squashed into it. The rest, on the right, is
-    filled with the image's mean colour (ours): black or any other fixed colour would end most
-    images with an edge that is as sharp as a stroke, and would weigh on the statistics of a
-    normalisation layer.
-
-    Args:
-        image: Of mode ``L`` or ``RGB``.
-        height: Pixels (h).
-        width: Pixels (w).
-        keep_ratio: Whether to keep the aspect ratio; else the image fills the whole width.
-        fill: Level of the padding; None is the mean colour.
-        min_width: Pad to this width alone, or, a longer image, to the next multiple of
-            :data:`WIDTH_STEP`, and squash what is longer than ``width``. None pads to ``width``.
-
-    Returns:
-        ``(h, w, ch)`` uint8, writable, and the valid width in pixels, from 1 to ``width``.
-    """
-    valid = valid_width(*image.size, height, width) if keep_ratio else width
-    pixels = np.array(image.resize((valid, height), Image.Resampling.BICUBIC))
-    pixels = pixels.reshape(height, valid, -1)  # (h, valid, ch), also of a grey image
-    if min_width is not None:
-        width = min(max(min_width, -(-valid // WIDTH_STEP) * WIDTH_STEP), width)
-    return pad_right(pixels, width, fill), valid
-
-
-def valid_width(image_width: int, image_height: int, height: int, width: int) -> int:
-    """Return how wide an image becomes at a height that keeps its aspect ratio, from 1 to width."""
-    return min(max(round(image_width * height / image_height), 1), width)
-
-
 def pad_right(pixels: np.ndarray, width: int, fill: int | None = None) -> np.ndarray:
     """Pad ``(h, valid, ch)`` uint8 to a width, with its mean colour unless a level is given.
 
@@ -76,25 +35,31 @@ def pad_right(pixels: np.ndarray, width: int, fill: int | None = None) -> np.nda
 
 @dataclass(frozen=True)
 class ImageSize:
-    """Size and channels of the images that a recogniser reads, see :func:`resize_image`.
+    """Size and channels of the images that a recogniser reads.
+
+    Where the aspect ratio is kept, the rest, on the right, is filled with the image's mean colour
+    (ours): black or any other fixed colour would end most images with an edge that is as sharp as a
+    stroke, and would weigh on the statistics of a normalisation layer.
 
     Attributes:
         height: Pixels (h).
         width: Pixels (w).
         grayscale: One channel instead of three.
-        keep_ratio: Keep the aspect ratio and pad on the right.
+        keep_ratio: Keep the aspect ratio and pad on the right; a line that is longer than the width
+            is squashed into it. Else the image fills the whole width.
         rotate_tall: Turn images of more than :data:`TALL` times their width in height by a quarter,
             ``left`` or ``right``, before they are resized; ``off`` (or False, which YAML makes of
             it) squashes them. Narrow letters such as I are turned too.
         fill: Level of the padding, 0 to 255; None is the image's mean colour.
-        min_width: See :func:`resize_image`; None gives all images the same width.
+        min_width: Pad to this width alone, or, a longer image, to the next multiple of
+            :data:`WIDTH_STEP`, and squash what is longer than ``width``. None pads to ``width``.
 
     Raises:
-        ValueError: If ``rotate_tall`` is anything else.
+        ValueError: If a size is not positive, ``fill`` no level, or ``rotate_tall`` anything else.
     """
 
-    height: int = 32
-    width: int = 128
+    height: int = HEIGHT
+    width: int = WIDTH
     grayscale: bool = False
     keep_ratio: bool = False
     rotate_tall: RotateTall | Literal[False] = "off"
@@ -104,6 +69,10 @@ class ImageSize:
     def __post_init__(self) -> None:
         if self.rotate_tall not in ("off", False, "left", "right"):
             raise ValueError(f"rotate_tall {self.rotate_tall!r}: give off, left or right")
+        if min(self.height, self.width) < 1:
+            raise ValueError(f"images of {self.height} x {self.width} pixels: give 1 or more")
+        if self.fill is not None and not 0 <= self.fill <= 255:
+            raise ValueError(f"fill {self.fill}: give a level from 0 to 255, or none")
 
     def turn(self, width: int, height: int) -> Image.Transpose | None:
         """Return how an image of this size is turned before it is resized; None if it is not."""
@@ -112,6 +81,28 @@ class ImageSize:
         return (
             Image.Transpose.ROTATE_90 if self.rotate_tall == "left" else Image.Transpose.ROTATE_270
         )
+
+    def valid(self, width: int, height: int) -> int:
+        """Return how many pixels of the width an image of this size fills, from 1 on."""
+        if not self.keep_ratio:
+            return self.width
+        return min(max(round(width * self.height / height), 1), self.width)
+
+    def resize(self, image: Image.Image) -> tuple[np.ndarray, int]:
+        """Resize with Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
+
+        Args:
+            image: Of mode ``L`` or ``RGB``; it is not turned.
+
+        Returns:
+            ``(h, w, ch)`` uint8, writable, and the valid width in pixels.
+        """
+        valid, width = self.valid(*image.size), self.width
+        pixels = np.array(image.resize((valid, self.height), Image.Resampling.BICUBIC))
+        pixels = pixels.reshape(self.height, valid, -1)  # (h, valid, ch), also of a grey image
+        if self.min_width is not None:
+            width = min(max(self.min_width, -(-valid // WIDTH_STEP) * WIDTH_STEP), width)
+        return pad_right(pixels, width, self.fill), valid
 
     def sample(
         self,
@@ -132,9 +123,7 @@ class ImageSize:
             return Corrupt(key, str(error))
         if (turn := self.turn(*image.size)) is not None:
             image, extents = image.transpose(turn), None
-        pixels, valid = resize_image(
-            image, self.height, self.width, self.keep_ratio, self.fill, self.min_width
-        )
+        pixels, valid = self.resize(image)
         if extents is not None:
             extents = extents * np.float32(valid / image.width)
         return Sample(pixels, label, key, extents, valid)
