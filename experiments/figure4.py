@@ -14,7 +14,6 @@ import numpy as np
 
 from dctc.cli import one_line_errors
 from dctc.data.records.batch import Batch
-from dctc.data.sets import eval_loader
 from dctc.results.predictions import read_readings
 from dctc.studies.runner import Finished
 from dctc.studies.study import Study
@@ -43,7 +42,7 @@ def more_lines(data: Any, size: int = CHINESE_LINES) -> list[Batch]:
     data.setup("test")
     (lines,) = map(copy, data.test_sets.values())
     lines.size = size
-    return list(eval_loader(lines, data.eval_batch_size))
+    return list(data.eval_loader(lines))
 
 
 def draw(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -37,6 +36,10 @@ class SetsDataModule(pl.LightningDataModule):
         augmentation: Augmentation,
     ) -> None:
         super().__init__()
+        if batch_size < 1 or (eval_batch_size is not None and eval_batch_size < 1):
+            raise ValueError(
+                f"batch_size {batch_size}, eval_batch_size {eval_batch_size}: give 1 or more"
+            )
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.seed, self.num_workers, self.augmentation = seed, num_workers, augmentation
         self.train_set: Any = None
@@ -93,101 +96,65 @@ class SetsDataModule(pl.LightningDataModule):
         return {**train, **self.val_sets, **self.test_sets}
 
     def train_dataloader(self) -> StepDataLoader:
-        """Return the training batches, the same for any number of workers.
+        """Return the shuffled training batches; batch k of a run is a function of (seed, k).
 
         Raises:
-            ValueError: If there is no training data, or as :func:`train_loader` does.
+            ValueError: If there is no training data or it does not fill one batch, the batch does
+                not divide by the number of processes, or Lightning would replace the sampler.
         """
-        if self.train_set is None:
+        dataset = self.train_set
+        if dataset is None:
             raise ValueError(f"train: no training data; {self.name_training_data}")
-        sizes = self.batch_size, self.seed, self.num_workers
-        return train_loader(self.train_set, *sizes, self.trainer, self.augmentation)
+        rank, world_size = self._rank_and_world_size()
+        steps = StepBatchSampler(len(dataset), self.batch_size, self.seed, rank, world_size)
+        if self.augmentation.strength:
+            dataset = AugmentedDataset(dataset, self.augmentation, self.seed)
+        workers = self.num_workers > 0
+        return StepDataLoader(
+            dataset, batch_sampler=steps, persistent_workers=workers, **self._options()
+        )
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`val_names`."""
-        return [self._eval_loader(dataset) for dataset in self.val_sets.values()]
+        return [self.eval_loader(dataset) for dataset in self.val_sets.values()]
 
     def test_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`test_names`."""
-        return [self._eval_loader(dataset) for dataset in self.test_sets.values()]
+        return [self.eval_loader(dataset) for dataset in self.test_sets.values()]
 
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
         """Return the loaders of the test sets."""
         return self.test_dataloader()
 
-    def _eval_loader(self, dataset: Any) -> DataLoader[Batch]:
-        return eval_loader(dataset, self.eval_batch_size, self.num_workers, self.trainer)
+    def eval_loader(self, dataset: Any) -> DataLoader[Batch]:
+        """Return every sample of a set once, in order; the last batch may be smaller.
 
+        Of a batch each process takes its share, at least one.
 
-def train_loader(
-    dataset: Any,
-    batch_size: int,
-    seed: int,
-    num_workers: int = 0,
-    trainer: pl.Trainer | None = None,
-    augmentation: Augmentation | None = None,
-) -> StepDataLoader:
-    """Return the shuffled training batches of a run; batch k is a function of (seed, k).
+        Raises:
+            ValueError: If Lightning would replace the sampler.
+        """
+        rank, world_size = self._rank_and_world_size()
+        sampler = UnpaddedSampler(len(dataset), rank, world_size)
+        share = max(1, self.eval_batch_size // world_size)
+        return DataLoader(dataset, batch_size=share, sampler=sampler, **self._options())
 
-    Args:
-        dataset: Takes a :class:`~dctc.data.records.sampler.Draw`.
-        batch_size: Samples in a batch over all processes.
-        seed: Seed of the order and of the augmentation.
-        num_workers: Worker processes; the batches are the same for any number.
-        trainer: Says which process this is.
-        augmentation: What is done to each sample.
+    def _rank_and_world_size(self) -> tuple[int, int]:
+        """Return the number of this process and how many there are; (0, 1) without a Trainer."""
+        trainer = self.trainer
+        if trainer is None or trainer.world_size == 1:
+            return 0, 1
+        # Private, but Lightning keeps the flag nowhere else; it would pad test sets by repetition.
+        if trainer._accelerator_connector.use_distributed_sampler:
+            raise ValueError(
+                "Trainer: set use_distributed_sampler=False; the data is already shared out over "
+                "the processes, and Lightning's sampler counts some test samples twice"
+            )
+        return trainer.global_rank, trainer.world_size
 
-    Raises:
-        ValueError: If the batch does not divide by the number of processes, the data does not
-            fill one batch, or Lightning would replace the sampler.
-    """
-    rank, world_size = _rank_and_world_size(trainer)
-    steps = StepBatchSampler(len(dataset), batch_size, seed, rank=rank, world_size=world_size)
-    if augmentation is not None and augmentation.strength:
-        dataset = AugmentedDataset(dataset, augmentation, seed)
-    return StepDataLoader(
-        dataset,
-        batch_sampler=steps,
-        persistent_workers=num_workers > 0,
-        **_options(num_workers, trainer),
-    )
-
-
-def eval_loader(
-    dataset: Any,
-    batch_size: int,
-    num_workers: int = 0,
-    trainer: pl.Trainer | None = None,
-    collate: Callable[..., Any] = collate,
-) -> DataLoader[Any]:
-    """Return every sample once, in order; arguments and errors as of :func:`train_loader`.
-
-    The last batch may be smaller. Of a batch each process takes its share, at least one.
-    ``collate`` makes a batch, or several, of samples.
-    """
-    rank, world_size = _rank_and_world_size(trainer)
-    sampler = UnpaddedSampler(len(dataset), rank, world_size)
-    share = max(1, batch_size // world_size)
-    options = {**_options(num_workers, trainer), "collate_fn": collate}
-    return DataLoader(dataset, batch_size=share, sampler=sampler, **options)
-
-
-def _rank_and_world_size(trainer: pl.Trainer | None) -> tuple[int, int]:
-    """Return the number of this process and how many there are; (0, 1) without a Trainer."""
-    if trainer is None or trainer.world_size == 1:
-        return 0, 1
-    # Private, but Lightning keeps the flag nowhere else; it would pad test sets by repetition.
-    if trainer._accelerator_connector.use_distributed_sampler:
-        raise ValueError(
-            "Trainer: set use_distributed_sampler=False; the data is already shared out over the "
-            "processes, and Lightning's sampler counts some test samples twice"
-        )
-    return trainer.global_rank, trainer.world_size
-
-
-def _options(num_workers: int, trainer: pl.Trainer | None) -> dict[str, Any]:
-    # without a trainer, a net reads the images on a GPU if there is one
-    device = trainer.strategy.root_device.type if trainer else None
-    on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
-    # A worker computes with one thread: torch sets that in every worker, and Pillow knows no other.
-    return {"num_workers": num_workers, "collate_fn": collate, "pin_memory": on_gpu}
+    def _options(self) -> dict[str, Any]:
+        # without a trainer, a net reads the images on a GPU if there is one
+        device = self.trainer.strategy.root_device.type if self.trainer else None
+        on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
+        # A worker computes with one thread: torch sets that in each, and Pillow knows no other.
+        return {"num_workers": self.num_workers, "collate_fn": collate, "pin_memory": on_gpu}
