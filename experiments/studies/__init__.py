@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from dctc.data.benchmarks import find_documents
+from dctc.data.benchmarks import published_folders
 from dctc.data.catalogue import DOCUMENTS
+from dctc.data.records.folders import data_root
 from dctc.studies.study import Study
 from dctc.studies.study_file import load_study
 
@@ -59,7 +60,7 @@ def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Stud
                 content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
                 source = content["data"]["init_args"].get("source")
                 if source:
-                    find_documents(DOCUMENTS[source])
+                    published_folders(DOCUMENTS[source].parts, data_root(), any_size=True)
             found.append(study)
         except FileNotFoundError as error:
             if needed:

@@ -142,10 +142,16 @@ def test_the_side_of_a_split(folder, side):
         ("train/SVT", 257, False),
         ("train/synth/MJ/test", 2, False),
         ("mine", 2, False),
+        ("FUNSD_words_8707", 2, True),
     ],
 )
 def test_test_sets_are_recognised(tmp_path, add, folder, size, expected):
     assert is_test_set(add(folder, size), tmp_path) is expected
+
+
+def test_of_a_folder_elsewhere_only_its_last_names_count(tmp_path, add):
+    assert not is_test_set(add("test/of/my/own/words"), tmp_path / "data")
+    assert is_test_set(add("my/test/words"), tmp_path / "data")
 
 
 def test_a_link_does_not_hide_a_test_set(tmp_path, add):

@@ -104,6 +104,11 @@ def test_folds_are_parts_of_all_words_and_their_neighbours_are_left_out(
     assert (data.val_names, data.test_names) == (["FUNSD_fold_val"], ["FUNSD_fold"])
 
 
+def test_sets_too_small_for_folds_are_refused(ready):
+    with pytest.raises(ValueError, match="folds 3: 23 records are too few, none is in train"):
+        ready("document", folds=3)
+
+
 def test_folds_stand_alone(module):
     for options in ({"folds": 1}, {"folds": 4, "train_size": 9}, {"folds": 4, "test": ["FUNSD"]}):
         with pytest.raises(ValueError, match=r"folds|FUNSD_fold"):

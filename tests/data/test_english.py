@@ -55,14 +55,32 @@ def test_real_training_words_are_trained_on_where_they_are_not_validated_on(read
     assert {*keys(data.train_dataloader())} == {f"synth/ST/{i}" for i in range(1, 6)} | {
         f"english/train/{name}" for name in real
     }
-    with pytest.raises(ValueError, match="real_train_words is the usual validation set"):
-        ready("english", "fit", train=["real_train_words"])
+    for named in (None, {"v": ["real_train_words", "synth/MJ"]}):
+        with pytest.raises(ValueError, match="real_train_words is a validation set too"):
+            ready("english", "fit", train=["real_train_words"], val=named)
     with pytest.raises(ValueError, match="never train on a test set"):
         ready("english", "fit", train=["real_train_words"], val=val, test=["real_train_words"])
-    with pytest.raises(FileNotFoundError, match="train: IIIT5K_2000: not found below"):
+    with pytest.raises(FileNotFoundError, match=r"^IIIT5K_2000: not found below"):
         ready("english", "fit", train=["real_train_words"], val=val, allow_size_mismatch=False)
     with pytest.raises(ValueError, match="hold_out: name the training data in train"):
         ready("english", "validate", hold_out=0.1)
+
+
+def test_the_name_of_the_real_training_words_stands_for_their_folders_everywhere(ready):
+    named = {"v": ["synth/ST", "real_train_words"]}
+    data = ready("english", val=named, test=named)
+    expected = [*(f"synth/ST/{i}" for i in range(1, 6)), "english/train/IC13_848/1"]
+    for loader in (data.val_dataloader()[0], data.test_dataloader()[0]):
+        assert [*keys(loader)][:6] == expected and len(keys(loader)) == 8
+    with pytest.raises(ValueError, match=r"train: .*848 is named in test; never train"):
+        ready("english", "fit", train=["real_train_words"], val={}, test=named)
+
+
+@pytest.mark.parametrize(("labels", "share"), [("a", 0.1), ("ab", 0.9)])
+def test_holding_out_leaves_something_to_train_on(ready, write_words, tmp_path, labels, share):
+    few = str(write_words(tmp_path / "few", labels))
+    with pytest.raises(ValueError, match=f"hold_out {share}: nothing is left to train on of .*few"):
+        ready("english", "fit", train=[few], hold_out=share)
 
 
 def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, sets, caplog):

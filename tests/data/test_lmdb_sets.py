@@ -27,6 +27,11 @@ def keys(loader):
         ("chinese", {"charset": "none.txt"}, "charset 'none.txt'"),
         ("document", {"test": ["SROIE"]}, "'SROIE' is not one of FUNSD, FUNSD_val"),
         ("document", {"train_size": 0}, "train_size 0: at least one"),
+        ("english", {"batch_size": 0}, "batch_size 0, eval_batch_size None: give 1 or more"),
+        ("document", {"eval_batch_size": -1}, "eval_batch_size -1: give 1 or more"),
+        ("english", {"height": 0}, "images of 0 x 16 pixels"),
+        ("chinese", {"width": -1}, "images of 8 x -1 pixels"),
+        ("english", {"fill": 256}, "fill 256: give a level from 0 to 255"),
         ("document", {"rotate_tall": "up"}, "rotate_tall 'up': give off, left or right"),
     ],
 )
@@ -54,6 +59,7 @@ def test_a_set_of_another_size_is_refused(ready, kind, stage, options, message):
     [
         *(("english", f) for f in ("english/test/SVT_647", "english/test", "english", ".")),
         *(("chinese", f) for f in ("chinese/scene_test", "chinese", "chinese/test")),
+        *(("english", f) for f in ("chinese/scene_test", "document/test")),
     ],
 )
 def test_test_sets_are_never_trained_on(ready, kind, folder):
@@ -98,15 +104,16 @@ def test_an_own_test_set_that_is_validation_data_is_told(ready, caplog):
         ("english", ["synth/none"], "train: 'synth/none' is neither a folder below"),
         ("english", ["empty"], r"train: no LMDB \(data.mdb\) in or below"),
         ("english", ["synth/ST", "synth"], "synth/ST is listed twice"),
+        ("english", {"v": []}, "val v: no folder is named"),
         ("chinese", ["none"], "train: 'none' is neither a folder below"),
-        ("chinese", ["Document"], r"train: Document_train: not found below .*FudanVI"),
+        ("chinese", ["Document"], r"^Document_train: not found below .*FudanVI"),
         ("chinese", ["Scene", "chinese/scene_train"], "scene_train is listed twice"),
     ],
 )
 def test_training_folders_that_cannot_be_used(ready, sets, kind, train, message):
     (sets / "empty").mkdir(exist_ok=True)
     with pytest.raises((FileNotFoundError, ValueError), match=message):
-        ready(kind, "fit", train=train)
+        ready(kind, "fit", **({"val": train} if isinstance(train, dict) else {"train": train}))
 
 
 @pytest.mark.parametrize(
@@ -237,8 +244,6 @@ def test_a_union_hands_the_number_of_the_draw_on():
     assert union[4] == (2, Draw(0, 4))
     with pytest.raises(IndexError):
         union[6]
-    with pytest.raises(ValueError, match="no data sets"):
-        UnionDataset([])
 
 
 class Recorder(pl.LightningModule):

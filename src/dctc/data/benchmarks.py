@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dctc.data.catalogue import BENCHMARKS, TRAIN_WORDS, Benchmark, Source
-from dctc.data.records.folders import count_records, data_root, find_lmdbs, split_side
+from dctc.data.catalogue import BENCHMARKS, TEST_SETS, TRAIN_WORDS, Benchmark
+from dctc.data.records.folders import count_records, find_lmdbs, place_of, split_side
 from dctc.data.records.lmdb import LmdbDataset
 
 
@@ -76,21 +76,23 @@ def find_train_words(root: str | Path) -> list[Path]:
     return [found.path for found in find_sets(TRAIN_WORDS, root).values()]
 
 
-def find_documents(source: Source, root: str | Path | None = None) -> dict[str, Path]:
-    """Return the LMDB folders of a source of documents by the name of its part.
+def published_folders(sets: Iterable[Benchmark], root: Path, any_size: bool) -> dict[str, Path]:
+    """Return the LMDB folders of sets by their names; all of them have to be there.
 
     Raises:
-        FileNotFoundError: If a folder is not there; says which and where it comes from.
-        ValueError: If several folders are named as one.
+        FileNotFoundError: If one is not below the root; says which and where it comes from.
+        ValueError: If several folders are named as one set, or one has another number of records
+            than was published, unless ``any_size`` allows that.
     """
-    top = data_root(root)
-    lmdbs = find_lmdbs(top) if top.is_dir() else {}
+    lmdbs = find_lmdbs(root) if root.is_dir() else {}
     found = {}
-    for part in source.parts:
-        path = match(part, lmdbs)
+    for wanted in sets:
+        path = match(wanted, lmdbs)
         if path is None:
-            raise FileNotFoundError(part.missing_from(top))
-        found[part.name] = path
+            raise FileNotFoundError(wanted.missing_from(root))
+        if not any_size:
+            wanted.check_size(count_records(path), path)
+        found[wanted.name] = path
     return found
 
 
@@ -112,16 +114,16 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
 
 
 def is_test_set(folder: Path, root: Path) -> bool:
-    """Tell whether an LMDB holds test data: by the folders below the root, or its name and size.
+    """Tell whether an LMDB holds test data: by the folders around it, or its name and size.
 
     A name alone does not decide below a train folder, where ``SVT`` may be the training words.
     """
     for path, top in ((folder.absolute(), root.absolute()), (folder.resolve(), root.resolve())):
-        path = path.relative_to(top) if path.is_relative_to(top) else path
+        path = place_of(path, top)
         side = split_side(path)
         if side == "test":
             return True
-        named = [b for b in BENCHMARKS.values() if b.matches(path)]
+        named = [b for b in TEST_SETS if b.matches(path)]
         if named and (side is None or count_records(folder) in {b.size for b in named}):
             return True
     return False

@@ -179,6 +179,10 @@ ARCHIVES = {
     "table": Archive("table", "TSV, CSV or text file of images and labels"),
 }
 
+# All test sets; SROIE is no set of its own
+TEST_SETS = [*BENCHMARKS.values(), *CHINESE_TEST.values()] + [
+    source.test for source in DOCUMENTS.values() if source.test
+]
 # All but the English benchmarks
 OTHERS = [
     one for sets in (TRAIN_WORDS, CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL) for one in sets.values()

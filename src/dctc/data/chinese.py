@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dctc.data.archives.alphabet import characters_lacking
-from dctc.data.benchmarks import find_sets, open_benchmark
+from dctc.data.benchmarks import find_sets, open_benchmark, published_folders
 from dctc.data.catalogue import CHINESE_TEST, CHINESE_TRAIN, CHINESE_VAL, Benchmark
 from dctc.data.lmdb_sets import LmdbDataModule, TestSets, check_names, report
-from dctc.data.records.folders import count_records
 from dctc.data.sets import TRAIN
 from dctc.data.union import UnionDataset, find_parts, open_union
 from dctc.text import Charset
@@ -40,9 +39,9 @@ class ChineseDataModule(LmdbDataModule):
         test: Names of test sets (:data:`dctc.data.catalogue.CHINESE_TEST`). None is all. One that
             is not there is named and left out. Own sets have folders: ``{mine: [test/mine]}``.
         batch_size: Samples in a batch over all processes.
-        width: Width of the images in pixels (w); None is 256, the benchmark's. SVTR has 320.
         protocol: Rule that labels and predictions are compared under.
-        **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`.
+        **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`; ``width`` is
+            256, the benchmark's, if it is None. SVTR has 320.
 
     Raises:
         ValueError: As :class:`dctc.data.lmdb_sets.LmdbDataModule`.
@@ -59,11 +58,10 @@ class ChineseDataModule(LmdbDataModule):
         val: list[str] | None = None,
         test: TestSets = None,
         batch_size: int = 512,  # the authors' released CRNN experiment
-        width: int | None = None,
         protocol: str | None = "chinese",
         **options: Any,
     ) -> None:
-        super().__init__(batch_size, width, charset, protocol, **options)
+        super().__init__(batch_size, charset=charset, protocol=protocol, **options)
         check_names("val", val, CHINESE_VAL)
         self._choose_tests(test, CHINESE_TEST, CHINESE_TEST)
         self.train = list(train or [])
@@ -74,24 +72,10 @@ class ChineseDataModule(LmdbDataModule):
     def _open_train(self, root: Path) -> UnionDataset | None:
         if not self.train:
             return None
-        folders = [
-            str(self._training_folder(CHINESE_TRAIN[name], root)) if name in SETTINGS else name
-            for name in self.train
-        ]
-        union = open_union(TRAIN, folders, root, refuse_tests=True, **self.train_options)
-        for part in union.parts:
-            if any(wanted.matches(part.path) for wanted in CHINESE_TEST.values()):
-                raise ValueError(f"train: {part.path} is a test set; never train on one")
-        return union
-
-    def _training_folder(self, wanted: Benchmark, root: Path) -> Path:
-        found = find_sets({wanted.name: wanted}, root)
-        if not found:
-            raise FileNotFoundError(f"train: {wanted.missing_from(root)}")
-        path = found[wanted.name].path
-        if not self.allow_size_mismatch:
-            wanted.check_size(count_records(path), path)
-        return path
+        wanted = {name: CHINESE_TRAIN[name] for name in self.train if name in SETTINGS}
+        found = published_folders(wanted.values(), root, self.allow_size_mismatch)
+        folders = [str(found[wanted[n].name]) if n in wanted else n for n in self.train]
+        return open_union(TRAIN, folders, root, refuse_tests=True, **self.train_options)
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         return self._open("validated", CHINESE_VAL, self.val, root)
@@ -104,10 +88,7 @@ class ChineseDataModule(LmdbDataModule):
     ) -> dict[str, Any]:
         """Open the sets that are there, and name those that are not."""
         present, sets = find_sets(catalogue, root, names), {}
-        for name in names:
-            if name not in present:
-                report(catalogue[name].missing_from(root, f", so it is not {done}"))
-        for found in present.values():
+        for found in self._present(names, catalogue, present, done, root):
             options = dict(self.options)
             if catalogue is CHINESE_TEST:
                 options["charset"] = self._charset_of(found.benchmark.name, [found.path])

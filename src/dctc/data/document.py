@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from dctc.data.benchmarks import find_documents
+from dctc.data.benchmarks import published_folders
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.lmdb_sets import LmdbDataModule, TestSets
 from dctc.data.records.folders import count_records
@@ -37,9 +37,6 @@ class DocumentDataModule(LmdbDataModule):
             ``_val`` to put figures of validation data into the registry. None is the test set. Own
             sets have folders: ``{mine: [test/mine]}``.
         batch_size: Samples in a batch over all processes.
-        width: Width of the images in pixels (w); None is 128 for words and 512 for lines.
-        charset: ``36``, ``62``, ``94`` or a file of characters; labels outside of it are dropped.
-        protocol: Rule applied to labels (:data:`dctc.text.PROTOCOLS`); None is the usual one.
         num_workers: Worker processes of each loader.
         train_size: Train on so many of the training words only, the first in the order of their
             pages that have a label; the same for every seed. None is all.
@@ -47,7 +44,8 @@ class DocumentDataModule(LmdbDataModule):
             and test together in the order of their pages, number ``seed`` modulo ``folds`` is the
             test set ``<name>_fold``. The others but :data:`GAP` records on either side of it are
             the training data, and their last tenth is the validation set ``<name>_fold_val``.
-        **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`.
+        **options: Further arguments of :class:`dctc.data.lmdb_sets.LmdbDataModule`; ``width`` is
+            128 for words and 512 for lines if it is None.
 
     Raises:
         ValueError: As :class:`dctc.data.lmdb_sets.LmdbDataModule`, and for fewer than two folds or
@@ -60,17 +58,14 @@ class DocumentDataModule(LmdbDataModule):
         source: Literal["funsd", "sroie"] = "funsd",
         test: TestSets = None,
         batch_size: int = 32,
-        width: int | None = None,
-        charset: str = "36",
-        protocol: str | None = None,
         num_workers: int = 1,
         train_size: int | None = None,
         folds: int | None = None,
         **options: Any,
     ) -> None:
         self.source = DOCUMENTS[source]
-        width = width or self.source.width
-        super().__init__(batch_size, width, charset, protocol, num_workers=num_workers, **options)
+        self.usual_width = self.source.width
+        super().__init__(batch_size, num_workers=num_workers, **options)
         if folds is not None and (folds < 2 or train_size is not None):
             raise ValueError(f"folds {folds}: two or more are needed, and no train_size with them")
         self.folds = folds
@@ -99,12 +94,9 @@ class DocumentDataModule(LmdbDataModule):
     def _open(self, name: str, root: Path) -> Any:
         """Open the training data, the validation set or the test set, by its name."""
         train, test = self.source.train, self.source.test
-        found = find_documents(self.source, root)
-        if not self.allow_size_mismatch:
-            for part in self.source.parts:
-                part.check_size(count_records(found[part.name]), found[part.name])
+        found = published_folders(self.source.parts, root, self.allow_size_mismatch)
         if self.folds:
-            return self._open_fold(name, [found[part.name] for part in self.source.parts])
+            return self._open_fold(name, [*found.values()])
         if test is not None and name == self.source.name:
             return LmdbDataset(found[test.name], name, **self.options)
         path = found[train.name]
@@ -132,4 +124,6 @@ class DocumentDataModule(LmdbDataModule):
             if only:  # records of every folder count from 1, so keys name it too
                 label = f"{self.source.name}_{TRAIN}" if name == TRAIN else name
                 parts.append(LmdbDataset(folder, f"{label}/{number}", only=only, **options))
+        if not parts:
+            raise ValueError(f"folds {folds}: {total:,} records are too few, none is in {name}")
         return UnionDataset(parts)

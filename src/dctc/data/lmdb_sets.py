@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.augment import Augmentation
+from dctc.data.benchmarks import Found
+from dctc.data.catalogue import Benchmark
 from dctc.data.records.folders import data_root as find_data_root
 from dctc.data.records.image_size import HEIGHT, WIDTH, ImageSize, RotateTall
 from dctc.data.records.lmdb import left_out
@@ -61,16 +63,15 @@ class LmdbDataModule(SetsDataModule):
     """
 
     usual_width = WIDTH
-    train: Sequence[str] = ()  # folders of the training data
     test: list[str]  # names of the published test sets that are asked for
     own_tests: Mapping[str, list[str]] = {}  # folders of further ones by name
 
     def __init__(
         self,
         batch_size: int,
-        width: int | None,
-        charset: str,
-        protocol: str | None,
+        width: int | None = None,
+        charset: str = "36",
+        protocol: str | None = None,
         train_protocol: str | None = None,
         eval_batch_size: int | None = None,
         height: int | None = None,
@@ -96,8 +97,8 @@ class LmdbDataModule(SetsDataModule):
             "protocol": self.protocol,
             "charset": self.charset,
             "size": ImageSize(
-                height or HEIGHT,
-                width or self.usual_width,
+                HEIGHT if height is None else height,
+                self.usual_width if width is None else width,
                 grayscale,
                 bool(keep_ratio),
                 rotate_tall,
@@ -178,14 +179,39 @@ class LmdbDataModule(SetsDataModule):
                     f"test: two sets are named {name}; rename yours: {{NAME: [FOLDER]}}"
                 )
 
+    def _folders(self, names: Sequence[str], root: Path) -> list[str]:
+        """Return folders; a subclass knows some by other names."""
+        return list(names)
+
+    def _union(self, what: str, names: Sequence[str], root: Path, **options: Any) -> UnionDataset:
+        """Open folders as one set, see :func:`open_union`; further options replace the usual."""
+        return open_union(what, self._folders(names, root), root, **{**self.options, **options})
+
     def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
-        return open_union(f"test {name}", folders, root, **self.options)
+        return self._union(f"test {name}", folders, root)
+
+    def _present(
+        self,
+        names: Iterable[str],
+        sets: Mapping[str, Benchmark],
+        found: Mapping[str, Found],
+        done: str,
+        root: Path,
+    ) -> list[Found]:
+        """Return those of some published sets that were found, and say which are not ``done``."""
+        for name in names:
+            if name not in found:
+                report(sets[name].missing_from(root, f", so it is not {done}"))
+        return [found[name] for name in names if name in found]
 
     def _own_test(self, root: Path, datasets: Iterable[Any]) -> Path | None:
         """Return an own test set among other data; None if there is none."""
         if not self.own_tests:
             return None
-        sets = (find_parts(f"test {n}", folders, root) for n, folders in self.own_tests.items())
+        sets = (
+            find_parts(f"test {name}", self._folders(folders, root), root)
+            for name, folders in self.own_tests.items()
+        )
         own = {path.resolve() for parts in sets for path in parts}
         parts = (part for dataset in datasets for part in getattr(dataset, "parts", [dataset]))
         paths = (part.path for part in parts if part is not None)
@@ -193,9 +219,7 @@ class LmdbDataModule(SetsDataModule):
 
     def _open_train(self, root: Path) -> Any:
         """Return the training data; None if none is named."""
-        if not self.train:
-            return None
-        return open_union(TRAIN, self.train, root, refuse_tests=True, **self.train_options)
+        raise NotImplementedError
 
     def _open_val(self, root: Path) -> dict[str, Any]:
         raise NotImplementedError

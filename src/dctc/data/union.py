@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from dctc.data.benchmarks import is_test_set
 from dctc.data.records.batch import Corrupt, Sample
-from dctc.data.records.folders import count_records, find_lmdbs, refuse_single_file
+from dctc.data.records.folders import find_lmdbs, refuse_single_file
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.sampler import Draw
 
@@ -25,8 +25,6 @@ class UnionDataset(Dataset[Sample | Corrupt]):
     """
 
     def __init__(self, parts: Sequence[Any]) -> None:
-        if not parts:
-            raise ValueError("a union of no data sets; name at least one")
         self.parts = list(parts)
         self.ends = np.cumsum([len(part) for part in parts])  # (number of parts,)
         self.drops, self.outside, self.emptied = Counter[str](), Counter[str](), Counter[str]()
@@ -52,7 +50,7 @@ def open_union(
     folders: Sequence[str],
     root: Path,
     refuse_tests: bool = False,
-    chosen: Callable[[int], Sequence[int]] | None = None,
+    chosen: Callable[[Path], Sequence[int]] | None = None,
     **options: Any,
 ) -> UnionDataset:
     """Index all LMDBs in and below some folders; each part is named by its path below the root.
@@ -62,17 +60,17 @@ def open_union(
         folders: Absolute, or relative to ``root``.
         root: Data root.
         refuse_tests: Take no test set.
-        chosen: Returns the record numbers that are taken of an LMDB of so many; None takes all.
+        chosen: Returns the record numbers that are taken of an LMDB; None takes all.
         **options: protocol, charset and size of :class:`LmdbDataset`.
 
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
-        ValueError: If an LMDB is listed twice, is broken, or is a test set.
+        ValueError: If no folder is named, or an LMDB is listed twice, is broken, or is a test set.
     """
     sets = find_parts(what, folders, root, refuse_tests)
     return UnionDataset(
         [
-            LmdbDataset(path, name, only=chosen and chosen(count_records(path)), **options)
+            LmdbDataset(path, name, only=chosen and chosen(path), **options)
             for path, name in sets.items()
         ]
     )
@@ -82,6 +80,8 @@ def find_parts(
     what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False
 ) -> dict[Path, str]:
     """Return the LMDBs of :func:`open_union`, whose arguments and errors these are, with names."""
+    if not folders:
+        raise ValueError(f"{what}: no folder is named; give at least one")
     sets: dict[Path, str] = {}
     real: set[Path] = set()
     for folder in folders:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from dctc.data.archives.progress import progress_bar
 from dctc.data.catalogue import ARCHIVES
-from dctc.data.records.folders import data_root, find_lmdbs
+from dctc.data.records.folders import data_root, find_lmdbs, place_of
 from dctc.parsers import positive
 from dctc.tables import Table
 from dctc.text.characters import shown
@@ -289,8 +289,5 @@ def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
         if not (found := find_lmdbs(top, unfinished)):
             raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
         for path in found.values():
-            whole = path.absolute()
-            below = whole.is_relative_to(root)
-            name = whole.relative_to(root) if below else Path(*whole.parts[-3:])
-            sets[name.as_posix()] = path
+            sets[place_of(path.absolute(), root).as_posix()] = path
     return sets

@@ -84,6 +84,15 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def place_of(folder: Path, root: Path) -> Path:
+    """Return the path of a folder below a root; of one elsewhere, its last three parts.
+
+    What lies above says nothing of a set: a home may be called ``test``.
+    """
+    below = folder.is_relative_to(root)
+    return folder.relative_to(root) if below else Path(*folder.parts[-3:])
+
+
 def split_side(folder: Path) -> str | None:
     """Tell from its path which side of a split a folder is on: ``train``, ``test`` or None."""
     parts = {part.lower() for part in folder.parts}
