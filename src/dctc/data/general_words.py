@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from dctc.data.records.batch import Sample
 from dctc.data.records.image_size import ImageSize, pad_right
+from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.text.charset import NAMED
 
@@ -29,9 +30,8 @@ class PaddedWords(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return a word by its number, from 0."""
-        sample = self.words[index]
+    def __getitem__(self, draw: Draw) -> Sample:
+        sample = self.words[draw]
         valid = sample.width or sample.image.shape[1]
         padded = pad_right(sample.image, self.width, self.fill)
         return sample._replace(image=padded, width=valid)

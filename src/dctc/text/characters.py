@@ -64,19 +64,17 @@ def listed(things: Sequence[str], most: int, between: str = ", ") -> str:
     return between.join(things[:most]) + rest
 
 
-def shown(characters: Iterable[str], most: int = 10) -> str:
+def shown(characters: Iterable[str]) -> str:
     r"""Return characters as a message shows them, invisible and combining ones by code point.
 
-    Args:
-        characters: Each of them once.
-        most: So many are shown, the rest is counted.
+    Each of them is given once; those beyond the first ten are counted.
 
     Example:
         >>> shown("ab \u200b\u0301")
         'a b U+0020 U+200B U+0301'
     """
     each = [c if unicodedata.category(c)[0] not in "CMZ" else f"U+{ord(c):04X}" for c in characters]
-    return listed(each, most, " ")
+    return listed(each, 10, " ")
 
 
 def unseen(text: str) -> str:

@@ -30,7 +30,7 @@ from dctc.data.archives.text_lists import (
     words_of_mjsynth,
     words_of_table,
 )
-from dctc.data.archives.verify import label_faults
+from dctc.data.archives.verify import label_fault
 from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import PARTIAL
 from dctc.data.records.images import ImageError, load_image
@@ -142,9 +142,9 @@ def _label_fault(word: Word | Fault) -> Fault | None:
     """Return why a word cannot be written whatever its image is, if so."""
     if isinstance(word, Fault):
         return word
-    # MATLAB's characters need not be valid Unicode; label_faults tells
-    broken = label_faults(word.label.encode("utf-8", "surrogatepass"))
-    return Fault(word.name, broken[0], repr(word.label)) if broken else None
+    # MATLAB's characters need not be valid Unicode; label_fault tells
+    broken = label_fault(word.label.encode("utf-8", "surrogatepass"))
+    return Fault(word.name, broken, repr(word.label)) if broken else None
 
 
 def read_word(word: Word | Fault) -> Record | Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from dctc.data.archives.verify import label_faults
+from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import TALL, ImageSize
 from dctc.data.records.images import ImageError, image_size, load_image
@@ -75,10 +75,9 @@ class Examined:
     gives: list[int] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, number: int, findings: Iterable[str]) -> None:
+    def add(self, number: int, finding: str) -> None:
         """Note what was found in a record."""
-        for what in findings:
-            self.found.setdefault(what, []).append(number)
+        self.found.setdefault(finding, []).append(number)
 
 
 OUTSIDE = "character outside the charset"
@@ -130,8 +129,8 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
         for i, number in enumerate(numbers):
             stored = read_record(transaction, number)
             valid = _look_at_image(stored.image or b"", number, target, done, i % step == 0)
-            if faults := label_faults(stored.label):
-                done.add(number, faults)
+            if fault := label_fault(stored.label):
+                done.add(number, fault)
                 continue
             label = rule(label_text(stored.label or b""))
             if valid is None or not _is_usable(label, number, valid, target, done, known):
@@ -139,7 +138,7 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
             done.labels[label] += 1
             key = hashlib.blake2b(stored.image or b"", digest_size=8).digest()
             if seen.setdefault(key, (number, label))[1] != label:
-                done.add(number, [TWICE])
+                done.add(number, TWICE)
     return done
 
 
@@ -151,17 +150,17 @@ def _look_at_image(
         width, height = image_size(encoded)
         image = load_image(encoded) if pixels else None
     except ImageError as error:
-        done.add(number, [f"image cannot be decoded ({error.kind})"])
+        done.add(number, f"image cannot be decoded ({error.kind})")
         return None
     if image is not None and np.ptp(np.asarray(image), axis=(0, 1)).max() == 0:
-        done.add(number, [CONSTANT])
+        done.add(number, CONSTANT)
     size = target.size
     if size.turn(width, height) is not None:
         width, height = height, width
     elif height > TALL * width:
-        done.add(number, [TALL_CROP])
+        done.add(number, TALL_CROP)
     if width * size.height / height > SQUASHED * size.width:
-        done.add(number, [NARROW])
+        done.add(number, NARROW)
     return size.valid(width, height)
 
 
@@ -170,13 +169,14 @@ def _is_usable(
 ) -> bool:
     """Tell whether a net is trained on a label, or its record left out."""
     if not label:
-        done.add(number, [EMPTY])
+        done.add(number, EMPTY)
         return False
     if is_right_to_left(label):
-        done.add(number, [RIGHT_TO_LEFT])
+        done.add(number, RIGHT_TO_LEFT)
     if outside := set(label) - known:
         done.outside.update(outside)
-        done.add(number, {_kind(c, known) for c in outside})
+        for kind in {_kind(c, known) for c in outside}:
+            done.add(number, kind)
         return False
     if target.reads_padding:
         valid = max(valid, target.size.min_width or target.size.width)
@@ -186,7 +186,7 @@ def _is_usable(
     done.needs.append(need)
     done.gives.append(gives)
     if need > gives:
-        done.add(number, [LONG])
+        done.add(number, LONG)
     return True
 
 

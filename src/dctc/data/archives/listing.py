@@ -18,7 +18,6 @@ from dctc.tables import Table
 class Entry(NamedTuple):
     """One LMDB folder."""
 
-    path: Path
     records: int  # num-samples; 0 if it cannot be read
     known: Benchmark | None  # registered set whose name it bears
     fault: str  # why it cannot be read or is not complete, in one line; empty if all is well
@@ -29,14 +28,14 @@ def read_entries(sets: Mapping[str, Path]) -> dict[str, Entry]:
 
     A name is the path below the data root, which tells its side of a split.
     """
-    read = in_processes(_read_entry, sets.items(), 1, lambda item: [Entry(item[1], 0, None, ENDS)])
+    read = in_processes(_read_entry, sets.items(), 1, lambda item: [Entry(0, None, ENDS)])
     return dict(zip(sets, read, strict=True))
 
 
 def _read_entry(item: tuple[str, Path]) -> Entry:
     name, path = item
     if path.name.endswith(PARTIAL):
-        return Entry(path, 0, None, "unfinished; run its command again")
+        return Entry(0, None, "unfinished; run its command again")
     known, faults, records, result = known_as(name, path), [], 0, None
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -53,7 +52,7 @@ def _read_entry(item: tuple[str, Path]) -> Entry:
         faults.append(f"{records:,} records where {known.name} has {known.size:,}")
     here = (f"LMDB {path}: ", f"LMDB {path.resolve()}: ")
     faults = [fault.removeprefix(here[0]).removeprefix(here[1]) for fault in faults]
-    return Entry(path, records, known, "; ".join(faults))
+    return Entry(records, known, "; ".join(faults))
 
 
 def known_as(name: str, path: Path) -> Benchmark | None:

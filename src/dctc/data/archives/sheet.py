@@ -41,7 +41,6 @@ def contact_sheet(
         FileNotFoundError: If there is no LMDB.
         ValueError: If it is none or damaged, there is no font, or that many columns have no room.
     """
-    _check_columns(columns)
     records = count_records(path)
     chosen = np.random.default_rng(seed).permutation(records)[:count]
     with reading(path) as transaction:
@@ -68,7 +67,8 @@ def draw_sheet(
     cells: Sequence[Cell], columns: int = 6, fonts: str | None = None
 ) -> tuple[Image.Image, int]:
     """Draw crops with a text below each; arguments and returns are those of contact_sheet."""
-    _check_columns(columns)
+    if columns > MAX_COLUMNS:
+        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
     width, row_height = WIDTH // columns - GAP, HEIGHT + CAPTION + 10
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * (width + GAP), rows * row_height), "white")
@@ -87,11 +87,6 @@ def draw_sheet(
             shown = shown[:-2] + "…" if len(shown) > 2 else ""
         draw.text((x, y + HEIGHT + 2), shown, "black", face)
     return sheet, unreadable
-
-
-def _check_columns(columns: int) -> None:
-    if columns > MAX_COLUMNS:
-        raise ValueError(f"{columns:,} columns: a sheet has room for {MAX_COLUMNS} at most")
 
 
 def check_image_file(file: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dctc.data.archives.processes import ENDS, in_processes
-from dctc.data.archives.verify import label_faults
+from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.images import image_size
 from dctc.data.render.texts import frames_needed
@@ -59,7 +59,8 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
                 unreadable += 1
                 continue
             characters.update(label)
-            broken.update(label_faults(stored.label))
+            if fault := label_fault(stored.label):
+                broken[fault] += 1
             if label:
                 lengths.append(len(label))
                 needs.append(frames_needed(label))

@@ -24,6 +24,7 @@ from dctc.data.records.folders import (
     split_side,
 )
 from dctc.data.records.images import ImageError, load_image
+from dctc.data.records.lmdb import MISSING, NOT_UTF8
 from dctc.tables import Table
 from dctc.text.characters import PRIVATE, listed, unseen
 
@@ -192,7 +193,8 @@ def _scan_chunk(chunk: Chunk) -> Scan:
             faults.append((record, stored))
             continue
         encoded, raw, extents = stored
-        faults += [(record, what) for what in label_faults(raw)]
+        if fault := label_fault(raw):
+            faults.append((record, fault))
         if encoded is None:
             faults.append((record, "image missing"))
             continue
@@ -212,14 +214,14 @@ def _scan_chunk(chunk: Chunk) -> Scan:
     return Scan(digests, faults)
 
 
-def label_faults(raw: bytes | None) -> list[str]:
-    """Return what is wrong with a stored label."""
+def label_fault(raw: bytes | None) -> str:
+    """Return what is wrong with a stored label; empty if nothing is."""
     if raw is None:
-        return ["label missing"]
+        return MISSING
     try:
         label = raw.decode()
     except UnicodeDecodeError:
-        return ["label is not UTF-8"]
+        return NOT_UTF8
     if not label.strip():
-        return ["label is empty"]
-    return [f"label has {fault}"] if (fault := unseen(label)) else []
+        return "label is empty"
+    return f"label has {fault}" if (fault := unseen(label)) else ""

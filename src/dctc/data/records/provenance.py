@@ -30,6 +30,9 @@ class Progress:
     records: int = 0  # written
     faults: Counter[str] = field(default_factory=Counter)  # items left out, by reason
 
+    def __post_init__(self) -> None:
+        self.faults = Counter(self.faults)
+
     def encode(self) -> bytes:
         """Return the progress as JSON."""
         return json.dumps(vars(self)).encode()
@@ -37,12 +40,7 @@ class Progress:
     @classmethod
     def decode(cls, raw: bytes | None) -> Progress:
         """Return what :meth:`encode` wrote; None is nothing yet."""
-        return cls.of(json.loads(raw)) if raw else cls()
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Progress:
-        """Return the progress of its attributes by name."""
-        return cls(values["taken"], values["records"], Counter(values["faults"]))
+        return cls(**json.loads(raw or "{}"))
 
     def left_out(self) -> str:
         """Return the faults in words, for messages."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -119,10 +118,10 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     result = found.pop("result", None)
     if result is None:
         raise ValueError(f"{folder}: exists already, made with other options; name another folder")
-    recipe = dict(recipe)
-    warn_of_versions(folder, found.pop("versions", None), recipe.pop("versions", None))
-    check_recipe(folder, found, recipe)
-    return Progress.of(result)
+    wanted = dict(recipe)
+    warn_of_versions(folder, found.pop("versions", None), wanted.pop("versions", None))
+    check_recipe(folder, found, wanted)
+    return Progress(**result)
 
 
 def _claim(partial: Path, recipe: dict[str, Any]) -> None:
@@ -177,7 +176,7 @@ def _write_all(
 
 
 def _put(batch: list[Record | Fault], before: Progress, transaction: Any) -> Progress:
-    progress = Progress(before.taken + len(batch), before.records, Counter(before.faults))
+    progress = Progress(before.taken + len(batch), before.records, before.faults)
     for item in batch:
         if isinstance(item, Fault):
             progress.faults[item.reason] += 1
