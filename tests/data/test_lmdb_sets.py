@@ -28,6 +28,8 @@ def keys(loader):
         ("document", {"test": ["SROIE"]}, "'SROIE' is not one of FUNSD, FUNSD_val"),
         ("document", {"train_size": 0}, "train_size 0: at least one"),
         ("english", {"batch_size": 0}, "batch_size 0, eval_batch_size None: give 1 or more"),
+        ("english", {"val": {"train": ["synth"]}}, "val: two sets are named train; rename yours"),
+        ("chinese", {"test": {"train": ["synth"]}}, "test: two sets are named train"),
         ("document", {"eval_batch_size": -1}, "eval_batch_size -1: give 1 or more"),
         ("english", {"height": 0}, "images of 0 x 16 pixels"),
         ("chinese", {"width": -1}, "images of 8 x -1 pixels"),

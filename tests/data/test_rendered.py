@@ -78,6 +78,13 @@ def test_errors():
         module(preset="hard")
     with pytest.raises(ValueError, match="do not fill one batch"):
         module(epoch_size=4).train_dataloader()
+    for wrong, message in (
+        ({"seed": -1}, "seed -1: give 0 or more"),
+        ({"val_size": -1}, "rendered words for val: -1; give 0 or more"),
+        ({"height": 0}, "images of 0 x 128 pixels: words need 4 x 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module(**wrong)
 
 
 def test_workers_change_nothing():
@@ -126,6 +133,9 @@ def test_stored_words_of_other_options_are_refused_and_of_other_versions_warned_
     with pytest.raises(ValueError, match="drawn with max_length 12, not 5; give the same options"):
         module(max_length=5, stored=str(tmp_path / "words"))
     with pytest.raises(FileNotFoundError, match="no rendered words here"):
+        module(stored=str(tmp_path))
+    (tmp_path / "recipe.json").write_text('{"kind": "table"}')
+    with pytest.raises(ValueError, match=r"recipe.json is not that of rendered words"):
         module(stored=str(tmp_path))
     recipe = tmp_path / "words" / "recipe.json"
     found = json.loads(recipe.read_text())

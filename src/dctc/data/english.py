@@ -65,6 +65,8 @@ class EnglishDataModule(LmdbDataModule):
         super().__init__(batch_size, **options)
         if hold_out is not None and (not 0 < hold_out < 1 or val is not None):
             raise ValueError(f"hold_out {hold_out}: a share between 0 and 1, and no val beside it")
+        if val and TRAIN in val:
+            raise ValueError(f"val: two sets are named {TRAIN}; rename yours")
         self.hold_out = hold_out
         self._choose_tests(test, (*BENCHMARKS, REAL_TRAIN_WORDS), DEFAULT_TEST)
         self.train, self.val = list(train or []), val

@@ -172,7 +172,7 @@ class LmdbDataModule(SetsDataModule):
             own = [(Path(one).name, [one]) for one in given if "/" in one]
         check_names("test", self.test, known, "; a set of your own has folders: {NAME: [FOLDER]}")
         self.own_tests = dict(own)
-        taken = [*known, *(name for name, _ in own)]
+        taken = [TRAIN, *known, *(name for name, _ in own)]
         for name in self.own_tests:
             if taken.count(name) > 1:
                 raise ValueError(

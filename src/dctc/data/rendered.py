@@ -107,7 +107,8 @@ class RenderedDataModule(SetsDataModule):
         augmentation = Augmentation(augment, views)
         super().__init__(batch_size, eval_batch_size, seed, workers, augmentation)
         self.sizes: dict[Stage, int] = {"train": epoch_size, "val": val_size, "test": test_size}
-        self.image_size, self.fonts = (height or HEIGHT, width or WIDTH), fonts
+        self.image_size = HEIGHT if height is None else height, WIDTH if width is None else width
+        self.fonts = fonts
         self.preset, self.hold_out_fonts = preset, hold_out_fonts
         self.stored = stored
         self.text: dict[str, Any] = {

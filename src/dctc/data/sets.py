@@ -36,6 +36,8 @@ class SetsDataModule(pl.LightningDataModule):
         augmentation: Augmentation,
     ) -> None:
         super().__init__()
+        if seed < 0:
+            raise ValueError(f"seed {seed}: give 0 or more")
         if batch_size < 1 or (eval_batch_size is not None and eval_batch_size < 1):
             raise ValueError(
                 f"batch_size {batch_size}, eval_batch_size {eval_batch_size}: give 1 or more"

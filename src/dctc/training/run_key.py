@@ -15,6 +15,7 @@ from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.data.render.rendered_words import is_own
+from dctc.data.render.stored import stored_recipe
 from dctc.onnx_files import SUFFIX
 from dctc.text import Charset
 from dctc.training.run_folder import weights_file
@@ -196,7 +197,7 @@ def _stored(folder: Any) -> Any:
     """Return the seed of stored training words; a number is the seed itself."""
     if not isinstance(folder, str):
         return folder
-    return json.loads((Path(folder) / RECIPE).read_text(encoding="utf-8"))["seed"]
+    return stored_recipe(folder)["seed"]
 
 
 def _characters(charset: Any) -> Any:

@@ -125,6 +125,10 @@ def test_errors(every):
     halves = [Font("one.ttf", frozenset("a")), Font("two.ttf", frozenset("b"))]
     with pytest.raises(ValueError, match="no single font has all characters of 'ab'"):
         WordRenderer(halves).render("ab", rng)
+    for size in ((3, 64), (32, 3)):
+        with pytest.raises(ValueError, match="pixels: words need 4 x 4"):
+            WordRenderer(every, *size, "scene")
+    assert WordRenderer(every, 4, 4, "scene").render("a", rng)[0].shape == (4, 4, 3)
 
 
 @pytest.mark.skipif(not can_shape(), reason="Pillow without Raqm, or no libfribidi")

@@ -289,5 +289,9 @@ def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
         if not (found := find_lmdbs(top, unfinished)):
             raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
         for path in found.values():
-            sets[place_of(path.absolute(), root).as_posix()] = path
+            whole = path.absolute()
+            name = place_of(whole, root).as_posix()
+            if sets.get(name, path).absolute() != whole:  # that of another one elsewhere
+                name = whole.as_posix()
+            sets[name] = path
     return sets

@@ -147,10 +147,9 @@ class LmdbDataset(_Records):
         self.numbers = self._index()
         self.close()  # so that nothing is inherited by workers that are forked before the first use
         if not len(self.numbers):
-            raise ValueError(
-                f"LMDB {path}: none of {self.records:,} records is left; {left_out(self)}; "
-                f"choose another protocol or charset"
-            )
+            taken = self.records if only is None else len(only)
+            why = f"; {left_out(self)}; choose another protocol or charset" if self.drops else ""
+            raise ValueError(f"LMDB {path}: none of {taken:,} records is left{why}")
 
     def _index(self) -> np.ndarray:
         numbers, characters = array("i"), set(self.charset.characters)

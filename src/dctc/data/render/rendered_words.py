@@ -95,6 +95,8 @@ class RenderedWords(Dataset[Sample]):
         top_k: int | None = None,
     ) -> None:
         self.drops: dict[str, int] = {}  # nothing that is drawn is dropped
+        if size < 0:
+            raise ValueError(f"rendered words for {split}: {size}; give 0 or more")
         if split not in STREAM:
             raise ValueError(f"split={split!r}: it is one of {', '.join(STREAM)}")
         if language not in LANGUAGES:

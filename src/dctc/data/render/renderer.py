@@ -20,6 +20,7 @@ from dctc.text.scripts import disorder, writing
 
 _Families = Chances[tuple[Font, ...]]
 
+LEAST = 4  # pixels of height and width, ours; CTC's first frame needs as many
 _LISTED = 100  # most characters or families in a message, ours: a dozen lines of a terminal
 _CAPITALS = re.compile("[0-9]|[A-Z]{2}|^[^a-z]*$")  # in texts for which fonts need capitals
 
@@ -44,7 +45,8 @@ class WordRenderer:
         distort: False draws black on white, upright, filling the image; for ``easy`` only.
 
     Raises:
-        ValueError: If there is no such preset, or it cannot be drawn undistorted.
+        ValueError: If there is no such preset, it cannot be drawn undistorted, or the images have
+            fewer than :data:`LEAST` rows or columns.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class WordRenderer:
         preset: str = "easy",
         distort: bool = True,
     ) -> None:
+        if min(height, width) < LEAST:
+            raise ValueError(f"images of {height} x {width} pixels: words need {LEAST} x {LEAST}")
         self.fonts, self.height, self.width = tuple(fonts), height, width
         self.preset = get_preset(preset)
         self._bits: dict[str, int] = {}  # of a character: bit i is set if font i draws it

@@ -198,6 +198,8 @@ def stored_recipe(folder: str | Path) -> dict[str, Any]:
             f"{folder}: no rendered words here ({RECIPE} is missing); 'dctc data render' or "
             f"dctc.data.render.stored.render_set writes them"
         )
+    if "seed" not in found:
+        raise ValueError(f"{folder}: {RECIPE} is not that of rendered words; name it in train")
     return found
 
 
