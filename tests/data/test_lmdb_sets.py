@@ -91,6 +91,16 @@ def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, publi
             ready(kind, "fit", train=[train], test={"mine": ["none"]})
 
 
+def test_validation_on_training_data_is_told(ready, caplog):
+    for options, count in (({"val": {"v": ["synth/ST"]}}, 1), ({"hold_out": 0.3}, 0)):
+        caplog.clear()
+        ready("english", "fit", train=["synth"], **options)
+        said = [one for one in caplog.messages if "trained on too" in one]
+        assert len(said) == count and all("synth/ST" in one for one in said)
+    ready("english", "fit", train=["english/train/SVT_257"])  # of the usual validation words
+    assert "SVT_257 is trained on too" in caplog.text
+
+
 def test_an_own_test_set_that_is_validation_data_is_told(ready, caplog):
     own = {"mine": ["synth/ST"]}
     for val, count in (("english/test/SVT_647", 0), ("synth/ST", 1)):

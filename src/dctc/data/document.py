@@ -28,8 +28,7 @@ class DocumentDataModule(LmdbDataModule):
 
     FUNSD trains on the official training words but the last tenth, which is the validation set, and
     is tested on the official test words. SROIE, whose test labels are not public, is split in its
-    order: the last tenth is the test set, the tenth before it the validation set. With several
-    processes, the Trainer needs ``use_distributed_sampler=False``.
+    order: the last tenth is the test set, the tenth before it the validation set.
 
     Args:
         source: ``funsd`` or ``sroie``.
@@ -96,7 +95,7 @@ class DocumentDataModule(LmdbDataModule):
         train, test = self.source.train, self.source.test
         found = published_folders(self.source.parts, root, self.allow_size_mismatch)
         if self.folds:
-            return self._open_fold(name, [*found.values()])
+            return self._open_fold(name, [*found.values()], self.folds)
         if test is not None and name == self.source.name:
             return LmdbDataset(found[test.name], name, **self.options)
         path = found[train.name]
@@ -109,10 +108,10 @@ class DocumentDataModule(LmdbDataModule):
         name = name if last else f"{self.source.name}_{TRAIN}"
         return LmdbDataset(path, name, only=only, **options)
 
-    def _open_fold(self, name: str, folders: list[Path]) -> UnionDataset:
+    def _open_fold(self, name: str, folders: list[Path], folds: int) -> UnionDataset:
         """Open the test fold, or training or validation data apart from it, by its name."""
         ends = [0, *accumulate(count_records(folder) for folder in folders)]
-        total, fold, folds = ends[-1], self.seed % (self.folds or 1), self.folds or 1
+        total, fold = ends[-1], self.seed % folds
         begin, end = (total * k // folds for k in (fold, fold + 1))
         rest = [*range(max(begin - GAP, 0)), *range(min(end + GAP, total), total)]
         kept = len(rest) - max(1, round(TAIL * len(rest)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from dctc.data.benchmarks import Found
 from dctc.data.catalogue import Benchmark
 from dctc.data.records.folders import data_root as find_data_root
 from dctc.data.records.image_size import HEIGHT, WIDTH, ImageSize, RotateTall
-from dctc.data.records.lmdb import left_out
+from dctc.data.records.lmdb import LmdbDataset, left_out
 from dctc.data.sets import TRAIN, SetsDataModule
 from dctc.data.union import UnionDataset, find_parts, open_union
 from dctc.text import Charset, get_protocol, usual_protocol
@@ -123,6 +123,10 @@ class LmdbDataModule(SetsDataModule):
             self.val_sets, self._has_val = self._open_val(root), True
             if path := self._own_test(root, self.val_sets.values()):
                 report(f"val: {path} is named in test; never choose on a test set, as best.ckpt is")
+            trained = {part.path.resolve() for part in _parts([self.train_set])}
+            for part in _parts(self.val_sets.values()):
+                if part.only is None and part.path.resolve() in trained:
+                    report(f"val: {part.path} is trained on too; name others in val")
             self._report(self.val_sets)
         if stage in ("test", "predict", None) and not self.test_sets:
             self.test_sets = self._open_test(root)
@@ -150,8 +154,9 @@ class LmdbDataModule(SetsDataModule):
             )
             if dataset.drops:
                 report(f"{name}: {left_out(dataset)}")
-            parts = getattr(dataset, "parts", [dataset])
-            altered = Alterations(rule, self.charset).extend(part.alterations for part in parts)
+            altered = Alterations(rule, self.charset).extend(
+                part.alterations for part in _parts([dataset])
+            )
             message = f"{name}: {altered.said(len(dataset))}; {cure} keeps them"
             if name == TRAIN and altered.drops_of_charset:
                 raise ValueError(f"{message}, or name a charset without them")
@@ -213,8 +218,7 @@ class LmdbDataModule(SetsDataModule):
             for name, folders in self.own_tests.items()
         )
         own = {path.resolve() for parts in sets for path in parts}
-        parts = (part for dataset in datasets for part in getattr(dataset, "parts", [dataset]))
-        paths = (part.path for part in parts if part is not None)
+        paths = (part.path for part in _parts(datasets))
         return next((path for path in paths if path.resolve() in own), None)
 
     def _open_train(self, root: Path) -> Any:
@@ -226,6 +230,13 @@ class LmdbDataModule(SetsDataModule):
 
     def _open_test(self, root: Path) -> dict[str, Any]:
         raise NotImplementedError
+
+
+def _parts(datasets: Iterable[Any]) -> Iterator[LmdbDataset]:
+    """Yield the LMDBs of data sets, of which a union has several; None is no data set."""
+    for dataset in datasets:
+        if dataset is not None:
+            yield from getattr(dataset, "parts", [dataset])
 
 
 TestSets = list[str] | dict[str, list[str]] | None  # see LmdbDataModule._choose_tests

@@ -9,7 +9,7 @@ from dctc.data.render.colours import LUMINANCE
 from dctc.data.render.easy import EasyPainter
 from dctc.data.render.fonts import Font
 from dctc.data.render.glyphs import can_shape, extents_of, face, lay_out, paste
-from dctc.data.render.presets import EASY, PRESETS, get_preset
+from dctc.data.render.presets import EASY, PRESETS
 from dctc.data.render.renderer import WordRenderer
 from dctc.text.scripts import is_right_to_left
 
@@ -113,7 +113,7 @@ def test_fonts_for_small_letters_draw_no_words_in_capitals(every):
 def test_errors(every):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="preset 'hard': it is one of easy, scene, document"):
-        get_preset("hard")
+        WordRenderer(every, preset="hard")
     for preset in PRESETS:
         renderer = WordRenderer(every, preset=preset)
         with pytest.raises(

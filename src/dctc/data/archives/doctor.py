@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
@@ -209,12 +207,9 @@ def first_target(frames: int, characters: int) -> float:
         frames: t.
         characters: s, of a label without equal neighbours; at most t.
     """
-    scores = torch.zeros(frames, 1, characters + 1, dtype=torch.float64, requires_grad=True)
-    log_p = scores.log_softmax(2)
-    label, lengths = torch.arange(1, characters + 1)[None], torch.tensor([characters])
-    loss = F.ctc_loss(log_p, label, torch.tensor([frames]), lengths, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, scores)  # P - posterior
-    return float((log_p.detach().exp() - gradient)[:, 0, 0].mean())
+    # C(t + s, 2s) paths, as likely as each other: what the t frames are more than the s characters
+    # is shared out over these and the s + 1 blanks around them, by symmetry alike
+    return (characters + 1) * (frames - characters) / ((2 * characters + 1) * frames)
 
 
 def doctor_report(name: str, done: Examined, target: Target) -> Table:

@@ -109,14 +109,3 @@ DOCUMENT = Preset(
 )
 
 PRESETS: dict[str, Easy | Preset] = {preset.name: preset for preset in (EASY, SCENE, DOCUMENT)}
-
-
-def get_preset(name: str) -> Easy | Preset:
-    """Return the preset called ``name``.
-
-    Raises:
-        ValueError: If there is none; the message lists those that exist.
-    """
-    if name not in PRESETS:
-        raise ValueError(f"preset {name!r}: it is one of {', '.join(PRESETS)}")
-    return PRESETS[name]

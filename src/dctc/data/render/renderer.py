@@ -12,7 +12,7 @@ import numpy as np
 from dctc.data.render.easy import EasyPainter
 from dctc.data.render.fonts import Font
 from dctc.data.render.glyphs import can_shape
-from dctc.data.render.presets import Easy, get_preset
+from dctc.data.render.presets import PRESETS, Easy
 from dctc.data.render.scene import ScenePainter
 from dctc.data.render.texts import Chances
 from dctc.text.characters import listed
@@ -60,7 +60,9 @@ class WordRenderer:
         if min(height, width) < LEAST:
             raise ValueError(f"images of {height} x {width} pixels: words need {LEAST} x {LEAST}")
         self.fonts, self.height, self.width = tuple(fonts), height, width
-        self.preset = get_preset(preset)
+        if preset not in PRESETS:
+            raise ValueError(f"preset {preset!r}: it is one of {', '.join(PRESETS)}")
+        self.preset = PRESETS[preset]
         self._bits: dict[str, int] = {}  # of a character: bit i is set if font i draws it
         self._plain = sum(1 << i for i, font in enumerate(self.fonts) if font.capitals)
         self._fitting: dict[int, tuple[list[Font], _Families]] = {}
