@@ -55,7 +55,7 @@ def test_file(tmp_path, content, characters):
         (b"a\nb \nc", "line 2: 'b ' has a blank at its end"),
         (b"a\nb\t\r\nc", "line 2: 'b\\\\t' has a blank at its end"),
         ("a\n\ufeffb".encode(), r"line 2: a byte order mark \(U\+FEFF\) inside"),
-        (b"", "holds no character"),
+        (b"", r"charset.txt': the file holds no character"),
         (b"\n\r\n", "holds no character"),
         (b"a\n\xfc", "charset.txt', line 2: not UTF-8"),
     ],

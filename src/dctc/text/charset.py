@@ -95,6 +95,8 @@ class Charset:
             ) from error
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         characters = "".join(_in_lines(lines, name_or_file))
+        if not characters:
+            raise ValueError(f"charset {name_or_file!r}: the file holds no character")
         if hidden := [c for c in characters if unseen(c) and c not in _EXPECTED]:
             warnings.warn(
                 f"charset {name_or_file!r}: {shown(hidden)} cannot be seen or have no known form; "

@@ -196,6 +196,13 @@ def test_show_names_a_set_that_ends_its_process(root, tmp_path, monkeypatch, cap
         ("sheet.png", 2000, "2,000 columns: a sheet has room for 45 at most"),
     ],
 )
+def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
+    path = root / "test" / "mine"
+    assert ended("show", path, "--columns", columns, "--out", tmp_path / out) == 1
+    assert message in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["root"]
+
+
 def test_sets_elsewhere_with_the_same_last_names_are_all_shown(
     root, tmp_path, write_lmdb, encode_image, capsys
 ):
@@ -204,13 +211,6 @@ def test_sets_elsewhere_with_the_same_last_names_are_all_shown(
         write_lmdb(path, [(encode_image(), b"ab")])
     dctc(["data", "verify", *map(str, [*places, places[0]]), "--workers", "1"])
     assert "2 sets: 2 sound" in capsys.readouterr().out
-
-
-def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
-    path = root / "test" / "mine"
-    assert ended("show", path, "--columns", columns, "--out", tmp_path / out) == 1
-    assert message in capsys.readouterr().err
-    assert [p.name for p in tmp_path.iterdir()] == ["root"]
 
 
 def test_convert(root, tmp_path, encode_image, capsys):
