@@ -37,7 +37,8 @@ def test_the_protocol_decides(folder, tmp_path):
 
 
 def test_no_accent_joins_another_character(tmp_path, write_words):
-    labels = ["u\u0308", "q\u0301", "q\u0301", "e e"]  # no letter is a q with an accent
+    # no letter is a q with an accent, and no file holds a byte order mark
+    labels = ["u\u0308", "q\u0301", "q\u0301", "e e\ufeff"]
     charset = write_alphabet(tmp_path / "a.txt", [write_words(tmp_path / "set", labels)])
     assert charset.characters == "eq\u0301 \u00fc"
     assert Charset.load(str(tmp_path / "a.txt")) == charset

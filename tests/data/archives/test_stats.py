@@ -26,3 +26,6 @@ def test_a_protocol_that_leaves_nothing(tmp_path, write_lmdb, encode_image):
     path = write_lmdb(tmp_path / "a", [(encode_image(), b"...")])
     with pytest.raises(ValueError, match="no label is left by this protocol"):
         set_stats(path, get_protocol("english36"), 5)
+    broken = write_lmdb(tmp_path / "b", [(b"broken", b"ab"), (None, b"ab")])
+    with pytest.raises(ValueError, match="none of 2 records can be read"):
+        set_stats(broken, get_protocol("english36"), 5)

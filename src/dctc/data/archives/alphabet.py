@@ -16,6 +16,8 @@ from dctc.text.characters import by_frequency
 from dctc.text.characters import shown as characters_shown
 from dctc.text.protocol import Protocol
 
+_LAYOUT = "\r\n\ufeff"  # what a charset file cannot hold as characters
+
 
 def read_labels(folder: str | Path) -> Iterator[str]:
     """Yield the labels of an LMDB folder, without blanks around them.
@@ -48,7 +50,8 @@ def write_alphabet(
     """Write the characters of training labels to a file that ``charset`` options take.
 
     The most frequent character comes first, equally frequent ones by their code points, so
-    the same labels give the same classes. Line breaks are left out; in the file they are layout.
+    the same labels give the same classes. Line breaks and byte order marks are left out; in the
+    file they are layout.
     A warning names the characters of labels that the protocol drops or changes.
 
     The protocol is that of the training labels, ``chinese_fold`` for the Chinese benchmark.
@@ -66,14 +69,15 @@ def write_alphabet(
             for label in read_labels(path):
                 counts.update(rule(label))
                 raw.update(normal_form(label))
-    del raw["\n"], raw["\r"]
+    for mark in _LAYOUT:
+        del raw[mark]
     if altered := [c for c in by_frequency(raw) if c not in counts]:
         warnings.warn(
             f"alphabet: protocol {protocol} drops or changes {len(altered):,} of the {len(raw):,} "
             f"characters of the labels ({characters_shown(altered)}); verbatim keeps them",
             stacklevel=2,
         )
-    return _write(file, [c for c in by_frequency(counts) if c not in "\r\n"])
+    return _write(file, [c for c in by_frequency(counts) if c not in _LAYOUT])
 
 
 def write_common_characters(file: str | Path, top_k: int) -> Charset:

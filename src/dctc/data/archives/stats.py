@@ -64,6 +64,8 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
             if label:
                 lengths.append(len(label))
                 needs.append(frames_needed(label))
+    if unreadable == records:
+        raise ValueError(f"LMDB {path}: none of {records:,} records can be read; verify it")
     if not lengths:
         raise ValueError(f"LMDB {path}: no label is left by this protocol; choose another one")
     width, height = np.array(sizes, dtype=float).T

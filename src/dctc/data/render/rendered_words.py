@@ -60,14 +60,10 @@ class RenderedWords(Dataset[Sample]):
         renderer: Draws the words.
         charset: Name or file, see :meth:`Charset.load`. Words are drawn with those characters that
             the protocol maps to one of the charset's; white space is not drawn.
-        protocol: Name of the protocol that makes the drawn text the label; None is that of the
-            charset, see :func:`dctc.text.usual_protocol`.
-        seed: Seed of everything.
-        max_length: Most characters of a label.
+        protocol, seed, max_length, words: As :class:`dctc.data.rendered.RenderedDataModule` says.
         grayscale: Images ``(h, w, 1)`` instead of ``(h, w, 3)``.
         language: ``en``, or ``zh`` for Chinese lines. Characters of a Chinese charset that no font
             draws are left out with a warning; in English they are an error.
-        words: ``python``, ``wordfreq`` or a file, see :func:`word_counts`.
         top_k: In English, only the most frequent words; in Chinese, only the most frequent Chinese
             characters by wordfreq, and the charset's ASCII letters and digits.
 
