@@ -65,7 +65,7 @@ def test_the_report_says_why_a_font_is_not_used(tmp_path):
     for name in ("cmr10.ttf", "cmsy10.ttf"):
         shutil.copy(SHIPPED / name, tmp_path)
     (tmp_path / "bad.otf").write_bytes(b"not a font")
-    report = {path.name: face for path, face in font_report(str(tmp_path))}
+    report = {Path(face.path).name: face for face in font_report(str(tmp_path))}
     assert list(report) == ["bad.otf", "cmr10.ttf", "cmsy10.ttf"]
     assert report["cmr10.ttf"].reason == "" and report["cmr10.ttf"].family == "cmr10"
     assert len(report["cmr10.ttf"].characters) > 80

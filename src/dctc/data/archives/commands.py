@@ -128,8 +128,8 @@ def fonts(options: Namespace) -> None:
     from dctc.data.render.fonts import font_report
 
     rows = [
-        [file.name, face.family, f"{len(face.characters):,}", face.reason or "used"]
-        for file, face in font_report(options.fonts)
+        [Path(font.path).name, font.family, f"{len(font.characters):,}", font.reason or "used"]
+        for font in font_report(options.fonts)
     ]
     Table("Fonts", ["file", "family", "characters", "state"], rows).print()
 

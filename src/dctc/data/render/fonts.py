@@ -9,12 +9,10 @@ import sys
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dctc.data.render.corpora import is_chinese
-from dctc.data.render.glyphs import has_ink
-from dctc.data.render.typeface import Typeface, examine, matplotlib_folder
+from dctc.data.render.typeface import Font, examine, matplotlib_folder
 from dctc.files import walk
 
 SUFFIXES = (".ttf", ".otf", ".ttc")
@@ -26,32 +24,6 @@ CHINESE_SHARE = 0.9
 INSTALL_CHINESE = (
     "install some, such as the packages fonts-wqy-microhei, fonts-wqy-zenhei and fonts-arphic-uming"
 )
-
-
-@dataclass(frozen=True)
-class Font:
-    """One font file.
-
-    Attributes:
-        path: The file; of a collection (``.ttc``) its first face is used.
-        characters: Characters that it draws as themselves; beyond ASCII, those that it claims to
-            draw. No others are drawn with it.
-        family: Name that regular, bold and all other styles of a typeface share.
-        capitals: Words in its capitals can be read. False for scripts, whose capitals only begin
-            words.
-    """
-
-    path: str
-    characters: frozenset[str]
-    family: str = ""
-    capitals: bool = True
-
-    def covers(self, text: str) -> bool:
-        """Return whether the font draws every character of ``text``, none of them blank."""
-        # examine() has checked ASCII for blanks; tens of thousands of others would take too long
-        return self.characters.issuperset(text) and all(
-            c.isascii() or has_ink(self.path, c) for c in text
-        )
 
 
 def find_fonts(fonts: str | None = None) -> list[Font]:
@@ -71,24 +43,22 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
     Raises:
         ValueError: If there is no such folder or no text font in it, or ``fc-list`` fails.
     """
-    where, files = _files(fonts)
-    found: list[Font] = []
-    for file, face in files:
-        if face.damaged:
-            warnings.warn(f"font {file}: {face.reason}; left out", stacklevel=2)
-        elif not face.reason:
-            found.append(Font(str(file), face.characters, face.family, face.capitals))
+    where, every = _examined(fonts)
+    for font in every:
+        if font.damaged:
+            warnings.warn(f"font {font.path}: {font.reason}; left out", stacklevel=2)
+    found = [font for font in every if not font.reason]
     if not found:
         raise ValueError(
-            f"fonts {where!r}: none of its {len(files)} {'/'.join(SUFFIXES)} files is a text "
+            f"fonts {where!r}: none of its {len(every)} {'/'.join(SUFFIXES)} files is a text "
             f"font; give a folder with one, or none to use the fonts of matplotlib"
         )
     return found
 
 
-def font_report(fonts: str | None = None) -> list[tuple[Path, Typeface]]:
-    """Return every font file of :func:`find_fonts` with what it holds, and why it is not used."""
-    return _files(fonts)[1]
+def font_report(fonts: str | None = None) -> list[Font]:
+    """Return every font file of :func:`find_fonts`, those too that are not used."""
+    return _examined(fonts)[1]
 
 
 def chinese_families(fonts: Sequence[Font], charset: str) -> list[str]:
@@ -134,8 +104,8 @@ def _hash(family: str) -> int:
     return zlib.crc32(family.encode())
 
 
-def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
-    """Return where fonts were looked for, and each font file there with what it holds."""
+def _examined(fonts: str | None) -> tuple[str, list[Font]]:
+    """Return where fonts were looked for, and the font files there."""
     if fonts == SYSTEM:
         where, files = SYSTEM, _system_files()
     else:
@@ -147,7 +117,7 @@ def _files(fonts: str | None) -> tuple[str, list[tuple[Path, Typeface]]]:
                 f"those of the machine"
             )
         where, files = str(root), _below(root)
-    return where, [(file, examine(file)) for file in files]
+    return where, [examine(file) for file in files]
 
 
 def _below(root: Path) -> list[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import string
 import struct
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFont
+
+from dctc.data.render.glyphs import has_ink
 
 # Width and height of a drawn character, and its pixels
 Drawing = tuple[tuple[int, int], bytes]
@@ -35,26 +37,38 @@ _MODELS = (*_REFERENCES, "DejaVuSerif.ttf", "cmtt10.ttf", "STIXGeneralItalic.ttf
 _SIDE = 16  # pixels, to which the ink of each glyph is scaled for a comparison
 
 
-class Typeface(NamedTuple):
-    """What a font file holds.
+@dataclass(frozen=True)
+class Font:
+    """One font file.
 
     Attributes:
-        family: Name that all styles of the typeface share; empty if it cannot be read.
+        path: The file; of a collection (``.ttc``) its first face is used.
         characters: The characters that it draws as themselves, none if it is not for text. Beyond
-            ASCII, those that it claims to draw; blank ones are found by :meth:`Font.covers`.
+            ASCII, those that it claims to draw. No others are drawn with it.
+        family: Name that regular, bold and all other styles of a typeface share; empty if it cannot
+            be read.
+        capitals: Words in its capitals can be read, see :func:`mistaken`. False for scripts, whose
+            capitals only begin words.
         reason: Why it is not used; empty if it is.
         damaged: The file cannot be read.
-        capitals: Words in its capitals can be read, see :func:`mistaken`.
     """
 
-    family: str
+    path: str
     characters: frozenset[str]
+    family: str = ""
+    capitals: bool = True
     reason: str = ""
     damaged: bool = False
-    capitals: bool = True
+
+    def covers(self, text: str) -> bool:
+        """Return whether the font draws every character of ``text``, none of them blank."""
+        # examine() has checked ASCII for blanks; tens of thousands of others would take too long
+        return self.characters.issuperset(text) and all(
+            c.isascii() or has_ink(self.path, c) for c in text
+        )
 
 
-def examine(path: Path) -> Typeface:
+def examine(path: Path) -> Font:
     """Read a font file; of a collection (``.ttc``) its first face.
 
     A font is not for text if it lacks ASCII capitals or digits, or if its glyphs for them have
@@ -66,17 +80,18 @@ def examine(path: Path) -> Typeface:
 
 
 @lru_cache(maxsize=4096)
-def _examine(path: Path, changed: int, size: int) -> Typeface:
+def _examine(path: Path, changed: int, size: int) -> Font:
     from fontTools.ttLib import TTLibError
 
     try:
         return _read(path)
     except (*_DAMAGED, TTLibError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return Typeface("", frozenset(), f"cannot be read ({reason})", damaged=True)
+        unread = f"cannot be read ({reason})"
+        return Font(str(path), frozenset(), reason=unread, damaged=True)
 
 
-def _read(path: Path) -> Typeface:
+def _read(path: Path) -> Font:
     from fontTools.ttLib import TTFont
 
     # Opened here, since fontTools leaves a file open that is no font
@@ -84,8 +99,8 @@ def _read(path: Path) -> Typeface:
         glyph_of: dict[int, str] = file.getBestCmap() or {}
         family = file["name"].getBestFamilyName() or path.stem
 
-    def refused(reason: str) -> Typeface:
-        return Typeface(family, frozenset(), reason)
+    def refused(reason: str) -> Font:
+        return Font(str(path), frozenset(), family, reason=reason)
 
     missing = [c for c in CAPITALS if ord(c) not in glyph_of]
     if missing:
@@ -116,10 +131,10 @@ def _read(path: Path) -> Typeface:
         return refused("most of its small letters look like others")
     capitals = mistaken(drawn) <= MOST_MISTAKEN
     if all(c in right for c in printable if c.isascii()):
-        return Typeface(family, frozenset(printable), capitals=capitals)
+        return Font(str(path), frozenset(printable), family, capitals)
     # TeX's encodings put other glyphs where ASCII has <, > or {; there only the names are certain,
     # except the dollar's: in Computer Modern Italic it is a pound sign by that name.
-    return Typeface(family, frozenset(right - {"$"}), capitals=capitals)
+    return Font(str(path), frozenset(right - {"$"}), family, capitals)
 
 
 def _names(glyph: str, character: str) -> bool:
