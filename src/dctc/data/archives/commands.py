@@ -284,7 +284,8 @@ def main(args: list[str] | None = None) -> None:
 
 def _find_sets(options: Namespace, unfinished: bool = False) -> dict[str, Path]:
     """Return the LMDBs that were asked for, named so that their side of a split shows."""
-    root, sets = data_root(options.root), {}
+    root = data_root(options.root)
+    sets: dict[str, Path] = {}
     for top in options.paths or [root]:
         if not (found := find_lmdbs(top, unfinished)):
             raise FileNotFoundError(f"{top}: no LMDB (data.mdb) in it or below it")
