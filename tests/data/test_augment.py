@@ -5,6 +5,7 @@ from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.english import EnglishDataModule
 from dctc.data.records.batch import Corrupt, Sample, collate
 from dctc.data.records.sampler import Draw
+from dctc.data.render.degrade import noise_bank
 from dctc.data.rendered import RenderedDataModule
 
 HEIGHT, WIDTH = 32, 128
@@ -52,6 +53,13 @@ def test_a_draw_is_augmented_by_seed_and_number_alone():
     assert len({image.tobytes() for image in images}) == 6
     other = AugmentedDataset(photos, Augmentation(1.0), 6)
     assert not np.array_equal(other[Draw(0, 0)].image, images[0])
+
+
+def test_noise_is_not_kept_for_each_width():
+    noise_bank.cache_clear()
+    for width in range(64, 256):
+        augmented(Sample(photo(16, width), "word", "a"), number=width)
+    assert 1 <= noise_bank.cache_info().currsize <= 3
 
 
 # ---- where things end up ----

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.image_size import pad_right
 from dctc.data.records.sampler import Draw
 from dctc.data.render.colours import LUMINANCE
+from dctc.data.render.degrade import noise_bank
 from dctc.data.warp import random_warp
 
 MAX_STRENGTH = 2.0  # beyond it, words can no longer be read
@@ -196,11 +196,6 @@ def _noisy(pixels: np.ndarray, rng: np.random.Generator, strength: float) -> np.
     size = h * w * channels
     first = int(rng.integers(_SHIFTS))
     scale = np.float32(GRAIN * strength * rng.random() * pixels[::4, ::4].std())
-    noise = scale * _noise_bank(size + _SHIFTS)[first : first + size].reshape(h, w, channels)
+    bank = noise_bank((size + _SHIFTS).bit_length())
+    noise = scale * bank[first : first + size].reshape(h, w, channels)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
-
-
-@cache
-def _noise_bank(size: int) -> np.ndarray:
-    """Return normal deviates, the same in every process; drawing new ones takes far longer."""
-    return np.random.default_rng(0).standard_normal(size, np.float32)

@@ -92,7 +92,7 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 def _noisy(picture: Image.Image, dice: random.Random, most: float) -> Image.Image:
     pixels = picture.width * picture.height
-    table = _normal(pixels.bit_length())
+    table = noise_bank(pixels.bit_length())
     strength = np.float32(dice.uniform(0.1, 1) * most)
     planes = []
     for _ in range(1 if dice.random() < 0.5 else 3):  # of brightness, or of each colour
@@ -104,8 +104,8 @@ def _noisy(picture: Image.Image, dice: random.Random, most: float) -> Image.Imag
 
 
 @lru_cache(maxsize=16)
-def _normal(bits: int) -> np.ndarray:
-    """Return many more than ``2 ** bits`` normal numbers, always the same.
+def noise_bank(bits: int) -> np.ndarray:
+    """Return many more than ``2 ** bits`` normal numbers, the same in every process.
 
     A slice of them from a random place serves as noise; drawing new ones takes longer.
     """
