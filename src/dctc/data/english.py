@@ -31,10 +31,11 @@ class EnglishDataModule(LmdbDataModule):
 
     Args:
         train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
-            root. ``real_train_words`` stands for those of the official training words of IIIT5K,
-            IC13, IC15 and SVT, all four. None or empty if nothing is trained.
+            root. ``real_train_words`` stands for the four folders of the official training words
+            of IIIT5K, IC13, IC15 and SVT, in ``val`` and ``test`` too. None or empty if nothing is
+            trained.
         val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
-            set, ``real_train_words``: those words, as far as they are there.
+            set of this name: those of these words that are there.
         hold_out: In place of ``val``: share of each LMDB of ``train``, its last records, that is
             the validation set ``held_out``.
         test: Names of benchmarks (:data:`dctc.data.catalogue.BENCHMARKS`). None is all but
