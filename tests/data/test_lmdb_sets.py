@@ -91,6 +91,15 @@ def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, publi
             ready(kind, "fit", train=[train], test={"mine": ["none"]})
 
 
+@pytest.mark.parametrize("kind", ["english", "chinese"])
+def test_folders_by_their_whole_path_need_no_data_root(ready, sets, kind):
+    words = str(sets / ("synth/ST" if kind == "english" else "chinese/scene_train"))
+    val = {} if kind == "english" else []
+    options = {"train": [words], "val": val, "data_root": str(sets / "none")}
+    assert len(ready(kind, "fit", **options).train_set) > 2
+    assert ready(kind, "test", **{**options, "test": {"mine": [words]}}).test_names == ["mine"]
+
+
 def test_validation_on_training_data_is_told(ready, caplog):
     for options, count in (({"val": {"v": ["synth/ST"]}}, 1), ({"hold_out": 0.3}, 0)):
         caplog.clear()

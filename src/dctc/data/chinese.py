@@ -87,24 +87,23 @@ class ChineseDataModule(LmdbDataModule):
         self, done: str, catalogue: Mapping[str, Benchmark], names: Sequence[str], root: Path
     ) -> dict[str, Any]:
         """Open the sets that are there, and name those that are not."""
+        if not names:  # then no data root is needed either
+            return {}
         present, sets = find_sets(catalogue, root, names), {}
         for found in self._present(names, catalogue, present, done, root):
-            options = dict(self.options)
+            name, options = found.benchmark.name, self.options
             if catalogue is CHINESE_TEST:
-                options["charset"] = self._charset_of(found.benchmark.name, [found.path])
-                options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
-            sets[found.benchmark.name] = open_benchmark(found, self.allow_size_mismatch, **options)
+                options = self._test_options(name, [found.path])
+            sets[name] = open_benchmark(found, self.allow_size_mismatch, **options)
         return sets
 
     def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:
         what = f"test {name}"
-        charset = self._charset_of(name, list(find_parts(what, folders, root)))
-        options = {**self.options, "charset": charset}
-        options["keep_empty"] = self.protocol in EMPTY_LABELS_COUNT
+        options = self._test_options(name, list(find_parts(what, folders, root)))
         return open_union(what, folders, root, **options)
 
-    def _charset_of(self, name: str, paths: Sequence[Path]) -> Charset:
-        """Return the charset with all characters of a test set, so that no label is dropped."""
+    def _test_options(self, name: str, paths: Sequence[Path]) -> dict[str, Any]:
+        """Return options that drop no label: the charset has all characters of a test set."""
         counted = [characters_lacking(p, self.charset, self.protocol, self.shown) for p in paths]
         lacking = "".join(dict.fromkeys("".join(characters for characters, _ in counted)))
         if missed := sum(count for _, count in counted):
@@ -114,4 +113,6 @@ class ChineseDataModule(LmdbDataModule):
                 f"{name}: labels with characters that the charset cannot write: "
                 f"{missed:,} ({beyond}); they stay in the set and count as misses"
             )
-        return Charset(self.charset.characters + lacking)
+        charset = Charset(self.charset.characters + lacking)
+        empty = self.protocol in EMPTY_LABELS_COUNT
+        return {**self.options, "charset": charset, "keep_empty": empty}
