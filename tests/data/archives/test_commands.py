@@ -103,6 +103,16 @@ def test_a_damaged_set_hides_no_sound_one(root, monkeypatch, capsys, verb, ends)
     assert (ENDS if ends else "data.mdb is damaged (mdb_get: MDB_CORRUPTED") in printed
 
 
+def test_list_names_what_is_missing_where_there_is_no_data_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DCTC_DATA")
+    dctc(["data", "list"])
+    out = capsys.readouterr().out
+    assert "IIIT5K" in out and "DCTC_DATA" in out
+    with pytest.raises(SystemExit):
+        dctc(["data", "list", "--root", "absent"])
+
+
 def test_list_shows_both_folders_of_one_set(root, write_lmdb, encode_image):
     write_lmdb(root / "evaluation" / "svt_647", [(encode_image(), b"ab")])
     states = {name: state for name, _, _, state in list_sets(root)[0].rows}

@@ -65,9 +65,11 @@ def list_sets(root: Path) -> tuple[Table, Table]:
     """Return the sets below the data root, and the benchmarks that are missing.
 
     Raises:
-        FileNotFoundError: If ``root`` is not a folder.
+        FileNotFoundError: If ``root`` is not a folder, unless it is ``./data``, which a fresh clone
+            does not have.
     """
-    found = find_lmdbs(root, unfinished=True)
+    absent = root == Path("data").absolute() and not root.exists()
+    found = {} if absent else find_lmdbs(root, unfinished=True)
     entries = read_entries(found)
     bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set
     for name, entry in entries.items():
@@ -89,7 +91,8 @@ def list_sets(root: Path) -> tuple[Table, Table]:
         for b in (*BENCHMARKS.values(), *CHINESE_TEST.values())
         if b.name not in bearers and b.name not in derived
     ]
-    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], missing)
+    notes = [f"{root} is not there yet; DCTC_DATA names another folder."] if absent else []
+    return sets, Table("Missing benchmarks", ["set", "records", "where to get it"], missing, notes)
 
 
 def _state(name: str, entry: Entry, bearers: Mapping[str, list[str]]) -> str:
