@@ -7,11 +7,7 @@ from dctc.parsers import names, positive, seeds
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
-    [
-        (positive, "3", 3),
-        (names, "ctc,dctc", ["ctc", "dctc"]),
-        (seeds, "0,7", [0, 7]),
-    ],
+    [(positive, "3", 3), (names, "ctc,dctc", ["ctc", "dctc"]), (seeds, "0,7", [0, 7])],
 )
 def test_what_is_given(kind, text, value):
     assert kind(text) == value

@@ -15,14 +15,7 @@ from torch import Tensor
 
 from dctc import CTCLoss, DCTCLoss, dctc_linear_loss
 from dctc.bench.measure import Launches
-from dctc.ctc import (
-    ESTIMATORS,
-    ctc_terms,
-    kernels,
-    linear,
-    pack_labels,
-    triton_kernels,
-)
+from dctc.ctc import ESTIMATORS, ctc_terms, kernels, linear, pack_labels, triton_kernels
 from losses.every_loss import NAMES, extras, make
 
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"

@@ -32,12 +32,7 @@ WEIGHTS = {"distill_weight": ALPHA, "ctc_weight": BETA}
 @pytest.mark.parametrize("estimator", ["likelihood", "posterior", "greedy"])
 def test_value_and_gradient_equal_the_enumeration(estimator, case, peak):
     logits = case.logits(peak=peak)
-    loss = DCTCLoss(
-        **WEIGHTS,
-        estimator=estimator,
-        blank=case.blank,
-        reduction="none",
-    )
+    loss = DCTCLoss(**WEIGHTS, estimator=estimator, blank=case.blank, reduction="none")
     value, gradient = value_and_gradient(loss, logits, *case.arguments())
     alignment = loss.terms(logits, *case.arguments()).alignment.numpy()
     compared = []
@@ -58,13 +53,7 @@ def test_value_and_gradient_equal_the_enumeration(estimator, case, peak):
 @pytest.mark.parametrize("case", [Case((1, 2), 4, 3), Case((1, 0, 0), 5, 3, 2)], ids=str)
 def test_margin_and_scale_are_the_literal_definition(case, margin, scale):
     logits = case.logits()
-    loss = DCTCLoss(
-        **WEIGHTS,
-        margin=margin,
-        scale=scale,
-        blank=case.blank,
-        reduction="none",
-    )
+    loss = DCTCLoss(**WEIGHTS, margin=margin, scale=scale, blank=case.blank, reduction="none")
     value, gradient = value_and_gradient(loss, logits, *case.arguments())
     terms = loss.terms(logits, *case.arguments())
     plain = DCTCLoss(blank=case.blank).terms(scale * logits, *case.arguments())
@@ -270,13 +259,7 @@ def check_finite(batch, estimator):
 @pytest.mark.parametrize("margin, scale", [(0.0, 1.0), (0.4, 2.5)])
 def test_without_the_mask_what_does_not_fit_is_trained_to_blank(samples, margin, scale):
     masked, bare = (
-        DCTCLoss(
-            **WEIGHTS,
-            margin=margin,
-            scale=scale,
-            reduction="none",
-            mask_infeasible=mask,
-        )
+        DCTCLoss(**WEIGHTS, margin=margin, scale=scale, reduction="none", mask_infeasible=mask)
         for mask in (True, False)
     )
     logits, _, frames, _ = samples
@@ -332,10 +315,7 @@ def test_terms_whose_weights_cancel(samples, margin, scale):
 
 
 def test_a_given_alignment_takes_the_place_of_an_estimate(samples):
-    given, estimated = (
-        DCTCLoss(**WEIGHTS, estimator="given"),
-        DCTCLoss(**WEIGHTS),
-    )
+    given, estimated = (DCTCLoss(**WEIGHTS, estimator="given"), DCTCLoss(**WEIGHTS))
     assert given.needs == {"alignment"} and not estimated.needs
     alignment = torch.randint(0, 5, (9, 7), generator=torch.Generator().manual_seed(0))
     found, expected = (

@@ -4,11 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctc.metrics import (
-    edit_distance,
-    edit_operations,
-    normalized_similarity,
-)
+from dctc.metrics import edit_distance, edit_operations, normalized_similarity
 
 WORDS = st.text(alphabet="abé中😀", max_size=8)
 

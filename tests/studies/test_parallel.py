@@ -13,14 +13,7 @@ import torch
 import yaml
 
 from dctc.studies import parallel
-from dctc.studies.parallel import (
-    Outcome,
-    _gpus,
-    _on,
-    execute_all,
-    finish_all,
-    report_problems,
-)
+from dctc.studies.parallel import Outcome, _gpus, _on, execute_all, finish_all, report_problems
 from dctc.studies.study import Run
 from scripts import execute_here
 from tiny import config, held_by_another

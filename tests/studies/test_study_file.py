@@ -170,7 +170,7 @@ def test_an_arm_of_another_study_has_its_runs(folder):
     assert other.arm_name("focal") == "mine/focal-2"
     assert other.run("open", 0, 0.5) == mine.run("focal", 0, 0.5)
     assert names(other.final_runs({"own": None, "focal": 2}, seeds=[0])) == [
-        *("other/own/seed0", "mine/focal-2/seed0"),
+        *("other/own/seed0", "mine/focal-2/seed0")
     ]
     assert load_study(folder / "other.yaml", "tiny").run("ctc", 0).name == "mine-tiny/ctc/seed0"
 

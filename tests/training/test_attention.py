@@ -13,14 +13,7 @@ from dctc.results.predictions import read_readings
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
 from dctc.training.schedule import WarmupCosine
-from tiny import (
-    FixedData,
-    config,
-    make_trainer,
-    noise_batch,
-    with_corrupt,
-    write_config,
-)
+from tiny import FixedData, config, make_trainer, noise_batch, with_corrupt, write_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])

@@ -7,13 +7,7 @@ from torch import Tensor, nn
 from dctc.data.records.batch import collate
 from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
-from dctc.losses import (
-    CenterCTCLoss,
-    ConsistencyCTCLoss,
-    CTCLoss,
-    DCTCLoss,
-    DistillationCTCLoss,
-)
+from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.metrics import true_alignment
 from dctc.models import TimmRecognizer
 from dctc.training.callbacks import DCTCCallback
@@ -181,11 +175,7 @@ def test_consistency_trains_on_two_views_and_validates_on_one(tmp_path):
 
 def test_views_that_are_missing_or_to_spare_are_an_error_that_names_loss_and_data(tmp_path):
     pairs = [
-        (
-            BATCHES,
-            ConsistencyCTCLoss(),
-            "ConsistencyCTCLoss needs .* FixedData gives one",
-        ),
+        (BATCHES, ConsistencyCTCLoss(), "ConsistencyCTCLoss needs .* FixedData gives one"),
         (map(with_second_view, BATCHES), CTCLoss(), "FixedData gives two views .* CTCLoss needs"),
     ]
     for batches, loss, message in pairs:
@@ -243,10 +233,7 @@ def test_the_true_alignment_is_that_of_the_extents(rendered_batch):
 def test_the_callback_trains_towards_the_true_alignment(tmp_path, rendered_batch):
     module = make_module(lambda c: TinyNet(c, height=32))
     trainer = make_trainer(
-        tmp_path,
-        max_steps=1,
-        log_every_n_steps=1,
-        callbacks=[DCTCCallback(0.5, estimator="given")],
+        tmp_path, max_steps=1, log_every_n_steps=1, callbacks=[DCTCCallback(0.5, estimator="given")]
     )
     trainer.fit(module, datamodule=FixedData([rendered_batch]))
     assert trainer.logged_metrics["train/aacc_true"] == 1

@@ -26,15 +26,7 @@ from dctc.training.run_folder import (
     resume_point,
 )
 from dctc.training.schedule import SparingAdamW
-from tiny import (
-    TinyNet,
-    config,
-    final,
-    make_trainer,
-    same_weights,
-    stored,
-    write_config,
-)
+from tiny import TinyNet, config, final, make_trainer, same_weights, stored, write_config
 
 pytestmark = [
     pytest.mark.usefixtures("runs"),

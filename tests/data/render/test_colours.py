@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from dctc.data.render.colours import (
-    LUMINANCE,
-    colour_apart,
-    colour_pair,
-    is_legible,
-    letters_left,
-)
+from dctc.data.render.colours import LUMINANCE, colour_apart, colour_pair, is_legible, letters_left
 from dctc.data.render.presets import DOCUMENT, SCENE
 
 

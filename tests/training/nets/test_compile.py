@@ -7,15 +7,7 @@ from torch import nn
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
-from tiny import (
-    FixedData,
-    TinyNet,
-    make_module,
-    make_trainer,
-    noise_batch,
-    same_weights,
-    weights,
-)
+from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
 
 LABELS = ["one", "two"]
 

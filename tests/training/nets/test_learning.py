@@ -85,11 +85,7 @@ def test_words_are_learnt_by_heart(tmp_path, words, name, n, lr, distill_weight)
     if not attention:
         callbacks.append(DCTCCallback(distill_weight))
     trainer = make_trainer(
-        tmp_path,
-        max_steps=steps,
-        val_check_interval=20,
-        gradient_clip_val=5.0,
-        callbacks=callbacks,
+        tmp_path, max_steps=steps, val_check_interval=20, gradient_clip_val=5.0, callbacks=callbacks
     )
     trainer.fit(module, datamodule=data)
     torch.set_num_threads(threads)
