@@ -50,6 +50,16 @@ class TinyNet(nn.Module):
         return width // 4
 
 
+class FeatureNet(TinyNet):
+    """TinyNet with the features of its frames apart from the head."""
+
+    def features(self, images: Tensor) -> Tensor:
+        return torch.tanh(self.patches(images).squeeze(2).permute(2, 0, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
 class PixelNet(nn.Module):
     """Reads the classes that :func:`write_text` put into an image."""
 

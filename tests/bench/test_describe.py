@@ -18,16 +18,9 @@ from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.nets import Loaded
-from tiny import HEIGHT, WIDTH, TinyNet
+from tiny import HEIGHT, WIDTH, FeatureNet, same_weights, weights
 
 CPU = torch.device("cpu")
-
-
-class FeatureNet(TinyNet):
-    """TinyNet with the features that a Recognizer has."""
-
-    def features(self, images):
-        return torch.tanh(self.patches(images).squeeze(2).permute(2, 0, 1))
 
 
 @pytest.fixture
@@ -39,11 +32,6 @@ def loaded():
 # a kernel of 8x8 over 3 channels into 16, 17 positions (padding 2, stride 4); 16 to 37 classes
 PARAMETERS = 16 * 3 * 8 * 8 + 16 + 16 * 37 + 37
 FLOPS = 2 * 16 * (16 * 3 * 8 * 8 + 16 * 37)
-
-
-def test_parameters_and_flops_of_a_conv_and_a_linear_layer(loaded):
-    assert count_parameters(loaded.net) == PARAMETERS
-    assert count_flops(loaded.net, loaded.image) == FLOPS
 
 
 def test_shared_parameters_count_once():
@@ -71,8 +59,8 @@ class _Attention(nn.Module):
         return nn.functional.scaled_dot_product_attention(x, x, x)
 
 
-def test_description_leaves_the_net_as_it_was(loaded):
-    before = {name: value.clone() for name, value in loaded.net.state_dict().items()}
+def test_a_conv_and_a_linear_layer_are_described_and_left_as_they_were(loaded):
+    before = weights(loaded.net)
     loaded.net.train()
     d = describe(loaded, CPU, batch_size=3, limit_s=0.0)
     expected = {"parameters": PARAMETERS, "flops": FLOPS, "frames": 16, "stride": 4.0}
@@ -82,7 +70,7 @@ def test_description_leaves_the_net_as_it_was(loaded):
     assert d["inference_images_per_s"] > 0 < d["train_images_per_s"]
     assert loaded.net.training
     assert all(value.device.type == "cpu" for value in loaded.net.parameters())
-    assert all(torch.equal(value, before[n]) for n, value in loaded.net.state_dict().items())
+    assert same_weights(weights(loaded.net), before)
 
 
 def test_a_net_that_reads_by_attention_is_described_too():

@@ -110,13 +110,6 @@ def test_an_impossible_label_has_no_alignment():
     assert (terms.alignment == NO_CLASS).all(0).tolist() == [True, False]
 
 
-def test_likelihood_and_posterior_are_not_the_same_rule():
-    case = Case((1, 2), t=6, c=4)
-    logits = case.logits(n=100)
-    differ = alignment_of("likelihood", case, logits) != alignment_of("posterior", case, logits)
-    assert 0.2 < differ.double().mean() < 0.6
-
-
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_padded_frames_and_infeasible_samples_have_no_class(estimator):
     case = Case((1, 2), t=6, c=3)

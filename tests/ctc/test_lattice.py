@@ -23,19 +23,24 @@ def emissions_of(logits, labels, blank=0):
     return logits.log_softmax(2).gather(2, columns)
 
 
+def assert_enumerated(lattice, labels, logits, case, atol=1e-12):
+    """Compare likelihoods, and posteriors by class, with the enumeration of all paths."""
+    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
+    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
+    for i in range(logits.shape[1]):
+        sample = logits[:, i].numpy()
+        expected = nll(sample, case.label, case.blank), posterior(sample, case.label, case.blank)
+        np.testing.assert_allclose(lattice.nll[i], expected[0], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(by_class[:, i], expected[1], atol=atol)
+
+
 @pytest.mark.parametrize("peak", [1.0, 6.0])
 @pytest.mark.parametrize("case", FEASIBLE, ids=str)
 def test_equals_the_enumeration(case, peak):
     logits = case.logits(peak=peak)
     lattice, labels = run(case, logits)
-    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
     assert 0 <= lattice.posterior.min() <= lattice.posterior.max() <= 1
-    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
-    for i in range(logits.shape[1]):
-        sample = logits[:, i].numpy()
-        np.testing.assert_allclose(lattice.nll[i], nll(sample, case.label, case.blank), atol=1e-12)
-        expected = posterior(sample, case.label, case.blank)
-        np.testing.assert_allclose(by_class[:, i], expected, atol=1e-12)
+    assert_enumerated(lattice, labels, logits, case)
 
 
 @pytest.mark.parametrize("case", FEASIBLE, ids=str)
@@ -73,13 +78,7 @@ def test_characters_may_be_impossible_at_some_frames():
     case = Case((1, 2), t=5, c=4)
     logits = case.logits(n=2)
     logits[0, :, 2] = logits[1, 0, 0] = logits[4, :, 1] = -torch.inf
-    lattice, labels = run(case, logits)
-    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
-    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
-    for i in range(2):
-        sample = logits[:, i].numpy()
-        np.testing.assert_allclose(lattice.nll[i], nll(sample, case.label), atol=1e-12)
-        np.testing.assert_allclose(by_class[:, i], posterior(sample, case.label), atol=1e-12)
+    assert_enumerated(*run(case, logits), logits, case)
 
 
 def test_no_frames_read_as_the_empty_label():
@@ -145,17 +144,10 @@ def test_both_agree_wherever_the_scaled_one_is_sure(spread, n, seeds):
 
 def test_a_label_that_everything_speaks_against_is_done_again():
     # every character costs 400 nats: half of the label is beyond the range of a double
+    case = Case((1, 2, 3), t=6, c=4)
     logits = torch.zeros(6, 2, 4, dtype=torch.float64)
     logits[:, 0, 0] = 400.0
     logits[:, 0, 1:] += torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-    targets = torch.tensor([[1, 2, 3]] * 2)
-    labels = pack_labels(logits, targets, [6, 6], [3, 3], 0)
-    emissions = emissions_of(logits, labels)
-    assert scaled(emissions, labels).sure.tolist() == [False, True]
-    lattice = forward_backward(emissions, labels)
-    columns = candidate_classes(labels, 0).expand(6, -1, -1)
-    by_class = torch.zeros_like(logits).scatter_add(2, columns, lattice.posterior)
-    for i in range(2):
-        np.testing.assert_allclose(lattice.nll[i], nll(logits[:, i].numpy(), (1, 2, 3)), rtol=1e-12)
-        expected = posterior(logits[:, i].numpy(), (1, 2, 3))
-        np.testing.assert_allclose(by_class[:, i], expected, atol=1e-10)
+    lattice, labels = run(case, logits)
+    assert scaled(emissions_of(logits, labels), labels).sure.tolist() == [False, True]
+    assert_enumerated(lattice, labels, logits, case, atol=1e-10)

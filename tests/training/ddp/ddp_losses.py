@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 import dctc.cli
 from dctc.losses import every_loss
 from dctc.training import cli
 from dctc.training.module import RecognizerModule
-from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, weights
+from tiny import FeatureNet, FixedData, make_module, make_trainer, noise_batch, weights
 
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 LABELS = ["ab", INFEASIBLE, "c", "dd", "efg", "h", INFEASIBLE, INFEASIBLE]  # of two shares
@@ -33,16 +32,6 @@ def make_loss(name):
             if hasattr(loss, option):
                 setattr(loss, option, 0.6 if option == "teacher_decay" else 0.5)
     return loss
-
-
-class FeatureNet(TinyNet):
-    """TinyNet with the features of its frames apart from the head."""
-
-    def features(self, images: Tensor) -> Tensor:
-        return torch.tanh(self.patches(images).squeeze(2).permute(2, 0, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images))
 
 
 class Journal(pl.Callback):
