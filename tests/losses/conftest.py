@@ -15,6 +15,10 @@ class Samples(NamedTuple):
     input_lengths: Tensor
     target_lengths: Tensor
 
+    def only(self, rows):
+        """Some of the samples."""
+        return Samples(*(part[:, rows] if part.ndim == 3 else part[rows] for part in self))
+
 
 @pytest.fixture
 def samples():

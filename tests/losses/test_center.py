@@ -28,25 +28,17 @@ def test_value_and_gradient_are_the_closed_form(samples, features):
     features.requires_grad_()
     value = loss(*samples, features=features)
     (gradient,) = torch.autograd.grad(value.sum(), features)
-    nll = CTCLoss(reduction="none")(*samples)
+    nll, blanks = CTCLoss(reduction="none")(*samples), 0
     for i in (0, 1, 2, 4):
         frames, z = read(samples, i)
+        blanks += int((z == 0).sum())  # frames read as blank count too
         offset = features[frames, i].detach() - loss.centers[z]
         mean = offset.square().sum(1).mean()
         torch.testing.assert_close(value[i], nll[i] + 0.4 * mean)
         torch.testing.assert_close(gradient[frames, i], 0.8 * offset / len(z))
     for i in (3, 5, 6):  # no feature of a sample that takes no part
         assert value[i] == 0 and gradient[:, i].abs().sum() == 0
-    assert (gradient[samples.input_lengths[2] :, 2] == 0).all()
-
-
-def test_frames_read_as_blank_count_too(samples, features):
-    loss = make().eval()
-    logits = samples.logits.clone()
-    logits[:, 0, 0] = 100.0  # all of them
-    terms = loss.terms(logits, *samples[1:], features=features)
-    expected = (features[:, 0] - loss.centers[0]).square().sum(1).mean()
-    torch.testing.assert_close(terms.regularizer[0], expected)
+    assert (gradient[samples.input_lengths[2] :, 2] == 0).all() and blanks > 3
 
 
 def test_centers_move_as_in_the_paper(samples, features):
@@ -71,11 +63,8 @@ def test_a_sample_that_is_not_finite_moves_no_center(samples, features, bad):
     broken = features.clone()
     broken[2, 1, 0] = bad
     assert loss(*samples, features=broken).isfinite().tolist() == [True, False] + 5 * [True]
-    rest = [
-        part[:, [0, *range(2, 7)]] if part.ndim == 3 else part[[0, *range(2, 7)]]
-        for part in (*samples, features)
-    ]
-    other(*rest[:4], features=rest[4])
+    rest = [0, *range(2, 7)]
+    other(*samples.only(rest), features=features[:, rest])
     torch.testing.assert_close(loss.centers, other.centers)
     expected = other(*samples, features=features)
     torch.testing.assert_close(loss(*samples, features=features), expected)
@@ -87,19 +76,6 @@ def test_centers_rest_in_evaluation_and_in_terms(samples, features):
     loss.terms(*samples, features=features)
     loss.eval()(*samples, features=features)
     assert torch.equal(loss.centers, before)
-
-
-def test_centers_find_the_mean_of_their_class():
-    generator = torch.Generator().manual_seed(0)
-    loss = CenterCTCLoss(2, 4, center_rate=0.1)
-    logits = torch.zeros(6, 8, 2)
-    logits[:, :, 1] = torch.where(torch.arange(8) % 2 == 0, 9.0, -9.0)
-    means = torch.randn(2, 4, generator=generator)
-    for _ in range(200):
-        noise = 0.1 * torch.randn(6, 8, 4, generator=generator)
-        features = means[logits.argmax(2)] + noise
-        loss(logits, torch.ones(8, 1).long(), [6] * 8, [1] * 8, features=features)
-    torch.testing.assert_close(loss.centers, means, rtol=0, atol=0.05)
 
 
 def test_half_precision_features_are_compared_in_float32(samples, features):

@@ -46,15 +46,6 @@ def test_value_and_both_gradients(samples, second):
         np.testing.assert_allclose(by_b[:t, i], expected, atol=1e-12)
 
 
-def test_the_views_may_be_swapped(samples, second):
-    logits, *rest = samples
-    loss = ConsistencyCTCLoss(reduction="none")
-    value, by_a, by_b = both_gradients(loss, logits, second, *rest)
-    swapped, by_second, by_first = both_gradients(loss, second, logits, *rest)
-    torch.testing.assert_close(swapped, value)
-    torch.testing.assert_close((by_first, by_second), (by_a, by_b))
-
-
 def test_a_label_that_one_view_makes_impossible_is_left_out(samples, second):
     logits, *rest = samples
     second[:, 0, 1] = -torch.inf  # sample 0 reads 1, 2, 3
@@ -63,16 +54,6 @@ def test_a_label_that_one_view_makes_impossible_is_left_out(samples, second):
         value, by_a, by_b = both_gradients(loss, a, b, *rest)
         assert value[0] == 0 and not by_a[:, 0].any() and not by_b[:, 0].any()
         assert not loss.terms(a, *rest, second=b).feasible[0] and value[1] > 0
-
-
-def test_equal_views_are_ctc(samples):
-    logits, *rest = samples
-    loss = ConsistencyCTCLoss(weight=3.0, reduction="none")
-    assert loss.terms(*samples, second=logits).regularizer.abs().max() < 1e-14
-    value, by_a, by_b = both_gradients(loss, logits, logits, *rest)
-    nll, by_nll = value_and_gradient(CTCLoss(reduction="none"), *samples)
-    torch.testing.assert_close(value, nll)
-    torch.testing.assert_close((by_a + by_b) * torch.arange(1, 8)[:, None], by_nll)
 
 
 def test_distillation_is_the_divergence_from_the_teacher(samples, second):
@@ -88,13 +69,6 @@ def test_distillation_is_the_divergence_from_the_teacher(samples, second):
         np.testing.assert_allclose(value[i], nll[i] + w * divergence(q, p), atol=1e-12)
         expected = by_nll.numpy()[:t, i] + w * (i + 1) * (np.exp(p) - np.exp(q))
         np.testing.assert_allclose(gradient[:t, i], expected, atol=1e-12)
-
-
-def test_from_itself_distillation_is_ctc(samples):
-    loss = DistillationCTCLoss(weight=2.0, reduction="none")
-    found = value_and_gradient(loss, *samples, teacher=samples.logits)
-    expected = value_and_gradient(CTCLoss(reduction="none"), *samples)
-    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-14)
 
 
 def test_a_teacher_may_rule_classes_out(samples, second):

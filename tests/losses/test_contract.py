@@ -23,11 +23,6 @@ def assert_same(found, expected, tolerance=1e-11):
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
-def only(samples, rows):
-    """Some of the samples."""
-    return [part[:, rows] if part.ndim == 3 else part[rows] for part in samples]
-
-
 def is_ctc(name):
     """Whether the loss is CTC or DCTC, which have an alignment."""
     return name == "ctc" or name.startswith("dctc")
@@ -37,9 +32,9 @@ def test_samples_do_not_see_each_other(name, samples):
     loss = bound(name)
     value = loss(*samples)
     order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
-    assert_same(loss(*only(samples, order)), value[order])
+    assert_same(loss(*samples.only(order)), value[order])
     for i in range(7):
-        assert_same(loss(*only(samples, slice(i, i + 1))), value[i : i + 1])
+        assert_same(loss(*samples.only(slice(i, i + 1))), value[i : i + 1])
 
 
 @pytest.mark.parametrize("garbage", [0.0, 50.0, -1e4, math.nan, math.inf])
@@ -134,7 +129,7 @@ def test_infeasible_and_empty_samples(name, samples):
     for i in (0, 1, 2, 4):
         assert value[i] != 0 and gradient[:, i].any()
     for reduction in ("none", "mean", "batchmean", "sum"):
-        value, gradient = value_and_gradient(bound(name, 0, reduction), *only(samples, [3]))
+        value, gradient = value_and_gradient(bound(name, 0, reduction), *samples.only([3]))
         assert not value.any() and not gradient.any()
 
 
@@ -179,7 +174,7 @@ def test_extreme_logits_stay_finite(name, samples, size, dtype):
 
 
 def test_classes_outside_the_label_may_be_impossible(name, samples):
-    logits, *rest = only(samples, [0])
+    logits, *rest = samples.only([0])
     logits[:, :, 4] = -math.inf  # sample 0 reads 1, 2, 3
     value, gradient = value_and_gradient(bound(name), logits, *rest)
     if name == "label_smoothing":
@@ -216,12 +211,10 @@ def test_no_statistics_of_what_is_impossible_or_not_finite(name, samples):
     if not make(name).state_dict():
         return
     for value in (-math.inf, math.inf, math.nan):
-        logits, *rest = samples
-        logits = logits.clone()
-        logits[:, 0, 1] = value
-        spoilt = (logits, *rest)
-        found = state_after(spoilt, only(spoilt, [0]), samples)
-        assert_same(found, state_after(only(samples, slice(1, 7)), samples))
+        spoilt = samples._replace(logits=samples.logits.clone())
+        spoilt.logits[:, 0, 1] = value
+        found = state_after(spoilt, spoilt.only([0]), samples)
+        assert_same(found, state_after(samples.only(slice(1, 7)), samples))
 
 
 def test_without_weight_an_infinite_term_is_left_out(name, samples):
@@ -229,7 +222,7 @@ def test_without_weight_an_infinite_term_is_left_out(name, samples):
     if not hasattr(loss, "weight"):
         return
     loss.weight = 0.0
-    finite, *rest = only(samples, [0])
+    finite, *rest = samples.only([0])
     given = extras(loss, finite)
     logits = finite.clone()
     logits[:, :, 4] = -math.inf  # sample 0 reads 1, 2, 3

@@ -177,14 +177,6 @@ def test_defaults_are_the_authors(samples):
     torch.testing.assert_close(DCTCLoss()(*samples), expected)
 
 
-def test_no_gradient_reaches_the_loss_through_its_own_alignment(samples):
-    loss = DCTCLoss(reduction="none")
-    given = loss.terms(*samples).alignment
-    own = value_and_gradient(loss, *samples)
-    torch.testing.assert_close(value_and_gradient(loss, *samples, alignment=given), own)
-    assert not loss.terms(samples.logits.requires_grad_(), *samples[1:]).nll.requires_grad
-
-
 def test_it_is_not_compiled(samples):
     """It runs as it is, alone or in a compiled function that goes on around it."""
     import torch._dynamo as dynamo

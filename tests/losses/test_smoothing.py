@@ -3,53 +3,37 @@
 import math
 
 import numpy as np
-import torch
+import pytest
 
 from dctc.losses import ConfidencePenaltyCTCLoss, CTCLoss, LabelSmoothingCTCLoss
 from oracle.enumeration import log_softmax
 from oracle.gradient import value_and_gradient
 
-FITS = (0, 1, 2, 4)  # of the samples
+WEIGHT = 0.3
 
 
-def ctc(samples):
-    return value_and_gradient(CTCLoss(reduction="none"), *samples)
+def smoothed(log_p):
+    """Share of CTC, mean divergence of P from the uniform distribution, and its gradient."""
+    from_uniform = (0.2 * (math.log(0.2) - log_p)).sum(1).mean()
+    return 1 - WEIGHT, from_uniform, (np.exp(log_p) - 0.2) / len(log_p)
 
 
-def test_label_smoothing_goes_from_the_uniform_distribution_to_the_model(samples):
-    e = 0.3
-    value, gradient = value_and_gradient(
-        LabelSmoothingCTCLoss(weight=e, reduction="none"), *samples
-    )
-    nll, by_nll = ctc(samples)
-    for i in FITS:
+def penalized(log_p):
+    """Share of CTC, summed negative entropy, and its gradient."""
+    p = np.exp(log_p)
+    entropy = -(p * log_p).sum(1)
+    return 1, -entropy.sum(), p * (log_p + entropy[:, None])
+
+
+@pytest.mark.parametrize(
+    ("loss", "form"), [(LabelSmoothingCTCLoss, smoothed), (ConfidencePenaltyCTCLoss, penalized)]
+)
+def test_value_and_gradient_are_the_closed_form(loss, form, samples):
+    value, gradient = value_and_gradient(loss(weight=WEIGHT, reduction="none"), *samples)
+    nll, by_nll = value_and_gradient(CTCLoss(reduction="none"), *samples)
+    for i in (0, 1, 2, 4):  # the others do not fit
         t = int(samples.input_lengths[i])
-        log_p = log_softmax(samples.logits[:t, i].numpy())
-        from_uniform = (0.2 * (math.log(0.2) - log_p)).sum(1).mean()
-        np.testing.assert_allclose(value[i], (1 - e) * nll[i] + e * from_uniform, atol=1e-12)
-        expected = (1 - e) * by_nll.numpy()[:t, i] + e * (i + 1) * (np.exp(log_p) - 0.2) / t
+        share, term, by_term = form(log_softmax(samples.logits[:t, i].numpy()))
+        np.testing.assert_allclose(value[i], share * nll[i] + WEIGHT * term, atol=1e-12)
+        expected = share * by_nll.numpy()[:t, i] + WEIGHT * (i + 1) * by_term
         np.testing.assert_allclose(gradient[:t, i], expected, atol=1e-12)
-
-
-def test_confidence_penalty_is_the_summed_entropy(samples):
-    b = 0.3
-    value, gradient = value_and_gradient(
-        ConfidencePenaltyCTCLoss(weight=b, reduction="none"), *samples
-    )
-    nll, by_nll = ctc(samples)
-    for i in FITS:
-        t = int(samples.input_lengths[i])
-        log_p = log_softmax(samples.logits[:t, i].numpy())
-        p = np.exp(log_p)
-        entropy = -(p * log_p).sum(1)
-        np.testing.assert_allclose(value[i], nll[i] - b * entropy.sum(), atol=1e-12)
-        expected = by_nll.numpy()[:t, i] + b * (i + 1) * p * (log_p + entropy[:, None])
-        np.testing.assert_allclose(gradient[:t, i], expected, atol=1e-12)
-
-
-def test_the_two_directions_agree_on_nothing_but_the_uniform_distribution(samples):
-    flat = samples._replace(logits=0 * samples.logits)
-    arguments = [part[..., :3, :] if part.ndim == 3 else part[:3] for part in flat]
-    assert LabelSmoothingCTCLoss().terms(*arguments).regularizer.abs().max() < 1e-15
-    entropy = ConfidencePenaltyCTCLoss().terms(*arguments).regularizer
-    torch.testing.assert_close(entropy, math.log(5) * samples.input_lengths[:3].double())
