@@ -18,7 +18,7 @@ from dctc.data.archives.commands import VERBS
 from dctc.models import TimmRecognizer
 from dctc.studies import compare
 from scripts import ROOT, execute_here, resolve, shell
-from tiny import make_module, make_trainer
+from tiny import make_module, save_run
 
 LIMITS = {"README.md": 170, "experiments/README.md": 120}  # lines
 CHARACTERS = 350  # of a paragraph or a bullet
@@ -138,17 +138,13 @@ def test_the_loss_in_six_lines_is_the_loss():
 )
 def test_an_exported_net_reads_as_predict_does(more, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    run = Path("runs/mine")
     arguments = {"in_chans": 1} if "grayscale" in more else {}
     module = make_module(lambda classes: TimmRecognizer(classes, **arguments))
     for parameter in module.net.head.parameters():
         parameter.data.mul_(37)  # so that it reads something else in each image
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(run / "checkpoints/final.ckpt", weights_only=True)
     net = {"class_path": "dctc.models.TimmRecognizer", "init_args": arguments}
-    settings = {"model": {"net": net}, "data": {"class_path": "x.Y", "init_args": more}}
-    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    data = {"class_path": "x.Y", "init_args": more}
+    run = save_run(Path("runs/mine"), module, {"model": {"net": net}, "data": data})
     Path("images").mkdir()
     random = np.random.default_rng(0)
     for i, (w, h) in enumerate(random.integers(5, 200, (20, 2))):

@@ -245,6 +245,15 @@ def final(run: Path) -> Path:
     return run / "checkpoints" / "final.ckpt"
 
 
+def save_run(folder: Path, module: RecognizerModule, settings: Mapping[str, Any]) -> Path:
+    """Write the folder of a run as training leaves it: its checkpoint and configuration."""
+    trainer = make_trainer(folder)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(final(folder), weights_only=True)
+    write_config(folder / "config.yaml", settings)
+    return folder
+
+
 def stored(run: Path) -> dict[str, Any]:
     """Return the content of the checkpoint of a finished run."""
     checkpoint: dict[str, Any] = torch.load(final(run), weights_only=True)
@@ -304,6 +313,13 @@ class Fail(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.global_step == self.step:
             raise RuntimeError(f"before step {self.step}")
+
+
+class Gradients(pl.Callback):
+    """Keeps the gradients of the last step by name."""
+
+    def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.found = {name: p.grad for name, p in pl_module.named_parameters()}
 
 
 class SaysGpu(pl.Callback):

@@ -146,13 +146,6 @@ def test_frame_positions_are_those_of_the_paper():
             np.testing.assert_allclose(waves[frame, 2 * i : 2 * i + 2], expected, atol=1e-6)
 
 
-@MODES
-def test_every_parameter_gets_a_gradient(parallel):
-    net = make(parallel).train()
-    net.teach(net.features(IMAGES), TARGETS[2:].expand(3, -1), FRAMES).sum().backward()
-    assert [name for name, p in net.named_parameters() if p.grad is None] == []
-
-
 def test_any_recogniser_can_be_the_encoder():
     encoder = CRNN(5, in_chans=1)
     net = AttentionRecognizer(37, encoder, size=16, heads=2)

@@ -1,10 +1,8 @@
 """A run of a net that reads what is painted, and images that it reads."""
 
 import pytest
-import torch
-import yaml
 
-from tiny import HEIGHT, WIDTH, PixelNet, encode_text, make_module
+from tiny import HEIGHT, WIDTH, PixelNet, encode_text, make_module, save_run
 
 
 @pytest.fixture
@@ -22,8 +20,6 @@ def folder(tmp_path):
 def run(tmp_path, monkeypatch):
     """The folder of a run of PixelNet, which reads what is painted."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    folder = tmp_path / "run"
-    module = make_module(PixelNet)
     config = {
         "model": {
             "net": {"class_path": "tiny.PixelNet"},
@@ -31,8 +27,4 @@ def run(tmp_path, monkeypatch):
         },
         "data": {"class_path": "x", "init_args": {"height": HEIGHT, "width": WIDTH}},
     }
-    (folder / "checkpoints").mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    stored = {"state_dict": module.state_dict(), "charset": module.tokenizer.charset.characters}
-    torch.save(stored, folder / "checkpoints" / "final.ckpt")
-    return folder
+    return save_run(tmp_path / "run", make_module(PixelNet), config)

@@ -6,7 +6,6 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-import yaml
 
 from dctc.cli import main
 from dctc.losses.cross_entropy import CharacterCrossEntropy
@@ -14,7 +13,7 @@ from dctc.models import TimmRecognizer
 from dctc.reading.export_run import metadata
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
-from tiny import make_module, make_trainer
+from tiny import final, make_module, save_run
 
 ROOT = Path(__file__).parents[2]
 NET = {"class_path": "dctc.models.TimmRecognizer"}
@@ -23,14 +22,9 @@ NET = {"class_path": "dctc.models.TimmRecognizer"}
 @pytest.fixture
 def run(tmp_path):
     """A run's folder as training leaves it."""
-    module = make_module(TimmRecognizer)
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(tmp_path / "run" / "checkpoints" / "final.ckpt", weights_only=True)
     data = {"class_path": "x.Never", "init_args": {"width": 64}}
     settings = {"model": {"net": NET, "protocol": "english36"}, "data": data}
-    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(settings))
-    return tmp_path / "run"
+    return save_run(tmp_path / "run", make_module(TimmRecognizer), settings)
 
 
 def test_a_run_as_onnx(run, capsys):
@@ -46,22 +40,18 @@ def test_a_run_as_onnx(run, capsys):
 
 
 def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
-    checkpoint = run / "checkpoints" / "final.ckpt"
-    options = ["--config", str(run / "config.yaml"), "--ckpt_path", str(checkpoint)]
+    options = ["--config", str(run / "config.yaml"), "--ckpt_path", str(final(run))]
     main(["export", *options, "--to", "pt2", "--out", str(tmp_path / "a.pt2")])
     assert "a.pt2: written" in capsys.readouterr().out
     torch.export.load(tmp_path / "a.pt2")
 
 
 def test_a_net_that_reads_by_attention_is_refused(tmp_path, capsys):
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     config = ROOT / "experiments/configs/model/attention_small_resnet.yaml"
     loaded = load_net(config)
     module = RecognizerModule(loaded.net, CharacterCrossEntropy(), loaded.tokenizer)
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=True)
-    options = ["--config", str(config), "--ckpt_path", str(tmp_path / "a.ckpt")]
+    run = save_run(tmp_path / "run", module, {})
+    options = ["--config", str(config), "--ckpt_path", str(final(run))]
     with pytest.raises(SystemExit):
         main(["export", *options, "--to", "onnx"])
     assert "AttentionRecognizer is no CTC recogniser" in capsys.readouterr().err

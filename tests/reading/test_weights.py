@@ -20,7 +20,7 @@ from dctc.text import CTCTokenizer
 from dctc.training import run_folder
 from dctc.training.nets import TOKENIZER, load_model, load_net
 from models.onnx_graphs import CHARACTERS, write_recognizer
-from tiny import TinyNet, make_module, make_trainer
+from tiny import TinyNet, make_module, save_run
 
 SIGNS = "ab é漢\n\N{COMBINING ACUTE ACCENT}\nc"
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
@@ -31,26 +31,20 @@ def noisy(tmp_path):
     """The folder of a run with random weights, and a charset in a file."""
     (tmp_path / "signs.txt").write_text(SIGNS, encoding="utf-8")
     torch.manual_seed(4)
-    tokenizer = CTCTokenizer(str(tmp_path / "signs.txt"))
+    charset = str(tmp_path / "signs.txt")
+    tokenizer = CTCTokenizer(charset)
     module = make_module(lambda _: TinyNet(tokenizer.num_classes), seed=4, tokenizer=tokenizer)
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    folder = tmp_path / "run"
-    trainer.save_checkpoint(folder / "checkpoints" / "final.ckpt", weights_only=True)
     arguments = {"height": 8, "width": 64, "keep_ratio": True, "rotate_tall": "left"}
     settings = {
         "seed_everything": 7,
         "model": {
             "net": TINY,
             "loss": "dctc.losses.CTCLoss",
-            "tokenizer": {
-                "class_path": "dctc.text.CTCTokenizer",
-                "init_args": {"charset": str(tmp_path / "signs.txt")},
-            },
+            "tokenizer": {"class_path": TOKENIZER, "init_args": {"charset": charset}},
         },
         "data": {"class_path": "x.Words", "init_args": {**arguments, "train": ["train/mine"]}},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    folder = save_run(tmp_path / "run", module, settings)
     left_out = {"train": {"labels": 1200, "left_out": {"empty": 34}, "outside": {}}}
     (folder / "labels.json").write_text(json.dumps(left_out))
     return folder
@@ -136,10 +130,8 @@ def pretrained(folder, monkeypatch, characters, policy, own=CHARACTERS, charset=
     monkeypatch.setitem(PRETRAINED, "tiny", ("tiny_package", "tiny.onnx"))
     (folder / "chars.txt").write_text("\n".join(characters), encoding="utf-8")
     options = {"source": "tiny", "charset_policy": policy}
-    tokens = {
-        "class_path": TOKENIZER,
-        "init_args": {"charset": charset.format(folder / "chars.txt")},
-    }
+    charset = charset.format(folder / "chars.txt")
+    tokens = {"class_path": TOKENIZER, "init_args": {"charset": charset}}
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}
     (folder / "net.yaml").write_text(yaml.safe_dump({"model": {"net": net, "tokenizer": tokens}}))
     return load_net(folder / "net.yaml")

@@ -15,18 +15,24 @@ from dctc.training.nets import start_from
 from dctc.training.run_key import run_key
 from dctc.training.schedule import LAYERS, FineTuning, SparingAdamW
 from models.onnx_graphs import CHARACTERS, write_recognizer
-from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, weights
+from tiny import (
+    FixedData,
+    TinyNet,
+    config,
+    final,
+    make_module,
+    make_trainer,
+    noise_batch,
+    save_run,
+    weights,
+)
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     """A checkpoint with charset 36, and the weights of its net."""
     module = make_module(seed=3)
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    file = tmp_path / "run" / "checkpoints" / "final.ckpt"
-    trainer.save_checkpoint(file, weights_only=True)
-    return file, weights(module.net)
+    return final(save_run(tmp_path / "run", module, {})), weights(module.net)
 
 
 def module_of(charset, **options):

@@ -4,7 +4,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from dctc.data.records.batch import Sample, collate
@@ -12,7 +11,7 @@ from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
-from tiny import FixedData, make_trainer
+from tiny import FixedData, Gradients, make_trainer
 
 FRAGMENTS = Path(__file__).parents[3] / "experiments/configs/model"
 NAMES = sorted(file.stem for file in FRAGMENTS.glob("*.yaml"))
@@ -38,17 +37,6 @@ def module_of(name: str) -> RecognizerModule:
     return RecognizerModule(net, loss, loaded.tokenizer, optimizer, lambda share: 1.0)
 
 
-class Gradients(pl.Callback):
-    """Keeps what is wrong with the gradients."""
-
-    def on_after_backward(self, trainer, pl_module):
-        grads = {name: p.grad for name, p in pl_module.named_parameters()}
-        self.missing = [name for name, grad in grads.items() if grad is None]
-        self.infinite = [
-            name for name, g in grads.items() if g is not None and not g.isfinite().all()
-        ]
-
-
 @EVERY
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precision):
@@ -61,8 +49,8 @@ def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precisio
     before = module.net.head.weight.clone()
     trainer = make_trainer(tmp_path, max_steps=1, precision=precision, callbacks=[gradients])
     trainer.fit(module, datamodule=FixedData([batch]))
-    assert gradients.missing == []
-    assert gradients.infinite == []
+    found = gradients.found.items()
+    assert [name for name, g in found if g is None or not g.isfinite().all()] == []
     assert trainer.callback_metrics["train/loss"].isfinite()
     assert {p.dtype for p in module.parameters()} == {torch.float32}
     assert not torch.equal(module.net.head.weight, before)

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from dctc.training.nets import load_net
-from tiny import TinyNet, make_module, make_trainer, same_weights
+from tiny import TinyNet, final, make_module, same_weights, save_run
 
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
 
@@ -25,10 +25,7 @@ def write(tmp_path):
 def checkpoint_of(tmp_path, **options) -> tuple[Path, dict[str, torch.Tensor]]:
     """Write a checkpoint as a run does, and return the weights of its net too."""
     module = make_module(seed=3, **options)
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(tmp_path / "final.ckpt", weights_only=True)
-    return tmp_path / "final.ckpt", module.net.state_dict()
+    return final(save_run(tmp_path / "run", module, {})), module.net.state_dict()
 
 
 def test_the_charset_sets_the_classes(write):

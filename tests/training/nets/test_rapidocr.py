@@ -6,7 +6,6 @@ import csv
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from dctc.cli import main
@@ -16,7 +15,7 @@ from dctc.losses import CTCLoss
 from dctc.models import OnnxRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
-from tiny import make_trainer
+from tiny import save_run
 
 WORDS = 200
 # images as high as the net's, so that two ways to resize do not matter
@@ -41,22 +40,18 @@ def words(tmp_path):
 def run(tmp_path):
     """A run's folder: PP-OCR with another charset and other weights, as a training leaves it."""
     options = {"source": "ppocr_v6_small", "charset_policy": "subset"}
-    tokenizer = CTCTokenizer("94")
     net = OnnxRecognizer(charset="94", **options)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.mul_(1 + 0.01 * torch.randn_like(parameter))
-    trainer = make_trainer(tmp_path)
-    trainer.strategy.connect(RecognizerModule(net, CTCLoss(), tokenizer, protocol="verbatim"))
-    trainer.save_checkpoint(tmp_path / "run" / "checkpoints" / "final.ckpt", weights_only=True)
     settings = {
         "net": {"class_path": "dctc.models.OnnxRecognizer", "init_args": options},
         "tokenizer": {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "94"}},
         "protocol": "verbatim",
     }
-    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump({"model": settings}))
-    return tmp_path / "run"
+    module = RecognizerModule(net, CTCLoss(), CTCTokenizer("94"), protocol="verbatim")
+    return save_run(tmp_path / "run", module, {"model": settings})
 
 
 @pytest.mark.slow
