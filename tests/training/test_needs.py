@@ -9,17 +9,25 @@ from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.metrics import true_alignment
-from dctc.models import TimmRecognizer
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.objective import Teacher
-from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
+from tiny import (
+    FeatureNet,
+    FixedData,
+    TinyNet,
+    make_module,
+    make_trainer,
+    noise_batch,
+    same_weights,
+    weights,
+)
 
 WORDS = ["ab", "cde", "f", "word"]
 BATCHES = [noise_batch(WORDS, seed=10 * i) for i in range(4)]
 
 
-class SplitNet(TinyNet):
-    """TinyNet with the features of its frames apart from the head, and batch statistics."""
+class SplitNet(FeatureNet):
+    """FeatureNet with batch statistics."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
@@ -28,9 +36,6 @@ class SplitNet(TinyNet):
     def features(self, images: Tensor) -> Tensor:
         patches = self.patches(images).squeeze(2)  # (n, 16, t)
         return torch.tanh(self.norm(patches)).permute(2, 0, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images))
 
 
 def center():
@@ -47,17 +52,22 @@ def fit(folder, module, *, batches=BATCHES, **options):
     return trainer
 
 
+def step(module, batch):
+    """Return outputs and loss of a batch, and its labels as a loss takes them."""
+    outputs = module.objective.outputs(module, batch)
+    targets, lengths = module.tokenizer.encode(batch.label)
+    value = module.objective.loss(module, batch, outputs).value
+    return outputs, value, (targets, [16] * len(lengths), lengths)
+
+
 def test_features_are_those_that_the_head_makes_logits_of():
     module = make_module(SplitNet, loss=center())
     batch = BATCHES[0]
-    features = module.objective.outputs(module, batch)
+    features, value, labels = step(module, batch)
     assert features.shape == (16, 4, 16)
     logits = module.net.head(features)
-    value = module.objective.loss(module, batch, features).value
-    targets, lengths = module.tokenizer.encode(batch.label)
-    expected = center()(logits, targets, [16] * 4, lengths, features=features)
-    assert value.item() == pytest.approx(expected.item())
-    assert value > CTCLoss()(logits, targets, [16] * 4, lengths)
+    assert value.item() == pytest.approx(center()(logits, *labels, features=features).item())
+    assert value > CTCLoss()(logits, *labels)
     plain = make_module(lambda c: module.eval().net)
     found = module.read(batch, module.objective.outputs(module, batch))
     assert found == plain.read(batch, plain.objective.outputs(plain, batch))
@@ -76,17 +86,6 @@ def test_the_teacher_is_the_moving_average_of_the_net(tmp_path):
         assert trainer.global_step == 1
     for found, own in zip(module.teacher.module.buffers(), module.net.buffers(), strict=True):
         assert torch.equal(found, own)
-
-
-def test_the_average_forgets_the_start_quickly_and_then_as_slowly_as_it_is_told():
-    net = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(net.weight)
-    teacher, mean = Teacher(net, 0.75), 0.0
-    for step, a in enumerate([1 / 2, 2 / 3, 3 / 4, 3 / 4, 3 / 4], 1):
-        nn.init.constant_(net.weight, step)
-        teacher.update_parameters(net)
-        mean = a * mean + (1 - a) * step
-        assert teacher.module.weight.item() == pytest.approx(mean)
 
 
 def test_the_teacher_follows_optimizer_steps_not_batches(tmp_path, monkeypatch):
@@ -126,13 +125,9 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, loss):
     assert any(name.startswith(("teacher.", "loss.")) for name in weights(whole))
 
 
-def test_the_loss_of_validation_is_ctc_where_the_teacher_is_missing(tmp_path):
-    module = make_module(SplitNet, loss=distillation()).eval()
-    batch = BATCHES[0]
-    outputs = module.objective.outputs(module, batch)
-    found = module.objective.loss(module, batch, outputs).value
-    targets, lengths = module.tokenizer.encode(batch.label)
-    torch.testing.assert_close(found, CTCLoss()(outputs, targets, [16] * 4, lengths))
+def test_the_loss_of_validation_is_ctc_where_the_teacher_is_missing():
+    outputs, found, labels = step(make_module(SplitNet, loss=distillation()).eval(), BATCHES[0])
+    torch.testing.assert_close(found, CTCLoss()(outputs, *labels))
 
 
 def test_what_cannot_be_given_is_refused():
@@ -150,27 +145,14 @@ def with_second_view(batch):
 
 def test_two_views_are_read_in_one_pass_and_compared():
     loss = ConsistencyCTCLoss(weight=0.5)
-    module = make_module(SplitNet, loss=loss).train()
     batch = with_second_view(BATCHES[0])
-    outputs = module.objective.outputs(module, batch)
+    outputs, value, (targets, _, lengths) = step(make_module(SplitNet, loss=loss).train(), batch)
     assert outputs.shape == (16, 8, 37)
-    value = module.objective.loss(module, batch, outputs).value
     # the statistics of the batch norm are those of both views together
     both = make_module(SplitNet).train().net(torch.cat([batch.image, batch.image.flip(2)]))
-    targets, lengths = module.tokenizer.encode(batch.label)
     expected = loss(both[:, :4], targets, [16] * 4, lengths, second=both[:, 4:])
     assert value.item() == expected.item()
     assert value > CTCLoss()(both, targets.repeat(2, 1), [16] * 8, lengths.repeat(2))
-
-
-def test_consistency_trains_on_two_views_and_validates_on_one(tmp_path):
-    module = make_module(SplitNet, loss=ConsistencyCTCLoss())
-    before = weights(module)
-    data = FixedData([with_second_view(batch) for batch in BATCHES], val={"val": BATCHES[:1]})
-    trainer = make_trainer(tmp_path, max_steps=1, val_check_interval=1)
-    trainer.fit(module, datamodule=data)
-    assert trainer.global_step == 1 and not same_weights(before, weights(module))
-    assert trainer.callback_metrics["val/loss"].isfinite()
 
 
 def test_views_that_are_missing_or_to_spare_are_an_error_that_names_loss_and_data(tmp_path):
@@ -191,17 +173,6 @@ def nn_without_features(num_classes):
     return net
 
 
-def test_the_features_of_the_projects_nets(tmp_path):
-    net = TimmRecognizer(37)
-    loss = CenterCTCLoss(37, net.head.in_features)
-    module = make_module(lambda c: net, loss=loss)
-    batch = noise_batch(WORDS)._replace(image=torch.rand(4, 3, 32, 64))
-    outputs = module.objective.outputs(module, batch)
-    module.objective.loss(module, batch, outputs).value.backward()
-    assert net.head.weight.grad.abs().sum() > 0
-    assert loss.centers.abs().sum() > 0
-
-
 @pytest.fixture(scope="module")
 def rendered_batch():
     """Return a batch of rendered words, with the extents of their characters."""
@@ -213,21 +184,16 @@ def rendered_batch():
 
 
 def test_the_true_alignment_is_that_of_the_extents(rendered_batch):
-    batch = rendered_batch
-    module = make_module(
-        lambda c: TinyNet(c, height=32), loss=DCTCLoss(distill_weight=0.5, estimator="given")
-    )
-    outputs = module.objective.outputs(module, batch)
-    found = module.objective.loss(module, batch, outputs).value
-    targets, lengths = module.tokenizer.encode(batch.label)
-    alignment = true_alignment(batch.extents, targets, lengths, 16, 64, 0)
+    loss = DCTCLoss(distill_weight=0.5, estimator="given")
+    module = make_module(lambda c: TinyNet(c, height=32), loss=loss)
+    outputs, found, (targets, frames, lengths) = step(module, rendered_batch)
+    alignment = true_alignment(rendered_batch.extents, targets, lengths, 16, 64, 0)
     assert (alignment > 0).any()
-    expected = DCTCLoss(distill_weight=0.5)(
-        outputs, targets, [16] * 4, lengths, alignment=alignment
-    )
+    estimated = DCTCLoss(distill_weight=0.5)
+    expected = estimated(outputs, targets, frames, lengths, alignment=alignment)
     assert found.item() == expected.item()
-    real = module.objective.loss(module, batch._replace(extents=None), outputs).value
-    assert real.item() == pytest.approx(CTCLoss()(outputs, targets, [16] * 4, lengths).item())
+    outputs, real, labels = step(module, rendered_batch._replace(extents=None))
+    assert real.item() == pytest.approx(CTCLoss()(outputs, *labels).item())
 
 
 def test_the_callback_trains_towards_the_true_alignment(tmp_path, rendered_batch):

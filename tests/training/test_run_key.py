@@ -64,6 +64,13 @@ def key_with(*path, value):
     return run_key(config)
 
 
+RENDERED = "dctc.data.rendered.RenderedDataModule"
+
+
+def key_of_drawn(**init_args):
+    return key_with("data", value={"class_path": RENDERED, "init_args": init_args})
+
+
 def key_with_callback(callback):
     return key_with("trainer", "callbacks", value=[*CONFIG["trainer"]["callbacks"], callback])
 
@@ -173,44 +180,49 @@ def test_a_class_counts_by_its_name_and_not_by_its_module():
     assert key_with(*path, value="dctc.models.CRNN") != run_key(CONFIG)
 
 
-def test_stored_words_count_by_their_seed(tmp_path):
-    def key(name, **recipe):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "recipe.json").write_text(json.dumps(recipe))
-        return key_with("data", "init_args", "stored", value=str(tmp_path / name))
+@pytest.fixture
+def keys_of_sets(tmp_path):
+    """``keys_of_sets("train", recipe, ...) -> keys`` of runs on sets with these recipes."""
 
-    assert key("a", seed=0, fonts=[]) == key("b", seed=0, fonts=["x"]) != key("c", seed=1)
+    def keys(option, *recipes):
+        for number, recipe in enumerate(recipes):
+            folder = tmp_path / f"{number}"
+            folder.mkdir()
+            (folder / "recipe.json").write_text(json.dumps(recipe))
+            value = [str(folder)] if option == "train" else str(folder)
+            yield key_with("data", "init_args", option, value=value)
+
+    return keys
+
+
+def test_stored_words_count_by_their_seed(keys_of_sets, tmp_path):
+    recipes = {"seed": 0, "fonts": []}, {"seed": 0, "fonts": ["x"]}, {"seed": 1}
+    first, same, other = keys_of_sets("stored", *recipes)
+    assert first == same != other
     with pytest.raises(FileNotFoundError):
         key_with("data", "init_args", "stored", value=str(tmp_path / "not there"))
 
 
-def test_rendered_words_count_as_what_they_hold_and_not_as_where_they_lie(tmp_path):
-    def key(name, content):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "recipe.json").write_text(content)
-        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
-
-    assert key("a", '{"seed": 0}') == key("b", '{"seed": 0}') != key("c", '{"seed": 1}')
+def converted(records):
+    return {"kind": "svt-test", "result": {"taken": 647, "records": records}}
 
 
-def test_rendered_words_count_without_what_drew_them(tmp_path):
-    def key(name, **more):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "recipe.json").write_text(json.dumps({"renderer": 3, **more}))
-        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
-
-    first = key("a", versions={"python": "3.11.7"}, result={"taken": 4})
-    assert first == key("b", versions={"python": "3.12.1"}) != key("c", seed=2)
-
-
-def test_converted_sets_count_as_what_came_of_them(tmp_path):
-    def key(name, records):
-        (tmp_path / name).mkdir()
-        recipe = {"kind": "svt-test", "result": {"taken": 647, "records": records}}
-        (tmp_path / name / "recipe.json").write_text(json.dumps(recipe))
-        return key_with("data", "init_args", "train", value=[str(tmp_path / name)])
-
-    assert key("a", 647) == key("b", 647) != key("c", 600)
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ({"seed": 0}, {"seed": 0}, {"seed": 1}),  # in other folders
+        (  # without what drew them
+            {"renderer": 3, "versions": {"python": "3.11.7"}, "result": {"taken": 4}},
+            {"renderer": 3, "versions": {"python": "3.12.1"}},
+            {"renderer": 3, "seed": 2},
+        ),
+        (converted(647), converted(647), converted(600)),  # as what came of them
+    ],
+    ids=["rendered", "versions", "converted"],
+)
+def test_sets_count_as_what_they_hold_and_not_as_where_they_lie(keys_of_sets, one, same, other):
+    first, second, third = keys_of_sets("train", one, same, other)
+    assert first == second != third
 
 
 def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
@@ -219,9 +231,8 @@ def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
         (tmp_path / name / "words.txt").write_text(words)
         for font in fonts:
             shutil.copy(font.path, tmp_path / name)
-        drawn = {"words": str(tmp_path / name / "words.txt"), "fonts": str(tmp_path / name)}
-        path = "dctc.data.rendered.RenderedDataModule"
-        return key_with("data", value={"class_path": path, "init_args": drawn})
+        words = str(tmp_path / name / "words.txt")
+        return key_of_drawn(words=words, fonts=str(tmp_path / name))
 
     one, other, *_ = find_fonts()
     first = key("a", "one two", one)
@@ -231,11 +242,7 @@ def test_files_of_words_and_folders_of_fonts_count_as_what_they_hold(tmp_path):
 
 def test_names_of_words_and_fonts_are_no_files(tmp_path, monkeypatch):
     def keys():
-        path = "dctc.data.rendered.RenderedDataModule"
-        return [
-            key_with("data", value={"class_path": path, "init_args": {name: value}})
-            for name, value in (("words", "wordfreq"), ("fonts", "system"))
-        ]
+        return key_of_drawn(words="wordfreq"), key_of_drawn(fonts="system")
 
     before = keys()
     (tmp_path / "wordfreq").write_text("one two")
@@ -258,40 +265,28 @@ def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_p
     assert key_with("data", "init_args", "charset", value="62") != run_key(CONFIG)
 
 
-def test_drawn_words_count_with_the_version_of_their_renderer(monkeypatch):
-    drawn = ("data", "class_path"), "dctc.data.rendered.RenderedDataModule"
-    before = key_with(*drawn[0], value=drawn[1]), run_key(CONFIG)
-    monkeypatch.setattr(RenderedDataModule, "recipe_version", 99)
-    after = key_with(*drawn[0], value=drawn[1]), run_key(CONFIG)
-    assert before[0] != after[0] and before[1] == after[1]
-
-
-def test_chinese_lines_have_a_version_of_their_own(monkeypatch):
-    def keys():
-        drawn = {"class_path": "dctc.data.rendered.RenderedDataModule"}
-        return [
-            key_with("data", value={**drawn, "init_args": {"language": language}})
-            for language in ("en", "zh")
-        ]
-
-    before = keys()
-    monkeypatch.setattr(RenderedDataModule, "language_versions", {"zh": 99})
-    after = keys()
-    assert before[0] == after[0] and before[1] != after[1]
-
-
-def test_own_words_and_characters_have_a_version_of_their_own(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("version", "value", "changed"),
+    [
+        ("recipe_version", 99, {"en", "zh", "name", "words", "charset"}),
+        ("language_versions", {"zh": 99}, {"zh"}),
+        ("own_version", 99, {"words", "charset"}),  # of a user's files
+    ],
+)
+def test_drawn_words_count_with_the_versions_of_what_draws_them(
+    monkeypatch, tmp_path, version, value, changed
+):
     file = tmp_path / "file.txt"
     file.write_text("abc")
+    drawn = {"en": {"language": "en"}, "zh": {"language": "zh"}, "name": {"words": "wordfreq"}}
+    drawn |= {"words": {"words": str(file)}, "charset": {"charset": str(file)}}
 
     def keys():
-        drawn = {"class_path": "dctc.data.rendered.RenderedDataModule"}
-        given = {}, {"words": "wordfreq"}, {"words": str(file)}, {"charset": str(file)}
-        return [key_with("data", value={**drawn, "init_args": init_args}) for init_args in given]
+        return {"lmdb": run_key(CONFIG), **{k: key_of_drawn(**v) for k, v in drawn.items()}}
 
     before = keys()
-    monkeypatch.setattr(RenderedDataModule, "own_version", 99)
-    assert [a == b for a, b in zip(before, keys(), strict=True)] == [True, True, False, False]
+    monkeypatch.setattr(RenderedDataModule, version, value)
+    assert {name for name, key in keys().items() if key != before[name]} == changed
 
 
 def test_a_limit_of_batches_counts_the_same_whichever_way_it_was_read():
