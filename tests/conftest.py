@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dctc.cli import main
 from dctc.results.registry import Record
 
 
@@ -80,6 +81,19 @@ RECORD = Record(
 def record():
     """``record(set="SVT", ...) -> Record``."""
     return lambda **changes: dataclasses.replace(RECORD, **changes)
+
+
+@pytest.fixture
+def refused(capsys):
+    """``refused("read", "a.png", code=1) -> stderr`` of a command that ends with this code."""
+
+    def call(*arguments, code=1):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        assert ended.value.code == code
+        return capsys.readouterr().err
+
+    return call
 
 
 @pytest.fixture

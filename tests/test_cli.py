@@ -101,8 +101,6 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"dctc {dctc.__version__}\n"
 
 
-def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch, capsys):
+def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch, refused):
     monkeypatch.setattr(cli, "import_module", None)
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["export", "runs/mine", "--to", "word"])
-    assert ended.value.code == 2 and "invalid choice: 'word'" in capsys.readouterr().err
+    assert "invalid choice: 'word'" in refused("export", "runs/mine", "--to", "word", code=2)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from dctc.bench import SCALES, loss, losses, main, models
+from dctc.bench import SCALES, loss, losses, models
 from dctc.bench.loss import Size, bench_loss, step_of, two_pass_dctc, words_of
 from dctc.bench.measure import graphed, peak_memory
 from dctc.ctc import pack_labels
@@ -101,11 +101,8 @@ def test_a_replayed_graph_computes_the_gradient_of_the_step():
         (["--what", "models"], "name the folder of the nets' YAML files with --configs"),
     ],
 )
-def test_wrong_options_end_with_2(options, says, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(options)
-    assert ended.value.code == 2
-    assert says in capsys.readouterr().err
+def test_wrong_options_end_with_2(options, says, refused):
+    assert says in refused("bench", *options, code=2)
 
 
 def test_every_scale_is_known():

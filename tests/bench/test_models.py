@@ -40,10 +40,9 @@ def test_models_are_a_table_and_json(bench, quick, tmp_path):
     ]
 
 
-def test_a_folder_without_models_is_named(runs, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["bench", "--what", "models", "--configs", str(tmp_path)])
-    assert "no YAML files in it" in capsys.readouterr().err
+def test_a_folder_without_models_is_named(runs, tmp_path, refused):
+    error = refused("bench", "--what", "models", "--configs", tmp_path)
+    assert "no YAML files in it" in error
 
 
 def test_a_net_described_as_json(quick, capsys):
@@ -71,8 +70,5 @@ def test_the_folder_of_a_run_as_a_table(quick, tmp_path, capsys):
     ("options", "says"),
     [(["nowhere.yaml"], "nowhere.yaml"), ([MODEL, "--width", "30"], "30 wide, not a multiple")],
 )
-def test_bad_input_is_one_line(options, says, quick, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["describe", *options, *OPTIONS])
-    assert ended.value.code == 1
-    assert says in capsys.readouterr().err.splitlines()[0]
+def test_bad_input_is_one_line(options, says, quick, refused):
+    assert says in refused("describe", *options, *OPTIONS).splitlines()[0]

@@ -46,15 +46,14 @@ def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
     torch.export.load(tmp_path / "a.pt2")
 
 
-def test_a_net_that_reads_by_attention_is_refused(tmp_path, capsys):
+def test_a_net_that_reads_by_attention_is_refused(tmp_path, refused):
     config = ROOT / "experiments/configs/model/attention_small_resnet.yaml"
     loaded = load_net(config)
     module = RecognizerModule(loaded.net, CharacterCrossEntropy(), loaded.tokenizer)
     run = save_run(tmp_path / "run", module, {})
     options = ["--config", str(config), "--ckpt_path", str(final(run))]
-    with pytest.raises(SystemExit):
-        main(["export", *options, "--to", "onnx"])
-    assert "AttentionRecognizer is no CTC recogniser" in capsys.readouterr().err
+    error = refused("export", *options, "--to", "onnx")
+    assert "AttentionRecognizer is no CTC recogniser" in error
 
 
 def test_a_rectified_net_has_frames_of_the_whole_width():
@@ -73,7 +72,5 @@ def test_a_rectified_net_has_frames_of_the_whole_width():
         (["--to", "pt2"], "the folder of a run"),
     ],
 )
-def test_what_is_missing_is_named(options, message, capsys):
-    with pytest.raises(SystemExit):
-        main(["export", *options])
-    assert message in capsys.readouterr().err
+def test_what_is_missing_is_named(options, message, refused):
+    assert message in refused("export", *options)

@@ -62,11 +62,11 @@ def test_what_breaks_off_leaves_no_file_of_that_name(folder, tmp_path):
     assert not (tmp_path / "out.tsv").exists()
 
 
-def test_two_do_not_write_one_file(run, folder, tmp_path, capsys):
+def test_two_do_not_write_one_file(run, folder, tmp_path, refused):
     out = tmp_path / "new" / "out.tsv"
-    with held_by_another(out), pytest.raises(SystemExit):
-        main(["predict", str(run), f"--images={folder}", f"--out={out}", "--num_workers=0"])
-    assert f"dctc: {out}: another process is writing this file; wait" in capsys.readouterr().err
+    with held_by_another(out):
+        error = refused("predict", run, f"--images={folder}", f"--out={out}", "--num_workers=0")
+    assert f"dctc: {out}: another process is writing this file; wait" in error
     assert not list(out.parent.iterdir())
 
 
@@ -81,15 +81,11 @@ def test_the_command_takes_a_run(run, folder, capsys):
     assert printed.err.startswith("1 of them could not be read")
 
 
-def test_the_command_takes_a_configuration_a_checkpoint_and_an_output(
-    run, folder, tmp_path, capsys
-):
+def test_the_command_takes_a_configuration_and_a_checkpoint(run, folder, tmp_path, refused):
     other, out = run / "other.ckpt", tmp_path / "x.tsv"
     (run / "checkpoints" / "final.ckpt").rename(other)
     options = [f"--images={folder / 'a.png'}", f"--out={out}", "--num_workers=0"]
-    with pytest.raises(SystemExit):
-        main(["predict", str(run), *options])
-    assert "final.ckpt" in capsys.readouterr().err
+    assert "final.ckpt" in refused("predict", run, *options)
     main(["predict", str(run / "config.yaml"), *options, f"--ckpt_path={other}"])
     assert [row[:2] for row in rows_of(out)] == [["a.png", "one"]]
 

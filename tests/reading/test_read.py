@@ -52,7 +52,7 @@ def test_characters_with_their_boxes(run, folder, capsys):
     assert capsys.readouterr().out.splitlines()[1:] == [f"  0.9984\t{c}" for c in "one"]
 
 
-def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys):
+def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys, refused):
     plain, boxed = tmp_path / "plain.png", tmp_path / "boxed.png"
     files = [str(folder / name) for name in ("a.png", "d.png")]
     main(["read", *files, "--model", str(run), "--show", str(plain)])
@@ -60,9 +60,8 @@ def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys):
     assert capsys.readouterr().err == f"{plain}: 2 images\n{boxed}: 2 images\n"
     red = [(np.asarray(Image.open(file)) == (200, 0, 0)).all(2).sum() for file in (plain, boxed)]
     assert red[0] == 0 < red[1]
-    with pytest.raises(SystemExit):
-        main(["read", *files, "--model", str(run), "--show", str(tmp_path / "no" / "x.png")])
-    assert "there is no folder" in capsys.readouterr().err
+    error = refused("read", *files, "--model", run, "--show", tmp_path / "no" / "x.png")
+    assert "there is no folder" in error
 
 
 def test_a_broken_image_has_no_boxes_and_stops_nothing(run, folder, tmp_path, capsys):
@@ -85,12 +84,9 @@ def test_a_broken_image_has_no_boxes_and_stops_nothing(run, folder, tmp_path, ca
         (["{file}", "--model", "{file}"], "not a YAML file"),
     ],
 )
-def test_mistakes_are_told_in_one_line(run, folder, options, message, capsys):
-    filled = [one.format(run=run, file=folder / "a.png") for one in options]
-    with pytest.raises(SystemExit) as ended:
-        main(["read", *filled])
-    error = capsys.readouterr().err
-    assert ended.value.code == 1 and message in error and len(error.splitlines()) == 2
+def test_mistakes_are_told_in_one_line(run, folder, options, message, refused):
+    error = refused("read", *(one.format(run=run, file=folder / "a.png") for one in options))
+    assert message in error and len(error.splitlines()) == 2
 
 
 @pytest.mark.parametrize("model", [[], ["--model", "scene_dctc"]], ids=["usual", "twin"])

@@ -110,15 +110,14 @@ def test_what_the_hub_brings_names_nets_of_the_library_alone(tmp_path, noisy, mo
         Reader.from_pretrained("somebody/net")
 
 
-def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsys):
+def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsys, refused):
     main(["export", str(noisy), "--to", "weights", "--out", str(tmp_path / "packaged" / "words")])
     monkeypatch.setattr(run_folder, "PACKAGED", tmp_path / "packaged")
     capsys.readouterr()
     main(["read", str(folder / "a.png"), "--model", "words"])
     assert capsys.readouterr().out.count("\t") == 2
-    with pytest.raises(SystemExit):
-        main(["read", str(folder / "a.png"), "--model", "wrds"])
-    assert "wrds: no folder of a run or of weights" in capsys.readouterr().err
+    error = refused("read", folder / "a.png", "--model", "wrds")
+    assert "wrds: no folder of a run or of weights" in error
 
 
 def pretrained(folder, monkeypatch, characters, policy, own=CHARACTERS, charset="{}"):

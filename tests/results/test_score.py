@@ -125,7 +125,7 @@ def test_json_holds_counts_and_shares(files, capsys):
     assert written["weighted_mean"]["correct"] == 1
 
 
-def test_a_file_of_which_nothing_is_left_and_bad_input(tmp_path, capsys):
+def test_a_file_of_which_nothing_is_left_and_bad_input(tmp_path, capsys, refused):
     file = tmp_path / "p.txt"
     file.write_text("0 [a] [...]\n")
     main(["score", str(file), "--protocol", "english36"])
@@ -136,9 +136,7 @@ def test_a_file_of_which_nothing_is_left_and_bad_input(tmp_path, capsys):
         (["--protocol", "english36"], 1, f"dctc: {file}:2: '1 [a]' is not of"),
         ([], 2, "--protocol"),  # it has to be named
     ):
-        with pytest.raises(SystemExit) as ended:
-            main(["score", str(file), *options])
-        assert ended.value.code == code and message in capsys.readouterr().err
+        assert message in refused("score", file, *options, code=code)
 
 
 # Accuracy in percent and NED: FudanVI, benchmarking-chinese-text-recognition, README, CRNN. They

@@ -190,11 +190,8 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
         (["--seed_everything=true"], "seed_everything"),
     ],
 )
-def test_a_faulty_option_ends_with_2_and_is_named(rendered, runs, capsys, options, complaint):
-    with pytest.raises(SystemExit) as ended:
-        main(["fit", rendered, *options])
-    assert ended.value.code == 2
-    error = capsys.readouterr().err
+def test_a_faulty_option_ends_with_2_and_is_named(rendered, runs, refused, options, complaint):
+    error = refused("fit", rendered, *options, code=2)
     assert complaint in error[error.index("error:") :]
     assert "Traceback" not in error and not runs.exists()
 
@@ -468,16 +465,14 @@ def test_logging_offline_writes_a_whole_run_without_a_network(logged):
 
 
 def test_logging_online_without_a_key_is_refused_before_anything_is_done(
-    rendered, runs, tmp_path, monkeypatch, capsys
+    rendered, runs, tmp_path, monkeypatch, refused
 ):
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    with pytest.raises(SystemExit) as ended:
-        main(["fit", rendered, "--log=online"])
-    assert ended.value.code == 1 and not runs.exists()
-    assert "dctc: --log online: W&B has no API key here;" in capsys.readouterr().err
+    error = refused("fit", rendered, "--log=online")
+    assert "dctc: --log online: W&B has no API key here;" in error and not runs.exists()
 
 
 def test_metrics_are_set_aside_under_a_free_name_and_named_where_the_disk_is_full(tmp_path):
