@@ -25,10 +25,7 @@ COMPLETE = [file for file in EVERY if file.parent.name not in FRAGMENTS]
 PARTS = {name: [file for file in EVERY if file.parent.name == name] for name in FRAGMENTS}
 HEAD = ("Reproduces:", "Command:", "Expected:", "Hardware:")
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
-    pytest.mark.filterwarnings("ignore:.*not found below"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*not found below")
 
 
 # Nets that are built but not trained here; smaller ones of their kind are, and each of them by

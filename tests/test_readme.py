@@ -89,7 +89,6 @@ def test_pages_have_commands():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 def test_commands_parse(command, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
@@ -163,7 +162,6 @@ def test_an_exported_net_reads_as_predict_does(more, tmp_path, monkeypatch, caps
     assert len({row.split("\t")[1] for row in rows}) > 5
 
 
-@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
     tmp_path, monkeypatch, write_lmdb, encode_image, capsys
 ):

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from dctc.data import document
@@ -265,39 +264,3 @@ def test_a_union_hands_the_number_of_the_draw_on():
     assert union[4] == (2, Draw(0, 4))
     with pytest.raises(IndexError):
         union[6]
-
-
-class Recorder(pl.LightningModule):
-    """Notes the keys of all batches that it is given."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.seen = []
-
-    def training_step(self, batch, batch_idx):
-        self.seen.append(tuple(batch.key))
-        return self.weight * batch.image.mean()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning", "ignore:.*LeafSpec")
-@pytest.mark.parametrize("stop", [2, 3, 4])  # within an epoch of three batches, at its end, beyond
-def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(module, tmp_path, stop):
-    def run(max_steps, checkpoint=None, num_workers=0):
-        recorder = Recorder()
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-        fit = pl.Trainer(
-            accelerator="cpu", max_steps=max_steps, enable_checkpointing=False, **quiet
-        )
-        data = module("english", train=["synth"], val={}, num_workers=num_workers, seed=5)
-        fit.fit(recorder, data, ckpt_path=checkpoint)
-        return recorder, fit
-
-    whole, _ = run(8)
-    begun, fit = run(stop, num_workers=1)
-    fit.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, _ = run(8, checkpoint=tmp_path / "half.ckpt")
-    assert begun.seen + resumed.seen == whole.seen

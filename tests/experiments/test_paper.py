@@ -19,7 +19,6 @@ def paper(*arguments):
     return [shlex.split(line.removeprefix("+ ")) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 def test_every_row_resolves_and_trains_as_many_images(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))

@@ -15,8 +15,6 @@ from dctc.studies.study import SEARCH_SEED
 from experiments import pages
 from scripts import ROOT, execute_here, load
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 
 @pytest.fixture
 def call(monkeypatch, runs, capsys):

@@ -15,8 +15,6 @@ from dctc.studies.search import choices
 from dctc.studies.status import planned_key
 from dctc.studies.study import SEARCH_SEED
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 ROOT = Path(__file__).parents[2]
 RESULTS = Registry(ROOT / "experiments" / "results")
 FILES = sorted((ROOT / "experiments" / "studies").glob("*.yaml"))

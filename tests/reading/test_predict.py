@@ -40,9 +40,7 @@ def test_a_folder_is_read_in_order_and_nothing_is_lost(folder, tmp_path, batch_s
     assert [float(rows[i][2]) for i in (0, 2, 3)] == pytest.approx([0.9984] * 3, abs=1e-4)
 
 
-def test_an_lmdb_is_read_with_labels_under_the_protocol_and_can_be_scored(
-    run, tmp_path, write_lmdb, capsys
-):
+def test_an_lmdb_is_read_under_the_protocol_and_can_be_scored(run, tmp_path, write_lmdb, capsys):
     texts = [("one", b"One!"), ("two", b"2wo")]
     path = write_lmdb(tmp_path / "set", [(encode_text(text), label) for text, label in texts])
     main(["predict", str(run), f"--images={path}", "--num_workers=0"])

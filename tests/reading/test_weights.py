@@ -139,9 +139,7 @@ def pretrained(folder, monkeypatch, characters, policy, own=CHARACTERS, charset=
 @pytest.mark.parametrize(
     ("characters", "policy"), [("bA x", "new"), ("bA", "subset"), (CHARACTERS + " ", "keep")]
 )
-def test_a_pretrained_net_keeps_the_characters_it_was_tuned_for(
-    tmp_path, monkeypatch, characters, policy
-):
+def test_a_pretrained_net_keeps_its_characters(tmp_path, monkeypatch, characters, policy):
     loaded = pretrained(tmp_path, monkeypatch, characters, policy)
     assert save_weights(loaded, tmp_path / "w", "float32") == 0
     assert load_model(tmp_path / "w").tokenizer.charset.characters == characters

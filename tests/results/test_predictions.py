@@ -69,6 +69,15 @@ FORM = "is not of the form 'index [prediction] [label]'"
         ("p.tsv", "key\tprediction\tx\n1\ta\t0.5\n", "p.tsv:1: no column 'label' among key, pred"),
         ("p.tsv", f"{TABLE}1\ta\tb\n2\ta\n", "p.tsv:3: 2 columns where the head has 3"),
         ("p.tsv", f'{TABLE}1\ta\tb\n2\ta\t"b\n', "p.tsv:3: '2\\ta\\t\"b' has a quote"),
+        # two quotes that are not closed, each in its line: neither takes the lines between
+        ("p.tsv", f'{TABLE}a\t"x\tx\nb\ty\ty\nc\tz"\tz\n', "p.tsv:2: 'a\\t\"x\\tx' has a quote"),
+        ("p.tsv", f'{TABLE}a\tx\tx\nb\t"y\n2"\ty\n', "p.tsv:3: 'b\\t\"y' has a quote"),
+        (
+            "p.tsv",
+            f"{TABLE}a\tx\tx\nb\t".encode() + b"\xe4\ty\n",
+            "p.tsv:3: is not UTF-8 (byte 0xE4",
+        ),
+        ("p.tsv", "key;prediction\na;x\n", "p.tsv:1: no column 'label' among key, prediction"),
     ],
 )
 def test_what_is_wrong_is_named(write, name, text, message):
@@ -84,6 +93,13 @@ def test_a_table_as_a_run_writes_it(tmp_path):
         writer.writerow(("key", "label", "prediction", "confidence"))
         writer.writerows(rows)
     assert read(file) == [Prediction(key, read, label) for key, label, read, _ in rows]
+
+
+def test_a_table_that_a_spreadsheet_saved(tmp_path):
+    content = 'key,prediction,label\r\na,"say ""hi""","say ""hi"""\r\nb,\'=1+1,\'=1+1\r\n'
+    (tmp_path / "p.csv").write_text(content, encoding="utf-8-sig", newline="")
+    texts = [("a", 'say "hi"'), ("b", "=1+1")]
+    assert read(tmp_path / "p.csv") == [(key, text, text) for key, text in texts]
 
 
 @pytest.mark.parametrize("name", ["p.txt.xz", "p.txt.gz"])

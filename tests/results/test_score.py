@@ -87,29 +87,6 @@ def test_the_table(files, capsys, monkeypatch):
     assert "\nmean" not in capsys.readouterr().out  # of one file
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        # two quotes that are not closed, each in its line: neither takes the lines between
-        (b'key\tprediction\tlabel\na\t"x\tx\nb\ty\ty\nc\tz"\tz\n', ":2: .*not closed"),
-        (b'key\tprediction\tlabel\na\tx\tx\nb\t"y\n2"\ty\n', ":3: .*not closed"),
-        (b"key\tprediction\tlabel\na\tx\tx\nb\t\xe4\ty\n", ":3: is not UTF-8 .byte 0xE4"),
-        (b"key;prediction\na;x\n", ":1: no column 'label' among key, prediction"),
-    ],
-)
-def test_lines_are_never_merged_but_refused_by_number(tmp_path, content, message):
-    (tmp_path / "p.tsv").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        list(read_predictions(tmp_path / "p.tsv"))
-
-
-def test_a_table_that_a_spreadsheet_saved_is_scored(tmp_path):
-    content = 'key,prediction,label\r\na,"say ""hi""","say ""hi"""\r\nb,\'=1+1,\'=1+1\r\n'
-    (tmp_path / "p.csv").write_text(content, encoding="utf-8-sig", newline="")
-    found = list(read_predictions(tmp_path / "p.csv"))
-    assert [f.label for f in found] == [f.prediction for f in found] == ['say "hi"', "=1+1"]
-
-
 def test_json_holds_counts_and_shares(files, capsys):
     main(["score", *files, "--protocol", "english36", "--json"])
     written = json.loads(capsys.readouterr().out)

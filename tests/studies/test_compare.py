@@ -18,8 +18,6 @@ from dctc.studies.parallel import Outcome
 from scripts import execute_here
 from tiny import config
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 OWN = '''
 from dctc.losses import CTCLoss
 from tiny import FixedData, noise_batch

@@ -18,8 +18,6 @@ from dctc.studies.study import Run
 from scripts import execute_here
 from tiny import config, held_by_another
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch, runs):

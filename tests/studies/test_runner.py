@@ -1,9 +1,7 @@
 """One run: trained and tested once, resumed, kept apart from others."""
 
-import multiprocessing
 import shutil
 import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -16,13 +14,10 @@ from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
 from dctc.studies.runner import execute
 from dctc.training import cli as training_cli
-from dctc.training.run_folder import alone
 from tiny import held_by_another
 from tiny import stored as checkpoint
 
 from .conftest import OtherSet
-
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 
 
 @pytest.fixture
@@ -120,18 +115,6 @@ def test_a_second_process_at_the_same_run_is_refused(plain, runs):
     ):
         execute(plain, "off")
     assert not (runs / "t" / "one" / "seed0").exists()
-
-
-def test_a_worker_that_outlives_its_run_does_not_hold_it(tmp_path):
-    with alone(tmp_path / "one"):
-        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
-        worker.start()
-    try:
-        with alone(tmp_path / "one"):
-            pass
-    finally:
-        worker.kill()
-        worker.join()
 
 
 class Interrupt(pl.Callback):

@@ -12,8 +12,6 @@ from dctc.studies.runner import execute
 from dctc.studies.status import planned_key, status_lines
 from dctc.studies.stored_words import StoredWords
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 
 @pytest.fixture(autouse=True)
 def cores(monkeypatch, runs):
@@ -68,9 +66,7 @@ def test_a_run_is_done_when_all_its_sets_are_scored(plan, append, tmp_path, writ
     assert " 1 of    1 runs done" in status_lines({"t": [run]})[0]
 
 
-def test_times_are_of_the_arm_and_of_the_kind_of_machine_at_hand(
-    plan, append, tmp_path, monkeypatch
-):
+def test_times_are_of_the_arm_and_of_the_kind_of_machine(plan, append, tmp_path, monkeypatch):
     cores, h100 = "AMD EPYC, 1 thread (x86_64)", "NVIDIA H100 80GB HBM3 (x86_64)"
     append(plan[0], "key", seconds=3600.0, hardware=cores)
     # trained on a GPU, and tested on cores

@@ -16,7 +16,6 @@ from dctc.training.module import RecognizerModule
 from dctc.training.schedule import WarmupCosine
 from tiny import FixedData, Gradients, config, make_trainer, noise_batch, with_corrupt, write_config
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
 
 

@@ -26,7 +26,6 @@ from tiny import config, final, held_by_another, run_python, same_weights, store
 
 pytestmark = [
     pytest.mark.usefixtures("runs"),
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
     pytest.mark.filterwarnings("ignore:CUTE80/"),  # records that cannot be decoded
 ]
 
@@ -169,9 +168,7 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("test", "--ckpt_path=last", "--ckpt_path last: no such file"),
     ],
 )
-def test_a_refusal_is_one_line_and_leaves_nothing(
-    rendered, runs, capsys, command, option, complaint
-):
+def test_a_refusal_is_a_line_and_leaves_nothing(rendered, runs, capsys, command, option, complaint):
     with pytest.raises(SystemExit) as ended:
         main([command, rendered, "--log=off", *option.split()])
     message = ended.value.code if isinstance(ended.value.code, str) else capsys.readouterr().err
@@ -213,9 +210,7 @@ def test_a_process_that_loads_data_and_ends_is_told_in_one_line(rendered, monkey
     assert said.endswith(": a set is damaged, which 'dctc data verify' finds, or memory is short")
 
 
-def test_a_run_is_not_moved_by_a_checkpoint_that_is_not_there_or_while_it_trains(
-    rendered, one, runs
-):
+def test_a_run_is_not_moved_by_a_missing_checkpoint_or_while_it_trains(rendered, one, runs):
     other = ["fit", rendered, "--name=one", "--log=off", "--seed_everything=1"]
     with pytest.raises(SystemExit, match=r"--ckpt_path nowhere\.ckpt: no such file"):
         main([*other, "--ckpt_path=nowhere.ckpt"])
@@ -326,9 +321,7 @@ def test_a_checkpoint_of_another_run_goes_on_in_a_folder_of_its_own(rendered, on
     assert record.run.startswith(f"{key_of(*options)}+")
 
 
-def test_a_fit_never_writes_over_another_run_also_behind_a_link(
-    rendered, one, runs, tmp_path, capsys
-):
+def test_a_fit_never_writes_over_another_run_behind_a_link(rendered, one, runs, tmp_path, capsys):
     first = (one / "metrics.csv").read_text()
     key = (one / "run_key").read_text().strip()
     (tmp_path / "disk").mkdir()

@@ -11,8 +11,6 @@ from dctc.text import Charset
 from dctc.training.run_folder import PACKAGED, weights_file
 from models.onnx_graphs import CHARACTERS, write_recognizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
-
 
 @pytest.fixture
 def data(tmp_path, monkeypatch, write_lmdb, encode_image):

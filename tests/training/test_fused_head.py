@@ -181,7 +181,6 @@ def test_a_frozen_backbone(large):
     assert module.net.head.weight.grad.any() and module.net.patches.weight.grad is None
 
 
-@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 def test_a_line_says_so(large, runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dctc.bench.describe.REPEATS", 1)
     settings = config()

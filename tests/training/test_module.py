@@ -74,9 +74,7 @@ def test_infeasible_labels_are_counted_and_warned_about_and_training_goes_on(tmp
 
 
 @pytest.mark.parametrize("zero_infinity", [True, False])
-def test_infeasible_labels_make_torchs_loss_infinite_unless_it_is_told_not_to(
-    tmp_path, zero_infinity
-):
+def test_infeasible_labels_make_torchs_loss_infinite_unless_told_not_to(tmp_path, zero_infinity):
     module = make_module(loss=nn.CTCLoss(zero_infinity=zero_infinity))
     trainer = make_trainer(tmp_path, max_steps=1)
     effect = "add nothing" if zero_infinity else "set zero_infinity"

@@ -11,10 +11,7 @@ from dctc.training.nets import load_net
 from dctc.training.parser import RunParser
 from tiny import config, write_config
 
-pytestmark = [
-    pytest.mark.usefixtures("runs"),
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
-]
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 @pytest.mark.parametrize("text", ["695e0514", "1.5e5", "-1e3", "20240612", "1_0", "off", "null"])
@@ -27,9 +24,7 @@ def test_saved_text_reads_back_as_text(text):
     assert yaml.safe_load(saved)["name"] == text
 
 
-def test_a_bare_off_is_off_and_a_number_in_place_of_text_is_refused_with_the_cure(
-    tmp_path, rendered, capsys
-):
+def test_a_bare_off_is_off_and_a_number_for_text_is_refused(tmp_path, rendered, capsys):
     off = write_config(tmp_path / "off.yaml", {"log": False})
     assert RecognizerCLI([rendered, off], run=False).resolved["log"] == "off"
     tokenizer = {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": 36}}

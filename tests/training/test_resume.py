@@ -28,10 +28,7 @@ from dctc.training.run_folder import (
 from dctc.training.schedule import SparingAdamW
 from tiny import TinyNet, config, final, make_trainer, same_weights, stored, write_config
 
-pytestmark = [
-    pytest.mark.usefixtures("runs"),
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
-]
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 def settings(data, checkpoints):

@@ -273,9 +273,7 @@ def test_a_charset_counts_as_its_characters_and_not_as_where_its_file_lies(tmp_p
         ("own_version", 99, {"words", "charset"}),  # of a user's files
     ],
 )
-def test_drawn_words_count_with_the_versions_of_what_draws_them(
-    monkeypatch, tmp_path, version, value, changed
-):
+def test_drawn_words_count_with_their_versions(monkeypatch, tmp_path, version, value, changed):
     file = tmp_path / "file.txt"
     file.write_text("abc")
     drawn = {"en": {"language": "en"}, "zh": {"language": "zh"}, "name": {"words": "wordfreq"}}

@@ -435,9 +435,7 @@ def test_quotes_that_may_be_on_the_image_are_told_and_can_be_kept(tmp_path, put,
         convert("table", source, tmp_path / "kept")
 
 
-def test_bad_lines_among_good_ones_are_counted_and_marks_of_joined_files_taken_off(
-    tmp_path, put, write
-):
+def test_bad_lines_are_counted_and_marks_of_joined_files_taken_off(tmp_path, put, write):
     put("a.jpg"), put("b.jpg")
     source = write("gt.txt", b"a.jpg\ta\nb.jpg\t\xfc\nnothing\n\xef\xbb\xbfb.jpg\tb\n")
     with pytest.warns(UserWarning) as caught:

@@ -33,9 +33,7 @@ def test_every_record_has_its_cell(tmp_path, write_lmdb, encode_image, without_s
     np.testing.assert_array_equal(crop[:, 4 : half - 4], noise)
 
 
-def test_labels_without_a_font_are_counted(
-    tmp_path, write_lmdb, encode_image, without_system_fonts
-):
+def test_labels_without_font_are_counted(tmp_path, write_lmdb, encode_image, without_system_fonts):
     records = [(encode_image(), "漢字".encode()), (encode_image(), b"a")]
     path = write_lmdb(tmp_path / "a", records)
     shown = write_lmdb(tmp_path / "b", [(encode_image(), b"6F22 5B57"), (encode_image(), b"a")])

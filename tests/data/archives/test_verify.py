@@ -170,9 +170,7 @@ def test_test_images_in_the_training_data_are_found(tmp_path, write_lmdb, jpeg):
     assert found["test/b"].findings == ["1 images also occur in train/a, byte for byte"]
 
 
-def test_damaged_pages_are_named_and_those_that_end_a_process_found(
-    tmp_path, write_lmdb, jpeg, monkeypatch
-):
+def test_damaged_pages_are_named_and_fatal_ones_found(tmp_path, write_lmdb, jpeg, monkeypatch):
     """Raised by LMDB for records 4 and 9, which spoils a transaction; 6 and 12 are fatal."""
 
     def read(transaction, record):

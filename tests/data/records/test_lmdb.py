@@ -117,9 +117,7 @@ def test_unreadable_labels_are_counted_and_the_first_ones_named(
         (np.full((3, 2), np.nan), "extents are not finite"),
     ],
 )
-def test_stored_extents_that_do_not_fit_are_corrupt(
-    tmp_path, write_lmdb, encode_image, stored, reason
-):
+def test_stored_extents_that_do_not_fit(tmp_path, write_lmdb, encode_image, stored, reason):
     path = write_lmdb(tmp_path / "set", [(encode_image(), b"abc")])
     with lmdb.open(str(path), map_size=2**24) as environment:
         with environment.begin(write=True) as transaction:

@@ -255,9 +255,7 @@ def test_two_writers_of_one_set(tmp_path, items):
     assert said.read_text() == f"{partial}: another process is writing it; wait for it"
 
 
-def test_a_full_disk_is_one_line_and_the_rest_stays(
-    tmp_path, items, monkeypatch, small_transactions
-):
+def test_a_full_disk_is_one_line(tmp_path, items, monkeypatch, small_transactions):
     growing, calls, taken = writer._growing, [], []
 
     def full(environment, write):

@@ -45,9 +45,7 @@ def test_a_sample_depends_on_seed_split_and_number_only(renderer):
         ("94", "english94", string.digits + string.ascii_letters + string.punctuation),
     ],
 )
-def test_labels_are_in_the_charset_and_match_the_extents(
-    renderer, preset, charset, protocol, characters
-):
+def test_labels_match_charset_and_extents(renderer, preset, charset, protocol, characters):
     drawer = WordRenderer(renderer.fonts, preset=preset)
     words = RenderedWords("train", 10, drawer, charset=charset, protocol=protocol)
     samples = [words[Draw(0, number)] for number in range(300)]
@@ -145,9 +143,7 @@ def test_errors_come_before_the_first_sample(renderer, tmp_path, monkeypatch, op
 
 
 @pytest.mark.parametrize("preset", ["easy", "scene"])
-def test_words_are_drawn_with_the_letters_of_the_charset_and_the_rest_is_told(
-    renderer, tmp_path, preset
-):
+def test_words_are_drawn_in_the_letters_of_the_charset_and_others_told(renderer, tmp_path, preset):
     (tmp_path / "charset.txt").write_text("mu\u0308lertas", encoding="utf-8")
     (tmp_path / "words.txt").write_text(
         "Mu\u0308ller\nalt\nStra\u00dfe\nd\u00e9s\n", encoding="utf-8"

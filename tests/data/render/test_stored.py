@@ -153,9 +153,7 @@ def test_the_command(tmp_path, capsys, refused):
 # ---- several processes ----
 
 
-def test_errors_of_workers_are_one_line_and_a_killed_one_is_named(
-    words, tmp_path, monkeypatch, capsys
-):
+def test_errors_of_workers_are_one_line_and_killed_ones_named(words, tmp_path, monkeypatch, capsys):
     draw = RenderedWords.__getitem__
 
     def failing(self, drawn):

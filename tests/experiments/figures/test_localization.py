@@ -1,7 +1,6 @@
 """Where characters are read, against the enumeration of all paths and by hand."""
 
-import itertools
-
+import numpy as np
 import pytest
 import torch
 from experiments.figures.localization import (
@@ -12,33 +11,19 @@ from experiments.figures.localization import (
     disagreement,
 )
 
-
-def occurrence_at(path):
-    """Return for each frame which character of the collapsed path it belongs to, None for blank."""
-    found, before, place = [], 0, -1
-    for k in path:
-        place += k not in (0, before)
-        found.append(place if k else None)
-        before = k
-    return found
+from oracle.enumeration import log_probability, paths_of
 
 
 def enumerated(logits, label):
     """Return ``(s, t)`` by going through all paths."""
     t, c = logits.shape
-    log_probs = logits.log_softmax(1)
-    weight = torch.zeros(len(label), t, dtype=torch.float64)
-    total = 0.0
-    for path in itertools.product(range(c), repeat=t):
-        read = [k for k, _ in itertools.groupby(path) if k]
-        if read != label:
-            continue
-        p = log_probs[torch.arange(t), torch.tensor(path)].sum().exp()
-        total = total + p
-        for frame, place in enumerate(occurrence_at(path)):
-            if place is not None:
-                weight[place, frame] += p
-    return weight / total
+    found, paths = np.zeros((len(label), t)), paths_of(tuple(label), t, c, 0)
+    weight = np.exp(log_probability(logits.numpy(), paths))
+    for path, p in zip(paths, weight / weight.sum(), strict=True):
+        begins = (path > 0) & (path != np.append(0, path[:-1]))
+        frames = np.flatnonzero(path)
+        found[begins.cumsum()[frames] - 1, frames] += p
+    return torch.from_numpy(found)
 
 
 @pytest.mark.parametrize("label", [[1], [1, 2], [1, 1], [2, 1, 2], [1, 1, 2]])
@@ -60,14 +45,6 @@ def test_padding_and_what_does_not_fit_is_zero():
     frames = best_frames(found, torch.tensor([2, 1, 2]))
     assert frames[2].tolist() == [NOWHERE, NOWHERE] and frames[1, 1] == NOWHERE
     assert (frames[0] >= 0).all()
-
-
-def test_a_net_that_spikes_is_found_at_its_spikes():
-    logits = torch.zeros(8, 1, 3)
-    logits[:, :, 0] = 9.0
-    logits[2, 0, 1] = logits[5, 0, 2] = logits[7, 0, 1] = 30.0
-    weights = character_posterior(logits, torch.tensor([[1, 2, 1]]), [8], [3])
-    assert best_frames(weights, torch.tensor([3])).tolist() == [[2, 5, 7]]
 
 
 def test_one_frame_apart_is_no_disagreement():

@@ -12,10 +12,7 @@ from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
 from tiny import config, final, run_python, stored, write_config
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
-    pytest.mark.filterwarnings("ignore:CUTE80/"),  # records that cannot be decoded
-]
+pytestmark = pytest.mark.filterwarnings("ignore:CUTE80/")  # records that cannot be decoded
 
 NETS = ("crnn", "svtr_tiny")
 MODELS = Path(__file__).parents[3] / "experiments/configs/model"

@@ -9,10 +9,7 @@ from dctc.cli import main
 from tiny import config, run_python, same_weights, write_config
 from training.ddp.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.* labels need more frames"),
-    pytest.mark.filterwarnings("ignore:LightningCLI's args parameter"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.* labels need more frames")
 
 STATEFUL = ("center", "prior")  # what they have seen is a buffer, and each process sees its share
 
@@ -88,9 +85,7 @@ def test_a_training_is_that_of_one_process(tmp_path, two, name):
 
 
 @pytest.mark.parametrize("name", STATEFUL)
-def test_centres_and_prior_are_moved_by_each_process_s_share_from_those_of_the_first(
-    tmp_path, two, name
-):
+def test_centres_and_prior_are_moved_by_the_share_of_each_process(tmp_path, two, name):
     start = None
     for step in range(STEPS):
         for rank in (0, 1):
