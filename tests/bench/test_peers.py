@@ -1,11 +1,8 @@
 """Recognisers side by side: accuracy by set, and which of them are left out."""
 
-import io
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from dctc.bench import peers
 from dctc.cli import main
@@ -14,13 +11,9 @@ LABELS = ["Abc", "b-2"]
 
 
 @pytest.fixture
-def words(monkeypatch, tmp_path):
+def words(monkeypatch, tmp_path, encode_image):
     monkeypatch.setenv("DCTC_RUNS", str(tmp_path))
-    images = []
-    for i in range(2):
-        file = io.BytesIO()
-        Image.fromarray(np.full((8, 16, 3), i, np.uint8)).save(file, "PNG")
-        images.append(file.getvalue())
+    images = [encode_image(i) for i in range(2)]
     monkeypatch.setattr(peers, "_words", lambda most: {s: (images, LABELS) for s in peers.SETS})
 
 

@@ -42,19 +42,14 @@ vendor_id\t: Other
 ARM = "processor\t: 0\nFeatures\t: fp asimd sve crc32\n"
 
 
+AMD = {"vendor": "AuthenticAMD", "family": "25", "number": "17"}
+FLAGS = ["amx_tile", "avx", "avx2", "avx512f", "f16c", "fma"]
+
+
 @pytest.mark.parametrize(
     "text, expected",
     [
-        (
-            X86,
-            {
-                "model": "AMD EPYC",
-                "vendor": "AuthenticAMD",
-                "family": "25",
-                "number": "17",
-                "flags": ["amx_tile", "avx", "avx2", "avx512f", "f16c", "fma"],
-            },
-        ),
+        (X86, {"model": "AMD EPYC", **AMD, "flags": FLAGS}),
         (ARM, {"model": "CPU", "flags": ["asimd", "sve"]}),
         (None, {"model": "CPU", "flags": []}),
     ],

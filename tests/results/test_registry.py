@@ -57,7 +57,7 @@ def test_equal_hits_share_a_file_and_others_do_not(registry):
     assert len(set(names)) == len(list((registry.folder / "hits").iterdir())) == 3
 
 
-def test_hits_that_do_not_add_up_to_the_record_or_are_damaged(registry, record):
+def test_hits_that_do_not_add_up_or_are_damaged_or_missing(registry, record):
     name = registry.write_hits([True] * 16)
     with pytest.raises(ValueError, match="16 hits, but the record of SVT says 15"):
         registry.read_hits(record(set="SVT", n=16, correct=15, hits=name))
@@ -74,6 +74,8 @@ def test_hits_that_do_not_add_up_to_the_record_or_are_damaged(registry, record):
         registry.read_certainty(found)
     with pytest.raises(ValueError, match="has no certainty; test that run again"):
         registry.read_certainty(record())
+    with pytest.raises(FileNotFoundError, match=r"nothing\.bits is missing: the hits of .*, SVT;"):
+        registry.read_hits(record(set="SVT", hits="nothing.bits"))
     (registry.folder / "other").write_bytes(b"\xff\xff")
     with pytest.raises(ValueError, match="other is damaged"):
         registry.read_hits(record(n=16, correct=16, hits="../other"))
@@ -111,12 +113,6 @@ def test_a_last_line_without_its_end_is_kept(registry, record):
     registry.file.write_bytes(registry.file.read_bytes().rstrip())
     registry.append(record(set="CUTE80"))
     assert [one.set for one in registry.records()] == ["SVT", "CUTE80"]
-
-
-def test_hits_that_are_missing_are_named(registry, record):
-    registry.write_hits([True])
-    with pytest.raises(FileNotFoundError, match=r"nothing\.bits is missing: the hits of .*, SVT;"):
-        registry.read_hits(record(set="SVT", hits="nothing.bits"))
 
 
 def append_many(folder, record, sets):

@@ -162,15 +162,16 @@ def test_a_mistake_shows_before_any_training(compared, refused, right, wrong, me
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "message"),
     [
-        (["--only", "nix"], "dctc: --only nix: there are ctc, mine, twice"),
-        (["--scale", "tiny"], "no scale 'tiny'; there are small"),
+        (["--only", "nix"], 1, "dctc: --only nix: there are ctc, mine, twice"),
+        (["--scale", "tiny"], 1, "no scale 'tiny'; there are small"),
+        (["--seeds", "0,x"], 2, "argument --seeds: invalid seeds value: '0,x'"),
     ],
 )
-def test_wrong_names_end_in_one_line(compared, options, message, refused):
+def test_wrong_options_are_named(compared, options, code, message, refused):
     study = compared / "mine.yaml"
     if "--scale" in options:
         study = compared / "scaled.yaml"
         study.write_text(STUDY + "scales: {small: {}}\n")
-    assert message in refused("compare", study, *options)
+    assert message in refused("compare", study, *options, code=code)

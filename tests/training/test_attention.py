@@ -14,30 +14,24 @@ from dctc.results.predictions import read_readings
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
 from dctc.training.schedule import WarmupCosine
-from tiny import FixedData, Gradients, config, make_trainer, noise_batch, with_corrupt, write_config
+from tiny import (
+    FeatureNet,
+    FixedData,
+    Gradients,
+    config,
+    make_trainer,
+    noise_batch,
+    with_corrupt,
+    write_config,
+)
 
 MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
-
-
-class TinyEncoder(nn.Module):
-    """One linear map of strips of 4 pixels."""
-
-    def __init__(self, num_classes: int, height: int = 8) -> None:
-        super().__init__()
-        self.strips = nn.Conv2d(3, 16, (height, 4), (height, 4))
-        self.head = nn.Linear(16, num_classes)
-
-    def features(self, images):
-        return self.strips(images).squeeze(2).permute(2, 0, 1)
-
-    def frames(self, width):
-        return (width + 3) // 4
 
 
 def make(parallel=False, seed=0, max_length=4):
     torch.manual_seed(seed)
     net = AttentionRecognizer(
-        37, TinyEncoder(1), size=16, heads=2, max_length=max_length, parallel=parallel
+        37, FeatureNet(1), size=16, heads=2, max_length=max_length, parallel=parallel
     )
     return RecognizerModule(
         net,

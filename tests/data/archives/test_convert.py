@@ -252,16 +252,8 @@ def test_mjsynth_labels_stand_in_the_names(tmp_path, put, write, small_mjsynth):
         ("svtp", b"a.png two words\n", r"line 1: .*two words.* is not: file label"),
         ("mjsynth", b"./1/lube.jpg 3\n" * 2, r"line 1: .* names no file number_LABEL_number"),
         ("table", b"a.png a\n", "line 1: .*'a.png a' is not: file, tab, label"),
-        (
-            "table",
-            b"a.png,a,b\n",
-            r"line 1: .*not: file, comma, label; 3 columns, quote a label with a comma",
-        ),
-        (
-            "table",
-            b"a.png\ta\tb\n",
-            r"line 1: .*not: file, tab, label; 3 columns, quote a label with a tab",
-        ),
+        ("table", b"a.png,a,b\n", "line 1: .*not: file, comma, label; 3 columns, .* a comma"),
+        ("table", b"a.png\ta\tb\n", "line 1: .*not: file, tab, label; 3 columns, .* a tab"),
         ("table", b"Bild,Text\n", "line 1, Bild: image missing .if this is a head line, name"),
         ("table", b"C:\\a.png\tx\n", "line 1, .*C: is a drive of Windows"),
         ("table", "a.png\tä\n".encode("utf-16-le"), r"line 1: .*U\+0000; if the file is UTF-16"),
@@ -494,6 +486,9 @@ def test_missing_and_broken_images_are_named(tmp_path, put, table):
     assert labels(tmp_path / "out") == ["a"]
     recipe = json.loads((tmp_path / "out" / "recipe.json").read_text())
     assert recipe["result"]["faults"] == progress.faults
+    with pytest.raises(ValueError, match=r"out: words were left out .*1 image missing"):
+        convert("table", source, tmp_path / "out")  # it does not pass as strict
+    assert convert("table", source, tmp_path / "out", lenient=True).faults.total() == 2
 
 
 def test_a_benchmark_of_another_size_is_refused(tmp_path, put, write):
@@ -506,16 +501,6 @@ def test_a_benchmark_of_another_size_is_refused(tmp_path, put, write):
     assert len(stored(tmp_path / "out")) == 3
     with pytest.raises(ValueError, match=message):  # nor does it pass as strict later
         convert("svtp", source, tmp_path / "out")
-
-
-def test_words_left_out_do_not_pass_as_strict(tmp_path, put, table):
-    put("a.jpg")
-    source = table(("a.jpg", "a"), ("none.jpg", "b"))
-    with pytest.warns(UserWarning, match="left out and counted"):
-        convert("table", source, tmp_path / "out", lenient=True)
-    with pytest.raises(ValueError, match=r"out: words were left out .*\(1 image missing\)"):
-        convert("table", source, tmp_path / "out")
-    assert convert("table", source, tmp_path / "out", lenient=True).faults.total() == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*left out and counted")
