@@ -8,11 +8,11 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dctc.cli import main
 from dctc.results.registry import Record
+from places import runs_in
 
 
 @pytest.fixture(scope="session")
@@ -97,15 +97,7 @@ def refused(capsys):
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def runs(tmp_path: Path) -> Iterator[Path]:
     """The folder of runs, the test's own; all below it is computed on one thread."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb"))
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "wandb"))
-    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for processes that are started
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path / "runs"
-    torch.set_num_threads(threads)
+    with runs_in(tmp_path):
+        yield tmp_path / "runs"

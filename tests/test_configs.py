@@ -43,12 +43,8 @@ def trained(files):
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch, write_lmdb, encode_image):
+def data(tmp_path, runs, write_lmdb, encode_image):
     """A data root with what the configurations name, and runs in a folder of the test's own."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("DCTC_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     records = [(encode_image(i, 40, 16), f"word{i}".encode()) for i in range(8)]
     for folder in ("train/MJ", "train/ST", "train/SVT_257"):
         write_lmdb(tmp_path / "data" / "english" / folder, records)

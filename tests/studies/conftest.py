@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from dctc.data.rendered import RenderedDataModule
 from dctc.studies.runner import execute
 from dctc.studies.study import Run
+from places import runs_in
 from tiny import config, write_config
 
 
@@ -48,14 +48,9 @@ def tested(plain) -> Run:
 def trained(tested, tmp_path_factory) -> Path:
     """A folder of runs in which ``tested`` is finished; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCTC_RUNS", str(folder))
-        patch.delenv("PL_GLOBAL_SEED", raising=False)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+    with runs_in(folder):
         execute(tested, "off")
-        torch.set_num_threads(threads)
-    return folder
+    return folder / "runs"
 
 
 @pytest.fixture

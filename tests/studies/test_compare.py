@@ -15,6 +15,7 @@ from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.studies import compare
 from dctc.studies.parallel import Outcome
+from places import runs_in
 from scripts import execute_here
 from tiny import config
 
@@ -64,8 +65,7 @@ def folder(tmp_path_factory):
     (folder / "base.yaml").write_text(yaml.safe_dump(config("english")))
     (folder / "mine.yaml").write_text(STUDY)
     (folder / "own_words.py").write_text(OWN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCTC_RUNS", str(folder / "runs"))
+    with runs_in(folder) as patch:
         patch.setattr(compare, "execute_all", execute_here)
         patch.setenv("COLUMNS", "120")
         (folder / "printed").write_text(printed(folder / "mine.yaml"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dctc.cli import main
+from places import runs_in
 from tiny import config, encode_text, write_config
 
 
@@ -20,13 +21,10 @@ def rendered(tmp_path_factory) -> str:
 def trained(tmp_path_factory, rendered) -> Path:
     """A folder of runs: ``one`` and ``two``, of seeds 0 and 1; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCTC_RUNS", str(folder))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.delenv("PL_GLOBAL_SEED", raising=False)
+    with runs_in(folder):
         for name, seed in (("one", 0), ("two", 1)):
             main(["fit", rendered, f"--name={name}", "--log=off", f"--seed_everything={seed}"])
-    return folder
+    return folder / "runs"
 
 
 @pytest.fixture

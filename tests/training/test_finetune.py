@@ -13,10 +13,8 @@ from models.onnx_graphs import CHARACTERS, write_recognizer
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch, write_lmdb, encode_image):
+def data(tmp_path, runs, write_lmdb, encode_image):
     """Twenty labelled images, one with a character that the net does not know."""
-    monkeypatch.setenv("DCTC_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     records = [
         (encode_image(i, 90, 24), ["abc", "Cab", "b文 1"][i % 3].encode()) for i in range(20)
     ]

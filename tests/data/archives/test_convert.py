@@ -446,7 +446,7 @@ def test_half_of_a_surrogate_pair_is_a_fault_of_the_label():
 
 
 @pytest.mark.parametrize("kind", ["table", "svt-train"])
-def test_names_do_not_lead_out_of_the_archive(tmp_path, put, kind):
+def test_names_do_not_lead_out_of_the_archive(tmp_path, put, write, kind):
     put("out.jpg"), put("archive/a.jpg")
     os.mkfifo(tmp_path / "archive" / "pipe.jpg")
     inside = ["a.jpg", "x/../a.jpg", str(tmp_path / "archive" / "a.jpg")]
@@ -463,12 +463,7 @@ def test_names_do_not_lead_out_of_the_archive(tmp_path, put, kind):
     with pytest.warns(UserWarning):
         progress = run(kind, source, tmp_path / "lenient", size=3, lenient=True)
     assert (progress.records, progress.faults) == (3, {"image cannot be read": 5})
-    run("table", put_list(tmp_path / "list", "archive/a.jpg"), tmp_path / "wider", images=tmp_path)
-
-
-def put_list(file, name):
-    file.write_text(f"{name}\ta\n")
-    return file
+    run("table", write("list", "archive/a.jpg\ta\n"), tmp_path / "wider", images=tmp_path)
 
 
 def test_missing_and_broken_images_are_named(tmp_path, put, table):

@@ -12,6 +12,7 @@ from PIL import Image
 from dctc.data.rendered import RenderedDataModule
 from dctc.studies import parallel
 from offline_wandb import wandb_records
+from places import runs_in
 from scripts import execute_here, load
 
 FIGURES = ("figure1", "figure2", "figure3", "figure4")
@@ -19,11 +20,8 @@ FIGURES = ("figure1", "figure2", "figure3", "figure4")
 
 def script(name, folder, *options, log="off"):
     """Run a script, its trainings too, with a folder's runs and data; return what it printed."""
-    with pytest.MonkeyPatch.context() as patch:
+    with runs_in(folder) as patch:
         patch.setattr(parallel, "execute_all", execute_here)
-        patch.delenv("PL_GLOBAL_SEED", raising=False)
-        patch.setenv("DCTC_RUNS", str(folder / "runs"))
-        patch.setenv("DCTC_DATA", str(folder / "data"))
         patch.setenv("COLUMNS", "500")
         common = ["--scale", "tiny", "--jobs", "1", "--log", log]
         patch.setattr(sys, "argv", [name, *common, *options])
