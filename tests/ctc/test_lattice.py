@@ -10,11 +10,9 @@ from oracle.cases import FEASIBLE, INFEASIBLE, Case
 from oracle.enumeration import nll, posterior
 
 
-def run(case, logits, frames=None):
+def run(case, logits):
     """The lattice of n samples with one label, and their labels."""
-    n = logits.shape[1]
-    targets, full, lengths = case.arguments(n)
-    labels = pack_labels(logits, targets, frames or full, lengths, case.blank)
+    labels = pack_labels(logits, *case.arguments(logits.shape[1]), case.blank)
     return forward_backward(emissions_of(logits, labels, case.blank), labels), labels
 
 
@@ -60,45 +58,11 @@ def test_infeasible_samples_are_zero(case):
     assert lattice.posterior.abs().sum() == 0
 
 
-def test_frames_past_the_input_length_take_no_part():
-    case = Case((1, 1), t=6, c=3)
-    logits = case.logits(n=3)
-    lattice, _ = run(case, logits, frames=[3, 5, 2])  # the last one does not fit
-    for i, frames in enumerate([3, 5]):
-        expected = nll(logits[:frames, i].numpy(), case.label)
-        np.testing.assert_allclose(lattice.nll[i], expected, atol=1e-12)
-    assert (lattice.posterior.sum(2).round().T.long().tolist()) == [
-        [1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 1, 0],
-        [0, 0, 0, 0, 0, 0],
-    ]
-
-
 def test_characters_may_be_impossible_at_some_frames():
     case = Case((1, 2), t=5, c=4)
     logits = case.logits(n=2)
     logits[0, :, 2] = logits[1, 0, 0] = logits[4, :, 1] = -torch.inf
     assert_enumerated(*run(case, logits), logits, case)
-
-
-def test_no_frames_read_as_the_empty_label():
-    lattice, labels = run(Case((), t=2, c=3), torch.randn(2, 1, 3).double(), frames=[0])
-    assert labels.feasible.tolist() == [True]
-    assert lattice.nll.tolist() == [0.0]
-    assert lattice.posterior.abs().sum() == 0
-
-
-@pytest.mark.parametrize(
-    "case", [Case((1, 2), 4, 3), Case((1, 1, 2), 5, 3), Case((), 3, 2)], ids=str
-)
-def test_gradient_needs_no_normalised_emissions(case):
-    targets, frames, lengths = case.arguments(2)
-    labels = pack_labels(case.logits(2), targets, frames, lengths, case.blank)
-    columns = candidate_classes(labels, case.blank).expand(case.t, -1, -1)
-    assert torch.autograd.gradcheck(
-        lambda x: forward_backward(x.gather(2, columns), labels).nll,
-        case.logits(2).requires_grad_(),
-    )
 
 
 @pytest.mark.parametrize("made_inside", [False, True])

@@ -46,14 +46,3 @@ def test_frames_past_the_input_length_are_not_read(garbage):
     (reading,) = greedy_decode(logits, torch.tensor([2]))
     assert reading == greedy_decode(logits[:2], torch.tensor([2]))[0]
     assert reading.classes == [1]
-
-
-def test_no_frames_read_as_nothing_with_confidence_one():
-    assert greedy_decode(torch.randn(3, 1, 4), torch.tensor([0])) == [([], 1.0, (0.0, 0.0, 0))]
-
-
-def test_a_blank_parts_equal_characters():
-    path = torch.tensor([1, 1, 0, 1, 2, 2])
-    (reading,) = greedy_decode(torch.eye(3)[path][:, None] * 99, torch.tensor([6]))
-    assert reading.classes == [1, 1, 2]
-    assert reading.confidence == pytest.approx(1.0)
