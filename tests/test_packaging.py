@@ -60,9 +60,7 @@ def test_constraints_hold_a_version_for_every_requirement():
     for requirement in map(Requirement, REQUIREMENTS):
         if requirement.extras:  # the package itself, with another extra
             continue
-        assert requirement.specifier.contains(held[canonicalize_name(requirement.name)]), (
-            requirement
-        )
+        assert requirement.specifier.contains(held[canonicalize_name(requirement.name)])
 
 
 def test_all_is_every_extra_that_installs_everywhere():

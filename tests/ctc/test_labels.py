@@ -119,10 +119,7 @@ GOOD = torch.tensor([[1, 2], [3, 0]])
         ({"targets": GOOD, "target_lengths": (True, True)}, "expected integers, got torch.bool"),
         ({"targets": [[1, 2], [3]]}, "targets: expected integers, in rows of equal length"),
         ({"targets": "ab"}, "targets: expected integers"),
-        (
-            {"targets": GOOD, "logits": LOGITS.transpose(0, 1)},
-            r"expected frames first, \(t, n, c\), got \(2, 5, 4\) and the lengths of 2 samples",
-        ),
+        ({"targets": GOOD, "logits": LOGITS.transpose(0, 1)}, r"frames first, .*, got \(2, 5, 4\)"),
         ({"targets": GOOD, "target_lengths": (2, 1, 1)}, "target_lengths: expected 2 integers"),
         ({"targets": GOOD, "blank": 4}, "blank 4: not among the 4 classes"),
         ({"targets": GOOD, "blank": -1}, "blank -1: not among the 4 classes"),

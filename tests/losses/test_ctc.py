@@ -38,10 +38,9 @@ def test_a_label_of_probability_zero_is_zero(never):
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean", "batchmean"])
 def test_equals_torch(ours, reduction, samples):
     # torch's "none" for a label without frames is inf or 0 depending on the kernel: left out
-    samples, share = samples.only(slice(5)), 5 if reduction == "batchmean" else 1
-    theirs = torch.nn.CTCLoss(
-        reduction="sum" if reduction == "batchmean" else reduction, zero_infinity=True
-    )
+    samples = samples.only(slice(5))
+    usual, share = ("sum", 5) if reduction == "batchmean" else (reduction, 1)
+    theirs = torch.nn.CTCLoss(reduction=usual, zero_infinity=True)
     expected = value_and_gradient(
         lambda x, *rest: theirs(x.log_softmax(2), *rest) / share, *samples
     )

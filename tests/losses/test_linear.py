@@ -15,9 +15,7 @@ LABELS = (
 )
 
 
-@pytest.fixture(
-    params=[1, 2 * N * C, linear.CHUNK], ids=["1 frame", "2 frames", "all"], autouse=True
-)
+@pytest.fixture(params=[1, 2 * N * C, linear.CHUNK], ids=["one", "two", "all"], autouse=True)
 def chunk(request, monkeypatch):
     """How many frames are taken at a time."""
     monkeypatch.setattr(linear, "CHUNK", request.param)

@@ -14,9 +14,7 @@ import torch
 from dctc import DCTCLoss
 from oracle.gradient import value_and_gradient
 
-NAMES = [
-    "tiny", "repeats", "infeasible", "english36", "english36_peaky", "english94", "chinese",
-]  # fmt: skip
+NAMES = "tiny repeats infeasible english36 english36_peaky english94 chinese".split()
 
 
 @pytest.fixture(params=NAMES)

@@ -80,6 +80,7 @@ def test_an_lstm_of_lengths_that_are_whole_and_peepholes_that_are_0():
 
 
 LONG = np.array([[1, -1, 2]], dtype=np.int64)
+SEVEN = onnx.numpy_helper.from_array(np.array([7]))
 
 
 @pytest.mark.parametrize(
@@ -91,11 +92,7 @@ LONG = np.array([[1, -1, 2]], dtype=np.int64)
         ("Where", [LONG > 0, LONG, -LONG], {}),
         ("IsNaN", [np.array([1, np.nan, np.inf], np.float32)], {}),
         ("ConstantOfShape", [np.array([2, 3])], {}),
-        (
-            "ConstantOfShape",
-            [np.array([2])],
-            {"value": onnx.numpy_helper.from_array(np.array([7]))},
-        ),
+        ("ConstantOfShape", [np.array([2])], {"value": SEVEN}),
         ("Clip", [LONG, np.array(0), np.array(1)], {}),
         ("Clip", [LONG], {}),
         ("Slice", [normal(4, 5), *(np.array([k]) for k in (0, 3, 0, -1))], {}),

@@ -65,12 +65,12 @@ def test_a_rectified_net_has_frames_of_the_whole_width():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "message"),
     [
-        (["nowhere", "--to", "onnx"], "nowhere"),
-        (["--config", "a.yaml", "--to", "onnx"], "both --config and --ckpt_path"),
-        (["--to", "pt2"], "the folder of a run"),
+        (["nowhere", "--to", "onnx"], 1, "nowhere"),
+        (["--config", "a.yaml", "--to", "onnx"], 2, "both --config and --ckpt_path"),
+        (["--to", "pt2"], 2, "the folder of a run"),
     ],
 )
-def test_what_is_missing_is_named(options, message, refused):
-    assert message in refused("export", *options)
+def test_what_is_missing_is_named(options, code, message, refused):
+    assert message in refused("export", *options, code=code)

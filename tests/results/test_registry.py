@@ -125,9 +125,8 @@ def test_two_processes_lose_nothing(registry, record):
     long = record(about={"padding": "x" * 20_000})
     names = [[f"{who}{i}" for i in range(50)] for who in "ab"]
     context = multiprocessing.get_context("spawn")
-    writers = [
-        context.Process(target=append_many, args=(registry.folder, long, part)) for part in names
-    ]
+    args = [(registry.folder, long, part) for part in names]
+    writers = [context.Process(target=append_many, args=of) for of in args]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -79,9 +79,7 @@ def test_chinese_folds_first():
 def test_without_zhconv_chinese_is_refused_at_once(monkeypatch):
     protocol._simplifier.cache_clear()
     monkeypatch.setitem(sys.modules, "zhconv", None)
-    with pytest.raises(
-        ValueError, match=r"zhconv is not installed; pip install 'dctc\[chinese\]'$"
-    ):
+    with pytest.raises(ValueError, match=r"zhconv is not installed; .*'dctc\[chinese\]'$"):
         get_protocol("chinese")
 
 

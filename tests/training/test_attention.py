@@ -30,9 +30,8 @@ MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "p
 
 def make(parallel=False, seed=0, max_length=4):
     torch.manual_seed(seed)
-    net = AttentionRecognizer(
-        37, FeatureNet(1), size=16, heads=2, max_length=max_length, parallel=parallel
-    )
+    options = {"max_length": max_length, "parallel": parallel}
+    net = AttentionRecognizer(37, FeatureNet(1), size=16, heads=2, **options)
     return RecognizerModule(
         net,
         CharacterCrossEntropy(),

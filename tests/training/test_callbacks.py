@@ -51,9 +51,8 @@ def logged(folder) -> dict[str, dict[int, float]]:
 
 
 def report_of(loss, batch, *arguments):
-    return term_report(
-        loss, batch, arguments[0], pack_labels(*arguments, loss.blank), loss.terms(*arguments)
-    )
+    labels = pack_labels(*arguments, loss.blank)
+    return term_report(loss, batch, arguments[0], labels, loss.terms(*arguments))
 
 
 # ---- the loss ----

@@ -40,10 +40,8 @@ def test_torch_ctc_loss_is_given_log_probabilities_and_ours_logits(tmp_path):
         trainer = make_trainer(tmp_path, max_steps=1)
         trainer.fit(module, datamodule=FixedData([batch]))
         logits, targets, frames, lengths = seen[0]
-        normalised = logits.exp().sum(2)
-        assert torch.allclose(normalised, torch.ones(16, 2), atol=1e-5) == (
-            type(loss) is nn.CTCLoss
-        )
+        normalised = torch.allclose(logits.exp().sum(2), torch.ones(16, 2), atol=1e-5)
+        assert normalised == (type(loss) is nn.CTCLoss)
         assert frames.tolist() == [16, 16] and lengths.tolist() == [2, 1]
         assert targets.tolist() == [[11, 12], [13, 0]]
         losses[type(loss)] = trainer.callback_metrics["train/loss"].item()
@@ -127,10 +125,9 @@ def test_a_batch_without_a_readable_record_is_counted_when_scoring(tmp_path):
 
 @pytest.mark.parametrize("length", [{"max_steps": -1, "max_epochs": -1}, {"max_steps": 0}])
 def test_a_training_without_a_length_is_refused(tmp_path, length):
+    data, trainer = FixedData([noise_batch(["ab"])]), make_trainer(tmp_path, **length)
     with pytest.raises(ValueError, match="max_steps or max_epochs"):
-        make_trainer(tmp_path, **length).fit(
-            make_module(), datamodule=FixedData([noise_batch(["ab"])])
-        )
+        trainer.fit(make_module(), datamodule=data)
 
 
 A = [("one", "one"), ("two", "tow"), ("abcd", "abc")]  # hits 1 of 3, edits 0 + 2 + 1 of 10

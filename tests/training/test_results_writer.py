@@ -185,9 +185,8 @@ def test_a_file_of_predictions_has_a_row_for_every_record(tmp_path):
 
 def test_cpus_on_which_a_training_began_are_named(tmp_path):
     """A run that was resumed on another kind of CPU is told from one that was not."""
-    trainer = SimpleNamespace(
-        is_global_zero=True, strategy=SimpleNamespace(root_device=torch.device("cpu"))
-    )
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    trainer = SimpleNamespace(is_global_zero=True, strategy=strategy)
     first, second = writer(tmp_path), writer(tmp_path)
     first.load_state_dict({"train_seconds": 1.0, "trained": {"cpu": {"model": "other"}}})
     for callback, state in ((first, None), (second, first)):

@@ -248,9 +248,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tmp_path, capsys
         assert len(said) == (1 if damaged is None else 2)
     previous.write_bytes(b"")
     assert resume_point(tmp_path) is None
-    assert "previous.ckpt: cut off or damaged; the run goes on from the start" in (
-        capsys.readouterr().out
-    )
+    assert "damaged; the run goes on from the start" in capsys.readouterr().out
 
 
 def fit(folder, net, steps=10, resume=None, save=False, seed=0):

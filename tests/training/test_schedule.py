@@ -101,7 +101,6 @@ def test_the_schedule_reaches_both_groups(tmp_path):
     module = make_module(optimizer=optimizer, schedule=WarmupCosine(0.0))
     trainer = make_trainer(tmp_path, max_steps=8)
     trainer.fit(module, datamodule=FixedData(BATCHES))
-    torch.testing.assert_close(
-        rates, [[0.5 * WarmupCosine(0.0)((k + 1) / 8)] * 2 for k in range(8)]
-    )
+    expected = [[0.5 * WarmupCosine(0.0)((k + 1) / 8)] * 2 for k in range(8)]
+    torch.testing.assert_close(rates, expected)
     assert [group["weight_decay"] for group in trainer.optimizers[0].param_groups] == [0.05, 0.0]

@@ -112,13 +112,12 @@ def write_mat(file, rows, **options):
 
 @pytest.mark.parametrize("part", ["test", "train"])
 def test_iiit5k(tmp_path, put, part):
-    rows = [(f"{part}/{i}_1.png", label) for i, label in enumerate(["You", "1947", "I"])]
+    labels = ["You", "1947", "I"]
+    rows = [(f"{part}/{i}_1.png", label) for i, label in enumerate(labels)]
     images = [put(name, i) for i, (name, _) in enumerate(rows)]
     source = write_mat(tmp_path / f"{part}data.mat", rows)
     run(f"iiit5k-{part}", source, tmp_path / "out", size=3)
-    assert stored(tmp_path / "out") == [
-        (row[1], image) for row, image in zip(rows, images, strict=True)
-    ]
+    assert stored(tmp_path / "out") == list(zip(labels, images, strict=True))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "compressed"])
@@ -435,9 +434,7 @@ def test_bad_lines_are_counted_and_marks_of_joined_files_taken_off(tmp_path, put
     assert labels(tmp_path / "out") == ["a", "b"]
     assert progress.faults == {text_lists.LINE: 2}
     told = {str(warning.message) for warning in caught}
-    assert len(told) == 3 and any(
-        "1 lines begin with a byte order mark (U+FEFF)" in t for t in told
-    )
+    assert len(told) == 3 and any("1 lines begin with a byte order mark" in t for t in told)
 
 
 def test_half_of_a_surrogate_pair_is_a_fault_of_the_label():

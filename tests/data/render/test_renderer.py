@@ -116,9 +116,7 @@ def test_errors(every):
         WordRenderer(every, preset="hard")
     for preset in PRESETS:
         renderer = WordRenderer(every, preset=preset)
-        with pytest.raises(
-            ValueError, match=r"no font draws 汉 \(U\+6C49\); tried DejaVu Sans, .*, cmtt10; give"
-        ):
+        with pytest.raises(ValueError, match=r"no font draws 汉 \(U\+6C49\); tried DejaVu Sans, "):
             renderer.render("a汉", rng)
         with pytest.raises(ValueError, match="the text is empty"):
             renderer.render("", rng)
@@ -159,9 +157,8 @@ def test_a_letter_is_where_its_extents_are(sans):
     (ink, left, _), (rest, start, _) = whole.glyphs()[0], part.glyphs()[0]
     last = extents_of(whole.limits, word)[3]
     assert last[0] == 0 and last[1] == pytest.approx(whole.limits[-1] - part.limits[-1], abs=0.1)
-    assert (ink[:, int(last[1]) + 2 - left :] > 0).sum() == pytest.approx(
-        (rest > 0).sum(), rel=0.05
-    )
+    kept = ink[:, int(last[1]) + 2 - left :] > 0
+    assert kept.sum() == pytest.approx((rest > 0).sum(), rel=0.05)
     assert start >= 0
 
 

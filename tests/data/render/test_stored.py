@@ -32,9 +32,8 @@ def words(fonts):
     files = list(fonts.values())[:4]
 
     def make(count=7, preset="easy", fonts=files, **options):
-        return RenderedWords(
-            "train", count, WordRenderer(fonts, 32, 64, preset), **{"seed": 3} | options
-        )
+        renderer = WordRenderer(fonts, 32, 64, preset)
+        return RenderedWords("train", count, renderer, **{"seed": 3} | options)
 
     make.fonts = files
     return make
@@ -65,13 +64,9 @@ def test_a_recipe_names_all_that_decides_the_images(words):
     digest = hashlib.sha256(Path(words.fonts[0].path).read_bytes()).hexdigest()
     assert made["fonts"][0]["sha256"] == digest[:16] and len(made["fonts"]) == 4
     # The keys of finished runs hash the entries
-    assert (
-        list(made)
-        == (
-            "renderer versions split size seed height width protocol max_length grayscale language "
-            "words top_k charset corpus preset fonts"
-        ).split()
-    )
+    entries = "renderer versions split size seed height width protocol max_length grayscale "
+    entries += "language words top_k charset corpus preset fonts"
+    assert list(made) == entries.split()
     assert list(made["versions"]) == "dctc python numpy pillow freetype jpeg".split()
 
 

@@ -80,12 +80,10 @@ def test_the_first_different_words_that_are_long_enough():
     assert select(batch, [3, 1]).label == ["wxyz1", "abc"]
 
 
-@pytest.mark.parametrize(
-    ("readings", "chosen"), [("wxyz qrss", 3), ("wxya qrss", 2), ("wxyz qrst", 1)]
-)
-def test_the_word_of_the_gradients_is_the_first_long_one_that_is_misread(readings, chosen):
+@pytest.mark.parametrize(("read", "chosen"), [("wxyz qrss", 3), ("wxya qrss", 2), ("wxyz qrst", 1)])
+def test_the_word_of_the_gradients_is_the_first_long_one_that_is_misread(read, chosen):
     batch = noise_batch(["ab", "abcd", "wxyz", "qrst"])
-    assert choose_misread(Spikes(["abcd", *readings.split()]), TOKENIZER, batch) == chosen
+    assert choose_misread(Spikes(["abcd", *read.split()]), TOKENIZER, batch) == chosen
 
 
 @pytest.fixture
