@@ -23,7 +23,6 @@ def noise_files(folder, count=9):
     for i in range(count):
         shape = (HEIGHT * (1 + i % 3), int(random.integers(8, 3 * WIDTH)), 3)
         Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{i}.png")
-    return ImageFiles
 
 
 def test_a_batch_reads_as_its_images_do_alone(tmp_path):

@@ -86,14 +86,16 @@ class OwnLoss(CTCLoss):
     """A loss of a user's own that is derived from CTC."""
 
 
-def test_a_loss_derived_from_ctc_is_not_replaced(tmp_path):
-    with pytest.raises(ValueError, match=r"a OwnLoss.*leave it out \(trainer.callbacks: \[\]\)"):
-        fit(tmp_path, DCTCCallback(), loss=OwnLoss())
-
-
-def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path):
-    with pytest.raises(ValueError, match="CrossEntropyLoss"):
-        fit(tmp_path, DCTCCallback(), loss=nn.CrossEntropyLoss())
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (OwnLoss(), r"a OwnLoss.*leave it out \(trainer.callbacks: \[\]\)"),
+        (nn.CrossEntropyLoss(), "CrossEntropyLoss"),
+    ],
+)
+def test_any_other_loss_is_refused_by_the_name_of_its_type(tmp_path, loss, message):
+    with pytest.raises(ValueError, match=message):
+        fit(tmp_path, DCTCCallback(), loss=loss)
 
 
 # ---- its weight ----

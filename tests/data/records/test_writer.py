@@ -7,7 +7,6 @@ from mmap import PAGESIZE
 from pathlib import Path
 from subprocess import run
 
-import lmdb
 import numpy as np
 import pytest
 
@@ -253,24 +252,6 @@ def test_two_writers_of_one_set(tmp_path, items):
     write_set(tmp_path / "set", RECIPE, first)
     partial = tmp_path / "set.partial"
     assert said.read_text() == f"{partial}: another process is writing it; wait for it"
-
-
-def test_a_full_disk_is_one_line(tmp_path, items, monkeypatch, small_transactions):
-    growing, calls, taken = writer._growing, [], []
-
-    def full(environment, write):
-        calls.append(write)
-        if len(calls) == 3:
-            raise lmdb.DiskError("No space left on device")
-        return growing(environment, write)
-
-    monkeypatch.setattr(writer, "_growing", full)
-    with pytest.raises(OSError, match=r"No space left.*make room and run the same command again"):
-        write_set(tmp_path / "set", RECIPE, items(10))
-    monkeypatch.undo()
-    write_set(tmp_path / "set", RECIPE, lambda n: [taken.append(n), *items(10)(n)][1:])
-    assert taken == [6]
-    assert count_records(tmp_path / "set") == 10
 
 
 @pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])
