@@ -198,6 +198,11 @@ def same_weights(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def of_class(path: str, **init_args: Any) -> dict[str, Any]:
+    """Return the configuration of an object."""
+    return {"class_path": path, "init_args": init_args}
+
+
 def config(data: str = "rendered", **init_args: Any) -> dict[str, Any]:
     """Return a complete configuration of a run that takes a moment.
 
@@ -218,12 +223,12 @@ def config(data: str = "rendered", **init_args: Any) -> dict[str, Any]:
     }
     return {
         "model": {
-            "net": {"class_path": "tiny.TinyNet", "init_args": {"height": height}},
-            "loss": {"class_path": "dctc.losses.CTCLoss"},
-            "tokenizer": {"class_path": "dctc.text.CTCTokenizer", "init_args": {"charset": "36"}},
-            "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}},
+            "net": of_class("tiny.TinyNet", height=height),
+            "loss": of_class("dctc.losses.CTCLoss"),
+            "tokenizer": of_class("dctc.text.CTCTokenizer", charset="36"),
+            "optimizer": of_class("torch.optim.Adam", lr=0.01),
         },
-        "data": {"class_path": modules[data], "init_args": {**defaults, **init_args}},
+        "data": of_class(modules[data], **{**defaults, **init_args}),
         "trainer": {
             "accelerator": "cpu",
             "max_steps": 2,

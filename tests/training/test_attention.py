@@ -21,6 +21,7 @@ from tiny import (
     config,
     make_trainer,
     noise_batch,
+    of_class,
     with_corrupt,
     write_config,
 )
@@ -129,14 +130,9 @@ def test_validates_tests_and_predicts(tmp_path, parallel):
 @pytest.fixture
 def settings():
     settings = config(max_length=3)
-    settings["model"]["net"] = {
-        "class_path": "dctc.models.AttentionRecognizer",
-        "init_args": {"size": 16, "heads": 2, "max_length": 3},
-    }
-    settings["model"]["loss"] = {
-        "class_path": "dctc.losses.cross_entropy.CharacterCrossEntropy",
-        "init_args": {"label_smoothing": 0.1},
-    }
+    net, loss = "dctc.models.AttentionRecognizer", "dctc.losses.cross_entropy.CharacterCrossEntropy"
+    settings["model"]["net"] = of_class(net, size=16, heads=2, max_length=3)
+    settings["model"]["loss"] = of_class(loss, label_smoothing=0.1)
     return settings
 
 
@@ -150,10 +146,8 @@ def test_a_run_on_the_command_line(tmp_path, runs, settings):
 
 
 def test_any_recogniser_can_be_the_encoder_on_the_command_line(tmp_path, runs, settings):
-    settings["model"]["net"]["init_args"]["encoder"] = {
-        "class_path": "dctc.models.TimmRecognizer",
-        "init_args": {"num_classes": 1, "neck_size": 8},
-    }
+    encoder = of_class("dctc.models.TimmRecognizer", num_classes=1, neck_size=8)
+    settings["model"]["net"]["init_args"]["encoder"] = encoder
     option = write_config(tmp_path / "attention.yaml", settings)
     main(["fit", option, "--log=off", "--trainer.fast_dev_run=1"])
 

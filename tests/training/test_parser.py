@@ -9,7 +9,7 @@ from dctc.cli import main
 from dctc.training.cli import RecognizerCLI
 from dctc.training.nets import load_net
 from dctc.training.parser import RunParser
-from tiny import config, write_config
+from tiny import config, of_class, write_config
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -51,7 +51,7 @@ def test_one_batch_is_not_all_of_them():
 
 def calling(file, path="os.system", **init_args):
     """Return a class path whose construction would make a file."""
-    return {"class_path": path, "init_args": init_args or {"command": f"touch {file}"}}
+    return of_class(path, **(init_args or {"command": f"touch {file}"}))
 
 
 PARTS = ["optimizer", "schedule", "net", "timm", "popen", "nested", "callback"]
@@ -72,13 +72,10 @@ def test_a_configuration_calls_no_function_and_starts_no_program(tmp_path, part)
         settings["trainer"]["callbacks"] = [call]
     elif part == "timm":
         path = "timm.models.vision_transformer.VisionTransformer"
-        settings["model"]["net"] = {"class_path": path, "init_args": {"norm_layer": call}}
+        settings["model"]["net"] = of_class(path, norm_layer=call)
     else:
         options = {"encoder": "small_resnet", "encoder_options": {"norm_layer": call}}
-        settings["model"]["net"] = {
-            "class_path": "dctc.models.TimmRecognizer",
-            "init_args": options,
-        }
+        settings["model"]["net"] = of_class("dctc.models.TimmRecognizer", **options)
     written = write_config(tmp_path / "c.yaml", settings)
     with pytest.raises((SystemExit, ValueError, TypeError)):
         main(["fit", written, "--log=off"])

@@ -26,7 +26,7 @@ from dctc.training.run_folder import (
     resume_point,
 )
 from dctc.training.schedule import SparingAdamW
-from tiny import TinyNet, config, final, make_trainer, same_weights, stored, write_config
+from tiny import TinyNet, config, final, make_trainer, of_class, same_weights, stored, write_config
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -38,25 +38,15 @@ def settings(data, checkpoints):
     else:
         folders = {"train": ["train"], "val": {"val": ["val"]}}
         chosen = config("english", num_workers=2, **folders)
+    warmup = {"distill_weight": 0.1, "warmup_steps": 12}
+    dctc = of_class("dctc.training.callbacks.DCTCCallback", **warmup)
+    every = {"dirpath": str(checkpoints), "every_n_train_steps": 3}
+    every |= {"filename": "{step}", "save_top_k": -1}
     chosen["trainer"] |= {
         "max_steps": 14,
         "val_check_interval": 4,
         "check_val_every_n_epoch": None,
-        "callbacks": [
-            {
-                "class_path": "dctc.training.callbacks.DCTCCallback",
-                "init_args": {"distill_weight": 0.1, "warmup_steps": 12},
-            },
-            {
-                "class_path": "pytorch_lightning.callbacks.ModelCheckpoint",
-                "init_args": {
-                    "dirpath": str(checkpoints),
-                    "filename": "{step}",
-                    "every_n_train_steps": 3,
-                    "save_top_k": -1,
-                },
-            },
-        ],
+        "callbacks": [dctc, of_class("pytorch_lightning.callbacks.ModelCheckpoint", **every)],
     }
     return chosen
 

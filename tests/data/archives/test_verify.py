@@ -114,13 +114,10 @@ def test_limits_of_characters_are_verified(tmp_path, write_lmdb, jpeg):
         None,
     ]
     path = write_lmdb(tmp_path / "a", [(jpeg(i), "aäb".encode()) for i in range(8)])
-    environment = lmdb.open(str(path), map_size=2**24)
-    with environment.begin(write=True) as transaction:
+    with lmdb.open(str(path), map_size=2**24) as environment, environment.begin(write=True) as t:
         for record, extents in enumerate(stored, start=1):
             if extents is not None:
-                raw = np.array(extents, np.float32).tobytes()
-                transaction.put(b"extents-%09d" % record, raw)
-    environment.close()
+                t.put(b"extents-%09d" % record, np.array(extents, np.float32).tobytes())
     (one,) = verify({"a": path}).values()
     assert one.faults == [
         "extents of 2 characters for a label of 3: 1 records (2)",

@@ -119,9 +119,8 @@ def test_unreadable_labels_are_counted_and_the_first_ones_named(
 )
 def test_stored_extents_that_do_not_fit(tmp_path, write_lmdb, encode_image, stored, reason):
     path = write_lmdb(tmp_path / "set", [(encode_image(), b"abc")])
-    with lmdb.open(str(path), map_size=2**24) as environment:
-        with environment.begin(write=True) as transaction:
-            transaction.put(b"extents-000000001", stored.astype(np.float32).tobytes())
+    with lmdb.open(str(path), map_size=2**24) as environment, environment.begin(write=True) as t:
+        t.put(b"extents-000000001", stored.astype(np.float32).tobytes())
     assert open_set(path)[0].key == "toy/1" and open_set(path)[0].reason.startswith(reason)
 
 
@@ -178,12 +177,13 @@ def test_a_wrong_count_is_refused(tmp_path, write_lmdb, encode_image, num_sample
     ],
 )
 def test_what_other_tools_wrote_is_refused_with_the_reason(tmp_path, keys, count, reason):
-    with lmdb.open(str(tmp_path), map_size=2**22) as environment:
-        with environment.begin(write=True) as transaction:
-            for key in keys:
-                transaction.put(key, b"x")
-            if count:
-                transaction.put(b"num-samples", count)
+    pairs = dict.fromkeys(keys, b"x") | ({b"num-samples": count} if count else {})
+    with (
+        lmdb.open(str(tmp_path), map_size=2**22) as environment,
+        environment.begin(write=True) as t,
+    ):
+        for key, value in pairs.items():
+            t.put(key, value)
     with pytest.raises(ValueError, match=reason):
         count_records(tmp_path)
 

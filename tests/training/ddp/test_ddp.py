@@ -10,7 +10,7 @@ import yaml
 from dctc.cli import main
 from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
-from tiny import config, final, run_python, stored, write_config
+from tiny import config, final, of_class, run_python, stored, write_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUTE80/")  # records that cannot be decoded
 
@@ -47,11 +47,9 @@ def gradient(module_runs, write_lmdb, encode_image):
     records = [(encode_image(i, 64, 8), label.encode()) for i, label in enumerate(labels)]
     write_lmdb(module_runs.parent / "data" / "eight", records)
     settings = config("english", train=["eight"], val={"val": ["eight"]}, batch_size=8)
-    settings["model"]["optimizer"] = {"class_path": "torch.optim.SGD", "init_args": {"lr": 1.0}}
-    settings["model"]["schedule"] = {  # the rate stays what it is
-        "class_path": "dctc.training.schedule.WarmupCosine",
-        "init_args": {"warmup": 0.0, "final": 1.0},
-    }
+    settings["model"]["optimizer"] = of_class("torch.optim.SGD", lr=1.0)
+    constant = of_class("dctc.training.schedule.WarmupCosine", warmup=0.0, final=1.0)
+    settings["model"]["schedule"] = constant
     callback = {"class_path": "dctc.training.callbacks.DCTCCallback"}
     settings["trainer"] |= {"max_steps": 1, "callbacks": [callback]}
     return write_config(module_runs.parent / "gradient.yaml", settings)
