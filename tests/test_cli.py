@@ -1,8 +1,5 @@
 """The ``dctc`` command: usage, unknown commands, and that each loads only what it needs."""
 
-import os
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
@@ -14,6 +11,7 @@ from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.image_size import RotateTall
 from dctc.results.upload import LogMode
 from dctc.text import PROTOCOLS
+from tiny import run_python
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
@@ -77,12 +75,7 @@ for command in {commands}:
     assert command != ['predict'] or any('--images PATH' in line for line in lines)
 print(*sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "80"},
-    )
+    done = run_python("-c", program, COLUMNS="80")
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
     heavy = {"torch", "pytorch_lightning", "jsonargparse", "timm", "wandb", "pandas", "PIL"}

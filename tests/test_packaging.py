@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 import dctc
 from scripts import ROOT
+from tiny import run_python
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
@@ -39,13 +40,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - b
 
 
 def test_the_loss_loads_torch_and_nothing_else():
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", LOADED)
+    assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout)) - {"torch"}
     assert "dctc" in loaded
     assert loaded <= {"dctc"} | sys.stdlib_module_names

@@ -87,9 +87,7 @@ def test_more_training_words_than_there_are_is_refused(ready, read):
     ("seed", "test", "far"),
     [(3, range(1, 8), range(10, 24)), (4, range(8, 16), [*range(1, 6), *range(18, 24)])],
 )
-def test_folds_are_parts_of_all_words_and_their_neighbours_are_left_out(
-    ready, read, monkeypatch, seed, test, far
-):
+def test_folds_are_parts_of_all_words_without_neighbours(ready, read, monkeypatch, seed, test, far):
     """Of 23 records, 20 for training and 3 for test, in three folds."""
     monkeypatch.setattr(document, "GAP", 2)
     data = ready("document", folds=3, seed=seed, batch_size=1)

@@ -38,11 +38,8 @@ def test_every_row_resolves_and_trains_as_many_images(monkeypatch, tmp_path):
         data, trainer = resolved["data"]["init_args"], resolved["trainer"]
         assert resolved["name"] == f"{table}-paper/{model}-{loss}/seed0"
         weights = [c["init_args"]["distill_weight"] for c in trainer["callbacks"]]
-        assert [bool(w) for w in weights] == {
-            "dctc": [True],
-            "ctc": [False],
-            "ctc_augmented": [False],
-        }.get(loss, [])
+        expected = {"dctc": [True], "ctc": [False], "ctc_augmented": [False]}
+        assert [bool(w) for w in weights] == expected.get(loss, [])
         config = Path(options[2])
         configs.add(config)
         batch = yaml.safe_load(config.read_text())["data"]["init_args"]["batch_size"]

@@ -162,12 +162,9 @@ def test_an_alignment_that_does_not_fit_is_refused(alignment, message, samples):
 
 def test_without_distillation_ctc_weight_and_scale_still_count(samples):
     logits, *rest = samples
-    found = value_and_gradient(
-        DCTCLoss(distill_weight=0.0, ctc_weight=BETA, scale=2.5, reduction="none"), *samples
-    )
-    expected = value_and_gradient(
-        lambda x: BETA * CTCLoss(reduction="none")(2.5 * x, *rest), logits
-    )
+    loss = DCTCLoss(distill_weight=0.0, ctc_weight=BETA, scale=2.5, reduction="none")
+    found, ctc = value_and_gradient(loss, *samples), CTCLoss(reduction="none")
+    expected = value_and_gradient(lambda x: BETA * ctc(2.5 * x, *rest), logits)
     torch.testing.assert_close(found, expected)
 
 
@@ -230,9 +227,7 @@ def check_finite(batch, estimator):
     value, gradient = value_and_gradient(loss, logits, *arguments)
     assert value.isfinite().all()
     assert gradient.isfinite().all()
-    torch.testing.assert_close(
-        gradient.sum(2), torch.zeros_like(gradient[:, :, 0]), rtol=0, atol=1e-5
-    )
+    assert gradient.sum(2).abs().max() <= 1e-5
 
     terms = loss.terms(logits, *arguments)
     for i, label in enumerate(labels):

@@ -19,6 +19,7 @@ from tiny import (
     FixedData,
     Gradients,
     config,
+    make_module,
     make_trainer,
     noise_batch,
     of_class,
@@ -29,17 +30,12 @@ from tiny import (
 MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
 
 
-def make(parallel=False, seed=0, max_length=4):
-    torch.manual_seed(seed)
-    options = {"max_length": max_length, "parallel": parallel}
-    net = AttentionRecognizer(37, FeatureNet(1), size=16, heads=2, **options)
-    return RecognizerModule(
-        net,
-        CharacterCrossEntropy(),
-        CTCTokenizer("36"),
-        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
-        WarmupCosine(0.0),
-    )
+def make(parallel=False):
+    def net(num_classes):
+        options = {"size": 16, "heads": 2, "max_length": 4, "parallel": parallel}
+        return AttentionRecognizer(num_classes, FeatureNet(1), **options)
+
+    return make_module(net, loss=CharacterCrossEntropy())
 
 
 @pytest.mark.slow

@@ -175,10 +175,8 @@ def test_terms_are_logged_when_lightning_logs_and_in_training_alone(tmp_path):
     assert all(0 <= share <= 1 for share in values["train/aacc_true"].values())
     assert values["train/distill_weight"] == pytest.approx({2: 0.3, 5: 0.6})
     for step in (2, 5):
-        total = values["train/ctc"][step] + (
-            values["train/distill_weight"][step] * values["train/distill"][step]
-        )
-        assert values["train/loss"][step] == pytest.approx(total, rel=1e-5)
+        loss, ctc, distill, weight = (values[f"train/{name}"][step] for name in TERMS[:4])
+        assert loss == pytest.approx(ctc + weight * distill, rel=1e-5)
 
 
 def test_the_report_of_a_confident_alignment_is_a_hand_count():

@@ -457,9 +457,7 @@ def test_logging_offline_writes_a_whole_run_without_a_network(logged):
     assert any(name.startswith("val/readings/") for name in history)
 
 
-def test_logging_online_without_a_key_is_refused_before_anything_is_done(
-    rendered, runs, tmp_path, monkeypatch, refused
-):
+def test_logging_online_without_a_key_is_refused(rendered, runs, tmp_path, monkeypatch, refused):
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

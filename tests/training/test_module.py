@@ -45,19 +45,15 @@ def test_torch_ctc_loss_is_given_log_probabilities_and_ours_logits(tmp_path):
         assert frames.tolist() == [16, 16] and lengths.tolist() == [2, 1]
         assert targets.tolist() == [[11, 12], [13, 0]]
         losses[type(loss)] = trainer.callback_metrics["train/loss"].item()
-    expected = nn.functional.ctc_loss(
-        make_module()(batch.image).log_softmax(2), targets, frames, lengths, reduction="sum"
-    ).item()
-    assert list(losses.values()) == pytest.approx([expected, expected], rel=1e-5)
+    log_probs = make_module()(batch.image).log_softmax(2)
+    expected = nn.functional.ctc_loss(log_probs, targets, frames, lengths, reduction="sum")
+    assert list(losses.values()) == pytest.approx([expected.item()] * 2, rel=1e-5)
 
 
 def test_infeasible_labels_are_counted_and_warned_about_and_training_goes_on(tmp_path):
     # 16 frames: nine equal characters need 17, and 16 different ones fit
-    batches = [
-        noise_batch(["aaaaaaaaa", "abcdefghabcdefgh"]),
-        noise_batch(["ab", "c"]),
-        noise_batch(["a" * 9, "b" * 10]),
-    ]
+    labels = ["a" * 9, "abcdefghabcdefgh"], ["ab", "c"], ["a" * 9, "b" * 10]
+    batches = [noise_batch(of) for of in labels]
     module = make_module()
     trainer = make_trainer(tmp_path, max_epochs=1)
     with pytest.warns(UserWarning, match="of 2 labels need more frames") as caught:

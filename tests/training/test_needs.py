@@ -176,9 +176,8 @@ def nn_without_features(num_classes):
 @pytest.fixture(scope="module")
 def rendered_batch():
     """Return a batch of rendered words, with the extents of their characters."""
-    data = RenderedDataModule(
-        batch_size=4, epoch_size=4, val_size=1, test_size=1, width=64, max_length=4, num_workers=0
-    )
+    sizes = {"batch_size": 4, "epoch_size": 4, "val_size": 1, "test_size": 1, "width": 64}
+    data = RenderedDataModule(**sizes, max_length=4, num_workers=0)
     data.setup()
     return collate([data.train_set[Draw(i, i)] for i in range(4)])
 

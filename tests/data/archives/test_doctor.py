@@ -1,7 +1,6 @@
 """``dctc data doctor``: findings in sets made for them, and CTC's first target by paths."""
 
 import io
-import itertools
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from dctc.data.archives import doctor
 from dctc.data.archives.doctor import Target, doctor_report, examine, first_target
 from dctc.data.records.image_size import ImageSize
 from dctc.text import Charset
+from oracle.enumeration import paths_of
 
 
 def target(charset="36", protocol="english36", **size):
@@ -95,14 +95,8 @@ def test_images_that_a_net_cannot_read(tmp_path, write_lmdb):
 def test_ctcs_first_target_counts_paths():
     """While all outputs are equal, each path of the label counts the same."""
     for frames, characters in ((3, 2), (5, 1), (6, 3)):
-        label = list(range(1, characters + 1))
-        paths = [
-            path
-            for path in itertools.product(range(characters + 1), repeat=frames)
-            if [k for k, _ in itertools.groupby(path) if k] == label
-        ]
-        blank = np.mean([path.count(0) / frames for path in paths])
-        assert first_target(frames, characters) == pytest.approx(blank, abs=1e-12)
+        paths = paths_of(tuple(range(1, characters + 1)), frames, characters + 1, 0)
+        assert first_target(frames, characters) == pytest.approx((paths == 0).mean(), abs=1e-12)
 
 
 def test_a_large_set_is_looked_at_in_part_and_said_so(tmp_path, write_lmdb):

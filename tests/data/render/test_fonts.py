@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from dctc.data.render import fonts as fonts_module
 from dctc.data.render.fonts import Font, chinese_families, find_fonts, split_fonts
 from dctc.data.render.typeface import matplotlib_folder
 from dctc.data.rendered import RenderedDataModule
+from tiny import run_python
 
 SHIPPED = matplotlib_folder()
 CHINESE = "".join(chr(0x4E00 + i) for i in range(100))
@@ -36,8 +35,7 @@ def families(fonts: list[Font]) -> set[str]:
 def test_import_is_light():
     heavy = "{'matplotlib', 'fontTools'} & {*sys.modules}"
     code = f"import sys, dctc.data.render.fonts; print({heavy})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert run_python("-c", code).stdout.strip() == "set()"
 
 
 def test_a_folder_is_searched_in_order_with_its_subfolders_and_links(tmp_path):

@@ -50,12 +50,8 @@ def batches(name, rank=0, world=1):
     found = []
     for step in range(STEPS):
         batch = noise_batch(LABELS, seed=100 * step)
-        share = batch._replace(
-            image=batch.image[own],
-            label=batch.label[own],
-            key=batch.key[own],
-            width=batch.width[own],
-        )
+        parts = ("image", "label", "key", "width")
+        share = batch._replace(**{name: getattr(batch, name)[own] for name in parts})
         if "second" in make_loss(name).needs:
             share = share._replace(second=share.image.roll(1, 2) * 0.9)
         found.append(share)
