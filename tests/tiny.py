@@ -188,6 +188,20 @@ def make_trainer(folder: Path, **options: Any) -> pl.Trainer:
     return pl.Trainer(**{**defaults, **options})
 
 
+def fit(
+    folder: Path,
+    module: RecognizerModule,
+    batches: Sequence[Batch],
+    resume: Path | None = None,
+    **options: Any,
+) -> pl.Trainer:
+    """Train on an epoch of batches, or as long as the trainer's options say."""
+    length = {} if "max_steps" in options else {"max_epochs": 1}
+    trainer = make_trainer(folder, **{**length, **options})
+    trainer.fit(module, datamodule=FixedData(batches), ckpt_path=resume, weights_only=True)
+    return trainer
+
+
 def weights(module: nn.Module) -> dict[str, Tensor]:
     """Return a copy of all parameters and buffers."""
     return {name: value.clone() for name, value in module.state_dict().items()}

@@ -19,6 +19,7 @@ from tiny import (
     FixedData,
     Gradients,
     config,
+    fit,
     make_module,
     make_trainer,
     noise_batch,
@@ -53,8 +54,7 @@ def test_the_parallel_decoder_learns_sixteen_words_by_heart(tmp_path):
         lambda parameters: torch.optim.AdamW(parameters, lr=0.001),
         WarmupCosine(0.1),
     )
-    trainer = make_trainer(tmp_path, max_steps=70, gradient_clip_val=5.0)
-    trainer.fit(module, datamodule=FixedData([batch] * 70))
+    fit(tmp_path, module, [batch] * 70, gradient_clip_val=5.0)
     (after,) = make_trainer(tmp_path).validate(module, FixedData(val={"words": [batch]}))
     torch.set_num_threads(threads)
     assert after["val/accuracy"] == 1.0
@@ -65,11 +65,10 @@ def test_the_parallel_decoder_learns_sixteen_words_by_heart(tmp_path):
 def test_every_parameter_gets_a_gradient(tmp_path, parallel, labels):
     """Several processes would stall, or ask for find_unused_parameters."""
     gradients = Gradients()
-    trainer = make_trainer(tmp_path, max_steps=1, callbacks=[gradients])
     too_long = sum(len(label) > 4 for label in labels)
     message = f"{too_long} of {len(labels)} labels are longer than the 4 characters"
     with pytest.warns(UserWarning, match=message) if too_long else nullcontext():
-        trainer.fit(make(parallel), datamodule=FixedData([noise_batch(labels)]))
+        trainer = fit(tmp_path, make(parallel), [noise_batch(labels)], callbacks=[gradients])
     found = gradients.found
     assert [name for name, gradient in found.items() if gradient is None] == []
     assert any(g.any() for g in found.values()) == (too_long < len(labels))
@@ -94,8 +93,7 @@ def test_the_training_loss_is_the_cross_entropy_of_the_label(tmp_path):
                 known = torch.tensor([label[:k]], dtype=torch.int64)
                 scores = module.net.teach(features, known)[-1, 0]
                 expected -= scores.log_softmax(0)[k_class].item()
-    trainer = make_trainer(tmp_path, max_steps=1)
-    trainer.fit(module, datamodule=FixedData([batch]))
+    trainer = fit(tmp_path, module, [batch])
     assert trainer.callback_metrics["train/loss"].item() == pytest.approx(expected / 2, rel=1e-5)
 
 

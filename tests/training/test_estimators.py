@@ -6,7 +6,7 @@ import torch
 from dctc.ctc import ESTIMATORS
 from dctc.data.records.batch import Sample, collate
 from dctc.training.callbacks import METRICS, DCTCCallback, EstimatorLog
-from tiny import FixedData, make_module, make_trainer, noise, same_weights, weights
+from tiny import fit, make_module, noise, same_weights, weights
 
 
 def batches(count=4):
@@ -21,8 +21,7 @@ def batches(count=4):
 def train(folder, *callbacks, **options):
     torch.manual_seed(0)
     module = make_module()
-    trainer = make_trainer(folder, max_steps=4, callbacks=list(callbacks), **options)
-    trainer.fit(module, datamodule=FixedData(train=batches()))
+    trainer = fit(folder, module, batches(), callbacks=list(callbacks), **options)
     return module, {k: v.item() for k, v in trainer.callback_metrics.items()}
 
 

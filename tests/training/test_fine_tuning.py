@@ -15,17 +15,7 @@ from dctc.training.nets import start_from
 from dctc.training.run_key import run_key
 from dctc.training.schedule import LAYERS, FineTuning, SparingAdamW
 from models.onnx_graphs import CHARACTERS, write_recognizer
-from tiny import (
-    FixedData,
-    TinyNet,
-    config,
-    final,
-    make_module,
-    make_trainer,
-    noise_batch,
-    save_run,
-    weights,
-)
+from tiny import TinyNet, config, final, fit, make_module, noise_batch, save_run, weights
 
 
 @pytest.fixture
@@ -95,7 +85,7 @@ def after(steps, tmp_path, **options):
     module = make_module(**options)
     before = weights(module.net)
     batches = [noise_batch(["ab", "c"], seed) for seed in range(steps)]
-    make_trainer(tmp_path, max_steps=steps).fit(module, datamodule=FixedData(batches))
+    fit(tmp_path, module, batches)
     return before, weights(module.net)
 
 

@@ -15,6 +15,7 @@ from tiny import (
     FixedData,
     PixelNet,
     TinyNet,
+    fit,
     make_module,
     make_trainer,
     noise_batch,
@@ -36,9 +37,7 @@ def test_torch_ctc_loss_is_given_log_probabilities_and_ours_logits(tmp_path):
     for loss in (nn.CTCLoss(reduction="sum"), CTCLoss(reduction="sum")):
         seen = []
         loss.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs))
-        module = make_module(loss=loss)
-        trainer = make_trainer(tmp_path, max_steps=1)
-        trainer.fit(module, datamodule=FixedData([batch]))
+        trainer = fit(tmp_path, make_module(loss=loss), [batch])
         logits, targets, frames, lengths = seen[0]
         normalised = torch.allclose(logits.exp().sum(2), torch.ones(16, 2), atol=1e-5)
         assert normalised == (type(loss) is nn.CTCLoss)
@@ -55,9 +54,8 @@ def test_infeasible_labels_are_counted_and_warned_about_and_training_goes_on(tmp
     labels = ["a" * 9, "abcdefghabcdefgh"], ["ab", "c"], ["a" * 9, "b" * 10]
     batches = [noise_batch(of) for of in labels]
     module = make_module()
-    trainer = make_trainer(tmp_path, max_epochs=1)
     with pytest.warns(UserWarning, match="of 2 labels need more frames") as caught:
-        trainer.fit(module, datamodule=FixedData(batches))
+        trainer = fit(tmp_path, module, batches)
     counts = sorted(str(w.message)[:6] for w in caught if "images give" in str(w.message))
     assert counts == ["1 of 2", "2 of 2"]
     assert trainer.callback_metrics["train/infeasible"] == 3
@@ -70,11 +68,10 @@ def test_infeasible_labels_are_counted_and_warned_about_and_training_goes_on(tmp
 @pytest.mark.parametrize("zero_infinity", [True, False])
 def test_infeasible_labels_make_torchs_loss_infinite_unless_told_not_to(tmp_path, zero_infinity):
     module = make_module(loss=nn.CTCLoss(zero_infinity=zero_infinity))
-    trainer = make_trainer(tmp_path, max_steps=1)
     effect = "add nothing" if zero_infinity else "set zero_infinity"
     ends = nullcontext() if zero_infinity else pytest.raises(ValueError, match="at step 0, so")
     with pytest.warns(UserWarning, match=effect), ends:
-        trainer.fit(module, datamodule=FixedData([noise_batch(["a" * 9, "b"])]))
+        trainer = fit(tmp_path, module, [noise_batch(["a" * 9, "b"])])
     if zero_infinity:
         assert trainer.callback_metrics["train/loss"].isfinite()
     else:  # nor is it saved
@@ -84,12 +81,11 @@ def test_infeasible_labels_make_torchs_loss_infinite_unless_told_not_to(tmp_path
 
 @pytest.mark.filterwarnings("ignore:.*more frames")
 def test_counts_of_an_epoch_go_on_after_its_middle(tmp_path):
-    data = FixedData([with_corrupt(noise_batch(["a" * 9]), "set/1", "set/2")] * 3)
+    batches = [with_corrupt(noise_batch(["a" * 9]), "set/1", "set/2")] * 3
     save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=2, save_top_k=-1)
-    options = {"max_epochs": 1, "callbacks": [save], "enable_checkpointing": True}
+    options = {"callbacks": [save], "enable_checkpointing": True}
     for resume in (None, tmp_path / "step=2.ckpt"):
-        trainer = make_trainer(tmp_path, **options)
-        trainer.fit(make_module(), datamodule=data, ckpt_path=resume, weights_only=True)
+        trainer = fit(tmp_path, make_module(), batches, resume, **options)
         counts = [trainer.callback_metrics[f"train/{name}"] for name in ("infeasible", "corrupt")]
         assert counts == [3, 6]
 
@@ -100,9 +96,8 @@ with warnings.catch_warnings():
 
 
 def test_a_batch_without_a_readable_record_ends_training_and_is_named(tmp_path):
-    data = FixedData([noise_batch(["ab"]), UNREADABLE])
     with pytest.raises(ValueError, match=r"none of the 2 records of batch 1 .* set/1: image miss"):
-        make_trainer(tmp_path, max_epochs=1).fit(make_module(), datamodule=data)
+        fit(tmp_path, make_module(), [noise_batch(["ab"]), UNREADABLE])
 
 
 def test_a_batch_without_a_readable_record_is_counted_when_scoring(tmp_path):
@@ -121,9 +116,8 @@ def test_a_batch_without_a_readable_record_is_counted_when_scoring(tmp_path):
 
 @pytest.mark.parametrize("length", [{"max_steps": -1, "max_epochs": -1}, {"max_steps": 0}])
 def test_a_training_without_a_length_is_refused(tmp_path, length):
-    data, trainer = FixedData([noise_batch(["ab"])]), make_trainer(tmp_path, **length)
     with pytest.raises(ValueError, match="max_steps or max_epochs"):
-        trainer.fit(make_module(), datamodule=data)
+        fit(tmp_path, make_module(), [noise_batch(["ab"])], **length)
 
 
 A = [("one", "one"), ("two", "tow"), ("abcd", "abc")]  # hits 1 of 3, edits 0 + 2 + 1 of 10
@@ -224,14 +218,14 @@ def test_parameters_of_a_loss_are_trained(tmp_path):
             return super().forward(logits * self.temperature, *args, **options)
 
     module = make_module(loss=Learnt())
-    make_trainer(tmp_path, max_steps=2).fit(module, datamodule=FixedData([noise_batch(["ab"])]))
+    fit(tmp_path, module, [noise_batch(["ab"])], max_steps=2)
     assert module.loss.temperature.item() != 1.0
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    trainer = make_trainer(tmp_path, max_steps=2, callbacks=[DCTCCallback(warmup_steps=3)])
-    trainer.fit(make_module(), datamodule=FixedData([noise_batch(["ab", "c"])] * 2))
+    batches, callbacks = [noise_batch(["ab", "c"])] * 2, [DCTCCallback(warmup_steps=3)]
+    trainer = fit(tmp_path, make_module(), batches, callbacks=callbacks)
     trainer.save_checkpoint(tmp_path / "two_steps.ckpt")
     return tmp_path / "two_steps.ckpt"
 

@@ -11,16 +11,7 @@ from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DCTCLoss, Di
 from dctc.metrics import true_alignment
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.objective import Teacher
-from tiny import (
-    FeatureNet,
-    FixedData,
-    TinyNet,
-    make_module,
-    make_trainer,
-    noise_batch,
-    same_weights,
-    weights,
-)
+from tiny import FeatureNet, TinyNet, fit, make_module, noise_batch, same_weights, weights
 
 WORDS = ["ab", "cde", "f", "word"]
 BATCHES = [noise_batch(WORDS, seed=10 * i) for i in range(4)]
@@ -44,12 +35,6 @@ def center():
 
 def distillation():
     return DistillationCTCLoss(weight=0.5, teacher_decay=0.6)
-
-
-def fit(folder, module, *, batches=BATCHES, **options):
-    trainer = make_trainer(folder, **{"max_epochs": 1, **options})
-    trainer.fit(module, datamodule=FixedData(batches))
-    return trainer
 
 
 def step(module, batch):
@@ -78,7 +63,7 @@ def test_the_teacher_is_the_moving_average_of_the_net(tmp_path):
     mean = {name: p.detach().clone() for name, p in module.net.named_parameters()}
     assert same_weights(weights(module.teacher.module), weights(module.net))
     for step, batch in enumerate(BATCHES, 1):
-        trainer = fit(tmp_path, module, batches=[batch], max_steps=1)
+        trainer = fit(tmp_path, module, [batch])
         a = min(0.6, 1 - 1 / (step + 1))
         for name, p in module.net.named_parameters():
             mean[name] = a * mean[name] + (1 - a) * p.detach()
@@ -91,13 +76,13 @@ def test_the_teacher_is_the_moving_average_of_the_net(tmp_path):
 def test_the_teacher_follows_optimizer_steps_not_batches(tmp_path, monkeypatch):
     followed = []
     monkeypatch.setattr(Teacher, "update_parameters", lambda self, net: followed.append(net))
-    fit(tmp_path, make_module(SplitNet, loss=distillation()), accumulate_grad_batches=2)
+    fit(tmp_path, make_module(SplitNet, loss=distillation()), BATCHES, accumulate_grad_batches=2)
     assert len(followed) == 1 + 2  # when it is made, and after each step
 
 
 def test_the_teacher_is_not_trained_and_reads_in_evaluation_mode(tmp_path):
     module = make_module(SplitNet, loss=distillation())
-    trainer = fit(tmp_path, module)
+    trainer = fit(tmp_path, module, BATCHES)
     trained = sum(len(group["params"]) for group in trainer.optimizers[0].param_groups)
     assert trained == len(list(module.net.parameters()))
     assert all(p.grad is None and not p.requires_grad for p in module.teacher.parameters())
@@ -113,13 +98,11 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, loss):
     constant = {"loss": loss(), "schedule": lambda share: 1.0}
     whole, half = make_module(SplitNet, **constant), make_module(SplitNet, **constant)
     half.loss = loss()
-    fit(tmp_path, whole, batches=BATCHES[:2], max_epochs=2)
+    fit(tmp_path, whole, BATCHES[:2], max_epochs=2)
     checkpoint = tmp_path / "half.ckpt"
-    fit(tmp_path, half, batches=BATCHES[:2]).save_checkpoint(checkpoint)
+    fit(tmp_path, half, BATCHES[:2]).save_checkpoint(checkpoint)
     again = make_module(SplitNet, seed=1, **{**constant, "loss": loss()})
-    data = FixedData(BATCHES[:2])
-    trainer = make_trainer(tmp_path, max_epochs=2)
-    trainer.fit(again, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    trainer = fit(tmp_path, again, BATCHES[:2], checkpoint, max_epochs=2)
     assert trainer.global_step == 4
     assert same_weights(weights(again), weights(whole))
     assert any(name.startswith(("teacher.", "loss.")) for name in weights(whole))
@@ -162,7 +145,7 @@ def test_views_that_are_missing_or_to_spare_are_an_error_that_names_loss_and_dat
     ]
     for batches, loss, message in pairs:
         with pytest.raises(ValueError, match=message) as caught:
-            fit(tmp_path, make_module(SplitNet, loss=loss), batches=list(batches))
+            fit(tmp_path, make_module(SplitNet, loss=loss), list(batches))
         assert "\n" not in str(caught.value)
 
 
@@ -197,10 +180,8 @@ def test_the_true_alignment_is_that_of_the_extents(rendered_batch):
 
 def test_the_callback_trains_towards_the_true_alignment(tmp_path, rendered_batch):
     module = make_module(lambda c: TinyNet(c, height=32))
-    trainer = make_trainer(
-        tmp_path, max_steps=1, log_every_n_steps=1, callbacks=[DCTCCallback(0.5, estimator="given")]
-    )
-    trainer.fit(module, datamodule=FixedData([rendered_batch]))
+    callbacks = [DCTCCallback(0.5, estimator="given")]
+    trainer = fit(tmp_path, module, [rendered_batch], log_every_n_steps=1, callbacks=callbacks)
     assert trainer.logged_metrics["train/aacc_true"] == 1
     assert trainer.logged_metrics["train/distill"] > 0
 
@@ -208,5 +189,5 @@ def test_the_callback_trains_towards_the_true_alignment(tmp_path, rendered_batch
 def test_extents_that_are_missing_are_one_clear_error(tmp_path):
     module = make_module(SplitNet, loss=DCTCLoss(estimator="given"))
     with pytest.raises(ValueError, match=r"DCTCLoss needs the true .* FixedData") as e:
-        fit(tmp_path, module)
+        fit(tmp_path, module, BATCHES)
     assert "\n" not in str(e.value) and "noise/0" in str(e.value)

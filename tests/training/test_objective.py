@@ -10,7 +10,7 @@ from dctc.text import CTCTokenizer
 from dctc.training.cli import RecognizerCLI
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import AttentionObjective, CTCObjective, objective_of, read_until_end
-from tiny import FixedData, TinyNet, config, make_module, make_trainer, noise_batch, write_config
+from tiny import TinyNet, config, fit, make_module, noise_batch, write_config
 
 # ---- which objective ----
 
@@ -118,13 +118,10 @@ def test_a_narrow_image_is_trained_and_read_as_if_it_stood_alone(loss):
 
 
 def test_labels_that_do_not_fit_into_narrow_images_are_counted(tmp_path):
-    trainer = make_trainer(tmp_path, max_steps=1)
     with pytest.warns(UserWarning, match="1 of 5 labels need more frames"):
-        trainer.fit(make_module(), datamodule=FixedData([narrow_batch()]))
+        trainer = fit(tmp_path, make_module(), [narrow_batch()])
     assert trainer.callback_metrics["train/infeasible"] == 1
-    trainer = make_trainer(tmp_path, max_steps=1)
-    whole = noise_batch(LABELS)
-    trainer.fit(make_module(), datamodule=FixedData([whole]))
+    trainer = fit(tmp_path, make_module(), [noise_batch(LABELS)])
     assert trainer.callback_metrics["train/infeasible"] == 0
 
 

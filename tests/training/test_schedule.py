@@ -8,7 +8,7 @@ from torch import nn
 
 from dctc.models import SVTR, AttentionRecognizer, TimmRecognizer
 from dctc.training.schedule import SparingAdamW, WarmupCosine
-from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch
+from tiny import TinyNet, fit, make_module, noise_batch
 
 NORMS = (nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)
 BATCHES = [noise_batch(["ab", "cde", "f", "word"], seed=10 * i) for i in range(4)]
@@ -99,8 +99,7 @@ def test_the_schedule_reaches_both_groups(tmp_path):
         return made
 
     module = make_module(optimizer=optimizer, schedule=WarmupCosine(0.0))
-    trainer = make_trainer(tmp_path, max_steps=8)
-    trainer.fit(module, datamodule=FixedData(BATCHES))
+    trainer = fit(tmp_path, module, BATCHES, max_steps=8)
     expected = [[0.5 * WarmupCosine(0.0)((k + 1) / 8)] * 2 for k in range(8)]
     torch.testing.assert_close(rates, expected)
     assert [group["weight_decay"] for group in trainer.optimizers[0].param_groups] == [0.05, 0.0]

@@ -16,7 +16,7 @@ import dctc.cli
 from dctc.losses import every_loss
 from dctc.training import cli
 from dctc.training.module import RecognizerModule
-from tiny import FeatureNet, FixedData, make_module, make_trainer, noise_batch, weights
+from tiny import FeatureNet, fit, make_module, noise_batch, weights
 
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 LABELS = ["ab", INFEASIBLE, "c", "dd", "efg", "h", INFEASIBLE, INFEASIBLE]  # of two shares
@@ -64,8 +64,7 @@ def train(name, folder, given, start=None, **options):
     if start is not None:
         module.load_state_dict(start)
     journal = Journal()
-    trainer = make_trainer(folder, max_epochs=1, callbacks=[journal], **options)
-    trainer.fit(module, datamodule=FixedData(given))
+    fit(folder, module, given, callbacks=[journal], **options)
     return journal.steps
 
 

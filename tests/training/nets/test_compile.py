@@ -7,7 +7,7 @@ from torch import nn
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
-from tiny import FixedData, TinyNet, make_module, make_trainer, noise_batch, same_weights, weights
+from tiny import TinyNet, fit, make_module, noise_batch, same_weights, weights
 
 LABELS = ["one", "two"]
 
@@ -28,9 +28,7 @@ def compiled(monkeypatch):
 
 def train(module, folder):
     batches = [noise_batch(LABELS, seed) for seed in range(2)]
-    trainer = make_trainer(folder, max_steps=2, log_every_n_steps=1)
-    trainer.fit(module, datamodule=FixedData(train=batches))
-    return trainer
+    return fit(folder, module, batches, log_every_n_steps=1)
 
 
 def test_off_by_default(compiled):

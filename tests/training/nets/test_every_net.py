@@ -11,7 +11,7 @@ from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
-from tiny import FixedData, Gradients, make_trainer
+from tiny import Gradients, fit
 
 FRAGMENTS = Path(__file__).parents[3] / "experiments/configs/model"
 NAMES = sorted(file.stem for file in FRAGMENTS.glob("*.yaml"))
@@ -47,8 +47,7 @@ def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precisio
     batch = collate([Sample(pixels[0], "ab", "1"), Sample(pixels[1], "c", "2")])
     module, gradients = module_of(name), Gradients()
     before = module.net.head.weight.clone()
-    trainer = make_trainer(tmp_path, max_steps=1, precision=precision, callbacks=[gradients])
-    trainer.fit(module, datamodule=FixedData([batch]))
+    trainer = fit(tmp_path, module, [batch], precision=precision, callbacks=[gradients])
     found = gradients.found.items()
     assert [name for name, g in found if g is None or not g.isfinite().all()] == []
     assert trainer.callback_metrics["train/loss"].isfinite()
