@@ -54,9 +54,8 @@ def test_help_lists_every_verb(capsys):
 
 
 @pytest.mark.parametrize("arguments", [[], ["lisst"], ["verify", "--workers", "0"]])
-def test_wrong_arguments_end_with_2(arguments, capsys):
-    assert ended(*arguments) == 2
-    assert "usage: dctc data" in capsys.readouterr().err
+def test_wrong_arguments_end_with_2(arguments, refused):
+    assert "usage: dctc data" in refused("data", *arguments, code=2)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_what_is_selected_from_another_set_is_not_missing(root, write_lmdb, enco
     ]
 
 
-def test_a_set_that_is_not_finished_is_named(root, encode_image, capsys):
+def test_a_set_that_is_not_finished_is_named(root, encode_image, capsys, refused):
     def items(taken):
         yield from (Record(encode_image(i), "ab") for i in range(500))  # one transaction
         raise RuntimeError
@@ -147,19 +146,18 @@ def test_a_set_that_is_not_finished_is_named(root, encode_image, capsys):
         printed = words(capsys.readouterr().out)
         assert "1 sets: 1 unfinished" in printed
         assert "UNFINISHED train/words.partial: run its command again" in printed
-    assert ended("stats", root / "train") == 1
-    assert "no LMDB" in capsys.readouterr().err
+    assert "no LMDB" in refused("data", "stats", root / "train")
 
 
-def test_verify_ends_with_1_where_something_is_broken(root, capsys):
+def test_verify_ends_with_1_where_something_is_broken(root, capsys, refused):
     assert ended("verify", "--workers", 1) == 1
     fault = "image cannot be decoded (UnidentifiedImageError): 1 records (2)"
     assert f"BROKEN test/SVT: {fault}" in words(capsys.readouterr().out)
     dctc(["data", "verify", str(root / "test" / "mine"), "--workers", "1"])
     assert "1 sets: 1 sound" in capsys.readouterr().out
     (root / "empty").mkdir()
-    assert ended("verify", root / "empty") == 1
-    assert "no LMDB (data.mdb) in it or below it" in capsys.readouterr().err
+    error = refused("data", "verify", root / "empty")
+    assert "no LMDB (data.mdb) in it or below it" in error
 
 
 @pytest.mark.parametrize("verb", ["list", "verify", "stats", "show", "convert"])
@@ -187,11 +185,11 @@ def test_show(root, tmp_path, capsys, name, columns, width):
     assert Image.open(out).width == width
 
 
-def test_show_names_a_set_that_ends_its_process(root, tmp_path, monkeypatch, capsys):
+def test_show_names_a_set_that_ends_its_process(root, tmp_path, monkeypatch, refused):
     monkeypatch.setattr(sheet, "count_records", lambda path: os._exit(1))
     path = root / "test" / "mine"
-    assert ended("show", path, "--out", tmp_path / "sheet.png") == 1
-    assert f"dctc: LMDB {path}: {ENDS}" in capsys.readouterr().err
+    error = refused("data", "show", path, "--out", tmp_path / "sheet.png")
+    assert f"dctc: LMDB {path}: {ENDS}" in error
 
 
 @pytest.mark.parametrize(
@@ -203,10 +201,9 @@ def test_show_names_a_set_that_ends_its_process(root, tmp_path, monkeypatch, cap
         ("sheet.png", 2000, "2,000 columns: a sheet has room for 45 at most"),
     ],
 )
-def test_a_sheet_that_cannot_be_drawn(root, tmp_path, capsys, out, columns, message):
-    path = root / "test" / "mine"
-    assert ended("show", path, "--columns", columns, "--out", tmp_path / out) == 1
-    assert message in capsys.readouterr().err
+def test_a_sheet_that_cannot_be_drawn(root, tmp_path, refused, out, columns, message):
+    options = ["--columns", columns, "--out", tmp_path / out]
+    assert message in refused("data", "show", root / "test" / "mine", *options)
     assert [p.name for p in tmp_path.iterdir()] == ["root"]
 
 
@@ -256,20 +253,18 @@ LINES = ["data", "render", "--language", "zh", "--count", "2", "--workers", "1"]
 
 
 @pytest.mark.filterwarnings("ignore:rendered. . of .* characters are in no font")
-def test_a_chinese_rendering_keeps_its_characters_beside_it(root, monkeypatch, capsys):
+def test_a_chinese_rendering_keeps_its_characters_beside_it(root, monkeypatch, capsys, refused):
     pytest.importorskip("wordfreq")
     sans = str(matplotlib_folder() / "DejaVuSans.ttf")
     fonts = [Font(sans, frozenset(string.digits + string.ascii_letters + "的"))]
     monkeypatch.setattr("dctc.data.archives.render_command.find_fonts", {"system": fonts}.get)
-    command = LINES
-    dctc([*command, "--top-k", "2"])
+    dctc([*LINES, "--top-k", "2"])
     said = "draws 63 characters, 1 of them Chinese; 1 are in no font: recipe.json has them\n"
     assert capsys.readouterr().out.startswith(said)
     file, folder = root / "train" / "rendered_zh.charset.txt", root / "train" / "rendered_zh"
     assert json.loads((folder / "recipe.json").read_text())["left_out"] == "是"
     assert len(Charset.load(str(file))) == 38
-    assert ended(*command[1:], "--top-k", 3) == 1
-    assert "was begun with top_k 2, not 3" in capsys.readouterr().err
+    assert "was begun with top_k 2, not 3" in refused(*LINES, "--top-k", 3)
     assert len(Charset.load(str(file))) == 38
     # Of a set that was cut off they are its own too, but not where nothing is left of it
     partial = folder.rename(folder.with_name("rendered_zh.partial"))
@@ -277,14 +272,14 @@ def test_a_chinese_rendering_keeps_its_characters_beside_it(root, monkeypatch, c
     shutil.rmtree(partial)
     lmdb.open(str(partial)).close()
     assert not _has_records(folder)
-    dctc([*command, "--top-k", "3"])
+    dctc([*LINES, "--top-k", "3"])
     assert len(Charset.load(str(file))) == 39
 
 
-def test_chinese_lines_without_a_chinese_font_are_an_error(root, capsys):
+def test_chinese_lines_without_a_chinese_font_are_an_error(root, refused):
     pytest.importorskip("wordfreq")
-    assert ended(*LINES[1:], "--top-k", 2, "--fonts", matplotlib_folder()) == 1
-    assert "no font draws a Chinese character of the charset; tried" in capsys.readouterr().err
+    error = refused(*LINES, "--top-k", 2, "--fonts", matplotlib_folder())
+    assert "no font draws a Chinese character of the charset; tried" in error
     assert not (root / "train" / "rendered_zh").exists()
 
 
