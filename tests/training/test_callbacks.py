@@ -13,7 +13,14 @@ from dctc.ctc import pack_labels, torch_kernels
 from dctc.data.records.batch import NO_EXTENT
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.training.callbacks import DCTCCallback, term_report
-from tiny import FixedData, make_module, make_trainer, noise_batch, same_weights, weights
+from tiny import (
+    FixedData,
+    make_module,
+    make_trainer,
+    noise_batch,
+    same_weights,
+    weights,
+)
 
 SHARES = ("blank_share", "aacc_label", "aacc_true", "viterbi_agreement")
 TERMS = ("loss", "ctc", "distill", "distill_weight", *SHARES)

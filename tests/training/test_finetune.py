@@ -64,6 +64,8 @@ def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, caps
     ("folder", "source", "named"),
     [("nowhere", "ppocr_v6_small", "nowhere"), ("mine", "nothing.onnx", "nothing.onnx")],
 )
-def test_bad_input_is_one_line(data, tmp_path, refused, folder, source, named):
-    error = refused("finetune", tmp_path / folder, "--from", source, "--log", "off")
+def test_bad_input_is_one_line(data, tmp_path, capsys, folder, source, named):
+    with pytest.raises(SystemExit):
+        main(["finetune", str(tmp_path / folder), "--from", source, "--log", "off"])
+    error = capsys.readouterr().err
     assert named in error and "Traceback" not in error

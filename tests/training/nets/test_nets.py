@@ -10,7 +10,6 @@ from dctc.training.nets import load_net
 from tiny import TinyNet, final, make_module, same_weights, save_run
 
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
-DOCUMENT = {"class_path": "dctc.data.document.DocumentDataModule"}
 
 
 @pytest.fixture
@@ -40,8 +39,14 @@ def test_the_charset_sets_the_classes(write):
 @pytest.mark.parametrize(
     ("data", "width"),
     [
-        (DOCUMENT, 128),
-        ({**DOCUMENT, "init_args": {"source": "sroie", "width": None}}, 512),
+        ({"class_path": "dctc.data.document.DocumentDataModule"}, 128),
+        (
+            {
+                "class_path": "dctc.data.document.DocumentDataModule",
+                "init_args": {"source": "sroie", "width": None},
+            },
+            512,
+        ),
         ({"class_path": "dctc.data.chinese.ChineseDataModule", "init_args": {}}, 256),
     ],
 )
