@@ -206,17 +206,10 @@ def batches(draw):
     return logits, labels, frames, blank
 
 
-@settings(max_examples=200, deadline=None)
-@given(batches(), st.sampled_from(ESTIMATORS))
-def test_anything_that_fits_gives_a_finite_loss(batch, estimator):
-    check_finite(batch, estimator)
-
-
-@pytest.mark.slow
-@settings(max_examples=10_000, deadline=None)
-@given(batches(), st.sampled_from(ESTIMATORS))
-def test_ten_thousand_batches_give_a_finite_loss(batch, estimator):
-    check_finite(batch, estimator)
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_anything_that_fits_gives_a_finite_loss(count):
+    check = given(batches(), st.sampled_from(ESTIMATORS))(check_finite)
+    settings(max_examples=count, deadline=None)(check)()
 
 
 def check_finite(batch, estimator):
