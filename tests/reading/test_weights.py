@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from dctc.cli import main
 from dctc.onnx_files import PRETRAINED
-from dctc.reading.card import _command
+from dctc.reading.card import _command, _flat
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.text import CTCTokenizer
@@ -161,6 +161,22 @@ def test_a_card_names_no_folder_of_somebody(noisy):
     command = ["dctc", "finetune", "/home/some body/words/train", "--from=/a/b/c.onnx", "x/y"]
     record = SimpleNamespace(about={"command": shlex.join(command)})
     assert _command(record) == "`dctc finetune words/train --from=b/c.onnx x/y`"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/home/a/x.txt+/home/b/y.txt", "a/x.txt+b/y.txt"),
+        ("/home/a/x:/home/b/y;/home/c/z", "a/x:b/y;c/z"),
+        ("from /home/a b/x /home/b/y", "from a b/x b/y"),
+        ("ppocr+/home/a/x.txt", "ppocr+a/x.txt"),
+        ("https://a.org/b/c ~/d x/y", "https://a.org/b/c ~/d x/y"),
+        ("file:///home/a/x", "file:a/x"),
+        (["/home/a/x", 3], "a/x 3"),
+    ],
+)
+def test_every_path_of_a_value_is_cut(value, shown):
+    assert _flat(value) == shown
 
 
 def test_weights_beyond_half_precision_stay_whole(noisy, tmp_path):

@@ -141,8 +141,8 @@ def _flat(value: Any) -> str:
     """Return a value, or several; a card is public, so of absolute paths the last two parts."""
     if isinstance(value, list):
         return " ".join(map(_flat, value))
-    return re.sub(
-        r"(?<![\w.~/:-])/[^,'\"=:\[\]]+",
+    return re.sub(  # not of a URL; a path ends where the next one begins, also after + and blanks
+        r"(?<![\w.~/-])(?<!:(?=//[^/]))/(?:(?![\s+]/)[^,;'\"=:\[\]])+",
         lambda found: "/".join(Path(found[0]).parts[1:][-2:]),
         str(value),
     )
