@@ -7,6 +7,7 @@ import torch
 from dctc.models.onnx_graph import OnnxGraph, attributes
 from dctc.models.onnx_operators import OPERATORS
 from dctc.onnx_files import OnnxFile
+from dctc.training.schedule import SparingAdamW
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -128,6 +129,53 @@ def test_pooling(operator, shape, given):
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+SIZES, SCALES = np.array([2, 3, 4, 9]), np.array([1, 1, 2, 0.6], np.float32)
+SMOOTH = {"antialias": 1, "exclude_outside": 1, "cubic_coeff_a": -0.5}
+
+
+@pytest.mark.parametrize("to", [[None, SIZES], [SCALES]], ids=["sizes", "scales"])
+@pytest.mark.parametrize(
+    ("mode", "places", "given"),
+    [
+        ("nearest", "asymmetric", {"nearest_mode": "floor"}),
+        ("linear", "half_pixel", {}),
+        ("linear", "align_corners", {}),
+        ("linear", "half_pixel", {"antialias": 1, "exclude_outside": 1}),
+        ("cubic", "half_pixel", {}),
+        ("cubic", "align_corners", {}),
+        ("cubic", "half_pixel", SMOOTH),
+    ],
+)
+def test_resize(to, mode, places, given):
+    given = {"mode": mode, "coordinate_transformation_mode": places, **given}
+    ours, expected = both("Resize", [normal(2, 3, 5, 7), None, *to], 18, **given)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "mode nearest, half_pixel, nearest_mode: not supported"),
+        ({"mode": "linear", "axes": [2, 3]}, "axes: not supported"),
+        ({"mode": "cubic", **SMOOTH, "exclude_outside": 0}, "exclude_outside: not supported"),
+        ({"mode": "cubic", "cubic_coeff_a": -0.5}, "cubic_coeff_a: not supported"),
+        ({"mode": "linear", "keep_aspect_ratio_policy": "not_larger"}, "keep_aspect_ratio_policy"),
+    ],
+)
+def test_a_resize_of_another_kind_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        both("Resize", [normal(2, 3, 5, 7), None, None, SIZES], 18, **given)
+
+
+def test_a_dropout_passes_everything_on():
+    x = normal(2, 3)
+    for inputs in ([x], [x, np.array(0.5, np.float32)], [x, None, np.array(False)]):
+        ours, expected = both("Dropout", inputs)
+        np.testing.assert_array_equal(ours, expected)
+    with pytest.raises(ValueError, match="training_mode: not supported"):
+        OPERATORS["Dropout"]([x, None, np.array(True)], {})
+
+
 def graph_of(nodes, stored):
     """Return the graph of nodes ``(operator, inputs, output, attributes)`` from x to the last."""
     helper = onnx.helper
@@ -137,6 +185,46 @@ def graph_of(nodes, stored):
     x, y = (helper.make_tensor_value_info(name, 1, None) for name in ("x", out))
     graph = helper.make_graph(made, "made", [x], [y], arrays)
     return OnnxGraph(OnnxFile("made.onnx", helper.make_model(graph), {}), out)
+
+
+def test_what_passes_an_identity_is_what_it_would_be_without():
+    """As exporters share equal tensors."""
+    kinds = ("scale", "bias", "mean", "var")
+    net = graph_of(
+        [
+            *(("Identity", [f"{kind}.own"], [kind], {}) for kind in kinds),
+            ("BatchNormalization", ["x", *kinds], ["normal"], {}),
+            ("Identity", ["normal"], ["y"], {}),
+        ],
+        {f"{kind}.own": normal(3) ** 2 for kind in kinds},
+    )
+    assert {*dict(net.named_parameters())} == {"scale_own", "bias_own"}
+    assert {*dict(net.named_buffers())} == {"mean_own", "var_own"}
+    assert net(torch.zeros(1, 3, 2, 2)).shape == (1, 3, 2, 2)
+
+
+def test_biases_do_not_decay_whatever_their_shape():
+    names = ("w", "r", "b", "added", "product")
+    shapes = ((2, 4 * H, D), (2, 4 * H, H), (2, 8 * H), (1, 2, 1, 1), (H, H))
+    net = graph_of(
+        [
+            ("LSTM", ["x", "w", "r", "b"], ["y"], {"hidden_size": H, "direction": "bidirectional"}),
+            ("Add", ["y", "added"], ["sum"], {}),
+            ("MatMul", ["sum", "product"], ["z"], {}),
+        ],
+        {name: normal(*shape) for name, shape in zip(names, shapes, strict=True)},
+    )
+    decayed, spared = SparingAdamW(net.double().named_parameters()).param_groups
+    assert decayed["param_names"] == ["w", "r", "product"]
+    assert spared["param_names"] == ["b", "added"] and spared["weight_decay"] == 0.0
+
+
+def test_sizes_of_images_are_no_weights():
+    resize = {"mode": "linear"}
+    stored = {"none": np.zeros(0, np.float32), "twice": np.array([1, 1, 2, 2], np.float32)}
+    net = graph_of([("Resize", ["x", "none", "twice"], ["y"], resize)], stored)
+    assert not [*net.parameters()]
+    assert net(torch.zeros(1, 3, 2, 4)).shape == (1, 3, 4, 8)
 
 
 META = torch.device("meta")

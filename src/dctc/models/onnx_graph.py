@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,26 +11,29 @@ from torch import Tensor, nn
 from dctc.models.onnx_operators import OPERATORS, Attributes
 from dctc.onnx_files import OnnxFile
 
-Node = Any  # an onnx.NodeProto
-# What weights of one element are told by; elsewhere a single number is none
-_WEIGHTED = ("Conv", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "LSTM")
-# Their further inputs are shapes, axes or indices, which stay on the CPU
-_TAKE_SHAPES = (
-    "Expand",
-    "Gather",
-    "ReduceMean",
-    "Reshape",
-    "Slice",
-    "Squeeze",
-    "Tile",
-    "Unsqueeze",
+# Inputs of operators by what they are. Weights of one element are told by it; elsewhere a single
+# number is none. What is added or multiplied is a bias or a scale, whatever its shape is.
+_Inputs = dict[str, slice]
+_WEIGHTS: _Inputs = dict.fromkeys(
+    ("Conv", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "LSTM"), slice(1, None)
 )
+_BIASES: _Inputs = dict.fromkeys(("Add", "Sub", "Mul", "Div"), slice(2)) | {
+    "Conv": slice(2, 3),
+    "Gemm": slice(2, 3),
+    "LSTM": slice(3, 4),
+}
+_STATISTICS: _Inputs = {"BatchNormalization": slice(3, 5), "LSTM": slice(5, 8)}
+_SIZES: _Inputs = {"Resize": slice(1, None)}
+# Their further inputs are shapes, axes or indices, which stay on the CPU
+_TAKE_SHAPES = {"Expand", "Gather", "ReduceMean", "Reshape", "Resize", "Slice", "Squeeze", "Tile"}
+_TAKE_SHAPES |= {"Unsqueeze"}
 
 
 class OnnxGraph(nn.Module):
     """The part of an ONNX graph that leads from its input to one of its values.
 
-    Float tensors become parameters; the statistics of batch normalisation and the first states of
+    Float tensors become parameters, whose ``is_bias`` says whether they are biases or scales, which
+    the number of their axes does not; the statistics of batch normalisation and the first states of
     an LSTM become buffers, and are never updated. Numbers in arithmetic are constants. All else,
     such as shapes, is held as CPU tensors, and goes where the images are when it is computed with
     them. What depends on constants alone is computed here, once.
@@ -48,32 +51,34 @@ class OnnxGraph(nn.Module):
 
     def __init__(self, file: OnnxFile, output: str) -> None:
         super().__init__()
-        graph, self.output = file.model.graph, output
+        graph = file.model.graph
         self.input = graph_input(file)
         self._constants: dict[str, Any] = {}
         self.named: dict[str, str] = {}
         self._computed: dict[str, str] = {}
-        nodes = list(needed_nodes(graph, output))
-        known = constants(file, {name for node in nodes for name in node.input})
-        normalising = [node for node in nodes if node.op_type == "BatchNormalization"]
-        statistics = {name for node in normalising for name in node.input[3:]}
-        statistics |= {name for n in nodes if n.op_type == "LSTM" for name in n.input[5:8]}
-        weighted = {name for n in nodes if n.op_type in _WEIGHTED for name in n.input[1:]}
+        nodes: list[tuple[Any, list[str]]] = []
+        aliases: dict[str, str] = {}
+        for node in needed_nodes(graph, output):
+            inputs = [aliases.get(name, name) for name in node.input]
+            if node.op_type == "Identity":
+                aliases[node.output[0]] = inputs[0]
+            elif node.op_type != "Constant":
+                nodes.append((node, inputs))
+        self.output = aliases.get(output, output)
+
+        def named(kind: _Inputs) -> set[str]:
+            return {name for n, inputs in nodes for name in inputs[kind.get(n.op_type, slice(0))]}
+
+        used = {self.output, *(name for _, inputs in nodes for name in inputs if name)}
+        known = constants(file, used)
+        statistics, biases, weighted = named(_STATISTICS), named(_BIASES), named(_WEIGHTS)
         weights = {
             name
             for name, value in known.items()
             if value.is_floating_point() and (value.numel() > 1 or name in weighted)
-        }
-        used = {output, *(name for node in nodes for name in node.input if name)}
-        aliases: dict[str, str] = {}
+        } - named(_SIZES)
         self._steps: list[tuple[str, list[str], Attributes, str, str]] = []
-        for node in nodes:
-            if node.op_type == "Constant":
-                continue
-            inputs = [aliases.get(name, name) for name in node.input]
-            if node.op_type == "Identity":
-                aliases[node.output[0]] = inputs[0]
-                continue
+        for node, inputs in nodes:
             where = f"{file.path}: node {node.name or node.output[0]!r}"
             if node.op_type not in OPERATORS:
                 raise ValueError(
@@ -90,17 +95,18 @@ class OnnxGraph(nn.Module):
                 known[node.output[0]] = _compute(step, [known.get(name) for name in inputs])
             else:
                 self._steps.append(step)
-        self.output = aliases.get(output, output)
         for name in dict.fromkeys(name for step in self._steps for name in step[1]):
             if name not in known:
                 continue
             value = known[name]
             if name in weights:
-                self.named[name] = self._register(name, value, name not in statistics)
+                self.named[name] = own = self._register(name, value, name not in statistics)
+                getattr(self, own).is_bias = name in biases
             elif value.is_floating_point() and value.numel() > 1:  # computed from constants
                 self._computed[name] = self._register(name, value, False, persistent=False)
             else:
-                self._constants[name] = value.item() if value.is_floating_point() else value
+                single = value.is_floating_point() and value.numel() == 1
+                self._constants[name] = value.item() if single else value
         self._last = {name: k for k, step in enumerate(self._steps) for name in step[1]}
 
     def _register(self, name: str, value: Tensor, is_weight: bool, persistent: bool = True) -> str:
@@ -154,14 +160,14 @@ def graph_input(file: OnnxFile) -> str:
     return inputs[0]
 
 
-def needed_nodes(graph: Any, output: str) -> Iterator[Node]:
-    """Yield the nodes that a value depends on, in the order of the graph."""
+def needed_nodes(graph: Any, output: str) -> list[Any]:
+    """Return the nodes that a value depends on, in the order of the graph."""
     needed, kept = {output}, []
     for node in reversed(graph.node):  # ONNX sorts them topologically
         if needed.intersection(node.output):
             needed.update(filter(None, node.input))
             kept.append(node)
-    yield from reversed(kept)
+    return kept[::-1]
 
 
 def constants(file: OnnxFile, names: set[str] | None = None) -> dict[str, Tensor]:
@@ -181,7 +187,7 @@ def constants(file: OnnxFile, names: set[str] | None = None) -> dict[str, Tensor
     }
 
 
-def attributes(node: Node, file: OnnxFile) -> Attributes:
+def attributes(node: Any, file: OnnxFile) -> Attributes:
     """Return the attributes of a node by name, and ``opset``."""
     from onnx.helper import get_attribute_value
 

@@ -15,6 +15,20 @@ Attributes = dict[str, Any]
 # Each gets the list of its inputs, None for one that is left out, and its attributes by name, with
 # ``opset``; it returns the first output. It raises ValueError for what it does not support.
 
+# Resize's mode and places of pixels: mode and align_corners of torch's interpolate
+_RESIZES = {
+    ("nearest", "asymmetric"): ("nearest", None),
+    ("linear", "half_pixel"): ("bilinear", False),
+    ("linear", "align_corners"): ("bilinear", True),
+    ("cubic", "half_pixel"): ("bicubic", False),
+    ("cubic", "align_corners"): ("bicubic", True),
+}
+
+
+def _refuse(unsupported: dict[str, bool]) -> None:
+    if any(unsupported.values()):
+        raise ValueError(f"{', '.join(k for k, v in unsupported.items() if v)}: not supported")
+
 
 def _axes(inputs: Sequence[Any], given: Attributes) -> list[int]:
     """Return axes, which older operators have as an attribute and newer ones as an input."""
@@ -96,6 +110,42 @@ def _softmax(inputs: Sequence[Any], given: Attributes) -> Tensor:
     if old and axis != x.ndim - 1:  # all axes from there on are one
         return x.flatten(axis).softmax(-1).view_as(x)
     return x.softmax(axis)
+
+
+def _dropout(inputs: Sequence[Any], given: Attributes) -> Tensor:
+    _refuse({"training_mode": len(inputs) > 2 and inputs[2] is not None and bool(inputs[2])})
+    return inputs[0]
+
+
+def _resize(inputs: Sequence[Any], given: Attributes) -> Tensor:
+    """Resize images as exporters write :func:`torch.nn.functional.interpolate`.
+
+    torch's cubic weights are others where it antialiases.
+    """
+    x, _, scales, sizes = (*inputs, None, None)[:4]
+    mode = given.get("mode", "nearest")
+    places = given.get("coordinate_transformation_mode", "half_pixel")
+    smooth, cubic = bool(given.get("antialias", 0)), mode == "cubic"
+    to = scales if sizes is None else sizes
+    kept = [1, 1] if sizes is None else [*x.shape[:2]]
+    _refuse(
+        {
+            f"mode {mode}, {places}": (mode, places) not in _RESIZES,
+            "nearest_mode": mode == "nearest" and given.get("nearest_mode") != "floor",
+            "cubic_coeff_a": cubic
+            and given.get("cubic_coeff_a", -0.75) != (-0.5 if smooth else -0.75),
+            "exclude_outside": mode != "nearest"
+            and bool(given.get("exclude_outside", 0)) != smooth,
+            "keep_aspect_ratio_policy": given.get("keep_aspect_ratio_policy", "stretch")
+            != "stretch",
+            "axes": "axes" in given or x.ndim != 4 or to[:2].tolist() != kept,
+        }
+    )
+    how = "scale_factor" if sizes is None else "size"
+    kind, corners = _RESIZES[mode, places]
+    return F.interpolate(
+        x, mode=kind, align_corners=corners, antialias=smooth, **{how: to[2:].tolist()}
+    )
 
 
 def _reshape(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -194,14 +244,14 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
     directions = len(weights)
     usual = ["sigmoid", "tanh", "tanh"] * directions
     activations = [name.decode().lower() for name in given.get("activations", [])]
-    others = {
-        "lengths": lengths is not None and bool((lengths != len(x)).any()),
-        "peepholes": peephole is not None and bool(peephole.any()),
-        "other activations": activations not in ([], usual),
-        **{name: bool(given.get(name)) for name in ("layout", "clip", "input_forget")},
-    }
-    if any(others.values()):
-        raise ValueError(f"{', '.join(k for k, v in others.items() if v)}: not supported")
+    _refuse(
+        {
+            "lengths": lengths is not None and bool((lengths != len(x)).any()),
+            "peepholes": peephole is not None and bool(peephole.any()),
+            "other activations": activations not in ([], usual),
+            **{name: bool(given.get(name)) for name in ("layout", "clip", "input_forget")},
+        }
+    )
     if bias is None:
         bias = x.new_zeros(directions, 8 * size)
 
@@ -251,6 +301,7 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Attributes], Any]] = {
     "ConstantOfShape": _filled,
     "Conv": _conv,
     "Div": _divide,
+    "Dropout": _dropout,
     "Erf": lambda x, _: x[0].erf(),
     "Exp": lambda x, _: x[0].exp(),
     "Expand": _expand,
@@ -273,6 +324,7 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Attributes], Any]] = {
     "ReduceMean": _reduce_mean,
     "Relu": lambda x, _: x[0].relu(),
     "Reshape": _reshape,
+    "Resize": _resize,
     "Shape": _shape,
     "Sigmoid": lambda x, _: x[0].sigmoid(),
     "Slice": _slice,

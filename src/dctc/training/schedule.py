@@ -72,8 +72,12 @@ class SparingAdamW(torch.optim.AdamW):
 
 
 def is_spared(name: str, parameter: Tensor) -> bool:
-    """Tell whether a parameter is a norm's, a bias or a position embedding."""
-    return parameter.ndim <= 1 or name.rsplit(".", 1)[-1] in POSITIONS
+    """Tell whether a parameter is a norm's, a bias or a position embedding.
+
+    Those of an ONNX file may have several axes, and say themselves what they are.
+    """
+    known = parameter.ndim <= 1 or getattr(parameter, "is_bias", False)
+    return known or name.rsplit(".", 1)[-1] in POSITIONS
 
 
 class WarmupCosine:
