@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from dctc.data.records.batch import Sample, collate
-from dctc.models import OnnxRecognizer, Recognizer
+from dctc.models import OnnxRecognizer, Recognizer, TimmRecognizer
 from dctc.models.crnn import CRNN
 from dctc.models.export import export
 from dctc.models.onnx_export import reads_back
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
-from dctc.text import Charset
+from dctc.reading.export_run import metadata
+from dctc.text import Charset, CTCTokenizer
 from dctc.training.nets import load_model
 from dctc.training.objective import frame_limits
 from models.onnx_graphs import CHARACTERS, write_recognizer
@@ -65,7 +66,7 @@ def test_a_recurrent_net_of_one_width_comes_back_and_is_trained(tmp_path):
     """CRNN, whose LSTMs are exported with a fixed width."""
     net = CRNN(4, "micro").eval()
     metadata = {"charset": "abc", "keep_ratio": "false", "height": "32", "width": "64"}
-    metadata["channel_order"] = "RGB"
+    metadata |= {"channel_order": "RGB", "blank": "0"}
     export(net, tmp_path / "crnn.onnx", "onnx", (3, 32, 64), metadata)
     again = OnnxRecognizer(str(tmp_path / "crnn.onnx")).eval()
     images = torch.rand(2, 3, 32, 64) * 2 - 1
@@ -83,6 +84,20 @@ def test_a_recurrent_net_of_one_width_comes_back_and_is_trained(tmp_path):
     assert (loaded.image, loaded.reading_size().width) == ((3, 32, 64), 64)
     done = export(again, tmp_path / "back.onnx", "onnx", (3, 32, 64), metadata)
     assert done.dynamic == ("batch",) and "fixed" in done.reason
+
+
+@torch.no_grad()
+def test_a_vit_of_free_width_comes_back(tmp_path):
+    """Its position embedding is resized."""
+    small = {"depth": 1, "embed_dim": 24, "num_heads": 2}
+    net = TimmRecognizer(4, "vit_tiny_patch16_224", encoder_options=small).eval()
+    said = {"charset": "abc", "keep_ratio": "false", "height": "32", "width": "64", "blank": "0"}
+    said["channel_order"] = "RGB"
+    assert export(net, tmp_path / "vit.onnx", "onnx", (3, 32, 64), said).dynamic[1] == "width"
+    again = OnnxRecognizer(str(tmp_path / "vit.onnx")).eval()
+    for width in (64, 100):
+        images = torch.rand(2, 3, 32, width) * 2 - 1
+        torch.testing.assert_close(again(images), net(images), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -185,6 +200,45 @@ def change(file, folder, edit):
     return str(folder / "changed.onnx")
 
 
+def blank_last(model):
+    """Put the blank last, as Keras has it, and make it what is read on an empty image."""
+    arrays = onnx.numpy_helper
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("head."):
+            rows = arrays.to_array(tensor) + 9.0 * (np.arange(10) == 0) * (tensor.name == "head.b")
+            turned = np.roll(rows.astype(np.float32), -1, -1)
+            tensor.CopyFrom(arrays.from_array(turned, tensor.name))
+
+
+def say(key, value):
+    return lambda model: model.metadata_props.add(key=key, value=value)
+
+
+def test_a_blank_that_is_the_last_class(tiny, tmp_path):
+    file = change(tiny, tmp_path, blank_last)
+    with pytest.raises(ValueError, match=r"on an empty image .* last class.*; add .*blank=9, or"):
+        OnnxRecognizer(file)
+    first = OnnxRecognizer(change(file, tmp_path, say("blank", "0")))
+    net = OnnxRecognizer(change(tiny, tmp_path, lambda m: (blank_last(m), say("blank", "9")(m))))
+    images = images_of(2, 64)
+    net, path = net.eval(), str(tmp_path / "changed.onnx")
+    with torch.no_grad():
+        logits = net(images)
+        torch.testing.assert_close(logits.roll(-1, -1), first.eval()(images))
+        np.testing.assert_allclose(reads_back(net, images), scores(path, images), atol=1e-4)
+    loaded = load_model(path)
+    assert loaded.tokenizer.charset.characters == CHARACTERS + " "
+    (tmp_path / "chars.txt").write_text("xa1")
+    other = OnnxRecognizer(path, str(tmp_path / "chars.txt"), "new").eval()
+    loaded = loaded._replace(net=other, tokenizer=CTCTokenizer(str(tmp_path / "chars.txt")))
+    said = metadata(loaded)
+    assert said["blank"] == "3"
+    export(other, tmp_path / "back.onnx", "onnx", loaded.image, said)
+    again = OnnxRecognizer(str(tmp_path / "back.onnx")).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(again(images), other(images))
+
+
 def rename_swish(model):
     (node,) = (n for n in model.graph.node if n.name == "swish")
     node.op_type = "Mish"
@@ -209,6 +263,12 @@ def use_a_second_output(model):
     model.graph.node.insert(pool, split)
 
 
+def scale_the_last_layer(model):
+    frames_and_batch_in_one_axis(model.graph)
+    (product,) = (node for node in model.graph.node if node.op_type == "Gemm")
+    product.attribute.append(onnx.helper.make_attribute("alpha", 0.5))
+
+
 def drop_metadata(model):
     del model.metadata_props[:]
 
@@ -231,6 +291,20 @@ def frames_first(graph):
     graph.output[0].type.tensor_type.ClearField("shape")
 
 
+def gemm_and_then_the_bias(graph):
+    """A Gemm without a bias, whose weight stands the other way round."""
+    frames_and_batch_in_one_axis(graph)
+    (k,) = (k for k, node in enumerate(graph.node) if node.op_type == "Gemm")
+    product, helper = graph.node[k], onnx.helper
+    (weight,) = (tensor for tensor in graph.initializer if tensor.name == "head.w")
+    rows = np.ascontiguousarray(onnx.numpy_helper.to_array(weight).T)
+    weight.CopyFrom(onnx.numpy_helper.from_array(rows, "head.w"))
+    product.attribute.append(helper.make_attribute("transB", 1))
+    product.input.pop()
+    product.output[0] = "product.rows"
+    graph.node.insert(k + 1, helper.make_node("Add", ["product.rows", "head.b"], ["classes"]))
+
+
 def frames_and_batch_in_one_axis(graph):
     """What a linear layer over ``(n t, d)`` is exported as."""
     for name, sizes in {"rows": [-1, 12], "back": [2, -1, 10]}.items():
@@ -249,7 +323,10 @@ def frames_and_batch_in_one_axis(graph):
     graph.node.extend(nodes)
 
 
-@pytest.mark.parametrize("edit", [log_probabilities, frames_first, frames_and_batch_in_one_axis])
+ENDS = [log_probabilities, frames_first, frames_and_batch_in_one_axis, gemm_and_then_the_bias]
+
+
+@pytest.mark.parametrize("edit", ENDS)
 def test_other_ends_of_a_graph(tiny, tmp_path, edit):
     file = change(tiny, tmp_path, lambda model: edit(model.graph))
     net, images = OnnxRecognizer(file).eval(), images_of(2, 64)
@@ -286,7 +363,9 @@ def test_a_final_shape_with_the_classes_goes_back_with_others(tiny, tmp_path):
         (add_a_loop, r"node 'reads' \(Loop\) is control flow.* by attention"),
         (fix_the_batch, "its batch is fixed at 1; export it with a batch of any size"),
         (use_a_second_output, "node 'two': operator Split is not supported"),
+        (scale_the_last_layer, "ends with Gemm, not with a linear layer"),
         (drop_metadata, "its metadata names no characters"),
+        (say("blank", "4"), "its metadata says blank 4; the first class, 0, or the last, 9"),
         (lose_a_character, "10 classes, but the metadata names 3 characters"),
     ],
 )

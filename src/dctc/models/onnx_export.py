@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dctc.models.onnx_graph import attributes, constants, graph_input
+from dctc.models.onnx_graph import attributes, constants
 from dctc.models.onnx_head import find_head
 from dctc.models.onnx_recognizer import OnnxRecognizer
 from dctc.onnx_files import read_onnx
+from dctc.text.tokenizer import BLANK
 
 
 def write_back(net: OnnxRecognizer, file: Path, metadata: dict[str, str]) -> None:
@@ -33,8 +34,8 @@ def write_back(net: OnnxRecognizer, file: Path, metadata: dict[str, str]) -> Non
     model.CopyFrom(source.model)
     weights = {name: getattr(net.graph, own) for name, own in net.graph.named.items()}
     last = find_head(source)
-    rows = net.head.weight.T if last.transposed else net.head.weight
-    weights |= dict(zip(last.names, (rows, net.head.bias), strict=True))
+    rows, bias = (_file_order(net, part, 0) for part in (net.head.weight, net.head.bias))
+    weights |= dict(zip(last.names, (rows.T if last.transposed else rows, bias), strict=True))
     for name, shape in constants(source, {*last.shapes}).items():
         if shape[-1] == len(last.bias):
             weights[name] = torch.cat([shape[:-1], shape.new_tensor([net.num_classes])])
@@ -67,9 +68,14 @@ def _replace(graph: Any, source: Any, weights: dict[str, Tensor]) -> None:
             attribute.t.CopyFrom(proto(node.output[0]))
 
 
+def _file_order(net: OnnxRecognizer, by_class: Tensor, axis: int) -> Tensor:
+    """Return what is by class in the order of the file's classes."""
+    return by_class.roll(-1, axis) if net.blank_last else by_class
+
+
 def reads_back(net: OnnxRecognizer, images: Tensor) -> Tensor:
     """Return what the file's output is for images, from the net."""
-    logits = net(images)
+    logits = _file_order(net, net(images), -1)
     if not net.time_first:
         logits = logits.transpose(0, 1)
     if net.activation == "LogSoftmax":
@@ -86,15 +92,15 @@ def output_kind(net: OnnxRecognizer) -> str:
 def feed(net: OnnxRecognizer, images: Tensor) -> dict[str, Any]:
     """Return RGB images as the input of the file."""
     given = images.flip(1) if net.is_bgr else images
-    return {graph_input(read_onnx(net.source)): given.contiguous().numpy()}
+    return {net.graph.input: given.contiguous().numpy()}
 
 
 def described(net: OnnxRecognizer) -> dict[str, str]:
     """Return the metadata that differ from those of other exported nets."""
     shape = "frames, batch" if net.time_first else "batch, frames"
-    name = graph_input(read_onnx(net.source))
     return {
-        "input": f"{name} (batch, channels, height, width)",
+        "input": f"{net.graph.input} (batch, channels, height, width)",
         "channel_order": "BGR" if net.is_bgr else "RGB",
         "output": f"{output_kind(net)} ({shape}, classes)",
+        "blank": str(net.num_classes - 1 if net.blank_last else BLANK),
     }

@@ -77,19 +77,20 @@ def find_head(file: OnnxFile) -> Head:
             swapped = not swapped
         activation = activation or (last.op_type if last.op_type.endswith("Softmax") else "")
         last = steps.get(last.input[0])
+    product, bias = None, ""
     if last is not None and last.op_type == "Gemm" and len(last.input) == 3:
         product, bias = last, last.input[2]
-        transposed = not attributes(last, file).get("transB", 0)
     elif last is not None and last.op_type == "Add":
         bias = next((name for name in last.input if name in stored), "")
         product = before(next((n for n in last.input if n != bias), ""), "Identity", "Reshape")
-        transposed = True
-    else:
-        product, bias, transposed = None, "", True
+    given = attributes(product, file) if product is not None else {}
+    is_plain = not given.get("transA") and given.get("alpha", 1) == given.get("beta", 1) == 1
+    transposed = not given.get("transB")
     weight = product.input[1] if product is not None and len(product.input) > 1 else ""
     if (
         product is None
         or product.op_type not in ("MatMul", "Gemm")
+        or not is_plain
         or weight not in stored
         or stored[weight].ndim != 2
         or bias not in stored

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dctc.models.onnx_graph import OnnxGraph, graph_input
-from dctc.models.onnx_head import Policy, check_policy, find_head, new_head
+from dctc.models.onnx_head import Head, Policy, check_policy, find_head, new_head
 from dctc.models.recognizer import ImageFormat, check_images
 from dctc.onnx_files import OnnxFile, onnx_characters, read_onnx
 from dctc.text import Charset
+from dctc.text.tokenizer import BLANK
 
 # PP-OCR's images (PaddleOCR, rec_image_shape): what is padded is 0 in [-1, 1], here the level next
 # to it, to a width of at least 320.
@@ -31,8 +32,9 @@ class OnnxRecognizer(nn.Module):
 
     Images are RGB, as everywhere; a net that was trained on BGR, as PP-OCR's are, gets them so. A
     file that does not say otherwise is taken for one of PaddleOCR: BGR in [-1, 1], padded on the
-    right, the blank first. The net fixes height, aspect ratio and padding of its images, see
-    :meth:`image_format_of`.
+    right, the blank first. Where ``blank`` in its metadata is the last class, as Keras has it, the
+    file's order of classes stays when the net is exported. The net fixes height, aspect ratio and
+    padding of its images, see :meth:`image_format_of`.
 
     Args:
         source: ``ppocr_v6_small`` or ``ppocr_v4_mobile``, of the installed packages (extra
@@ -44,7 +46,8 @@ class OnnxRecognizer(nn.Module):
 
     Raises:
         ValueError: If the file is no CTC recogniser, has an operator that is not supported, or the
-            charset is not what the policy allows.
+            charset is not what the policy allows. If its blank seems to be last, since that is what
+            it reads on an empty image, and its metadata does not say so.
         FileNotFoundError: If there is no such file or package.
 
     Attributes:
@@ -53,6 +56,7 @@ class OnnxRecognizer(nn.Module):
         reads_padding: Whether the frames of the padding count too, as in PaddleOCR; the end of a
             word may be read there.
         is_bgr: Whether the file wants BGR.
+        blank_last: Whether the blank is the file's last class; it is the net's first in any case.
         time_first: Whether the file's output is ``(t, n, c)``, not ``(n, t, c)``.
         activation: ``Softmax`` or ``LogSoftmax`` if the file's output has passed one, else empty.
     """
@@ -69,7 +73,15 @@ class OnnxRecognizer(nn.Module):
                 f"{file.path}: {len(last.bias):,} classes, but the metadata names {len(own):,} "
                 f"characters and the blank"
             )
-        wanted = own if charset is None else Charset.load(charset).characters
+        first, final = str(BLANK), str(len(own))
+        blank = file.metadata.get("blank")
+        if blank not in (None, first, final):
+            raise ValueError(
+                f"{file.path}: its metadata says blank {blank}; the first class, {first}, or the "
+                f"last, {final}, is expected"
+            )
+        self.blank_last = blank == final
+        wanted = (Charset(own) if charset is None else Charset.load(charset)).characters
         self.charset_note = check_policy(source, own, wanted, charset_policy)
         self.source, self.num_classes = source, len(wanted) + 1
         self.image_format = self.image_format_of({"source": source})
@@ -78,9 +90,10 @@ class OnnxRecognizer(nn.Module):
         self.reads_padding = self.image_format.fill is not None and len({*valid}) < 2
         self.is_bgr = file.metadata.get("channel_order", "BGR") == "BGR"
         self.graph = OnnxGraph(file, last.features)
-        self.head = new_head(last.weight, last.bias, own, wanted)
+        moved = int(self.blank_last)
+        self.head = new_head(last.weight.roll(moved, 0), last.bias.roll(moved, 0), own, wanted)
         self.activation = last.activation
-        features_first, self.frame_stride, self._more_frames = self._probe(file)
+        features_first, self.frame_stride, self._more_frames = self._probe(file, last)
         self._features_first, self.time_first = features_first, features_first != last.swapped
 
     @staticmethod
@@ -121,19 +134,28 @@ class OnnxRecognizer(nn.Module):
         return (width + self.frame_stride - 1) // self.frame_stride + self._more_frames
 
     @torch.no_grad()
-    def _probe(self, file: OnnxFile) -> tuple[bool, int, int]:
-        """Return whether frames are the first axis, pixels per frame, and frames beyond these."""
+    def _probe(self, file: OnnxFile, last: Head) -> tuple[bool, int, int]:
+        """Return whether frames are the first axis, pixels per frame, and frames beyond these.
+
+        Check on the way that the blank is where it is thought to be: of an empty image a CTC net
+        reads little else.
+        """
         form = self.image_format
         widths: tuple[int, ...] = (form.width,) if form.fixed_width else _PROBES
-        shapes = [
-            self._encode(torch.zeros(2, form.channels, form.height, width)).shape
-            for width in widths
-        ]
+        empty = [torch.zeros(2, form.channels, form.height, width) for width in widths]
+        features = [self._encode(images) for images in empty]
+        shapes = [x.shape for x in features]
         axis = next((k for k in (0, 1) if all(len(s) == 3 and s[k] == 2 for s in shapes)), None)
         if axis is None or shapes[0][2] != self.head.in_features:
             raise ValueError(
                 f"{file.path}: features before its last layer have shape {tuple(shapes[0])}; "
                 f"(n, t, d) or (t, n, d) is expected of a CTC recogniser"
+            )
+        read = (features[0] @ last.weight.T + last.bias).argmax(2).flatten().mode().values
+        if "blank" not in file.metadata and read == (final := len(last.bias) - 1) > 0:
+            raise ValueError(
+                f"{file.path}: on an empty image it reads its last class, which the blank seems to "
+                f"be, as in Keras; add to its metadata blank={final}, or blank=0 if the first is"
             )
         frames = [shape[1 - axis] for shape in shapes]
         if form.fixed_width:  # how many frames lie beyond the image is not known
