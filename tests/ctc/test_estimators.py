@@ -8,10 +8,8 @@ from dctc import DCTCLoss
 from dctc.ctc import (
     ESTIMATORS,
     NO_CLASS,
-    candidate_classes,
     collapse,
-    estimate_alignment,
-    forward_backward,
+    ctc_terms,
     pack_labels,
 )
 from oracle.cases import FEASIBLE, INFEASIBLE, Case
@@ -128,10 +126,8 @@ def test_an_unknown_estimator_is_named():
     case = Case((1,), t=2, c=2)
     log_probs = case.logits(1).log_softmax(2)
     labels = pack_labels(log_probs, *case.arguments(1), case.blank)
-    emissions = log_probs.gather(2, candidate_classes(labels, 0).expand(2, -1, -1))
-    lattice = forward_backward(emissions, labels)
     with pytest.raises(ValueError, match="estimator 'best': not one of likelihood, posterior"):
-        estimate_alignment("best", emissions, lattice, labels, 0)
+        ctc_terms(log_probs, labels, case.blank, "best")
 
 
 @pytest.mark.parametrize("blank", [0, 2])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from dctc.parsers import positive
 
@@ -37,23 +39,10 @@ def main(args: list[str] | None = None) -> None:
     from dctc.training.machine import compute_in_float32
 
     compute_in_float32()
-    if options.what == "loss":
-        from dctc.bench.loss import bench_loss
-
-        bench_loss(options.scale, options.threads)
-    elif options.what == "losses":
-        from dctc.bench.losses import bench_losses
-
-        bench_losses(options.scale, options.threads[0])
-    elif options.what == "peers":
-        from dctc.bench.peers import bench_peers
-
-        bench_peers(options.scale)
-    elif options.what == "boxes":
-        from dctc.bench.boxes import bench_boxes
-
-        bench_boxes(options.scale)
-    else:
-        from dctc.bench.models import bench_models
-
-        bench_models(options.scale, options.threads[0], options.configs)
+    more: dict[str, list[Any]] = {
+        "loss": [options.threads],
+        "losses": [options.threads[0]],
+        "models": [options.threads[0], options.configs],
+    }
+    module = import_module(f"dctc.bench.{options.what}")  # here, as they import much
+    getattr(module, f"bench_{options.what}")(options.scale, *more.get(options.what, []))

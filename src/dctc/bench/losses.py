@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 from dctc.bench.describe import arm, noise, train_step
 from dctc.bench.loss import REPEATS, Size, step_of, words_of
 from dctc.bench.measure import Steps, cpu_threads, default_device, report, time_and_memory
 from dctc.data.records.image_size import HEIGHT, WIDTH
 from dctc.losses import every_loss
+from dctc.losses.base import SequenceLoss
 from dctc.models import TimmRecognizer
 from dctc.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
@@ -61,21 +61,20 @@ def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
     steps = {}
     for name, loss in every_loss(loaded.net.num_classes, FEATURES).items():
         batch = noise(n, loaded, device)
-        if "second" in getattr(loss, "needs", ()):
+        if "second" in loss.needs:
             half = noise(n // 2, loaded, device)
             batch = half._replace(second=batch.image[n // 2 :])
         steps[name] = train_step(arm(loaded, loss).to(device), batch)
     return steps
 
 
-def _step(loss: nn.Module, size: Size, device: torch.device) -> Callable[[], None]:
-    needs: frozenset[str] = getattr(loss, "needs", frozenset())
-    n = size.batch // 2 if "second" in needs else size.batch
+def _step(loss: SequenceLoss[Any], size: Size, device: torch.device) -> Callable[[], None]:
+    n = size.batch // 2 if "second" in loss.needs else size.batch
     sizes = {"second": size.classes, "teacher": size.classes, "features": FEATURES}
     extras = {
         name: torch.randn(size.frames, n, d, device=device).requires_grad_(name != "teacher")
         for name, d in sizes.items()
-        if name in needs
+        if name in loss.needs
     }
     logits = torch.randn(size.frames, n, size.classes, device=device).requires_grad_()
     words = words_of(size._replace(batch=n), device)

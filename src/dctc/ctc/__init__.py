@@ -9,7 +9,6 @@ from dctc.ctc.estimators import (
     NO_CLASS,
     Estimator,
     collapse,
-    estimate_alignment,
     viterbi_alignment,
 )
 from dctc.ctc.kernels import label_emissions
@@ -33,7 +32,6 @@ __all__ = [
     "compute_dtype",
     "ctc_nll",
     "ctc_terms",
-    "estimate_alignment",
     "forward_backward",
     "frames_needed",
     "label_emissions",

@@ -1,4 +1,11 @@
-"""Estimators of the latent alignment z*, the class that each frame stands for given the label."""
+"""Estimators of the latent alignment z*, the class that each frame stands for given the label.
+
+- ``likelihood``: argmax_k gamma/P, the authors' rule z* = argmin_k G/P (their code; G is the CTC
+  gradient P - gamma). A MAP estimate under a flat prior over classes.
+- ``posterior``: argmax_k gamma, the MAP estimate of a frame's class (ours, for comparison).
+- ``viterbi``: the best path of the lattice; the only one that always collapses to the label.
+- ``greedy``: argmax_k P over all classes, without looking at the label.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dctc.ctc.labels import Labels, candidate_classes, valid_frames
-from dctc.ctc.lattice import Lattice, samples_last
+from dctc.ctc.labels import Labels, candidate_classes
+from dctc.ctc.lattice import samples_last
 
 Estimator = Literal["likelihood", "posterior", "viterbi", "greedy"]
 ESTIMATORS: tuple[str, ...] = get_args(Estimator)
@@ -47,49 +54,6 @@ def best_candidate(
     # as floating point, exact to 2**53: torch's minimum of integers is many times slower
     classes = samples_last(candidate_classes(labels, blank).double()[None])
     return torch.where(less, torch.inf, classes).amin(2).long()
-
-
-def estimate_alignment(
-    estimator: Estimator | None,
-    emissions: Tensor,
-    lattice: Lattice,
-    labels: Labels,
-    blank: int,
-    greedy: Tensor | None = None,
-) -> Tensor:
-    """Estimate the alignment z* of each sample with its label.
-
-    - ``likelihood``: argmax_k gamma/P, the authors' rule z* = argmin_k G/P (their code; G is the
-      CTC gradient P - gamma). A MAP estimate under a flat prior over classes.
-    - ``posterior``: argmax_k gamma, the MAP estimate of a frame's class (ours, for comparison).
-    - ``viterbi``: the best path of the lattice; the only one that always collapses to the label.
-    - ``greedy``: argmax_k P over all classes, without looking at the label.
-
-    Args:
-        estimator: One of the four.
-        emissions: ``(t, n, s + 1)`` float64, log probabilities of the candidate classes.
-        lattice: Their forward-backward.
-        labels: The labels.
-        blank: Class of the blank.
-        greedy: ``(t, n)`` argmax of the logits, for ``greedy`` alone.
-
-    Returns:
-        ``(t, n)`` int64 classes; :data:`NO_CLASS` on padded frames and infeasible samples.
-
-    Raises:
-        ValueError: If the estimator is unknown or None.
-    """
-    with torch.no_grad():
-        if estimator == "greedy" and greedy is not None:
-            alignment = greedy
-        elif estimator == "viterbi":
-            alignment = viterbi_alignment(emissions, labels, blank)
-        elif estimator in ("posterior", "likelihood"):
-            likelihood = estimator == "likelihood"
-            alignment = best_candidate(lattice.posterior, emissions, labels, blank, likelihood)
-        else:
-            raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
-        return alignment.masked_fill(~valid_frames(labels, len(alignment)), NO_CLASS)
 
 
 def viterbi_alignment(emissions: Tensor, labels: Labels, blank: int) -> Tensor:

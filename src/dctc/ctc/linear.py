@@ -78,11 +78,6 @@ def outline(logits: Logits) -> Tensor:
     return logits.features[:, :, :1].detach().expand(-1, -1, len(logits.weight))
 
 
-def parts(logits: Logits) -> Iterator[tuple[slice, Tensor]]:
-    """Yield frames and their logits ``(b, n, c)``: some at a time, or all if they are held."""
-    return chunks(logits, None, None) if isinstance(logits, Tensor) else chunks(*logits)
-
-
 def _autocast(tensor: Tensor) -> Tensor:
     """Return a tensor in autocast's type; float64 stays, as in autocast's own matrix products."""
     if tensor.dtype == torch.float64:
@@ -90,25 +85,26 @@ def _autocast(tensor: Tensor) -> Tensor:
     return tensor.to(torch.get_autocast_dtype(tensor.device.type))
 
 
-def chunks(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
-    """Return the logits of some frames at a time, or all of them if ``x`` are the logits.
+def chunks(logits: Logits) -> Iterator[tuple[slice, Tensor]]:
+    """Yield frames and their logits ``(b, n, c)``: some at a time, or all if they are held.
 
     Each chunk takes the place of the one before.
     """
-    if weight is None:
-        yield slice(None), x
+    if isinstance(logits, Tensor):
+        yield slice(None), logits
         return
+    x, weight, bias = logits
     t, n, _ = x.shape
     step = max(1, CHUNK // max(1, n * len(weight)))
     buffer = x.new_empty((min(step, t) * n, len(weight)))  # (b n, c)
     for i in range(0, t, step):
         rows = x[i : i + step].flatten(0, 1)
-        logits = buffer[: len(rows)]
+        some = buffer[: len(rows)]
         if bias is None:
-            torch.mm(rows, weight.T, out=logits)
+            torch.mm(rows, weight.T, out=some)
         else:
-            torch.addmm(bias, rows, weight.T, out=logits)
-        yield slice(i, i + step), logits.unflatten(0, (-1, n))
+            torch.addmm(bias, rows, weight.T, out=some)
+        yield slice(i, i + step), some.unflatten(0, (-1, n))
 
 
 def through_linear(

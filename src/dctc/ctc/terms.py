@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.distil import FrameWeights, Options
-from dctc.ctc.estimators import NO_CLASS, Estimator, viterbi_alignment
+from dctc.ctc.estimators import ESTIMATORS, NO_CLASS, Estimator, viterbi_alignment
 from dctc.ctc.kernels import choose_kernels
 from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import refuse_second_derivative
-from dctc.ctc.linear import Logits, chunks, outline, through_linear
+from dctc.ctc.linear import LinearLogits, Logits, chunks, outline, through_linear
 from dctc.ctc.threads import on_few_threads
 from dctc.ctc.torch_kernels import Normaliser, compute_dtype
 
@@ -65,8 +65,11 @@ def ctc_terms(
         scale: s.
 
     Raises:
-        ValueError: If the alignment has another shape or holds a class that does not exist.
+        ValueError: If the estimator is unknown, or the alignment has another shape or holds a class
+            that does not exist.
     """
+    if estimator not in (None, *ESTIMATORS):
+        raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
     if alignment is not None:
         alignment = _check_alignment(alignment, outline(logits), labels)
     return _terms(logits, labels, Options(blank, estimator, alignment, margin, scale))
@@ -117,6 +120,10 @@ def _check_alignment(alignment: Tensor, logits: Tensor, labels: Labels) -> Tenso
     return alignment
 
 
+def _logits(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Logits:
+    return x if weight is None else LinearLogits(x, weight, bias)
+
+
 class _Terms(torch.autograd.Function):
     """Logits ``(t, n, c)``, or features ``(t, n, d)`` and a linear layer, to :class:`CTCTerms`."""
 
@@ -140,7 +147,7 @@ class _Terms(torch.autograd.Function):
         rest = x.new_empty((t, n), dtype=torch.float64)
         normaliser = Normaliser(x.new_empty((t, n), dtype=compute_dtype(x)), rest)
         emissions, at = rest.new_empty((t, width, n)).transpose(1, 2), torch.empty_like(rest)
-        for frames, logits in chunks(x, weight, bias):
+        for frames, logits in chunks(_logits(x, weight, bias)):
             keep = weight is None and ctx.needs_input_grad[0]
             part, of_label = kernels.emissions(logits, labels, blank, scale, keep)
             if alignment is not None:
@@ -198,7 +205,7 @@ class _Terms(torch.autograd.Function):
                         out=None if weight is None else logits,  # in place of a chunk's logits
                     ),
                 )
-                for frames, logits in chunks(x, weight, bias)
+                for frames, logits in chunks(_logits(x, weight, bias))
             )
             found: tuple[Tensor | None, ...]
             if weight is None:

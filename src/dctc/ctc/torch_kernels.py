@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from dctc.ctc.distil import FrameTerms, FrameWeights, Options, distil
-from dctc.ctc.estimators import NO_CLASS, estimate_alignment
-from dctc.ctc.labels import Labels, candidate_classes
+from dctc.ctc.estimators import NO_CLASS, best_candidate
+from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import forward_backward, readable, samples_last
 from dctc.ctc.threads import on_few_threads
 
@@ -96,12 +96,13 @@ def frame_terms(
         chosen: Returns the log probabilities of an alignment; those of class 0 for -1.
     """
     lattice = forward_backward(emissions, labels)
-    if given is None and options.estimator is None:
-        alignment = torch.full_like(emissions[:, :, 0], NO_CLASS, dtype=torch.long)
-        given = alignment, chosen(alignment)
-    elif given is None:
-        estimator, blank = options.estimator, options.blank
-        alignment = estimate_alignment(estimator, emissions, lattice, labels, blank)
+    if given is None:
+        if options.estimator is None:
+            alignment = torch.full_like(emissions[:, :, 0], NO_CLASS, dtype=torch.long)
+        else:
+            likelihood, posterior = options.estimator == "likelihood", lattice.posterior
+            best = best_candidate(posterior, emissions, labels, options.blank, likelihood)
+            alignment = best.where(valid_frames(labels, len(best)), NO_CLASS)
         given = alignment, chosen(alignment)
     distill, weights = distil(*given[::-1], lattice, labels, options)
     nll, distill = lattice.nll.to(dtype), distill.to(dtype)

@@ -50,8 +50,8 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         distill_weight: alpha.
         ctc_weight: beta.
         estimator: How z* is estimated: ``likelihood`` (the authors' rule), ``posterior``,
-            ``viterbi`` or ``greedy``; see :func:`dctc.ctc.estimate_alignment`. ``given`` estimates
-            nothing: the loss then ``needs`` the alignment with each call, and is CTC without it.
+            ``viterbi`` or ``greedy``; see :mod:`dctc.ctc.estimators`. ``given`` estimates nothing:
+            the loss then ``needs`` the alignment with each call, and is CTC without it.
         margin: Additive margin m on the logit of z*; 0 gives plain cross-entropy.
         scale: Factor s on the logits, in both terms; positive.
         blank: Class of the blank.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
-from dctc.ctc import Estimator, LinearLogits
+from dctc.ctc import LinearLogits
 from dctc.ctc.labels import Integers
-from dctc.losses.base import Reduction
 from dctc.losses.dctc import DCTCLoss
 
 
@@ -19,15 +20,9 @@ def dctc_linear_loss(
     target_lengths: Integers,
     *,
     alignment: Tensor | None = None,
-    distill_weight: float = 0.1,
-    ctc_weight: float = 1.0,
-    estimator: Estimator = "likelihood",
-    margin: float = 0.0,
-    scale: float = 1.0,
-    blank: int = 0,
-    reduction: Reduction = "batchmean",
+    **options: Any,
 ) -> Tensor:
-    """Return what ``DCTCLoss(...)(linear(features, weight, bias), targets, ...)`` would.
+    """Return what ``DCTCLoss(**options)(linear(features, weight, bias), targets, ...)`` would.
 
     The logits ``(t, n, c)`` are never held as a whole: they are computed for some frames at a time,
     and once more in the backward pass.
@@ -40,13 +35,7 @@ def dctc_linear_loss(
         input_lengths: ``(n,)`` valid frames.
         target_lengths: ``(n,)`` label lengths.
         alignment: ``(t, n)`` classes to distil towards in place of z*; -1 leaves a frame out.
-        distill_weight: alpha.
-        ctc_weight: beta.
-        estimator: How z* is estimated; this and the following as in :class:`dctc.DCTCLoss`.
-        margin: m.
-        scale: s.
-        blank: Class of the blank.
-        reduction: See :func:`dctc.losses.base.reduce`.
+        **options: Of :class:`dctc.DCTCLoss`, such as ``distill_weight``.
 
     Returns:
         A scalar, or ``(n,)`` for reduction ``none``; nats.
@@ -54,17 +43,9 @@ def dctc_linear_loss(
     Raises:
         ValueError: If an argument does not fit.
     """
-    if estimator == "given" and alignment is None:
+    loss = DCTCLoss(**options)
+    if "alignment" in loss.needs and alignment is None:
         raise ValueError("estimator 'given' needs an alignment")
-    loss = DCTCLoss(
-        distill_weight=distill_weight,
-        ctc_weight=ctc_weight,
-        estimator=estimator,
-        margin=margin,
-        scale=scale,
-        blank=blank,
-        reduction=reduction,
-    )
     logits = LinearLogits.of(features, weight, bias)
     value: Tensor = loss(logits, targets, input_lengths, target_lengths, alignment=alignment)
     return value

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from dctc.metrics.accuracy import CharacterErrorRate, NormalizedEditDistance, WordAccuracy
-
-
-class Compared(Protocol):
-    """A prediction and its label."""
-
-    @property
-    def prediction(self) -> str:
-        """What was read."""
-
-    @property
-    def label(self) -> str:
-        """What it says."""
 
 
 class SetScores(nn.Module):
@@ -40,10 +28,8 @@ class SetScores(nn.Module):
         self.of_sets = nn.ModuleList(_scores() for _ in self.names)
         self.of_all = _scores()
 
-    def update(self, number: int, outcomes: Sequence[Compared]) -> None:
-        """Count samples of the set with this number."""
-        predictions = [outcome.prediction for outcome in outcomes]
-        labels = [outcome.label for outcome in outcomes]
+    def update(self, number: int, predictions: Sequence[str], labels: Sequence[str]) -> None:
+        """Count n predictions and labels of the set with this number."""
         for scores in (self.of_sets[number], self.of_all):
             scores.update(predictions, labels)
 

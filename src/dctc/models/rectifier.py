@@ -56,7 +56,7 @@ class Rectifier(nn.Module):
 
     def locate(self, images: Tensor) -> Tensor:
         """Return control points ``(n, 20, 2)``, x and y in [0, 1], of images ``(n, ch, h, w)``."""
-        small = _resize(images, LOCALISATION_SIZE)
+        small = F.interpolate(images, LOCALISATION_SIZE, mode="bilinear", align_corners=True)
         return self.points(DAMPING * self.hidden(self.encoder(small))).unflatten(1, (-1, 2))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -67,10 +67,6 @@ class Rectifier(nn.Module):
             positions = (2 * positions - 1).unflatten(1, self.size)
             straight = F.grid_sample(images.float(), positions, align_corners=True)
         return straight.to(images.dtype)
-
-
-def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(images, size, mode="bilinear", align_corners=True)
 
 
 def _control_points() -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import BlurPool2d
+from timm.layers import BlurPool2d, to_2tuple
 from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
@@ -168,7 +168,7 @@ def narrow(feature_map: FeatureMap, in_chans: int) -> None:
     for layer, shape in _strided_layers(feature_map, in_chans).items():
         if shape[3] > narrowest:
             continue
-        layer.stride = (_pair(layer.stride)[0], 1)
+        layer.stride = (to_2tuple(layer.stride)[0], 1)
         with torch.no_grad():
             missing = shape[3] - layer(torch.zeros(shape)).shape[3]
         if missing > 0:  # even kernels, and layers that do not pad
@@ -187,7 +187,7 @@ def _strided_layers(feature_map: FeatureMap, in_chans: int) -> dict[Any, torch.S
     hooks = [
         layer.register_forward_pre_hook(note)
         for layer in feature_map.modules()
-        if isinstance(layer, _STRIDED) and _pair(layer.stride)[1] > 1
+        if isinstance(layer, _STRIDED) and to_2tuple(layer.stride)[1] > 1
     ]
     probe(feature_map, in_chans)
     for hook in hooks:
@@ -229,7 +229,3 @@ def drop_unused(feature_map: Any, in_chans: int) -> None:
         own = [id(p) for p in part.parameters()]
         if own and used.isdisjoint(own):
             setattr(feature_map.encoder, name, nn.Identity())
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,11 @@ def main(args: list[str] | None = None) -> None:
 def open_parts(paths: list[Path], reader: Reader) -> list[Images]:
     """Open images and folders as one set, and each LMDB as one of its own, in their order."""
     parts: list[Images] = []
-    files: list[Path] = []
-    for path in [*paths, None]:
-        is_lmdb = path is not None and (path / "data.mdb").is_file()
-        if files and (path is None or is_lmdb):
-            parts.append(ImageFiles(files, reader.size))
-            files = []
-        if path is not None and is_lmdb:
-            parts.append(LmdbImages(path, reader.size))
-        elif path is not None:
-            files.append(path)
+    for is_lmdb, group in groupby(paths, lambda path: (path / "data.mdb").is_file()):
+        if is_lmdb:
+            parts += [LmdbImages(path, reader.size) for path in group]
+        else:
+            parts.append(ImageFiles([*group], reader.size))
     return parts
 
 

@@ -111,10 +111,9 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
             ValueError: If net and weights do not fit, or one of the hub is not this library's.
             OSError: If there is no such model.
         """
-        name, hub = str(pretrained_model_name_or_path), {}
-        for option in ("revision", "token", "cache_dir", "force_download", "local_files_only"):
-            if option in options:
-                hub[option] = options.pop(option)
+        name = str(pretrained_model_name_or_path)
+        of_hub = ("revision", "token", "cache_dir", "force_download", "local_files_only")
+        hub = {option: options.pop(option) for option in of_hub if option in options}
         if known_path(name).exists() or names_onnx(name):
             return cls(load_model(name), **options)
         folder = Path(snapshot_download(name, allow_patterns=FILES, **hub))

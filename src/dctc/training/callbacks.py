@@ -17,7 +17,7 @@ from dctc.ctc import (
     pack_labels,
     viterbi_alignment,
 )
-from dctc.ctc.linear import outline, parts
+from dctc.ctc.linear import chunks, outline
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.dctc import Target
@@ -128,7 +128,7 @@ def term_report(
     emissions = torch.cat(
         [
             torch.log_softmax(some.float() * loss.scale, 2).gather(2, columns[frames])
-            for frames, some in parts(logits)
+            for frames, some in chunks(logits)
         ]
     )
     viterbi = viterbi_alignment(emissions.double(), labels, loss.blank)

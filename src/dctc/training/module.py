@@ -257,7 +257,7 @@ class RecognizerModule(pl.LightningModule):
 
     def _score(self, batch: Batch, outputs: Any, number: int) -> list[Outcome]:
         outcomes = self.read(batch, outputs)
-        self.scores.update(number, outcomes)
+        self.scores.update(number, [o.prediction for o in outcomes], [o.label for o in outcomes])
         return outcomes
 
     def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
