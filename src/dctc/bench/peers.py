@@ -59,7 +59,7 @@ def bench_peers(scale: str) -> None:
         for name, make in READERS.items():
             try:
                 read, settings = make()
-            except (ImportError, OSError) as error:
+            except (ImportError, OSError, ValueError) as error:  # onnx may be missing too
                 missing.append(f"{name}: {error}")
                 continue
             rows.append({"reader": name, "settings": settings, **_measure(read, words)})
