@@ -6,7 +6,7 @@ s x is (alpha + beta) P - beta gamma - alpha onehot(z*), so the lattice gives al
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,23 +55,24 @@ class FrameWeights(NamedTuple):
     at_z: Tensor
     elsewhere: Tensor
 
-    def arguments(self, grad_nll: Tensor | None, grad_distill: Tensor | None) -> dict[str, Any]:
+    def combined(
+        self, grad_nll: Tensor | None, grad_distill: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """Return what a gradient of the logits is made of, from those of both terms, ``(n,)``.
 
         Returns:
-            ``p_weight`` (t, n), what P is multiplied by; ``alignment``, None without
-            cross-entropy; ``at_alignment`` (t, n), the gradient at z*; ``column_weights``
-            (t, n, s + 1), what is added at the candidate classes.
+            What P is multiplied by, ``(t, n)``; z*, None without cross-entropy; the gradient at z*,
+            ``(t, n)``; what is added at the candidate classes, ``(t, n, s + 1)``.
         """
         zero = self.mass.new_zeros(())
         beta = zero if grad_nll is None else grad_nll.double()  # () or (n,)
         alpha = zero if grad_distill is None else grad_distill.double()
-        return {
-            "p_weight": beta * self.mass + alpha * self.elsewhere,
-            "alignment": None if grad_distill is None else self.alignment,
-            "at_alignment": beta * self.mass * self.chosen.exp() + alpha * self.at_z,
-            "column_weights": -beta[..., None] * self.posterior,
-        }
+        return (
+            beta * self.mass + alpha * self.elsewhere,
+            None if grad_distill is None else self.alignment,
+            beta * self.mass * self.chosen.exp() + alpha * self.at_z,
+            -beta[..., None] * self.posterior,
+        )
 
 
 class FrameTerms(NamedTuple):

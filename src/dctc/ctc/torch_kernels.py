@@ -134,9 +134,7 @@ def gradient(
         out: Where to write it, of the shape and type of the logits; it may be the logits.
     """
     with on_few_threads(logits.device, 2 * weights.posterior.numel()):
-        p_weight, alignment, at_alignment, column_weights = weights.arguments(
-            grad_nll, grad_distill
-        ).values()
+        p_weight, alignment, at_alignment, column_weights = weights.combined(grad_nll, grad_distill)
     columns = candidate_classes(labels, blank).expand(len(logits), -1, -1)
     dtype = compute_dtype(logits)
     idle = p_weight == 0.0
