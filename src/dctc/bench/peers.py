@@ -230,8 +230,8 @@ def peers_plot(rows: Sequence[dict[str, Any]]) -> Figure:
     figure = Figure(figsize=(5.4, 3.0), layout="constrained")
     axes = figure.subplots()
     for marker, row in zip(cycle("osD^vPX*"), sorted(rows, key=lambda row: -row["mean"])):
-        style = {"marker": marker, "linestyle": "", "markersize": 7, "alpha": 0.8}
-        axes.plot(row["words_per_s"], 100 * row["mean"], label=row["reader"], **style)
+        x, y = row["words_per_s"], 100 * row["mean"]
+        axes.plot(x, y, marker, label=row["reader"], markersize=7, alpha=0.8)
     axes.set(xlabel="words per CPU second", ylabel="word accuracy, six-set mean, %", xscale="log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
