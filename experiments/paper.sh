@@ -102,9 +102,9 @@ train() { # train ROW CONFIGURATION OPTION...
     run sbatch --nodes "$nodes" --ntasks-per-node "$gpus" --gpus-per-node "$gpus" \
       --cpus-per-task "$workers" --job-name "$arm" --wrap \
       "srun --cpus-per-task $workers$(printf ' %q' "$BIN/dctc" "$@" "--trainer.num_nodes=$nodes")"
-  elif [[ -n $host ]]; then
+  elif [[ -n $host ]]; then # without --, torchrun takes --log for an abbreviation of its own options
     run "$BIN/torchrun" --nnodes "$nodes" --nproc_per_node "$gpus" --rdzv_backend c10d \
-      --rdzv_endpoint "$host:29500" -m dctc.cli "$@" "--trainer.num_nodes=$nodes"
+      --rdzv_endpoint "$host:29500" -m -- dctc.cli "$@" "--trainer.num_nodes=$nodes"
   else
     run "$BIN/dctc" "$@"
   fi

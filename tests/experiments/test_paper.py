@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from torch.distributed.run import get_args_parser
 
 from dctc.models import SVTR
 from scripts import ROOT, resolve, shell
@@ -58,13 +59,17 @@ def test_every_row_resolves_and_trains_as_many_images(monkeypatch, tmp_path):
 
 
 def test_several_nodes_and_tests():
-    row, options = "table1/svtr_base/ctc", ("--dry-run", "--seed", "3", "--ckpt_path", "last")
+    row = "table1/svtr_base/ctc"
+    options = ("--dry-run", "--seed", "3", "--ckpt_path", "last", "--log", "off")
     (alone,) = paper(row, *options)
     (torchrun,) = paper(row, "--nodes", "2", "--host", "node0", *options)
     assert torchrun[:5] == [".venv/bin/torchrun", "--nnodes", "2", "--nproc_per_node", "8"]
     assert torchrun[-1] == "--trainer.num_nodes=2"
     start = torchrun.index("dctc.cli") + 1
     assert torchrun[start:-1] == alone[1:]
+    taken = get_args_parser().parse_args(torchrun[1:])
+    assert taken.module and taken.training_script == "dctc.cli"
+    assert taken.training_script_args == torchrun[start:]
     (slurm,) = paper(row, "--nodes", "4", "--slurm", *options)
     assert slurm[:5] == ["sbatch", "--nodes", "4", "--ntasks-per-node", "8"]
     srun = shlex.split(slurm[-1])
