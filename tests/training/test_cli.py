@@ -282,6 +282,22 @@ def test_the_same_command_goes_on_where_it_was_interrupted(rendered, runs, capsy
     assert "restart" not in (runs / "one" / "config.yaml").read_text()
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_says_that_it_begins_anew(
+    rendered, runs, capsys, monkeypatch
+):
+    def stop(self, *_):
+        raise RuntimeError("killed")
+
+    own = ["fit", rendered, "--name=one", "--log=off"]
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(RecognizerModule, "on_train_batch_end", stop)
+        main(own)
+    assert "anew" not in capsys.readouterr().out
+    main(own)
+    said = f"{runs / 'one'}: ended before its first checkpoint, so it begins anew\n"
+    assert said in capsys.readouterr().out
+
+
 def test_averages_of_weights_and_other_loggers_leave_the_same_files(rendered, runs, tmp_path):
     average = "--trainer.callbacks=EMAWeightAveraging"
     logger = ("--trainer.logger=CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'logs'}")

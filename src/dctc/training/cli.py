@@ -238,15 +238,19 @@ class RecognizerCLI(LightningCLI):
         """Take the folder; return whether its run is finished, and the checkpoint to go on from."""
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
-        rank_zero_only(go_on if own else claim)(self.folder, key)
+        if own:
+            rank_zero_only(go_on)(self.folder, key)
+            return False, own
+        is_there = rank_zero_only(claim)(self.folder, key)
         if self._restart:
             rank_zero_only(remove_checkpoints)(self.folder)
-        if self._restart or own:
-            return False, own
+            return False, None
         if self._is_finished(key):  # it was set aside, and is back
             return True, None
         last = resume_point(self.folder)
         if last is None:
+            if is_there and not any(self._checkpoints.glob("*.ckpt")):
+                print(f"{self.folder}: ended before its first checkpoint, so it begins anew")
             return False, None
         rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
         return False, str(last)
@@ -308,10 +312,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one subcommand.
-
-    Args:
-        args: Command line without the program's name; None takes that of the process.
+    """Run one subcommand; without ``args``, with the command line of the process.
 
     Raises:
         ValueError: If Lightning refuses the configuration, a package that it names is missing, or a

@@ -52,10 +52,13 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def claim(folder: Path, key: str) -> None:
+def claim(folder: Path, key: str) -> bool:
     """Create a run's folder and write its key; a folder of another run is renamed first.
 
     The folder of this run comes back if it was renamed before.
+
+    Returns:
+        Whether the run has a folder already.
 
     Raises:
         ValueError: If other runs lie below the folder.
@@ -72,8 +75,10 @@ def claim(folder: Path, key: str) -> None:
     if not folder.exists() and marked(before) == key:
         before.rename(folder)
         print(f"{before} holds the run of this configuration; that is {folder} again")
+    is_there = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     _mark(folder, key)
+    return is_there
 
 
 def go_on(folder: Path, key: str) -> None:
