@@ -1,5 +1,6 @@
 """Training words that the runs of a study share."""
 
+import pytest
 import yaml
 
 from dctc.data.rendered import RenderedDataModule
@@ -53,3 +54,17 @@ def test_later_configurations_and_what_is_set_override(tmp_path, runs):
     assert base[:3] == (9, 1, "easy") and {"62", "english62"} <= {*map(str, base[3:])}
     other = drawn(**{"model.tokenizer.init_args.charset": "36", "data.init_args.preset": "scene"})
     assert other[:3] == (9, 1, "scene") and {"36", "english62"} <= {*map(str, other[3:])}
+
+
+def test_a_class_without_arguments_has_none_and_other_data_is_refused(tmp_path, runs):
+    for name, content in {
+        "class": {"data": "dctc.data.rendered.RenderedDataModule"},
+        "size": {"data": {"init_args": {"epoch_size": 9}}},
+        "english": {"data": {"init_args": {"train": ["MJ"]}}},
+        "empty": None,
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    files = [tmp_path / f"{name}.yaml" for name in ("class", "empty", "size", "english")]
+    assert StoredWords("w", tuple(files[:3])).data().sizes["train"] == 9
+    with pytest.raises(ValueError, match=r"english\.yaml: no data of rendered words: .*train"):
+        StoredWords("w", tuple(files)).data()

@@ -202,6 +202,16 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         (("benchmarks: [SVT", "benchmarks: [IIT5K"), "mine.yaml: benchmarks: 'IIT5K' is not one"),
         (("study: mine", "study: 2024"), "mine.yaml: study: 2024 is not text"),
         (("config: ctc.yaml", "config: nix.yaml"), "mine.yaml: no configuration .*nix.yaml"),
+        (("config: ctc.yaml", "config: [1]"), "mine.yaml: no configuration .*/1"),
+        (("study: mine", "study:"), "mine.yaml: 'study' is missing"),
+        (("search: {set:", "search: {sett:"), "mine.yaml: search: no key 'sett'; there are set"),
+        (("values: [0.5, 1, 2]", "values: 3"), "arm focal: search: values: 3 is not a list"),
+        (("values: [0.5, 1, 2]", "values: []"), "arm focal: search: values: there is none to try"),
+        (("{title: CTC, ", "{title: CTC, value: 1, "), "mine.yaml: arm ctc: no key 'value'"),
+        (("seeds: [0, 7, 9]", "seeds: [99, 100]"), "arm ctc: seeds: 100 is the seed of searches"),
+        (("planned: dctc", "planned: [[dctc]]"), r"mine.yaml: no arm \['dctc'\]"),
+        (("arms: [ctc, focal], ref", "arms: [{ctc: 1}], ref"), "mine.yaml: no arm {'ctc': 1}"),
+        (("  small: {}", "  small: [1]"), "mine.yaml: scale small: it holds no keys"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(folder, change, message):
@@ -219,8 +229,19 @@ def test_scales_and_shared_arms_that_are_not_there(folder):
     (folder / "other.yaml").write_text(OTHER.replace("#ctc", "#x"))
     with pytest.raises(ValueError, match=r"other.yaml: arm ctc: mine.yaml has no arm 'x'"):
         load_study(folder / "other.yaml")
+    for change, message in (
+        ((", value: 2", ", set: {a: 1}"), "arm focal, of another study: no key 'set'; there are"),
+        (("#ctc,", "#ctc, value: 2,"), "arm ctc: value: mine.yaml searches nothing for ctc"),
+        (("mine.yaml#ctc", "other.yaml#own"), "arm ctc: other.yaml in its turn uses an arm of"),
+    ):
+        (folder / "other.yaml").write_text(OTHER.replace(*change))
+        with pytest.raises(ValueError, match=message):
+            load_study(folder / "other.yaml")
     with pytest.raises(FileNotFoundError):
         load_study(Path("none.yaml"))
+    (folder / "other.yaml").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"other.yaml: not YAML: "):
+        load_study(folder / "other.yaml")
 
 
 def test_files_that_share_a_blind_study_are_one_whatever_else_is_in_the_folder(tmp_path):

@@ -35,16 +35,20 @@ class StoredWords:
     set: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> RenderedDataModule:
-        """Return the data module that draws them."""
+        """Return the data module that draws them.
+
+        Raises:
+            ValueError: If the data of the configurations is another one.
+        """
         arguments: dict[str, Any] = {}
         seed = 0
         for config in self.configs:
-            content = yaml.safe_load(config.read_text(encoding="utf-8"))
-            arguments |= (content.get("data") or {}).get("init_args") or {}
-            model = content.get("model") or {}
+            content = _keys(yaml.safe_load(config.read_text(encoding="utf-8")))
+            arguments |= _keys(_keys(content.get("data")).get("init_args"))
+            model = _keys(content.get("model"))
             if "protocol" in model:
                 arguments["protocol"] = model["protocol"]
-            if charset := (model.get("tokenizer") or {}).get("init_args", {}).get("charset"):
+            if charset := _keys(_keys(model.get("tokenizer")).get("init_args")).get("charset"):
                 arguments["charset"] = str(charset)
             seed = content.get("seed_everything", seed)
         for key, value in self.set.items():
@@ -52,7 +56,11 @@ class StoredWords:
                 arguments[key.removeprefix(_DATA)] = value
             if key in ("model.tokenizer.init_args.charset", "model.protocol"):
                 arguments[key.rpartition(".")[2]] = str(value)
-        return RenderedDataModule(**arguments, seed=seed)
+        try:
+            return RenderedDataModule(**arguments, seed=seed)
+        except TypeError as error:
+            names = ", ".join(map(str, self.configs))
+            raise ValueError(f"stored: {names}: no data of rendered words: {error}") from error
 
     @property
     def folder(self) -> Path:
@@ -77,3 +85,8 @@ class StoredWords:
                     print(error, flush=True)
                 said = True
                 time.sleep(_WAIT_S)
+
+
+def _keys(value: Any) -> dict[str, Any]:
+    """Return a section of a configuration; one that is a class's name alone has no keys."""
+    return value if isinstance(value, dict) else {}

@@ -13,27 +13,28 @@ from dctc.data.catalogue import BENCHMARKS
 from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.lmdb_sets import check_names
 from dctc.studies.benchmark_tests import Benchmarks
-from dctc.studies.study import FULL, Arm, Group, Search, Study
+from dctc.studies.study import FULL, SEARCH_SEED, Arm, Group, Search, Study
 
-_STUDY_KEYS = {
-    *("study", "title", "config", "set", "seeds", "reference", "planned", "arms", "scales"),
-    *("sets", "mean", "benchmarks", "stored", "diagnose", "validation", "search"),
-    *("groups", "notes", "blind", "drawn_from", "output"),
+# Keys of the parts of a file, and the types of their values; an empty tuple stands for any
+_TEXT, _TEXTS, _KEYS, _FLAG, _SEEDS = (str,), (str, list), (dict,), (bool,), (int, list)
+_SCALED = {"sets": _TEXTS, "validation": _TEXT, "search": _KEYS}  # a scale's replace the study's
+_STUDY = {
+    **dict.fromkeys(("study", "title", "mean", "stored", "drawn_from", "output"), _TEXT),
+    **dict.fromkeys(("config", "planned", "benchmarks", "notes"), _TEXTS),
+    **dict.fromkeys(("set", "scales", "groups"), _KEYS),
+    **dict.fromkeys(("blind", "diagnose"), _FLAG),
+    **{"arms": (), "reference": _TEXT, "seeds": _SEEDS, **_SCALED},
 }
-_SEARCHED = ("argument", "values")
-_GROUP_KEYS = {"title", "arms", "references", "notes"}
-_ARM_KEYS = {"title", "config", "set", "seeds", "reference", "search", "use", "value"}
-_SCALED = ("sets", "validation", "search")  # keys that a scale may have in place of the study
-_SCALE_KEYS = {*_SCALED, "config", "set", "seeds", "arms", "values", "allow_size_mismatch"}
-_TEXTS = ("study", "title", "mean", "stored", "validation", "drawn_from", "output", "reference")
-_KINDS: dict[str, tuple[type, ...]] = {  # of the values of keys; others are checked elsewhere
-    **dict.fromkeys(("set", "scales", "groups", "references", "search"), (dict,)),
-    **dict.fromkeys((*_TEXTS, "use", "argument", "source"), (str,)),
-    **dict.fromkeys(("blind", "diagnose", "allow_size_mismatch"), (bool,)),
-    **dict.fromkeys(("config", "sets", "planned", "notes", "benchmarks"), (str, list)),
-    **dict.fromkeys(("seeds", "values"), (int, list)),
+_SCALE = {
+    **{"config": _TEXTS, "set": _KEYS, "seeds": _SEEDS, "arms": _TEXTS, "values": (int,)},
+    **{"allow_size_mismatch": _FLAG, **_SCALED},
 }
-_KIND_NAMES = {dict: "keys with values", str: "text", bool: "true or false", list: "a list"}
+_GROUP = {"title": _TEXT, "arms": _TEXTS, "references": _KEYS, "notes": _TEXTS}
+_ARM = {"use": _TEXT, "title": _TEXT, "seeds": _SEEDS, "reference": _TEXT}
+_OWN = {**_ARM, "config": _TEXTS, "set": _KEYS, "search": _KEYS}
+_SHARED = {**_ARM, "value": ()}  # what else it sets is the other study's
+_SEARCH = {"argument": _TEXT, "values": (list,), "source": _TEXT}
+_NAMES = {dict: "keys with values", str: "text", bool: "true or false", list: "a list"}
 
 
 def load_study(
@@ -78,9 +79,6 @@ def load_study(
     if scale and scale not in scales and (scales or scale != FULL):
         raise ValueError(f"{file}: no scale {scale!r}; there are {', '.join(scales) or 'none'}")
     scaled = scales.get(scale) or {}
-    _check_keys(scaled, _SCALE_KEYS, (), f"{file}: scale {scale}")
-    if not isinstance(scaled.get("values", 1), int):
-        raise ValueError(f"{file}: scale {scale}: values: {scaled['values']!r} is not a number")
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
     seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)), str(file))
     search = content.get("search") or {}
@@ -114,10 +112,9 @@ def load_study(
     arms = {}
     for key in chosen:
         given = content["arms"][key] or {}
-        arm = replace(_arm(study, key, given, reference), seeds=seeds)
-        if given.get("seeds") is not None:
-            own = _seeds(given["seeds"], f"{file}: arm {key}")
-            arm = replace(arm, seeds=seeds if "seeds" in scaled else own)
+        arm = _arm(study, key, given, reference)
+        own = seeds if given.get("seeds") is None else _seeds(given["seeds"], f"{file}: arm {key}")
+        arm = replace(arm, seeds=seeds if "seeds" in scaled else own)
         if arm.search and "values" in scaled:
             values = arm.search.values[: scaled["values"]]
             arm = replace(arm, search=replace(arm.search, values=values))
@@ -157,11 +154,15 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
     compared_with = content.get("reference", "" if key == reference else reference)
     if use := content.get("use"):
         name, _, shared = use.partition("#")
-        owner = load_study(study.file.parent / name, study.scale)
+        try:
+            owner = load_study(study.file.parent / name, study.scale)
+        except RecursionError as error:
+            raise ValueError(f"{where}: {name} in its turn uses an arm of this study") from error
         if shared not in owner.arms:
             raise ValueError(f"{where}: {name} has no arm {shared!r}")
-        arm = owner.arms[shared]
-        value = content.get("value")
+        arm, value = owner.arms[shared], content.get("value")
+        if not (value is None or arm.search):
+            raise ValueError(f"{where}: value: {name} searches nothing for {shared}; leave it out")
         return replace(
             arm,
             title=content.get("title", arm.title),
@@ -171,7 +172,9 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
             owner=arm.owner or owner,
         )
     if search := content.get("search"):
-        _check_keys(search, {"source", *_SEARCHED}, _SEARCHED, f"{where}: search")
+        _check_keys(search, _SEARCH, ("argument", "values"), f"{where}: search")
+        if not search["values"]:
+            raise ValueError(f"{where}: search: values: there is none to try")
     return Arm(
         key=str(key),
         title=content.get("title", str(key)),
@@ -183,7 +186,7 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
 
 
 def _files(file: Path, names: Any) -> tuple[Path, ...]:
-    found = tuple((file.parent / name) for name in _list(names))
+    found = tuple(file.parent / str(name) for name in _list(names))
     for config in found:
         if not config.is_file():
             raise FileNotFoundError(f"{file}: no configuration {config}")
@@ -198,6 +201,8 @@ def _seeds(value: Any, where: str) -> tuple[int, ...]:
     seeds = tuple(range(value)) if isinstance(value, int) else tuple(value)
     if not seeds or {*map(type, seeds)} != {int} or len({*seeds}) < len(seeds) or min(seeds) < 0:
         raise ValueError(f"{where}: seeds: {value!r} is neither their number nor a list of them")
+    if SEARCH_SEED in seeds:  # tables would leave its runs out
+        raise ValueError(f"{where}: seeds: {SEARCH_SEED} is the seed of searches; take another")
     return seeds
 
 
@@ -205,35 +210,42 @@ def _read(file: Path) -> dict[str, Any]:
     """Return the content of a study's file, of which all keys and names of arms are known."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    _check_keys(content, _STUDY_KEYS, ("study", "config", "arms"), str(file))
+    _check_keys(content, _STUDY, ("study", "config", "arms"), str(file))
     arms = content["arms"]
     if not (isinstance(arms, dict) and arms):
         raise ValueError(f"{file}: arms: names of arms are needed, each with what it sets")
+    _check_keys(content.get("search") or {}, {"set": _KEYS}, (), f"{file}: search")
     named = [content.get("reference"), *_list(content.get("planned"))]
     for key, arm in arms.items():
-        _check_keys(arm or {}, _ARM_KEYS, (), f"{file}: arm {key}")
+        of_another = isinstance(arm, dict) and "use" in arm
+        where = f"{file}: arm {key}{', of another study' * of_another}"
+        _check_keys(arm or {}, _SHARED if of_another else _OWN, (), where)
         named.append((arm or {}).get("reference"))
-    for scale in (content.get("scales") or {}).values():
-        named += _list((scale or {}).get("arms"))
+    for key, scale in (content.get("scales") or {}).items():
+        scale = scale or {}
+        _check_keys(scale, _SCALE, (), f"{file}: scale {key}")
+        _check_keys(scale.get("search") or {}, {"set": _KEYS}, (), f"{file}: scale {key}: search")
+        named += _list(scale.get("arms"))
     for key, group in (content.get("groups") or {}).items():
-        _check_keys(group, _GROUP_KEYS, ("title", "arms"), f"{file}: group {key}")
+        _check_keys(group, _GROUP, ("title", "arms"), f"{file}: group {key}")
         named += [*_list(group["arms"]), *(group.get("references") or {}).values()]
-    if others := [name for name in named if name and name not in arms]:
+    if others := [name for name in named if name and name not in [*arms]]:
         raise ValueError(f"{file}: no arm {others[0]!r}; there are {', '.join(map(str, arms))}")
     return content
 
 
-def _check_keys(content: Any, known: set[str], needed: Sequence[str], where: str) -> None:
+def _check_keys(
+    content: Any, known: Mapping[str, tuple[type, ...]], needed: Sequence[str], where: str
+) -> None:
     if not isinstance(content, dict):
         raise ValueError(f"{where}: it holds no keys")
     if others := [str(key) for key in content if key not in known]:
         raise ValueError(f"{where}: no key {others[0]!r}; there are {', '.join(sorted(known))}")
     for key, value in content.items():
-        kinds = _KINDS.get(key, ())
-        if kinds and value is not None and type(value) not in kinds:
-            wanted = " or ".join(_KIND_NAMES.get(kind, "a number") for kind in kinds)
+        if known[key] and value is not None and type(value) not in known[key]:
+            wanted = " or ".join(_NAMES.get(kind, "a number") for kind in known[key])
             raise ValueError(f"{where}: {key}: {value!r} is not {wanted}")
-    if missing := [key for key in needed if key not in content]:
+    if missing := [key for key in needed if content.get(key) is None]:
         raise ValueError(f"{where}: {missing[0]!r} is missing")
