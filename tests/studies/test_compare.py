@@ -123,6 +123,12 @@ def test_nothing_is_trained_to_draw_and_to_list(compared, tmp_path):
 
 
 def test_a_run_that_fails_ends_the_command_and_only_some_are_trained(compared, capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", str(compared / "mine.yaml"), "--seeds=100", "--log=off"])
+    assert "--seeds: 100 is the seed of searches" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["compare", str(compared / "mine.yaml"), "--from", "nowhere"])
+    assert "--from nowhere: it holds no results.jsonl" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["compare", str(compared / "mine.yaml"), "--only", "twice", "--seeds=7", "--log=off"])
     assert ended.value.code == 1

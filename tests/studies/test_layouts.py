@@ -91,6 +91,14 @@ def test_the_tables_and_the_plot_of_a_study(made_up):
     assert by_set["mean of two"][1] == f"{of_ctc.accuracy.mean():.2f}" == by_set["weighted mean"][1]
 
 
+def test_arms_of_one_title_are_shown_apart(made_up):
+    study, frame, registry = made_up
+    arms = {**study.arms, "prior": replace(study.arms["prior"], title="CTC")}
+    tables, _ = draw_study(replace(study, arms=arms), frame, registry)
+    assert [*tables["sets"].columns][2:] == ["CTC", "DCTC", "Focal", "CTC", "Best"]
+    assert [row[0] for row in tables["runs"].rows] == ["CTC", "DCTC", "Focal", "CTC", "Best"]
+
+
 def test_a_group_has_a_table_of_its_own(made_up):
     study, frame, registry = made_up
     group = Group("pair", "A pair", ("dctc", "prior", "open"), {"dctc": ""}, ("Why.",))

@@ -17,7 +17,7 @@ from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.parallel import Outcome, execute_all, report_problems
 from dctc.studies.search import choices, open_searches
 from dctc.studies.status import planned_key, status_lines
-from dctc.studies.study import FULL, Run, Study
+from dctc.studies.study import FULL, SEARCH_SEED, Run, Study
 from dctc.studies.study_file import load_study, whole_study
 from dctc.studies.summary import own_sets
 from dctc.training.logs import quiet_lightning
@@ -97,11 +97,15 @@ def run_command(
         trained: Those of the studies that are trained; None for all.
 
     Raises:
-        ValueError: If ``--only`` names no study or arm, or leaves nothing to train.
+        ValueError: If ``--only`` names no study or arm, or leaves nothing to train, or ``--seeds``
+            names that of searches.
+        FileNotFoundError: If there are no results in the folder of ``--from``.
         SystemExit: If a run failed.
     """
     trained = studies if trained is None else trained
     arms, chosen = _selected(trained, options.only)
+    if SEARCH_SEED in (options.seeds or ()):
+        raise ValueError(f"--seeds: {SEARCH_SEED} is the seed of searches; take another")
     if options.status:
         found = plans(chosen, read_frame(Registry(runs_folder())), arms, options.seeds)
         print(*status_lines(found, published), sep="\n")
@@ -119,6 +123,8 @@ def run_command(
                 f"this scale and these seeds; --status lists what is planned"
             )
     registry = Registry(options.source or runs_folder())
+    if options.source and not registry.file.is_file():
+        raise FileNotFoundError(f"--from {options.source}: it holds no {registry.file.name}")
     frame = read_frame(registry)
     shown = without_open(studies, frame)
     tables, figures = draw(shown, frame, registry) if shown else ({}, {})
@@ -170,11 +176,7 @@ def _selected(studies: Sequence[Study], only: Sequence[str]) -> tuple[list[str],
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run ``dctc compare``.
-
-    Args:
-        args: Command line without ``dctc compare``; None takes that of the process.
-    """
+    """Run ``dctc compare``."""
     options = compare_parser().parse_args(args)
     study = load_study(options.study, options.scale)
     options.scale = ""  # the study's name and output say it

@@ -85,19 +85,19 @@ def comparison_plot(
 def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:
     """Return the accuracy of each run, the mean over the study's sets; None without runs."""
     found = {
-        study.arms[key].title: per_run(final(frame), study.arm_name(key, value), study.sets)
+        key: per_run(final(frame), study.arm_name(key, value), study.sets)
         for key, value in choices(study, frame).items()
     }
     seeds = sorted({seed for values in found.values() for seed in values.index})
-    rows = [
-        [title, *(f"{values[seed]:.2f}" if seed in values else "" for seed in seeds)]
-        for title, values in found.items()
-        if len(values)
-    ]
+    if not seeds:
+        return None
+    rows = []
+    for key, values in found.items():
+        if len(values):
+            cells = [f"{values[seed]:.2f}" if seed in values else "" for seed in seeds]
+            rows.append([study.arms[key].title, *cells])
     columns = ["trained with", *(f"seed {seed}" for seed in seeds)]
-    return (
-        Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."]) if rows else None
-    )
+    return Table(f"{study.title}: accuracy of each run", columns, rows, ["Percent."])
 
 
 def sets_table(
@@ -112,20 +112,21 @@ def sets_table(
     ``means`` holds names of sets by what their mean is called; in a mean each set counts the same.
     ``extra`` are further sets, which are in no mean.
     """
-    chosen, frame, found = choices(study, frame), final(frame), dict[str, pd.DataFrame]()
-    for key, value in chosen.items():
-        of_arm = rows_of(frame, study.arm_name(key, value), study.sets)
-        if len(of_arm):
-            found[study.arms[key].title] = of_arm
+    chosen, frame = choices(study, frame), final(frame)
+    found = {
+        key: of_arm
+        for key, value in chosen.items()
+        if len(of_arm := rows_of(frame, study.arm_name(key, value), study.sets))
+    }
     if not found:
         return None
-    arms = {title: of_arm.arm.iloc[0] for title, of_arm in found.items()}
+    arms = [study.arm_name(key, chosen[key]) for key in found]
     every = pd.concat(found.values())
-    further = [name for name in extra if {*arms.values()} <= {*frame.arm[frame.set == name]}]
-    sizes = frame[frame.arm.isin(arms.values())].groupby("set").n.first()
+    further = [name for name in extra if {*arms} <= {*frame.arm[frame.set == name]}]
+    sizes = frame[frame.arm.isin(arms)].groupby("set").n.first()
 
     def row(name: str, of: Sequence[str], rows: pd.DataFrame) -> list[str]:
-        shares = [per_run(rows, arm, of).mean() for arm in arms.values()]
+        shares = [per_run(rows, arm, of).mean() for arm in arms]
         return [name, f"{sizes[list(of)].sum():,}", *(f"{share:.2f}" for share in shares)]
 
     weighted = [f"{100 * rows.correct.sum() / rows.n.sum():.2f}" for rows in found.values()]
@@ -139,7 +140,8 @@ def sets_table(
     note = (
         "Word accuracy in percent, means over runs. The weighted mean counts every word the same."
     )
-    return Table(title, ["on", "n", *found], cells, [note, *drop_notes(every)])
+    titles = [study.arms[key].title for key in found]
+    return Table(title, ["on", "n", *titles], cells, [note, *drop_notes(every)])
 
 
 def differences_table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -61,7 +60,7 @@ def open_searches(study: Study, frame: pd.DataFrame) -> str:
     return f"Open searches: {', '.join(waiting)}. Their final runs are planned when they are done."
 
 
-def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -> Table | None:
+def search_table(study: Study, frame: pd.DataFrame) -> Table | None:
     """Return the table of searches, a row for each value that is trained; None if nothing is."""
     rows, sources = [], []
     chosen = choices(study, frame)
@@ -83,7 +82,6 @@ def search_table(study: Study, frame: pd.DataFrame, notes: Sequence[str] = ()) -
         f"run has. With one seed this selects a value; it does not show that values differ.",
         *([_EDGE] if any("edge" in row[-1] for row in rows) else []),
         *([f"Sources of the values: {'; '.join(sources)}."] if sources else []),
-        *notes,
     ]
     columns = ["arm", "value", "n", "accuracy", "NED", "choice"]
     return Table(f"{study.title}: search", columns, rows, explained)

@@ -15,9 +15,6 @@ from dctc.studies.study import Run
 from dctc.training.logs import quiet_lightning
 from dctc.training.run_key import run_key
 
-OfSet = Mapping[str, Record]
-TOGETHER = "together"
-
 
 def planned_key(run: Run) -> str:
     """Return the key that a run will have, whether its training words are drawn yet or not."""
@@ -27,7 +24,7 @@ def planned_key(run: Run) -> str:
     return run_key(config)
 
 
-def is_done(run: Run, found: OfSet) -> bool:
+def is_done(run: Run, found: Mapping[str, Record]) -> bool:
     """Return whether the records of its arm and seed are those of a run, and complete.
 
     Benchmarks that are not below the data root are not required.
@@ -45,12 +42,8 @@ def status_lines(plans: Mapping[str, Sequence[Run]], published: Path | None = No
     """Return a line for each plan, and one for all together if there are several.
 
     A run that several plans share counts once in the last line. The time of a missing run is the
-    mean of its arm's runs, here or among the published ones, on a GPU where there is one and on CPU
-    cores elsewhere; an arm without any is guessed by the mean of the others in its plan.
-
-    Args:
-        plans: Runs by the name of their plan.
-        published: Folder of published results.
+    mean of its arm's runs, here or in the folder of published ones, on a GPU where there is one and
+    on CPU cores elsewhere; an arm without any is guessed by the mean of the others in its plan.
     """
     quiet_lightning()
     every = {run.name: run for runs in plans.values() for run in runs}
@@ -61,7 +54,7 @@ def status_lines(plans: Mapping[str, Sequence[Run]], published: Path | None = No
     seconds |= _seconds_by_arm(registry)
     lines = {name: _line(runs, done, seconds) for name, runs in plans.items()}
     if len(plans) > 1:
-        lines[TOGETHER] = _line([*every.values()], done, seconds)
+        lines["together"] = _line([*every.values()], done, seconds)
     width = max(map(len, lines))
     return [f"{name:<{width}}  {line}" for name, line in lines.items()]
 
