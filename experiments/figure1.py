@@ -19,7 +19,10 @@ from experiments.studies import figure_runs as runs
 FAMILIES = ("ctc", "attention", "dctc")
 SEEDS = {"tiny": (0, 1), "smoke": (0, 1), "small": (0, 1, 2)}  # which are compared in pairs
 REAL_WORDS = Benchmarks((REAL_TRAIN_WORDS,))
-READ_AS = {"charset": "36", "protocol": "english36", "eval_batch_size": 256, "num_workers": 0}
+READ_AS = {
+    "model": {"tokenizer": {"init_args": {"charset": "36"}}, "protocol": "english36"},
+    "data": {"init_args": {"eval_batch_size": 256, "num_workers": 0}},
+}
 
 
 def figure_study(scale: str) -> Study:
@@ -36,7 +39,7 @@ def main() -> None:
     nets, tokenizer = runs.load_nets(finished)
     sets: dict[str, Any] = {RENDERED: finished[0][0].data}  # seed 0's words, for all nets
     if plan.benchmarks is not None:
-        sets[REAL_TRAIN_WORDS] = REAL_WORDS({"data": {"init_args": READ_AS}})
+        sets[REAL_TRAIN_WORDS] = REAL_WORDS(READ_AS)
     else:
         print(f"No real training words below {data_root()} (DCTC_DATA); rendered words only.")
     most = 1 if options.scale == "tiny" else None

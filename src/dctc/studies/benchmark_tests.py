@@ -9,10 +9,10 @@ from dctc.data.benchmarks import find_benchmarks, find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
 from dctc.data.records.folders import data_root
 
-# What a run's own data may say of images and labels, which the benchmarks have to share
+# What a run's own data may say of images, which the benchmarks have to share
 _SHARED = (
     *("height", "width", "grayscale", "keep_ratio", "fill", "rotate_tall"),
-    *("charset", "protocol", "eval_batch_size", "num_workers"),
+    *("eval_batch_size", "num_workers"),
 )
 
 
@@ -41,14 +41,15 @@ class Benchmarks:
         return there & {*self.names}
 
     def __call__(self, config: dict[str, Any]) -> EnglishDataModule:
-        """Return the data module; images and labels are those of the run's own data.
+        """Return the data module; images are as those of the run's own data, labels as its model's.
 
-        Args:
-            config: The resolved configuration of a run.
+        The configuration of the run is the resolved one.
         """
-        own = config["data"]["init_args"]
+        own, model = config["data"].get("init_args", {}), config["model"]
         return EnglishDataModule(
             test=list(self.names),
             allow_size_mismatch=self.allow_size_mismatch,
+            charset=model["tokenizer"]["init_args"]["charset"],
+            protocol=model["protocol"],
             **{name: own[name] for name in _SHARED if name in own},
         )
