@@ -12,7 +12,7 @@ from torch import nn
 from dctc.ctc import pack_labels, torch_kernels
 from dctc.data.records.batch import NO_EXTENT
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.training.callbacks import DCTCCallback, term_report
+from dctc.training.callbacks import DCTCCallback, EstimatorLog, term_report
 from tiny import (
     FixedData,
     make_module,
@@ -167,6 +167,12 @@ def test_logging_changes_no_weight(tmp_path, estimator):
     never, _ = fit(tmp_path / "2", DCTCCallback(0.1, estimator))
     assert len(logged(tmp_path / "1")["train/ctc"]) == 6
     assert same_weights(weights(always), weights(never))
+
+
+def test_logging_at_no_step(tmp_path):
+    callbacks = DCTCCallback(), EstimatorLog()
+    module, _ = fit(tmp_path, *callbacks, log_every_n_steps=0, max_steps=1)
+    assert module.global_step == 1
 
 
 def test_terms_are_logged_when_lightning_logs_and_in_training_alone(tmp_path):

@@ -26,6 +26,12 @@ from dctc.metrics import compare_alignment, true_alignment
 METRICS = ("aacc_label", "aacc_true", "viterbi_agreement")  # of EstimatorLog
 
 
+def is_logged(trainer: Any) -> bool:
+    """Tell whether Lightning logs the step that is being taken."""
+    every = trainer.log_every_n_steps  # 0 is never
+    return bool(every) and (trainer.global_step + 1) % every == 0
+
+
 class DCTCCallback(pl.Callback):
     """DCTC training (arXiv 2308.08806) of a module that has a CTC loss.
 
@@ -88,8 +94,8 @@ class DCTCCallback(pl.Callback):
         """Set alpha for this step, and watch the loss if Lightning logs the step too."""
         loss = pl_module.loss
         loss.distill_weight = self.weight(trainer.global_step)
-        is_logged = (trainer.global_step + 1) % trainer.log_every_n_steps == 0
-        loss.watch = (lambda *seen: self._log_terms(pl_module, batch, *seen)) if is_logged else None
+        watched = is_logged(trainer)
+        loss.watch = (lambda *seen: self._log_terms(pl_module, batch, *seen)) if watched else None
 
     def _log_terms(
         self, module: Any, batch: Batch, logits: Logits, labels: Labels, terms: CTCTerms
@@ -116,12 +122,8 @@ def term_report(
 ) -> dict[str, float]:
     """Describe one batch: both terms in nats per sample, and the quality of z*.
 
-    Args:
-        loss: The loss; only its blank and scale are read.
-        batch: The images' side; only its widths and extents are read.
-        logits: ``(t, n, c)``, or a :class:`dctc.ctc.LinearLogits`.
-        labels: The labels.
-        terms: What the loss makes of them.
+    Of the loss its blank and scale are read, of the batch its widths and extents. The logits are
+    ``(t, n, c)``, or a :class:`dctc.ctc.LinearLogits`; the terms are what the loss makes of them.
     """
     t, n, _ = outline(logits).shape
     columns = candidate_classes(labels, loss.blank).expand(t, n, -1)
@@ -180,7 +182,7 @@ class EstimatorLog(pl.Callback):
         self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Note the batches whose steps Lightning logs."""
-        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
+        if is_logged(trainer):
             self._batch = batch
 
     def _log(

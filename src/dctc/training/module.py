@@ -18,6 +18,7 @@ from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics.scores import SetScores
 from dctc.results.predictions import Outcome
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.training.callbacks import is_logged
 from dctc.training.checks import FiniteLoss
 from dctc.training.objective import (
     AttentionObjective,
@@ -165,9 +166,7 @@ class RecognizerModule(pl.LightningModule):
         if unfit:
             rank_zero_warn(f"{unfit} of {n} labels {self.objective.explain(self)}")
         self._counts += torch.tensor([unfit, len(batch.corrupt)])
-        trainer: Any = self.trainer
-        is_logged = (self.global_step + 1) % (trainer.log_every_n_steps or 1) == 0
-        self._finite.note(loss.detach(), self.global_step, is_logged)
+        self._finite.note(loss.detach(), self.global_step, is_logged(self.trainer))
         return loss
 
     def on_train_epoch_end(self) -> None:
@@ -256,13 +255,9 @@ class RecognizerModule(pl.LightningModule):
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
 
     def _score(self, batch: Batch, outputs: Any, number: int) -> list[Outcome]:
-        outcomes = self.read(batch, outputs)
+        outcomes = read_batch(self, self.protocol, batch, outputs)
         self.scores.update(number, [o.prediction for o in outcomes], [o.label for o in outcomes])
         return outcomes
-
-    def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
-        """Decode a batch from the objective's outputs: the logits ``(t, n, c)`` of a CTC net."""
-        return read_batch(self, self.protocol, batch, outputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of each validation set and of their union, ``val/accuracy``."""
@@ -283,7 +278,9 @@ class RecognizerModule(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
         """Read a batch."""
-        return self.read(batch, self.objective.outputs(self, batch)) if batch.label else []
+        if not batch.label:
+            return []
+        return read_batch(self, self.protocol, batch, self.objective.outputs(self, batch))
 
     # ---- checkpoints ----
 
