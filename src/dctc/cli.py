@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from argparse import ArgumentError
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -107,14 +108,16 @@ def main(args: list[str] | None = None) -> None:
 
 @contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """Exit with a one-line message on ValueError and OSError; DCTC_DEBUG shows the traceback.
+    """Exit with a one-line message on bad input; DCTC_DEBUG shows the traceback.
+
+    Bad input raises ValueError or OSError, and ArgumentError in a configuration that is built here.
 
     Args:
         program: Beginning of the message.
     """
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArgumentError) as error:
         if os.environ.get("DCTC_DEBUG"):
             raise
         said = printed(f"{program}: {error}\n(DCTC_DEBUG=1 shows where)", keep="\n")
@@ -171,15 +174,10 @@ def _run(args: list[str]) -> None:
     if command in TRAINING:
         args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs
-    with _quick() if module.startswith("dctc.reading.") else nullcontext():
+    reads = module.startswith("dctc.reading.")
+    with import_module("dctc.training.machine").without_wandb() if reads else nullcontext():
         run = import_module(module).main
     run(args if module == "dctc.training.cli" else args[1:])
-
-
-def _quick() -> AbstractContextManager[None]:
-    from dctc.training.machine import without_wandb
-
-    return without_wandb()
 
 
 if __name__ == "__main__":

@@ -106,7 +106,8 @@ def test_packaged_weights_read_without_a_training(model, tmp_path, capsys):
 
 def test_reading_imports_neither_lightning_nor_wandb():
     """They take seconds, and a first reading is to be there soon."""
-    program = "import dctc.cli, sys\nwith dctc.cli._quick():\n import dctc.reading.read\n"
+    program = "import sys\nfrom dctc.training.machine import without_wandb\n"
+    program += "with without_wandb():\n import dctc.reading.read\n"
     done = run_python("-c", program + "print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     loaded = {name.partition(".")[0] for name in done.stdout.split()}

@@ -60,12 +60,22 @@ def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, caps
     assert weights_file("scene_ctc") == weights_file(config["init_from"])
 
 
+def test_a_learning_rate_of_0_is_taken(data, capsys):
+    main(["finetune", str(data), "--from", "scene_ctc", "--lr", "0", "--dry_run"])
+    config = json.loads(capsys.readouterr().out)
+    assert config["model"]["optimizer"]["init_args"]["lr"] == 0
+
+
 @pytest.mark.parametrize(
-    ("folder", "source", "named"),
-    [("nowhere", "ppocr_v6_small", "nowhere"), ("mine", "nothing.onnx", "nothing.onnx")],
+    ("folder", "source", "options", "named"),
+    [
+        ("nowhere", "ppocr_v6_small", [], "nowhere"),
+        ("mine", "nothing.onnx", [], "nothing.onnx"),
+        ("mine", "scene_ctc", ["--charset", "none.txt"], "charset 'none.txt': neither one of"),
+    ],
 )
-def test_bad_input_is_one_line(data, tmp_path, capsys, folder, source, named):
+def test_bad_input_is_one_line(data, tmp_path, capsys, folder, source, options, named):
     with pytest.raises(SystemExit):
-        main(["finetune", str(tmp_path / folder), "--from", source, "--log", "off"])
+        main(["finetune", str(tmp_path / folder), "--from", source, "--log", "off", *options])
     error = capsys.readouterr().err
     assert named in error and "Traceback" not in error

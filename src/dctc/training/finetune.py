@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
-import yaml
 
 from dctc.data.archives.alphabet import read_labels
 from dctc.data.general_words import general_words
@@ -32,7 +31,7 @@ from dctc.training.cli import RecognizerCLI
 from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.nets import LONGEST, find_model, start_from
+from dctc.training.nets import LONGEST, find_model, read_settings, start_from
 from dctc.training.run_folder import FINAL, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
@@ -81,10 +80,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the sections of a configuration that name the net to begin with, and its images.
 
     The width of images that keep their aspect ratio is that of all but the longest of the data.
-
-    Args:
-        source: See :func:`dctc.training.nets.find_model`.
-        folders: Folders of LMDBs.
+    For ``source`` see :func:`dctc.training.nets.find_model`.
     """
     config, weights = find_model(source)
     if weights is None:
@@ -98,11 +94,10 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         grows = form and form.keep_ratio and not form.fixed_width
         images = {"width": usual_width(folders, form)} if form and grows else {}
         return {"model": {"net": net}, "data": {"init_args": images}}
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    net = settings["model"]["net"]
+    settings = read_settings(config)
+    net, images = settings["model"]["net"], settings["data"]["init_args"]
     for linked in ("num_classes", "charset"):  # they follow from the charset of this training
-        net.get("init_args", {}).pop(linked, None)
-    images = (settings.get("data") or {}).get("init_args") or {}
+        net["init_args"].pop(linked, None)
     return {
         "init_from": str(config.parent.resolve()),
         "init_policy": "new",
@@ -112,12 +107,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
 
 
 def usual_width(folders: Sequence[str], form: ImageFormat) -> int:
-    """Return the pixels that are as wide as all but the longest images, and at least the usual.
-
-    Args:
-        folders: Folders of LMDBs.
-        form: Of the net's images.
-    """
+    """Return the pixels that are as wide as all but the longest images, and at least the usual."""
     widths = []
     for folder in folders:
         for path in find_lmdbs(folder).values():
@@ -138,8 +128,8 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
 
     Args:
         options: Of :func:`dctc.parsers.finetune_parser`.
-        labels: Labels of the training data.
-        charset: Characters that the net is to read.
+        labels: Of the training data.
+        charset: What the net is to read.
     """
     number = round(labels.number * (1 if options.val else 1 - HELD_OUT))
     batch = max(1, min(options.batch_size, number))
@@ -152,7 +142,8 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "init_args": {"distill_weight": 0.1},
     }
     begin = starting_net(options.source, options.data)
-    rate = OWN_RATE if "init_from" in begin else ONNX_RATE
+    usual = OWN_RATE if "init_from" in begin else ONNX_RATE
+    rate = usual if options.lr is None else options.lr
     return {
         **begin,
         "seed_everything": options.seed,
@@ -165,7 +156,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
             },
             "optimizer": {
                 "class_path": "torch.optim.AdamW",
-                "init_args": {"lr": options.lr or rate, "weight_decay": 0.01},
+                "init_args": {"lr": rate, "weight_decay": 0.01},
             },
             "schedule": {"class_path": "dctc.training.schedule.WarmupCosine"},
             "protocol": "verbatim",
@@ -218,10 +209,7 @@ def scores(cli: RecognizerCLI, general: RenderedDataModule | None) -> dict[str, 
 
 
 def main(args: list[str] | None = None) -> None:
-    """Fine-tune a recogniser, and compare it with what it was.
-
-    Args:
-        args: Command line without ``dctc finetune``; None takes that of the process.
+    """Run ``dctc finetune``: fine-tune a recogniser, and compare it with what it was.
 
     Raises:
         ValueError: If data and net do not fit, or the model cannot be found.
@@ -238,7 +226,6 @@ def main(args: list[str] | None = None) -> None:
         print(json.dumps(config, indent=1, ensure_ascii=False))
         return
     if options.charset is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, text)
     words = ["--config", json.dumps(config), "--name", options.name, "--log", options.log]
     with alone(runs_folder() / options.name):

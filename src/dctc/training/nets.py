@@ -101,7 +101,7 @@ def load_model(model: str | Path, checkpoint: Path | None = None) -> Loaded:
 
     Args:
         model: See :func:`find_model`.
-        checkpoint: Other weights.
+        checkpoint: Other weights than those beside it.
 
     Raises:
         ValueError: As :func:`load_net`.
@@ -127,13 +127,11 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             another charset or another net, or is none at all.
         OSError: If a file cannot be read.
     """
-    settings = _of_onnx(str(config)) if names_onnx(str(config)) else _read(config)
-    model = settings.get("model")
-    if not isinstance(model, dict) or "net" not in model:
-        raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
+    settings = _of_onnx(str(config)) if names_onnx(str(config)) else read_settings(config)
+    model, data = settings["model"], settings["data"]
+    chosen, tokens = model["net"], model["tokenizer"]
     check_class_paths({"model": model})
     try:
-        tokens = _spelled_out(model.get("tokenizer") or TOKENIZER)
         charset = str(tokens["init_args"].get("charset") or "")
         for file in (charset, charset.rpartition("+")[2]):
             beside = config.parent / file
@@ -141,7 +139,6 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
                 tokens["init_args"]["charset"] = f"{charset.removesuffix(file)}{beside}"
                 break
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
-        chosen = _spelled_out(model["net"])
         if chosen["class_path"].endswith(".OnnxRecognizer"):
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
         else:
@@ -156,10 +153,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     check_classes(net, tokenizer)
     if checkpoint is not None:
         _load(net, tokenizer, checkpoint)
-    data = settings.get("data") or {}
-    given = {k: v for k, v in (data.get("init_args") or {}).items() if v is not None}
-    form = image_options(chosen, data or {"init_args": {"keep_ratio": None}})
-    found = {**form, **{k: v for k, v in given.items() if v is not False}}
+    given = {k: v for k, v in data["init_args"].items() if v is not None}
+    found = {**image_options(chosen, data), **{k: v for k, v in given.items() if v is not False}}
     width = found["width"]
     if width is None:  # as DocumentDataModule has it
         width = DOCUMENTS[given["source"]].width
@@ -233,14 +228,20 @@ def check_own(config: Path) -> None:
     Raises:
         ValueError: If it does.
     """
-    model = _read(config).get("model")
+    model = read_settings(config)["model"]
     for part in ("net", "tokenizer"):
-        chosen = _spelled_out((model if isinstance(model, dict) else {}).get(part))["class_path"]
+        chosen = model[part]["class_path"]
         if not chosen.startswith("dctc."):
             raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
 
 
-def _read(config: Path) -> dict[str, Any]:
+def read_settings(config: Path) -> dict[str, Any]:
+    """Read the configuration of a net, with class_path and init_args of net, tokenizer and data.
+
+    Raises:
+        ValueError: If it is no configuration, or names no net.
+        OSError: If it cannot be read.
+    """
     load: Any = get_loader("yaml")  # the reading of numbers that LightningCLI uses
     try:
         settings = load(config.read_text(encoding="utf-8"))
@@ -248,14 +249,23 @@ def _read(config: Path) -> dict[str, Any]:
         raise ValueError(f"{config}: not a YAML file ({_one_line(error)})") from error
     if not isinstance(settings, dict):
         raise ValueError(f"{config}: not a configuration; it holds no sections")
-    return settings
+    model: Any = settings.get("model")
+    net = _spelled_out(model.get("net") or "", config) if isinstance(model, dict) else {}
+    if not net.get("class_path"):
+        raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
+    tokenizer = _spelled_out(model.get("tokenizer") or TOKENIZER, config)
+    data = _spelled_out(settings.get("data") or {"init_args": {"keep_ratio": None}}, config)
+    return {**settings, "model": {**model, "net": net, "tokenizer": tokenizer}, "data": data}
 
 
-def _spelled_out(chosen: Any) -> dict[str, Any]:
+def _spelled_out(chosen: Any, config: Path) -> dict[str, Any]:
     """Return a chosen class as ``class_path`` and ``init_args``; it may be the path alone."""
     if not isinstance(chosen, dict):
         chosen = {"class_path": str(chosen)}
-    return {**chosen, "init_args": dict(chosen.get("init_args") or {})}
+    arguments = chosen.get("init_args") or {}
+    if not isinstance(arguments, dict):
+        raise ValueError(f"{config}: init_args: {arguments!r} is not names with values")
+    return {**chosen, "init_args": dict(arguments)}
 
 
 def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:

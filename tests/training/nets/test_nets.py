@@ -40,6 +40,7 @@ def test_the_charset_sets_the_classes(write):
     ("data", "width"),
     [
         ({"class_path": "dctc.data.document.DocumentDataModule"}, 128),
+        ("dctc.data.chinese.ChineseDataModule", 256),
         (
             {
                 "class_path": "dctc.data.document.DocumentDataModule",
@@ -128,6 +129,9 @@ def test_missing_files(write, tmp_path):
         ({"model": {"net": "tiny.Nope"}}, "has no attribute 'Nope'"),
         ({"model": {"net": {**TINY, "init_args": {"hight": 8}}}}, "'hight' is not accepted"),
         ({"model": {"net": TINY, "protocol": "x"}}, "protocol 'x': not one of english36"),
+        ({"model": {"net": {"init_args": {"height": 8}}}}, "names no model.net"),
+        ({"model": {"net": {**TINY, "init_args": 8}}}, "config.yaml: init_args: 8 is not names"),
+        ({"model": {"net": TINY}, "data": {"init_args": 3}}, "init_args: 3 is not names"),
     ],
 )
 def test_a_configuration_without_a_net_is_refused_in_one_line(write, settings, message):
