@@ -44,13 +44,7 @@ TABLES: dict[str, Callable[..., Table]] = {
 
 
 def save_figure(figure: Figure, file: Path, arrays: Arrays | None = None) -> Path:
-    """Write a PNG or an SVG, the same bytes for the same figure.
-
-    Args:
-        figure: What to write.
-        file: Where to; its ending says the format.
-        arrays: What it was drawn from; their :func:`digest` is in a PNG's metadata.
-    """
+    """Write a figure, with the :func:`digest` of what it was drawn from in a PNG's metadata."""
     drawn_from = {} if arrays is None else {DRAWN_FROM: digest(arrays)}
     return plots.save_figure(figure, file, drawn_from)
 
@@ -71,7 +65,6 @@ def save_arrays(arrays: Arrays, file: Path) -> Path:
     Raises:
         ValueError: If they take more than :data:`MOST` bytes.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial:
         np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
         size = partial.stat().st_size

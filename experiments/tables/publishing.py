@@ -28,10 +28,8 @@ _PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
 def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """Return the folders of runs by key, as their ``run_key`` says; of several one with curves.
 
-    Args:
-        runs: Folder of all runs.
-        patterns: Names of runs below it, with ``*`` for any part: ``table3/*/seed0``. A name stands
-            for all that lies below it too.
+    The patterns are names of runs, with ``*`` for any part: ``table3/*/seed0``. A name stands for
+    all that lies below it too.
 
     Raises:
         ValueError: If a pattern names no run.
@@ -56,19 +54,40 @@ def publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
     run and a set; what is published already stays unless it was scored earlier. Beside it lie
     ``configs/<run>.yaml``, the resolved configuration, which repeats the run, and
     ``metrics/<run>.csv``, thinned to 100 KB: validation as it is, training at every k-th step. Two
-    at once take turns.
-
-    Args:
-        runs: Folder of the registry to copy from.
-        folders: Folders of the runs by key, see :func:`find_runs`.
-        to: Folder of the registry to copy to.
+    at once take turns. For the folders of the runs see :func:`find_runs`.
 
     Raises:
         ValueError: If no run is finished, a record or a configuration names a path of this
             machine, or a published line is not a record, which would be lost.
     """
     with writing(to):
-        return _publish(runs, folders, to)
+        source, target = Registry(runs), Registry(to)
+        kept = {_identity(r): r for r in target.records(strict=True)}
+        latest = {_identity(r): r for r in source.records() if r.run in folders}
+        if not latest:
+            raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
+        latest = {
+            which: record
+            for which, record in latest.items()
+            if which not in kept or scored_at(kept[which]) <= scored_at(record)
+        }
+        for record in latest.values():
+            _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
+        configs = _configs({r.run: folders[r.run] for r in latest.values()}, runs, to)
+        for record in latest.values():  # hits first: no line of results without them
+            _copy_files(source, record, target)
+        everything = sorted(
+            {**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run)
+        )
+        lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
+        write_whole(target.file, "".join(lines).encode())
+        for run in {r.run for r in latest.values()}:
+            if run in configs:
+                write_whole(to / "configs" / f"{run}.yaml", configs[run].encode())
+            if curves := read_metrics(folders[run]):
+                write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
+        _remove_unnamed(target, everything)
+        return list(latest.values())
 
 
 @contextmanager
@@ -79,46 +98,10 @@ def writing(to: Path) -> Iterator[None]:
         yield
 
 
-def _publish(runs: Path, folders: dict[str, Path], to: Path) -> list[Record]:
-    source, target = Registry(runs), Registry(to)
-    kept = {_identity(r): r for r in target.records(strict=True)}
-    latest = {_identity(r): r for r in source.records() if r.run in folders}
-    if not latest:
-        raise ValueError(f"publish: none of {len(folders)} runs has a result in {source.file}")
-    latest = {
-        which: record
-        for which, record in latest.items()
-        if which not in kept or scored_at(kept[which]) <= scored_at(record)
-    }
-    for record in latest.values():
-        _refuse_paths(asdict(record), f"record of run {record.run} on {record.set}")
-    configs = _configs({r.run: folders[r.run] for r in latest.values()}, runs, to)
-    for record in latest.values():  # hits first: no line of results without them
-        _copy_files(source, record, target)
-    everything = sorted({**kept, **latest}.values(), key=lambda r: (r.arm, r.seed, r.set, r.run))
-    lines = [json.dumps(asdict(record), sort_keys=True) + "\n" for record in everything]
-    write_whole(target.file, "".join(lines).encode())
-    (to / "configs").mkdir(exist_ok=True)
-    for run in {r.run for r in latest.values()}:
-        if run in configs:
-            write_whole(to / "configs" / f"{run}.yaml", configs[run].encode())
-        curves = read_metrics(folders[run])
-        if curves:
-            (to / "metrics").mkdir(exist_ok=True)
-            write_whole(to / "metrics" / f"{run}.csv", thin_metrics(curves).encode())
-    _remove_unnamed(target, everything)
-    return list(latest.values())
-
-
 def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
     """Copy what ``dctc bench --what NAME`` measured, ``<runs>/bench/<name>.json``.
 
     What was measured on a GPU becomes ``<name>-gpu.json``, so that it stands beside that of a CPU.
-
-    Args:
-        runs: Folder of all runs.
-        names: Such as ``losses``.
-        to: Folder of the committed evidence.
 
     Raises:
         FileNotFoundError: If something was not measured; nothing is copied then.
@@ -138,7 +121,6 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
                 f"commit them, and dctc bench --what {name} measures it anew"
             )
         published[file] = to / "bench" / f"{name}{GPU if gpu(measured) else ''}.json"
-    (to / "bench").mkdir(parents=True, exist_ok=True)
     with writing(to):
         for file, target in published.items():
             write_whole(target, file.read_bytes())
@@ -151,10 +133,6 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     Their runs then count as finished there, but for what needs the trained net. Several at once
     take turns.
 
-    Args:
-        results: Folder of the published registry.
-        runs: Folder of the registry to copy to.
-
     Raises:
         ValueError: If nothing is published, or hits do not add up to their record.
     """
@@ -163,29 +141,20 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     if not published:
         raise ValueError(f"adopt: no results in {source.file}")
     with locked(runs / ".adopt.lock", wait=True):
-        return _adopt(published, source, target)
-
-
-def _adopt(published: list[Record], source: Registry, target: Registry) -> list[Record]:
-    there = {_identity(record) for record in target.records()}
-    lacking = [record for record in published if _identity(record) not in there]
-    for run in {record.run for record in lacking}:
-        curves = source.folder / "metrics" / f"{run}.csv"
-        if curves.exists():
-            (target.folder / "metrics").mkdir(parents=True, exist_ok=True)
-            write_whole(target.folder / "metrics" / curves.name, curves.read_bytes())
-    for record in lacking:
-        _copy_files(source, record, target)
-        target.append(record)
-    return lacking
+        there = {_identity(record) for record in target.records()}
+        lacking = [record for record in published if _identity(record) not in there]
+        for run in {record.run for record in lacking}:
+            curves = source.folder / "metrics" / f"{run}.csv"
+            if curves.exists():
+                write_whole(target.folder / "metrics" / curves.name, curves.read_bytes())
+        for record in lacking:
+            _copy_files(source, record, target)
+            target.append(record)
+        return lacking
 
 
 def thin_metrics(curves: dict[str, Curve], limit: int = METRICS_BYTES) -> str:
     """Return metrics as CSV of at most ``limit`` bytes: of those of training every k-th step only.
-
-    Args:
-        curves: Steps and values by name.
-        limit: Bytes.
 
     Raises:
         ValueError: If the others alone are more.
@@ -260,7 +229,6 @@ def _copy_files(source: Registry, record: Record, target: Registry) -> None:
     if CERTAINTY in record.about:
         source.read_certainty(record)
     for file in source.files(record):
-        (target.folder / file).parent.mkdir(parents=True, exist_ok=True)
         write_whole(target.folder / file, (source.folder / file).read_bytes())
 
 

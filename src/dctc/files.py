@@ -86,7 +86,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """Write a file atomically: it is there as a whole, or as it was before, also on a full disk.
 
     Args:
-        path: The file; its folder exists.
+        path: The file; its folder is created.
         keep: New name of the file that was there before; it is replaced otherwise. A process that
             is killed between the two steps leaves that one alone.
 
@@ -98,6 +98,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         OSError: If it cannot be written.
     """
     partial = path.with_name(f".{os.getpid()}.{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with naming(path, _FULL):  # the caller may read other files meanwhile
             yield partial

@@ -100,7 +100,6 @@ class Table:
 
     def write(self, folder: Path, name: str) -> list[Path]:
         """Write ``<name>.md`` and ``<name>.csv`` into a folder, and return them."""
-        folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{name}.md", folder / f"{name}.csv"]
         for file, text in zip(files, (self.markdown(), self.csv()), strict=True):
             write_whole(file, text.encode())

@@ -81,7 +81,7 @@ def draw_runs(
     return figure
 
 
-def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure:
+def draw_forest(rows: Sequence[PlotRow], xlabel: str) -> Figure:
     """Draw differences with their 95 % intervals around zero, and a dot for each run.
 
     Intervals wider than all runs together are cut off; an arrow says so.
@@ -89,7 +89,6 @@ def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure
     Args:
         rows: The comparisons; ``values`` are those of runs less the mean of the reference.
         xlabel: Name of the measure, with its unit.
-        title: Heading.
     """
     values = [value for row in rows for value in row.values]
     shown = values or [end for row in rows for end in (row.low, row.high)]
@@ -97,7 +96,7 @@ def draw_forest(rows: Sequence[PlotRow], xlabel: str, title: str = "") -> Figure
     for y, row in enumerate(rows):
         if not row.heading:
             _row(axes, y, row, row.points)
-    _finish(axes, rows, xlabel, title)
+    _finish(axes, rows, xlabel)
     return figure
 
 
@@ -109,7 +108,6 @@ def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None =
         file: Where to, with the suffix of the format; its folder is created.
         metadata: Text fields of a PNG.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as partial, mpl.rc_context({"svg.hashsalt": "dctc"}):
         if file.suffix == ".png":
             figure.savefig(partial, dpi=150, metadata=dict(metadata or {}))
@@ -152,7 +150,7 @@ def _row(axes: Axes, y: int, row: PlotRow, mean: float) -> None:
 
 
 def _finish(
-    axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str, more: Sequence[Artist] = ()
+    axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str = "", more: Sequence[Artist] = ()
 ) -> None:
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8.5)
     for y, (label, row) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
@@ -164,8 +162,7 @@ def _finish(
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    if title:
-        axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(title, fontsize=10, loc="left")
     handles = [_key("o", CPU_COLOUR, "run (CPU)")]
     if any(any(row.on_gpu) for row in rows):
         handles.append(_key("^", GPU_COLOUR, "run (GPU)"))

@@ -135,7 +135,6 @@ class Registry:
 
     def _store(self, kind: str, packed: bytes, n: int) -> str:
         name = _content_name(kind, packed, n)
-        (self.folder / kind).mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / kind / name, packed)
         return name
 

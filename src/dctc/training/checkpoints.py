@@ -36,7 +36,6 @@ class DurableCheckpoints(TorchCheckpointIO):
             return
         file, content = Path(path), io.BytesIO()
         torch.save(checkpoint, content)
-        file.parent.mkdir(parents=True, exist_ok=True)
         keep = file.with_name(PREVIOUS) if file.name == LAST_FILE else None
         write_whole(file, content.getbuffer(), keep)
 

@@ -93,7 +93,6 @@ class SaveConfig(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, and log it to W&B."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         # with what follows from other options, as the key of the run follows from all of it
         text = self.parser.dump(self.config, skip_link_targets=False, skip_unset=False)
         write_whole(self.folder / "config.yaml", text.encode())
@@ -102,14 +101,7 @@ class SaveConfig(SaveConfigCallback):
 
 
 class ReadingsTable(pl.Callback):
-    """Logs the first validation images with label and prediction to W&B.
-
-    Args:
-        count: Images.
-    """
-
-    def __init__(self, count: int = 32) -> None:
-        self.count = count
+    """Logs the first 32 validation images with label and prediction to W&B."""
 
     def on_validation_batch_end(
         self,
@@ -126,7 +118,7 @@ class ReadingsTable(pl.Callback):
             return
         import wandb
 
-        images = ((batch.image[: self.count] + 1) * 127.5).byte().permute(0, 2, 3, 1).cpu().numpy()
+        images = ((batch.image[:32] + 1) * 127.5).byte().permute(0, 2, 3, 1).cpu().numpy()
         rows = [
             [wandb.Image(image), outcome.label, outcome.prediction, outcome.confidence]
             for image, outcome in zip(images, outputs["outcomes"], strict=False)

@@ -91,9 +91,8 @@ class ResultsWriter(pl.Callback):
             here["left_out"] = dropping
         self.trained = here
         if trainer.is_global_zero and found and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            file = self.readings.with_name(LABELS)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, json.dumps(found, ensure_ascii=False, indent=1).encode())
+            text = json.dumps(found, ensure_ascii=False, indent=1)
+            write_whole(self.readings.with_name(LABELS), text.encode())
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
@@ -242,12 +241,9 @@ def _gather(mine: Any) -> list[Any]:
 
 
 def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) -> ResultsWriter:
-    """Return the writer of a run's results.
+    """Return the writer of the results of a run, from its resolved configuration.
 
-    Args:
-        config: Resolved configuration.
-        folder: Of the run.
-        subcommand: Such as ``test``, which may score other weights than the run's own; None trains.
+    A subcommand such as ``test`` may score other weights than the run's own; None trains.
     """
     run, readings = run_key(config), "readings"
     checkpoint = config.get("ckpt_path")
