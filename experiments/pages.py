@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -18,7 +19,6 @@ from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
 from dctc.results.registry import Registry
 from dctc.studies.compare import without_open
-from dctc.studies.study import Study
 from dctc.tables import Table
 from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
@@ -52,15 +52,14 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     """Return all tables by section, and the plots of the results page by name."""
     registry = Registry(PUBLISHED)
     frame = read_frame(registry)
-    studies: dict[str, list[Study]] = {
-        "table1": without_open([load(name) for name in table1_studies("small")], frame),
-        "table2": [chinese_study("small")],
-        "table3": [load("losses"), load("losses_english")],
-        "ablations": [load("ablations"), load("true_alignment")],
-        "renderer": [load("renderer"), load("reader")],
+    english = without_open([load(name) for name in table1_studies("small")], frame)
+    drawn = {
+        "table1": table1.draw(english, frame, registry),
+        "table2": table2.draw([chinese_study("small")], frame, registry),
+        "table3": table3.draw([load("losses"), load("losses_english")], frame, registry),
+        "ablations": ablations.draw([load("ablations"), load("true_alignment")], frame, registry),
+        "renderer": renderer.draw([load("renderer"), load("reader")], frame, registry),
     }
-    draws = {name: module.draw for name, module in _MODULES.items()}
-    drawn = {name: draws[name](of, frame, registry) for name, of in studies.items()}
     headline = {"headline": headline_table(frame, registry), "errors": errors_table(frame)}
     sections = {"all": {name: table for name, table in headline.items() if table}}
     sections |= {name: tables for name, (tables, _) in drawn.items()}
@@ -69,33 +68,26 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
     plots = {"forest": forest_plot(frame, registry)}
     plots["losses"] = drawn["table3"][1]["compare"]
     plots["losses-curves"] = drawn["table3"][1]["curves"]
-    peers = PUBLISHED / "bench" / "peers.json"
-    plots["peers"] = peers_plot(json.loads(peers.read_text(encoding="utf-8"))["rows"])
+    plots["peers"] = peers_plot(_measured("peers")["rows"])
     plots |= {name: plot for name, plot in drawn["table1"][1].items() if name.startswith(BLIND)}
     return sections, plots
-
-
-_MODULES = {
-    "table1": table1,
-    "table2": table2,
-    "table3": table3,
-    "ablations": ablations,
-    "renderer": renderer,
-}
 
 
 def _bench_tables() -> dict[str, Table]:
     """Return the tables of measured losses and models, by the name of their file."""
     draws = {
-        "loss": loss_table,
-        "models": models_table,
-        "peers": peers_table,
-        "boxes": boxes_table,
+        **dict.fromkeys(("loss", "loss-gpu"), loss_table),
+        **dict.fromkeys(("models", "models-gpu"), models_table),
+        **{"peers": peers_table, "boxes": boxes_table},
     }
-    names = ["loss", "loss-gpu", "models", "models-gpu", "peers", "boxes"]
-    files = [PUBLISHED / "bench" / f"{name}.json" for name in names]
-    measured = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    return {name: draws[name.removesuffix("-gpu")](what) for name, what in measured.items()}
+    return {name: draw(_measured(name)) for name, draw in draws.items()}
+
+
+def _measured(name: str) -> dict[str, Any]:
+    """Return the content of the file of a benchmark."""
+    file = PUBLISHED / "bench" / f"{name}.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def page(sections: dict[str, dict[str, Table]]) -> str:

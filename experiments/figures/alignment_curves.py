@@ -33,11 +33,7 @@ MARKS = 5  # markers on a line of many points
 
 
 def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str, np.ndarray]:
-    """Gather what :class:`dctc.training.callbacks.EstimatorLog` logged.
-
-    Args:
-        arms: Of each arm, the metrics of its seeds, as
-            :func:`experiments.figures.curves.read_metrics` returns them.
+    """Gather what :class:`dctc.training.callbacks.EstimatorLog` logged in each seed of each arm.
 
     Returns:
         ``arms`` ``(a,)``, ``estimators`` ``(e,)``, ``metrics`` ``(m,)``, ``steps`` ``(k,)`` and
@@ -71,13 +67,10 @@ def curve_arrays(arms: Mapping[str, Sequence[Mapping[str, Curve]]]) -> dict[str,
 
 
 def draw_alignment_curves(arrays: Arrays) -> Figure:
-    """Draw Figure 3: a row for each arm, a column for each metric, a line for each estimator.
+    """Draw the arrays of :func:`curve_arrays`: arms by metrics, a line for each estimator.
 
     The line is the mean over seeds, the band reaches from the lowest to the highest. Curves of many
     points are running means, as single batches are noisy.
-
-    Args:
-        arrays: Of :func:`curve_arrays`.
     """
     arms, metrics = arrays["arms"], [str(metric) for metric in arrays["metrics"]]
     figure = Figure(figsize=(WIDTH, 2.0 * len(arms) + 0.6), layout="constrained")
@@ -134,8 +127,7 @@ def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> 
 def last_values(arrays: Arrays) -> Table:
     """Return the means over the last tenth of the training and over seeds, and their differences.
 
-    Args:
-        arrays: Of :func:`curve_arrays`; the arms' seeds are the same ones.
+    The arrays are those of :func:`curve_arrays`; the arms have the same seeds.
     """
     tail = max(1, len(arrays["steps"]) // 10)
     last = 100 * arrays["values"][..., -tail:].mean(-1, dtype=np.float64)  # (arms, seeds, m, e)

@@ -60,14 +60,8 @@ def character_features(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the feature of the frame of each occurrence of some characters.
 
-    The frame is that of the largest posterior of the occurrence, given the label.
-
-    Args:
-        net: A CTC net in evaluation mode.
-        tokenizer: Maps the labels to classes.
-        batches: Images with labels.
-        characters: Whose features.
-        limit: Occurrences of a character at most; the first ones count.
+    The frame is that of the largest posterior of the occurrence, given the label. Of a character
+    the first ``limit`` occurrences count. The CTC net is in evaluation mode.
 
     Returns:
         ``(m, d)`` float32 and ``(m,)`` characters, in the order of the words.
@@ -98,10 +92,7 @@ def balanced(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keep the first ones of some characters, as many of each as the rarest has.
 
-    Args:
-        features: ``(m, d)``.
-        found: ``(m,)``, the character of each.
-        characters: Which are kept.
+    The features are ``(m, d)``, the character of each ``(m,)``.
 
     Raises:
         ValueError: If one of them occurs less than twice.
@@ -115,12 +106,12 @@ def balanced(
     return features[kept], found[kept]
 
 
-def embed(features: np.ndarray, seed: int = 0) -> np.ndarray:
+def embed(features: np.ndarray) -> np.ndarray:
     """Lay points ``(m, d)`` out in the plane, ``(m, 2)`` float32, by t-SNE from their PCA."""
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
-    plane = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, learning_rate="auto")
+    plane = TSNE(2, perplexity=perplexity, init="pca", random_state=0, learning_rate="auto")
     return plane.fit_transform(features).astype(np.float32)
 
 
@@ -135,7 +126,7 @@ def cluster_arrays(
 
     Args:
         arms: Of each arm, its nets by seed; the first ones are drawn.
-        tokenizer: Maps the labels to classes.
+        tokenizer: Of all nets.
         batches: Words that no net was trained on.
         groups: The characters of each cluster.
         limit: Occurrences of a character at most.
@@ -237,9 +228,7 @@ def _draw_plane(
 def cohesion_table(arrays: Arrays, by_font: bool = False) -> Table:
     """Return the measures of each group and arm over seeds, and their differences by seed.
 
-    Args:
-        arrays: As of :func:`draw_clusters`.
-        by_font: Write characters that no font of the machine draws as code points, as there.
+    With ``by_font`` characters are written as :func:`draw_clusters` writes them.
     """
     measured = arrays["cohesion"]  # (arms, seeds, g, 3)
     seeds, arms = measured.shape[1], [str(arm) for arm in arrays["arms"]]

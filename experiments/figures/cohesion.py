@@ -26,12 +26,7 @@ class Cohesion(NamedTuple):
 
 
 def cohesion(features: np.ndarray, classes: np.ndarray, neighbours: int = NEIGHBOURS) -> Cohesion:
-    """Measure classes in the space that they lie in.
-
-    Args:
-        features: ``(m, d)`` points.
-        classes: ``(m,)`` their classes; as many points of each, or purity favours the larger ones.
-        neighbours: Nearest neighbours looked at, without the point itself.
+    """Measure the classes ``(m,)`` of points ``(m, d)``, as many of each.
 
     Raises:
         ValueError: If there are fewer than two classes, or a class has one point only.

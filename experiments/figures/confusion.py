@@ -13,9 +13,7 @@ Pair = tuple[str, str]  # two characters, the lower one first
 def substitutions(readings: Iterable[tuple[str, str]]) -> Counter[Pair]:
     """Count the substitutions of each pair of characters, in either direction.
 
-    Args:
-        readings: Label and prediction of each sample. Substitutions are those of a shortest edit
-            from label to prediction, as rapidfuzz finds it.
+    Of label and prediction they are those of a shortest edit, as rapidfuzz finds it.
 
     Example:
         >>> substitutions([("cool", "c0oi"), ("1o", "l0")]) == {
@@ -37,12 +35,7 @@ def confused_groups(counts: Mapping[Pair, int], groups: int, size: int = 3) -> l
 
     A group begins with the pair confused most among the characters that are left. It grows by the
     character that is confused most with its members, as long as that is at least half as often as
-    the pair. Ties go to the lower characters.
-
-    Args:
-        counts: From :func:`substitutions`.
-        groups: Groups at most.
-        size: Characters of a group at most.
+    the pair, and to ``size`` at most. Ties go to the lower characters.
 
     Example:
         >>> counts = {("0", "o"): 9, ("1", "l"): 8, ("i", "l"): 5, ("c", "e"): 1, ("e", "o"): 2}

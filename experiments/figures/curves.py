@@ -81,11 +81,7 @@ def style_axes(axes: Axes) -> None:
 
 
 def draw_curves(arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel]) -> Figure:
-    """Draw one panel per metric, one line per arm.
-
-    Args:
-        arms: Curves of each arm by metric.
-        panels: What to draw; a panel that no arm has data for is left out.
+    """Draw one line per arm in each panel that any arm has a curve for.
 
     Raises:
         ValueError: If there are more arms than colours.

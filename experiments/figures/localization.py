@@ -16,6 +16,7 @@ from torch import Tensor
 from dctc.ctc import candidate_classes, pack_labels
 from dctc.ctc.labels import Integers, valid_frames
 from dctc.ctc.lattice import in_logarithms
+from dctc.text.tokenizer import BLANK
 
 NOWHERE = -1  # frame of padding, and of a character whose label does not fit its frames
 TOLERANCE = 1  # frames; a centre that lies on a limit may be rounded either way (ours)
@@ -35,23 +36,13 @@ class Disagreement(NamedTuple):
 
 @torch.no_grad()
 def character_posterior(
-    logits: Tensor,
-    targets: Tensor,
-    input_lengths: Integers,
-    target_lengths: Integers,
-    blank: int = 0,
+    logits: Tensor, targets: Tensor, input_lengths: Integers, target_lengths: Integers
 ) -> Tensor:
     """Return p(frame belongs to the j-th character | label, logits) of a CTC net.
 
     Unlike the posterior of :class:`dctc.ctc.Lattice`, which adds up what a class has wherever it
-    stands in the label, each occurrence of a character stands for itself here.
-
-    Args:
-        logits: ``(t, n, c)`` logits or log probabilities.
-        targets: Padded ``(n, s)`` or concatenated classes.
-        input_lengths: ``(n,)`` valid frames.
-        target_lengths: ``(n,)`` label lengths.
-        blank: Class of the blank.
+    stands in the label, each occurrence of a character stands for itself here. The arguments are
+    those of :class:`dctc.CTCLoss`.
 
     Returns:
         ``(n, s, t)`` float64; 0 on padding, padded frames and labels that do not fit.
@@ -59,9 +50,9 @@ def character_posterior(
     Raises:
         ValueError: If an argument does not fit, see :func:`dctc.ctc.pack_labels`.
     """
-    labels = pack_labels(logits, targets, input_lengths, target_lengths, blank)
+    labels = pack_labels(logits, targets, input_lengths, target_lengths, BLANK)
     t = len(logits)
-    columns = candidate_classes(labels, blank).expand(t, -1, -1)
+    columns = candidate_classes(labels, BLANK).expand(t, -1, -1)
     emissions = logits.double().log_softmax(2).gather(2, columns)
     states = in_logarithms(emissions, labels).states[:, 1::2]  # (t, s, n)
     s = states.shape[1]
@@ -74,12 +65,9 @@ def character_posterior(
 def best_frames(weights: Tensor, lengths: Tensor) -> Tensor:
     """Return the frame of the largest weight of each character, of equal ones the first.
 
-    Args:
-        weights: ``(n, s, t)`` posterior or attention.
-        lengths: ``(n,)`` label lengths.
-
     Returns:
-        ``(n, s)`` int64; :data:`NOWHERE` for padding and where all weights are 0.
+        ``(n, s)`` int64 of weights ``(n, s, t)`` and label lengths ``(n,)``; :data:`NOWHERE` for
+        padding and where all weights are 0.
 
     Example:
         >>> best_frames(torch.tensor([[[0.1, 0.7, 0.2], [0.0, 0.0, 0.0]]]), torch.tensor([2]))
@@ -93,9 +81,7 @@ def best_frames(weights: Tensor, lengths: Tensor) -> Tensor:
 def disagreement(first: Iterable[Tensor], second: Iterable[Tensor]) -> Disagreement:
     """Count the characters that two nets read at different frames.
 
-    Args:
-        first: Of one net, :func:`best_frames` of each batch.
-        second: Of the other net, the same for the same batches.
+    Of each net these are :func:`best_frames` of the same batches.
 
     Example:
         >>> disagreement([torch.tensor([[3, 7, -1]])], [torch.tensor([[4, 9, -1]])])

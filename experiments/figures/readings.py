@@ -41,10 +41,7 @@ def choose(
 ) -> list[str]:
     """Return the keys of samples to show: the first of each kind, in the order of the set.
 
-    Args:
-        labels: Label by key.
-        predictions: Of two arms: prediction by key.
-        kinds: How many of each kind.
+    Labels, and predictions of two arms, are by key.
     """
     first, second = predictions
     chosen: list[str] = []
@@ -60,13 +57,9 @@ def with_images(
     predictions: Sequence[Mapping[str, str]],
     batches: Iterable[Batch],
 ) -> list[Reading]:
-    """Return some samples with their images and predictions.
+    """Return the samples of some keys with their images; no more batches are made than needed.
 
-    Args:
-        keys: Which samples, in the order in which to show them.
-        labels: Label by key.
-        predictions: Of each arm: prediction by key.
-        batches: Batches that hold the samples; no more of them are made than needed.
+    Labels, and predictions of each arm, are by key.
     """
     wanted = set(keys)
     images = {}
@@ -79,20 +72,11 @@ def with_images(
     return [Reading(images[key], labels[key], [p[key] for p in predictions]) for key in keys]
 
 
-def draw_readings(
-    readings: Sequence[Reading], arms: Sequence[str], title: str, columns: int = 4
-) -> Figure:
-    """Draw images with their label and each arm's prediction, wrong ones in the second colour.
-
-    Args:
-        readings: The images.
-        arms: Names of the arms, in the order of ``Reading.predictions``.
-        title: Heading.
-        columns: Images beside each other.
-    """
+def draw_readings(readings: Sequence[Reading], arms: Sequence[str], title: str) -> Figure:
+    """Draw images with their label and each arm's prediction, wrong ones in the second colour."""
     if not readings:
         return draw_message(f"{title}: no readings to show.")
-    columns = min(columns, len(readings))
+    columns = min(4, len(readings))
     rows = -(-len(readings) // columns)
     heading = textwrap.wrap(title, 26 * columns)  # characters at 11 points
     height = 0.1 + 0.2 * len(heading) + rows * (CELL_HEIGHT + LINE_HEIGHT * len(arms))

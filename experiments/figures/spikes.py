@@ -1,4 +1,7 @@
-"""Arrays of Figure 1: the frames of characters, how seeds differ in them, gradients of a word."""
+"""Arrays of Figure 1: the frames of characters, how seeds differ in them, gradients of a word.
+
+Nets are in evaluation mode, and as many frames long; the tokenizer maps labels to their classes.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,6 @@ def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[
 
     For a CTC net that is the posterior of the character, for an attention net its attention.
 
-    Args:
-        net: In evaluation mode.
-        tokenizer: Maps the labels to classes.
-        batch: Images with labels.
-
     Returns:
         Weights ``(n, s, t)`` and the lengths of the labels ``(n,)``.
     """
@@ -55,13 +53,7 @@ def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[
 def disagreements(
     nets: Sequence[Any], tokenizer: CTCTokenizer, batches: Iterable[Batch]
 ) -> list[Disagreement]:
-    """Return the disagreement of each pair of nets, as :func:`itertools.combinations` orders them.
-
-    Args:
-        nets: In evaluation mode, of as many frames each.
-        tokenizer: Maps the labels to classes.
-        batches: Images with labels.
-    """
+    """Return the disagreement of each pair of nets, in the order of itertools.combinations."""
     frames: list[list[Tensor]] = [[] for _ in nets]
     for batch in batches:
         if batch.label:
@@ -84,7 +76,7 @@ def rate_arrays(
         records: Of each family and seed, its records by set.
         nets: Of each family and seed.
         loaders: Of each set, what yields its batches.
-        tokenizer: Maps the labels to classes.
+        tokenizer: Of all nets.
 
     Returns:
         ``sets`` ``(k,)``, ``pairs`` ``(p, 2)`` of seeds, ``apart`` and ``characters``
@@ -109,11 +101,7 @@ def word_panels(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a few words of a batch, and the gradients of the first net for one.
 
-    Args:
-        families: Their names.
-        nets: Of each family and seed; those of the first :data:`DRAWN_SEEDS` are drawn.
-        tokenizer: Maps the labels to classes.
-        batch: Labelled images.
+    Of each family the nets of the first :data:`DRAWN_SEEDS` seeds are drawn.
 
     Returns:
         ``families`` ``(f,)``, ``images`` ``(n, h, w, ch)`` uint8, ``labels`` ``(n,)``, ``weights``
@@ -134,17 +122,12 @@ def word_panels(
         "labels": np.array(words.label),
         "weights": weights.astype(np.float16),
         "frames": frames.astype(np.int16),
-        **gradient_arrays(nets[0][0], tokenizer, misread, DISTILL_WEIGHT),
+        **gradient_arrays(nets[0][0], tokenizer, misread),
     }
 
 
 def choose_words(batch: Batch, count: int) -> list[int]:
-    """Return the first samples of a batch with :data:`SHORTEST` characters or more, all different.
-
-    Args:
-        batch: Labelled images.
-        count: Samples at most.
-    """
+    """Return the first ``count`` different words of :data:`SHORTEST` characters or more."""
     chosen: dict[str, int] = {}
     for i, label in enumerate(batch.label):
         if len(label) >= SHORTEST:
@@ -157,11 +140,6 @@ def choose_misread(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> int:
     """Return the first sample of :func:`choose_words` that a net misreads.
 
     CTC's gradient of a word that is read correctly is next to nothing. If all are, the first one.
-
-    Args:
-        net: A CTC net in evaluation mode.
-        tokenizer: Maps the labels to classes.
-        batch: Labelled images, one of which has :data:`SHORTEST` characters.
     """
     long = choose_words(batch, len(batch.label))
     words = select(batch, long)
@@ -182,16 +160,8 @@ def select(batch: Batch, chosen: Sequence[int]) -> Batch:
     return Batch(batch.image[list(chosen)], labels, keys, batch.width[list(chosen)], None, [])
 
 
-def gradient_arrays(
-    net: Any, tokenizer: CTCTokenizer, word: Batch, distill_weight: float
-) -> dict[str, np.ndarray]:
+def gradient_arrays(net: Any, tokenizer: CTCTokenizer, word: Batch) -> dict[str, np.ndarray]:
     """Return the gradients of CTC and of DCTC with respect to one net's logits for a word.
-
-    Args:
-        net: A CTC net in evaluation mode.
-        tokenizer: Maps the labels to classes.
-        word: One sample.
-        distill_weight: alpha of DCTC.
 
     Returns:
         ``gradients`` ``(2, r, t)`` float32 and ``gradient_rows`` ``(r,)``: the blank, the distinct
@@ -205,10 +175,8 @@ def gradient_arrays(
     distinct = list(dict.fromkeys(word.label[0]))
     classes = [0, *(tokenizer.encode([c])[0].item() for c in distinct)]
     found = []
-    for loss in (
-        CTCLoss(reduction="sum"),
-        DCTCLoss(distill_weight=distill_weight, reduction="sum"),
-    ):
+    dctc = DCTCLoss(distill_weight=DISTILL_WEIGHT, reduction="sum")
+    for loss in (CTCLoss(reduction="sum"), dctc):
         scores = logits.clone().requires_grad_()
         value = loss(scores, targets, frames, lengths)
         (gradient,) = torch.autograd.grad(value, scores)  # (t, 1, c)
@@ -218,7 +186,7 @@ def gradient_arrays(
     return {
         "gradients": torch.stack(found).numpy().astype(np.float32),
         "gradient_rows": np.array(["blank", *distinct, "others"]),
-        "distill_weight": np.array(distill_weight),
+        "distill_weight": np.array(DISTILL_WEIGHT),
         "gradient_label": np.array(word.label[0]),
         "gradient_reading": np.array(reading),
     }

@@ -37,11 +37,7 @@ PALE = "#D9D9D9"
 
 
 def draw_spikes(arrays: Arrays) -> Figure:
-    """Draw Figure 1.
-
-    Args:
-        arrays: Of :func:`experiments.figures.spikes.word_panels`.
-    """
+    """Draw Figure 1 from the arrays of :func:`experiments.figures.spikes.word_panels`."""
     words = HEADINGS + ROW * len(arrays["families"])
     figure = Figure(figsize=(WIDTH, words + GRADIENTS), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(words, GRADIENTS))
@@ -89,10 +85,6 @@ def _lines(frames: np.ndarray, t: int) -> int:
 def levels(frames: Sequence[int], t: int) -> list[int]:
     """Return the line in which each letter stands, so that none covers another.
 
-    Args:
-        frames: Where the letters stand, of ``t``.
-        t: Frames.
-
     Example:
         >>> levels([3, 4, 4, 20], t=32)
         [0, 1, 2, 0]
@@ -116,13 +108,8 @@ def _draw_word(
 ) -> None:
     """Draw a word with the weights of two nets, one above the image and one below.
 
-    Args:
-        axes: Where.
-        image: ``(h, w, ch)``.
-        label: Its text.
-        weights: ``(2, s, t)``, of 1 at most.
-        frames: The frame of each character, ``(2, s)``.
-        lines: Lines of letters that there is room for.
+    The image is ``(h, w, ch)``, the weights ``(2, s, t)`` are 1 at most, the frames of characters
+    ``(2, s)``; ``lines`` of letters have room.
     """
     t = weights.shape[2]
     shown: dict[str, Any] = {"aspect": "auto", "cmap": "gray", "interpolation": "nearest"}
@@ -181,11 +168,7 @@ def _draw_gradients(figure: Any, arrays: Arrays) -> None:
 
 
 def draw_one_word(word: str = "subparts") -> Figure:
-    """Draw a rendered word as the packaged nets of CTC and of DCTC align it with its label.
-
-    Args:
-        word: Of digits and small letters.
-    """
+    """Draw a rendered word of digits and small letters as the packaged nets align it."""
     pixels, *_ = WordRenderer(find_fonts(None)).render(word, np.random.default_rng(0))
     image = torch.from_numpy(pixels[None]).permute(0, 3, 1, 2) / 127.5 - 1
     batch = Batch(image, [word], [word], torch.tensor([image.shape[3]]), None, [])
@@ -221,8 +204,7 @@ def draw_one_word(word: str = "subparts") -> Figure:
 def rate_table(arrays: Arrays) -> Table:
     """Return the table of disagreement between pairs of seeds, a row for each set and family.
 
-    Args:
-        arrays: Of :func:`experiments.figures.spikes.rate_arrays`, and ``families`` ``(f,)``.
+    The arrays are those of :func:`experiments.figures.spikes.rate_arrays`, and ``families``.
     """
     rows = []
     for k, name in enumerate(arrays["sets"]):

@@ -26,13 +26,7 @@ def table1_studies(scale: str) -> list[str]:
 
 
 def load(name: str, scale: str = "small", overrides: Mapping[str, Any] | None = None) -> Study:
-    """Return the study of a file of this folder.
-
-    Args:
-        name: Name of the file, without its suffix.
-        scale: One of :data:`~experiments.parsers.SCALES`.
-        overrides: Further overrides by dotted path.
-    """
+    """Return the study of ``<name>.yaml`` in this folder, see :func:`load_study`."""
     return load_study(Path(__file__).with_name(f"{name}.yaml"), scale, overrides)
 
 
@@ -46,12 +40,8 @@ def blind_studies() -> set[str]:
 def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:
     """Return the studies whose data sets are present; print the missing sets of the others.
 
-    Args:
-        studies: The studies.
-        needed: Raise in place of printing.
-
     Raises:
-        FileNotFoundError: If documents are needed and not there.
+        FileNotFoundError: If documents are missing, and ``needed``.
     """
     found = []
     for study in studies:

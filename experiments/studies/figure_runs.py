@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -36,14 +35,7 @@ def study(
     seeds: Sequence[int] | None = None,
     benchmarks: Benchmarks | None = None,
 ) -> Study:
-    """Return the trainings of a figure.
-
-    Args:
-        scale: Scale of the study.
-        arms: Keys of the arms.
-        seeds: Seeds of each arm; None for those of the study.
-        benchmarks: Further test data of every run.
-    """
+    """Return the trainings of a figure; without ``seeds`` at those of the study."""
     found = load("figures", scale)
     chosen = {key: found.arms[key] for key in arms}
     if seeds is not None:
@@ -52,16 +44,12 @@ def study(
 
 
 def parse(
-    name: str,
-    plan: Callable[[str], Study] | None,
-    only: Sequence[str] = (),
+    name: str, plan: Callable[[str], Study] | None, only: Sequence[str] = ()
 ) -> argparse.Namespace:
     """Parse the command line of a figure's script; ``--status`` prints it and exits.
 
-    Args:
-        name: Of the script.
-        plan: Its study, by scale; None if nothing is trained.
-        only: Parts that ``--only`` may name.
+    ``plan`` gives its study by scale, None if nothing is trained; ``--only`` may name parts of
+    ``only``.
     """
     options = parser_of(name).parse_args()
     for part in options.only:
@@ -103,22 +91,13 @@ def report_figure(
     arrays: Arrays | None = None,
     table: Table | None = None,
     unsent: Mapping[str, Figure] | None = None,
-) -> list[Path]:
+) -> None:
     """Write a figure with its arrays and table, print the table and the files, log both.
 
     Files go to ``<runs>/<name>``, at other scales than ``small`` to ``<runs>/<name>-<scale>``.
 
-    Args:
-        name: Such as ``figure1``.
-        scale: The scale of its trainings; ``small`` too if nothing is trained.
-        log: W&B mode.
-        figure: PNG and SVG are written; the PNG is sent.
-        arrays: What it was drawn from.
-        table: Its numbers.
-        unsent: Further figures by name, which are written but never leave this machine.
-
-    Returns:
-        The files.
+    PNG and SVG are written, and the PNG is sent. ``unsent`` are further figures by name, which are
+    written but never leave this machine.
     """
     target = name if scale == "small" else f"{name}-{scale}"
     out = runs_folder() / target
@@ -138,4 +117,3 @@ def report_figure(
     upload(target, log, {} if table is None else {"table": table}, sent)
     for file in [*sent, *kept]:
         console.print(f"written to {file}", highlight=False, soft_wrap=True)
-    return [*sent, *kept]

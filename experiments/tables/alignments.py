@@ -20,24 +20,12 @@ SHARES = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share"
 METRIC = "val/accuracy"
 
 
-def alignment_table(
-    study: Study, frame: pd.DataFrame, on: str, notes: Sequence[str] = ()
-) -> Table | None:
-    """Return how the nets of a study align labels with frames; None without results.
-
-    Args:
-        study: The study.
-        frame: Its results.
-        on: Set that was aligned.
-        notes: Lines below the table.
-    """
-    rows = []
-    frame = final(frame) if study.validation != on else frame
+def alignment_table(study: Study, frame: pd.DataFrame, on: str) -> Table | None:
+    """Return how the nets of a study align the labels of a set; None without results."""
+    rows, finals = [], final(frame)
     for key, value in choices(study, frame).items():
-        of_arm = final(frame)
-        of_arm = of_arm[(of_arm.arm == study.arm_name(key, value)) & (of_arm.set == on)]
-        found = [alignment for alignment in of_arm.alignment if alignment]
-        if found:
+        of_arm = finals[(finals.arm == study.arm_name(key, value)) & (finals.set == on)]
+        if found := [alignment for alignment in of_arm.alignment if alignment]:
             title = study.arms[key].title
             title = title if value is None or str(value) in title else f"{title} {value}"
             cells = [_over_runs([100 * one[name] for one in found], 2) for name in SHARES]
@@ -52,7 +40,7 @@ def alignment_table(
         "frames that the net reads as blank. frame_entropy: nats per frame."
     )
     columns = ["trained with", "runs", *SHARES, "frame_entropy"]
-    return Table(f"{study.title}: alignments on {on}", columns, rows, [note, *notes])
+    return Table(f"{study.title}: alignments on {on}", columns, rows, [note])
 
 
 def _over_runs(values: Sequence[float], digits: int) -> str:
@@ -65,22 +53,16 @@ def validation_curves(
 ) -> pd.DataFrame:
     """Return the validation accuracy of arms during training, in percent.
 
-    Args:
-        study: The study.
-        frame: Its results.
-        results: Folder of the runs, or of published results.
-        keys: Keys of the arms.
-        on: Set by whose records the runs are found.
+    The runs, in a folder of runs or of published results, are found by their records on a set.
 
     Returns:
         One row for each arm, seed and step: ``title``, ``seed``, ``steps``, ``accuracy``.
     """
-    rows = []
+    rows, finals = [], final(frame)
     chosen = choices(study, frame)
     for key in keys:
-        found = final(frame)
-        found = found[(found.arm == study.arm_name(key, chosen.get(key))) & (found.set == on)]
-        for run in found.itertuples():
+        of_arm = finals.arm == study.arm_name(key, chosen.get(key))
+        for run in finals[of_arm & (finals.set == on)].itertuples():
             curve = _curve(results, run)
             title = study.arms[key].title
             rows += [(title, run.seed, step + 1, 100 * value) for step, value in curve.items()]

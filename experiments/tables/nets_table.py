@@ -15,19 +15,12 @@ FILE = "bench/models.json"  # below the folder of runs or of results, by dctc.be
 BENCH = "dctc bench --what models"
 
 
-def nets_table(
-    title: str, models: Mapping[str, Path], results: Path, notes: tuple[str, ...] = ()
-) -> Table:
+def nets_table(title: str, models: Mapping[str, Path], results: Path) -> Table:
     """Return the parameters of each model with CTC and with DCTC, and its images in a second.
 
     The parameters are counted in what is trained, its loss included. The speeds are those that
-    ``dctc bench --what models`` measured; ``-`` where it has not.
-
-    Args:
-        title: Heading.
-        models: Configuration, or fragment, of each model by its name.
-        results: Folder of runs, or of published results, where the speeds are.
-        notes: Lines below the table.
+    ``dctc bench --what models`` measured, in a folder of runs or of published results; ``-`` where
+    it has not.
 
     Raises:
         ValueError: If a configuration names no net.
@@ -48,12 +41,11 @@ def nets_table(
         "Both losses train the same net: what reads an image afterwards, and how fast, is "
         "identical by construction; speeds that differ show the noise of the measurement."
     ]
-    missing = [name for name in models if name not in speeds]
-    if missing:
+    if missing := [name for name in models if name not in speeds]:
         explained.append(f"Images/s of {', '.join(missing)}: not measured; {BENCH} does.")
     if speeds:
         explained.append(f"Images/s: inference, both in turn in one run ({BENCH}).")
-    return Table(title, columns, rows, [*explained, *notes])
+    return Table(title, columns, rows, explained)
 
 
 def _read_speeds(folder: Path) -> dict[str, dict[str, str]]:

@@ -16,9 +16,6 @@ FOLDER = Path(__file__).parents[1] / "paper"
 def english_table(five: Sequence[str]) -> Table:
     """Return the published English accuracies, with the mean of five sets computed from each row.
 
-    Args:
-        five: Names of these sets.
-
     Raises:
         ValueError: If a row has not one value for each set.
     """

@@ -69,12 +69,7 @@ def pairs() -> list[Pair]:
 
 
 def headline_table(frame: pd.DataFrame, registry: Registry) -> Table | None:
-    """Return accuracy and NED of both losses on all test data of tables 1 to 3; None without any.
-
-    Args:
-        frame: From :func:`dctc.results.frame.read_frame`.
-        registry: Where the hits lie.
-    """
+    """Return accuracy and NED of both losses on the data of tables 1 to 3; None without any."""
     rows = []
     for pair in pairs():
         found = _compared(pair, frame, registry)
@@ -98,11 +93,7 @@ def headline_table(frame: pd.DataFrame, registry: Registry) -> Table | None:
 
 
 def errors_table(frame: pd.DataFrame) -> Table | None:
-    """Return substitutions, deletions and insertions of both losses; None without any.
-
-    Args:
-        frame: From :func:`dctc.results.frame.read_frame`.
-    """
+    """Return substitutions, deletions and insertions of both losses; None without any."""
     frame = final(frame).dropna(subset=list(PARTS))
     for part in PARTS:
         frame[part] = 100 * frame[part] / frame.characters
@@ -130,12 +121,7 @@ def errors_table(frame: pd.DataFrame) -> Table | None:
 
 
 def forest_plot(frame: pd.DataFrame, registry: Registry) -> Figure:
-    """Draw DCTC minus CTC in accuracy and NED on all test data and under all conditions.
-
-    Args:
-        frame: From :func:`dctc.results.frame.read_frame`.
-        registry: Where the hits lie.
-    """
+    """Draw DCTC minus CTC in accuracy and NED on all test data and under all conditions."""
     main = [pair for pair in pairs() if not pair.condition]
     conditions = [pair for pair in pairs() if pair.condition]
     rows = []

@@ -26,5 +26,5 @@ def test_tables_and_pictures_are_a_run_of_the_targets_group(runs, tmp_path):
 
 
 def test_nothing_is_sent_where_logging_is_off(runs):
-    upload("table9", "off", {"main": TABLE})
+    upload("table9", "off", {"main": TABLE}, [])
     assert not runs.exists()

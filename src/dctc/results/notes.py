@@ -8,11 +8,7 @@ import pandas as pd
 
 
 def drop_notes(frame: pd.DataFrame) -> list[str]:
-    """Say how many samples were left out of each set, and why.
-
-    Args:
-        frame: Rows of :func:`dctc.results.frame.read_frame`.
-    """
+    """Say how many samples were left out of each set of a frame's rows, and why."""
     dropped: Mapping[str, dict[str, int]] = dict(zip(frame.set, frame.drops, strict=True))
     return [
         f"{name}: {count:,} samples left out ({reason})."
@@ -25,9 +21,7 @@ def drop_notes(frame: pd.DataFrame) -> list[str]:
 def hardware_notes(rows: pd.DataFrame) -> list[str]:
     """Return a line that says which runs were trained on which GPU; none if no run was.
 
-    Args:
-        rows: Rows of :func:`dctc.results.frame.read_frame`, with a further column ``title``: what a
-            row is called where the note stands.
+    A frame's rows are given with a further column ``title``: what a row is called there.
     """
     if not (rows.gpu != "").any():
         return []

@@ -133,13 +133,8 @@ def as_json(scores: Sequence[Score], protocol: str) -> str:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Score files.
-
-    Args:
-        args: Command line without ``dctc score``; None takes that of the process.
-    """
+    """Run ``dctc score``."""
     options = score_parser().parse_args(args)
-
     protocol = get_protocol(options.protocol)
     scores = []
     for file in options.files:

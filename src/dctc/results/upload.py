@@ -49,18 +49,11 @@ def check_key(log: LogMode) -> None:
         )
 
 
-def upload(
-    target: str, log: LogMode, tables: Mapping[str, Table], files: Sequence[Path] = ()
-) -> None:
+def upload(target: str, log: LogMode, tables: Mapping[str, Table], files: Sequence[Path]) -> None:
     """Log the tables and figures of a target as one W&B run in the group of the target.
 
-    The run's configuration holds title and notes of each table.
-
-    Args:
-        target: Name of the target, such as ``table2``.
-        log: W&B mode; with ``off`` nothing is done.
-        tables: By name.
-        files: Files of figures; those that W&B displays are logged, PNGs.
+    The run's configuration holds title and notes of each table. Of the files of figures those that
+    W&B displays are logged, PNGs. With ``off`` nothing is done.
     """
     if log == "off":
         return

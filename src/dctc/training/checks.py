@@ -25,11 +25,7 @@ SCORING = ("validate", "test", "predict")  # subcommands that train nothing
 
 
 def check_config(config: dict[str, Any], folder: Path) -> None:
-    """Refuse a configuration that a run cannot have.
-
-    Args:
-        config: The resolved configuration.
-        folder: The folder of the run.
+    """Refuse a resolved configuration that a run in a folder cannot have.
 
     Raises:
         ValueError: If a ``class_path`` names no class.
@@ -63,11 +59,7 @@ def check_checkpoint(
 ) -> None:
     """Refuse a checkpoint that is not a file, for which Lightning may use random weights.
 
-    Args:
-        checkpoint: The file that ``--ckpt_path`` stands for; None if there is none.
-        config: The resolved configuration.
-        subcommand: Such as ``fit``.
-        folder: The folder of the run.
+    It is the file that ``--ckpt_path`` stands for, None without one.
 
     Raises:
         SystemExit: If it is none, is damaged, or leaves nothing to train.
@@ -108,12 +100,6 @@ def check_checkpoint(
 
 def try_out(trainer: Any, module: Any, data: Any, checkpoints: Path) -> None:
     """Index the data, and make what a training needs of data, optimizer and callbacks.
-
-    Args:
-        trainer: The trainer.
-        module: The module to train.
-        data: Its data.
-        checkpoints: Folder of the run's own checkpoints.
 
     Raises:
         ValueError: If a part does not fit the others.

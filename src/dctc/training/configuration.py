@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -42,10 +42,16 @@ def check_class_paths(config: Any, where: str = "") -> None:
     Raises:
         ValueError: If one names something else.
     """
-    for place, path in _class_paths(config, where):
-        found = _named(str(path))
+    if isinstance(config, Mapping):
+        found = _named(str(config.get("class_path", "")))
         if found is not None and not inspect.isclass(found):
-            raise ValueError(f"{place}: class_path {path} is no class; name a class")
+            path = config["class_path"]
+            raise ValueError(f"{where}: class_path {path} is no class; name a class")
+        for key, value in config.items():
+            check_class_paths(value, f"{where}.{key}".lstrip("."))
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            check_class_paths(value, where)
 
 
 def _named(path: str) -> Any:
@@ -59,17 +65,6 @@ def _named(path: str) -> Any:
         except (ImportError, AttributeError, ValueError):
             continue
     return None
-
-
-def _class_paths(config: Any, where: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(config, Mapping):
-        if "class_path" in config:
-            yield where, config["class_path"]
-        for key, value in config.items():
-            yield from _class_paths(value, f"{where}.{key}".lstrip("."))
-    elif isinstance(config, (list, tuple)):
-        for value in config:
-            yield from _class_paths(value, where)
 
 
 _OPTIONS = ("height", "width", "keep_ratio", "fill", "grayscale")
@@ -92,7 +87,7 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     """
     given = dict(data.get("init_args") or {})
     source = given.get("source")
-    usual = getattr(_imported(data.get("class_path", "")), "usual_width", WIDTH)
+    usual = getattr(_named(data.get("class_path", "")), "usual_width", WIDTH)
     form = image_format(net)
     if form is None:
         of_source = isinstance(source, str) and source in DOCUMENTS  # it knows its width
@@ -119,15 +114,6 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
 
 def image_format(net: Mapping[str, Any]) -> ImageFormat | None:
     """Return the format of the images of a net; None if any will do."""
-    find = getattr(_imported(net["class_path"]), "image_format_of", None)
+    find = getattr(_named(net["class_path"]), "image_format_of", None)
     form: ImageFormat | None = find(net.get("init_args") or {}) if find else None
     return form
-
-
-def _imported(path: str) -> Any:
-    """Return a class by its path; None if there is none."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name, None) if module else None
-    except ModuleNotFoundError:
-        return None

@@ -255,9 +255,13 @@ class RecognizerModule(pl.LightningModule):
         self.corrupt.setdefault(name, []).extend(batch.corrupt)
 
     def _score(self, batch: Batch, outputs: Any, number: int) -> list[Outcome]:
-        outcomes = read_batch(self, self.protocol, batch, outputs)
+        outcomes = self.read(batch, outputs)
         self.scores.update(number, [o.prediction for o in outcomes], [o.label for o in outcomes])
         return outcomes
+
+    def read(self, batch: Batch, outputs: Any) -> list[Outcome]:
+        """Decode a batch from the objective's outputs: the logits ``(t, n, c)`` of a CTC net."""
+        return read_batch(self, self.protocol, batch, outputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of each validation set and of their union, ``val/accuracy``."""
@@ -278,9 +282,7 @@ class RecognizerModule(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> list[Outcome]:
         """Read a batch."""
-        if not batch.label:
-            return []
-        return read_batch(self, self.protocol, batch, self.objective.outputs(self, batch))
+        return self.read(batch, self.objective.outputs(self, batch)) if batch.label else []
 
     # ---- checkpoints ----
 

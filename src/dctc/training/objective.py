@@ -1,7 +1,9 @@
 """Training loss and decoding of a batch, for CTC nets and for nets that read by attention.
 
-An objective maps a batch to net outputs, and these to the loss and to predictions. It is stateless:
-net, loss and tokenizer are those of the module, where callbacks may exchange them.
+An objective maps a batch to ``outputs`` of the net, and these to the ``loss`` and to what it has
+``read``. It is stateless: net, loss and tokenizer are those of the module, where callbacks may
+exchange them. ``unfit`` names its count of labels that the net cannot emit, ``train/<unfit>``, and
+``explain`` says why it cannot.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Parts(Protocol):
         tokenizer: Maps characters to classes.
         teacher: Scores images for a loss that needs a teacher; else None.
         training: Whether the loss is one to train with.
-        objective: The :class:`Objective` of net and loss.
+        objective: The objective of net and loss, see :func:`objective_of`.
     """
 
     net: Any
@@ -40,7 +42,7 @@ class Parts(Protocol):
     tokenizer: CTCTokenizer
     teacher: Any
     training: bool
-    objective: Any
+    objective: CTCObjective | AttentionObjective
 
 
 class Loss(NamedTuple):
@@ -53,28 +55,6 @@ class Loss(NamedTuple):
 
     value: Tensor
     unfit: int
-
-
-class Objective(Protocol):
-    """How nets of one kind are trained and read.
-
-    Attributes:
-        unfit: Name of the count of labels that the net cannot emit, ``train/<unfit>``.
-    """
-
-    unfit: str
-
-    def outputs(self, parts: Parts, batch: Batch) -> Any:
-        """Return what both loss and decoding start from."""
-
-    def loss(self, parts: Parts, batch: Batch, outputs: Any) -> Loss:
-        """Return the loss of a batch with its labels."""
-
-    def read(self, parts: Parts, batch: Batch, outputs: Any) -> list[Reading]:
-        """Decode a batch; its labels are not used."""
-
-    def explain(self, parts: Parts) -> str:
-        """Return why the net cannot emit a label and how the loss treats it, for a warning."""
 
 
 class CTCObjective:
@@ -280,20 +260,19 @@ def frame_limits(net: Any, batch: Batch) -> Tensor:
     return net.frames(width).clamp(min=1)
 
 
-def read_until_end(logits: Tensor, max_length: int, end: int = 0) -> list[Reading]:
-    """Take the best class of each position before the first end.
+def read_until_end(logits: Tensor, max_length: int) -> list[Reading]:
+    """Take the best class of each position before the first end, which is class 0.
 
     Args:
         logits: ``(s, n, c)``.
         max_length: Characters of a reading at most.
-        end: Class of the end.
 
     Returns:
         n readings; the confidence is the geometric mean over their characters and the end.
     """
     log_probs, best = logits.float().log_softmax(2).max(2)  # both (s, n)
-    ends = (best == end).int().cumsum(0)
-    counts = ends - (best == end).int() == 0  # up to and with the first end
+    ends = (best == 0).int().cumsum(0)
+    counts = ends - (best == 0).int() == 0  # up to and with the first end
     path = log_probs.where(counts, 0.0).sum(0)
     weakest = log_probs.where(counts, torch.inf).amin(0)
     number = counts.sum(0)
@@ -315,7 +294,7 @@ def read_batch(parts: Parts, protocol: TextProtocol, batch: Batch, outputs: Any)
         parts: The net, and what belongs to it.
         protocol: Applied to readings and labels.
         batch: The images.
-        outputs: As :meth:`Objective.outputs` returns them.
+        outputs: As the objective returns them.
     """
     readings = parts.objective.read(parts, batch, outputs)
     return [
@@ -343,7 +322,7 @@ def check_classes(net: Any, tokenizer: CTCTokenizer) -> None:
         )
 
 
-def objective_of(net: nn.Module, loss: nn.Module) -> Objective:
+def objective_of(net: nn.Module, loss: nn.Module) -> CTCObjective | AttentionObjective:
     """Choose the objective of a net, and refuse a loss that does not go with it.
 
     A loss with a ``blank`` is one for CTC.
