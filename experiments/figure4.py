@@ -54,12 +54,8 @@ def draw(
 ) -> None:
     """Train, find the characters that are confused most, measure and draw their clusters.
 
-    Args:
-        name: Of the figure.
-        options: Of the command line.
-        plan: The trainings; the nets of its first seed are drawn.
-        words_of: Returns the words to measure on from the data of a run.
-        chinese: Whether Chinese characters alone count, such as are frequent in those words.
+    The nets of the first seed are drawn. ``words_of`` returns the words to measure on from the data
+    of a run; of ``chinese`` ones the Chinese characters alone count, such as are frequent there.
     """
     finished = runs.finish(plan, options)
     words = words_of(finished[0][0].data)

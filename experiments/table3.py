@@ -59,12 +59,9 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 
 def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
-    """Return the cost of each loss as a multiple of that of CTC.
+    """Return the cost of each loss as a multiple of that of CTC; the loss alone at the first size.
 
-    Args:
-        losses: Study of the losses.
-        measured: Content of ``bench/losses.json``, see :mod:`dctc.bench.losses`. The loss alone is
-            shown at the first size.
+    It was ``measured`` by :mod:`dctc.bench.losses`.
     """
     step, alone = measured["training"], measured["rows"][0]
     parts = (step["median_s"], step["peak_bytes"], alone["median_s"])
