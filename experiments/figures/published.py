@@ -24,17 +24,16 @@ MOST = 2 * 2**20  # bytes of the arrays of a figure; they are committed
 MOST_PNG = 400_000  # bytes of a picture; ours, to keep the repository small
 DRAWN_FROM = "Arrays"  # keyword of a PNG's metadata
 
-# Of each figure, the figure whose arrays it is drawn from (None: of no arrays) and its drawing
-DRAW: dict[str, tuple[str | None, Callable[..., Figure]]] = {
-    "figure1": ("figure1", draw_spikes),
-    "figure2": (None, draw_scheme),
-    "figure3": ("figure3", draw_alignment_curves),
-    "figure4": ("figure4", draw_clusters),
-    "figure4-chinese": ("figure4-chinese", draw_clusters),
-    "one_word": (None, draw_one_word),
+DRAW: dict[str, Callable[..., Figure]] = {
+    "figure1": draw_spikes,
+    "figure2": draw_scheme,
+    "figure3": draw_alignment_curves,
+    "figure4": draw_clusters,
+    "figure4-chinese": draw_clusters,
+    "one_word": draw_one_word,
 }
 FIGURES = tuple(DRAW)
-# Of each figure that has numbers, the table of them
+# Of each figure that is drawn from arrays, the table of its numbers; the others need none
 TABLES: dict[str, Callable[..., Table]] = {
     "figure1": rate_table,
     "figure3": last_values,
@@ -81,8 +80,8 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
 
 def show(name: str) -> Figure:
     """Draw a published figure, one of :data:`FIGURES`, from its arrays."""
-    source, draw = DRAW[name]
-    return draw() if source is None else draw(load_arrays(PUBLISHED / f"{source}.npz"))
+    arrays = [load_arrays(PUBLISHED / f"{name}.npz")] if name in TABLES else []
+    return DRAW[name](*arrays)
 
 
 def number_table(name: str, **options: Any) -> Table:
@@ -93,13 +92,8 @@ def number_table(name: str, **options: Any) -> Table:
 def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
     """Copy the arrays of figures, ``<runs>/<name>/<name>.npz``, into ``<to>/figures``; draw them.
 
-    Figures of the same arrays are drawn together. Arrays that are not among the runs are those that
-    are published.
-
-    Args:
-        runs: Folder of all runs.
-        names: Of :data:`FIGURES`; runs of smaller scales bear other names.
-        to: Folder of the published results.
+    Arrays that are not among the runs are those that are published; runs of smaller scales bear
+    other names.
 
     Returns:
         The files that were written.
@@ -109,17 +103,15 @@ def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
         ValueError: If a PNG is too large.
     """
     folder = to / PUBLISHED.name
-    sources = {source: _find(runs, folder, source) for name in names if (source := DRAW[name][0])}
-    arrays = {source: load_arrays(file) for source, file in sources.items()}
+    sources = {name: _find(runs, folder, name) for name in names if name in TABLES}
+    arrays = {name: load_arrays(file) for name, file in sources.items()}
     files = [
-        save_arrays(arrays[source], folder / file.name)
-        for source, file in sources.items()
+        save_arrays(arrays[name], folder / file.name)
+        for name, file in sources.items()
         if file.parent != folder
     ]
-    for name, (source, draw) in DRAW.items():
-        if name not in names and source not in sources:
-            continue
-        own = arrays[source] if source else None
+    for name in names:
+        own, draw = arrays.get(name), DRAW[name]
         file = save_figure(draw() if own is None else draw(own), folder / f"{name}.png", own)
         if (size := file.stat().st_size) > MOST_PNG:
             file.unlink()

@@ -14,6 +14,7 @@ from dctc.studies.search import choices
 from dctc.studies.study import Study
 from dctc.studies.summary import final
 from dctc.tables import Table
+from dctc.training.run_folder import marked
 from experiments.figures.curves import read_metrics, read_parts
 
 SHARES = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")
@@ -108,7 +109,6 @@ def _curve(results: Path, run: object) -> dict[int, float]:
     key, arm, seed = (getattr(run, name) for name in ("run", "arm", "seed"))
     curves = read_parts([results / "metrics" / f"{key}.csv"])  # published
     folder = results / arm / f"seed{seed}"
-    mark = folder / "run_key"
-    if not curves and mark.is_file() and mark.read_text().strip() == key:
+    if not curves and marked(folder) == key:
         curves = read_metrics(folder)
     return dict(zip(*curves.get(METRIC, ([], [])), strict=True))

@@ -17,6 +17,7 @@ import yaml
 from dctc.files import locked, remove_partials, write_whole
 from dctc.results.environment import DIRTY, gpu
 from dctc.results.registry import CERTAINTY, Record, Registry, scored_at
+from dctc.training.run_folder import MARK, marked
 from experiments.figures.curves import Curve, read_metrics
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
@@ -36,8 +37,8 @@ def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """
     found: list[tuple[str, Path]] = []
     for pattern in patterns:
-        marks = {*runs.glob(f"{pattern}/run_key"), *runs.glob(f"{pattern}/**/run_key")}
-        keys = {mark.parent: mark.read_text().strip() for mark in sorted(marks)}
+        marks = sorted(runs.glob(f"{pattern}/**/{MARK}"))
+        keys = {mark.parent: marked(mark.parent) for mark in marks}
         # a folder that was set aside bears the key of its run in its name
         here = [(key, folder) for folder, key in keys.items() if f".{key}" not in folder.name]
         if not here:

@@ -9,7 +9,7 @@ import torch
 from dctc.ctc import candidate_classes, pack_labels, viterbi_alignment
 from dctc.data.records.batch import Batch
 from dctc.losses import DCTCLoss
-from dctc.metrics import compare_alignment
+from dctc.metrics.alignment import AlignmentCounts, compare_alignment
 from dctc.text.tokenizer import BLANK
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import frame_limits
@@ -35,8 +35,8 @@ def diagnose(module: RecognizerModule, batches: Iterable[Batch]) -> dict[str, fl
     """
     module.eval()
     loss = DCTCLoss(estimator="likelihood", blank=BLANK)
-    label = viterbi = blanks = samples = frames = greedy = 0
-    entropy = 0.0
+    counts: list[AlignmentCounts] = []
+    greedy, entropy = 0, 0.0
     for batch in batches:
         if not batch.label:
             continue
@@ -48,20 +48,17 @@ def diagnose(module: RecognizerModule, batches: Iterable[Batch]) -> dict[str, fl
         log_probs = logits.log_softmax(2)
         columns = candidate_classes(labels, BLANK).expand(*logits.shape[:2], -1)
         best_path = viterbi_alignment(log_probs.gather(2, columns).double(), labels, BLANK)
-        counts = compare_alignment(alignment, labels, best_path, BLANK)
-        label, viterbi = label + counts.label, viterbi + counts.viterbi
-        blanks, samples = blanks + counts.blank, samples + counts.samples
-        frames += counts.frames
+        counts.append(compare_alignment(alignment, labels, best_path, BLANK))
         takes_part = alignment >= 0
         greedy += int(((logits.argmax(2) == BLANK) & takes_part).sum())
         entropies = -(log_probs.exp() * log_probs).sum(2)  # (t, n)
         entropy += float(entropies.double()[takes_part].sum())
-    if not frames:
+    summed = ("label", "viterbi", "blank", "samples", "frames")
+    sums = {name: sum(getattr(of_batch, name) for of_batch in counts) for name in summed}
+    if not (frames := sums["frames"]):
         raise ValueError("diagnosis: no label fits its frames, or there is none")
     return {
-        "aacc_label": label / samples,
-        "viterbi_agreement": viterbi / frames,
-        "blank_share": blanks / frames,
+        **AlignmentCounts(true=None, **sums).shares(),
         "greedy_blank_share": greedy / frames,
         "frame_entropy": entropy / frames,
     }

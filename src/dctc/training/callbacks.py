@@ -185,14 +185,12 @@ class EstimatorLog(pl.Callback):
         if is_logged(trainer):
             self._batch = batch
 
-    def _log(
-        self, module: pl.LightningModule, args: tuple[Logits, Tensor, Tensor, Tensor], kwargs: Any
-    ) -> None:
+    def _log(self, module: Any, args: tuple[Logits, Tensor, Tensor, Tensor], kwargs: Any) -> None:
         if self._batch is None or not module.training:
             return
         batch, self._batch = self._batch, None
+        labels = pack_labels(outline(args[0]), *args[1:], module.loss.blank)
         for name, loss in self._losses.items():
-            labels = pack_labels(outline(args[0]), *args[1:], loss.blank)
             report = term_report(loss, batch, args[0], labels, loss.terms(*args, **kwargs))
             found = {f"train/{m}/{name}": report[m] for m in METRICS if m in report}
             module.log_dict(found, on_step=True, batch_size=len(batch.label))

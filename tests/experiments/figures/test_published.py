@@ -68,10 +68,8 @@ def test_every_published_figure_is_drawn_from_its_arrays(name):
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
     """Runs with a figure 1, and nothing published; figures are drawn as plain lines."""
-    sources = {"figure1": "figure1", "figure3": "figure3", "other": "figure1"}
-    drawings = {name: (source, draw) for name, source in sources.items()}
-    scheme = {"figure2": (None, lambda: draw(ARRAYS))}
-    monkeypatch.setattr(module, "DRAW", {**drawings, **scheme})
+    drawings = {"figure1": draw, "figure3": draw, "figure2": lambda: draw(ARRAYS)}
+    monkeypatch.setattr(module, "DRAW", drawings)
     save_arrays(ARRAYS, tmp_path / "runs" / "figure1" / "figure1.npz")
     return tmp_path / "runs", tmp_path / "results"
 
@@ -83,8 +81,7 @@ def test_figures_are_published_all_or_none(folders):
     assert not to.exists()
     arrays, *pictures = publish_figures(runs, ["figure2", "figure1"], to)
     assert digest(load_arrays(arrays)) == digest(ARRAYS)
-    # what is drawn from the same arrays is drawn with them
-    assert [file.name for file in pictures] == ["figure1.png", "other.png", "figure2.png"]
+    assert [file.name for file in pictures] == ["figure2.png", "figure1.png"]
     assert {*to.glob("figures/*")} == {arrays, *pictures}
 
 
@@ -92,8 +89,8 @@ def test_without_runs_what_is_published_is_drawn_anew_and_none_too_large(folders
     runs, to = folders
     first = {file.name: file.read_bytes() for file in publish_figures(runs, ["figure1"], to)}
     (to / "figures" / "figure1.png").unlink()
-    written = publish_figures(runs / "none", ["other"], to)
-    assert [file.name for file in written] == ["figure1.png", "other.png"]
+    written = publish_figures(runs / "none", ["figure1"], to)
+    assert [file.name for file in written] == ["figure1.png"]
     assert {file.name: file.read_bytes() for file in to.glob("figures/*")} == first
     monkeypatch.setattr(module, "MOST_PNG", 100)
     with pytest.raises(ValueError, match=r"figure1.png: [\d,]+ bytes, more than the 100"):
