@@ -122,6 +122,12 @@ def test_nothing_is_trained_to_draw_and_to_list(compared, tmp_path):
     assert "My loss: mean" in text and str(tmp_path / "none" / "mine") in text
 
 
+def test_a_set_that_no_run_was_tested_on_is_named(compared, tmp_path):
+    (compared / "typo.yaml").write_text(f"{STUDY}sets: [sen]\n")
+    text = printed(compared / "typo.yaml", "--from", tmp_path / "runs")
+    assert "mine: no run was tested on sen; there are seen, unseen\n" in text
+
+
 def test_a_run_that_fails_ends_the_command_and_only_some_are_trained(compared, capsys):
     with pytest.raises(SystemExit):
         main(["compare", str(compared / "mine.yaml"), "--seeds=100", "--log=off"])

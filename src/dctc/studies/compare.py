@@ -19,7 +19,7 @@ from dctc.studies.search import choices, open_searches
 from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, SEARCH_SEED, Run, Study
 from dctc.studies.study_file import load_study, whole_study
-from dctc.studies.summary import own_sets
+from dctc.studies.summary import own_sets, untested
 from dctc.training.logs import quiet_lightning
 
 
@@ -127,6 +127,9 @@ def run_command(
         raise FileNotFoundError(f"--from {options.source}: it holds no {registry.file.name}")
     frame = read_frame(registry)
     shown = without_open(studies, frame)
+    for study in shown:
+        if said := untested(study, frame):
+            print(said)
     tables, figures = draw(shown, frame, registry) if shown else ({}, {})
     scale = getattr(options, "scale", "")
     name = target if scale in ("", FULL) else f"{target}-{scale}"

@@ -95,3 +95,15 @@ def own_sets(study: Study, frame: pd.DataFrame) -> list[str]:
     rows = rows[rows.arm.isin(arms)]
     scored = [set(of_arm) for _, of_arm in rows.groupby("arm").set]
     return sorted(set.intersection(*scored)) if scored else []
+
+
+def untested(study: Study, frame: pd.DataFrame) -> str:
+    """Say which sets of a study none of its runs was tested on; empty where none was tested."""
+    arms = [study.arm_name(key, value) for key, value in choices(study, frame).items()]
+    rows = final(frame)
+    tested = {*rows.set[rows.arm.isin(arms)]}
+    missing = [name for name in study.sets if name not in tested]
+    if not (tested and missing):
+        return ""
+    there = ", ".join(sorted(tested))
+    return f"{study.name}: no run was tested on {', '.join(missing)}; there are {there}"
