@@ -48,7 +48,7 @@ def chinese_tables() -> dict[str, Table]:
     more = {"losses": ["mean", "weighted mean", "size"], "baselines": []}
     titles = {
         "losses": "Published: Chinese benchmark, word accuracy in percent",
-        "baselines": "Published: its own baselines, word accuracy in percent / NED",
+        "baselines": "Published: the Chinese benchmark's baselines, word accuracy in percent / NED",
     }
     tables = {}
     for key, further in more.items():

@@ -132,7 +132,7 @@ def forest_plot(frame: pd.DataFrame, registry: Registry) -> Figure:
     ):
         rows.append(PlotRow(heading, heading=True))
         rows += [row for pair in shown if (row := _forest_row(pair, frame, registry, prefix))]
-    return draw_forest(rows, "DCTC minus CTC, percentage points")
+    return draw_forest(rows, "DCTC minus CTC, percentage points (right: DCTC is better)")
 
 
 def _forest_row(pair: Pair, frame: pd.DataFrame, registry: Registry, prefix: str) -> PlotRow | None:

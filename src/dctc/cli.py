@@ -50,7 +50,7 @@ train and score (a LightningCLI: options are dotted paths, or YAML):
   finetune   train a pretrained recogniser on images of one's own
   compare    train the arms of a study over its seeds, and compare them
   data       render, convert, list, verify and look at sets of word images
-  score      accuracy, NED, CER and its parts of files of predictions
+  score      accuracy, NED, CER and kinds of errors of predictions
   describe   parameters, FLOPs, memory and speed of a net
   export     a trained net as ONNX, torch's exported program or weights
   bench      time and memory of losses and models

@@ -70,7 +70,7 @@ def read_parser() -> argparse.ArgumentParser:
     """Return the parser of ``dctc read``."""
     parser = argparse.ArgumentParser(
         prog="dctc read",
-        description="Print what images say: confidence, text and path, separated by tabs.",
+        description="Read crops of one word or line: confidence, text and path, with tabs between.",
         epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
         "bottom in pixels of the file, as high as the line; left and right are estimates. A model "
         "is the folder of a run or of weights, an ONNX file, or a name: scene_ctc and scene_dctc "
@@ -126,7 +126,7 @@ def score_parser() -> argparse.ArgumentParser:
     """Return the parser of ``dctc score``."""
     parser = argparse.ArgumentParser(
         prog="dctc score",
-        description="Accuracy, NED, CER and its parts of files of predictions.",
+        description="Accuracy, NED, CER and kinds of errors of files of predictions.",
         epilog="A file has lines 'index [prediction] [label]', or is a table (TSV, CSV) with a "
         "head that has the columns key, prediction and label; .xz and .gz are unpacked.",
     )
@@ -209,7 +209,7 @@ def study_parser(
     add("--only", type=names, default=[], help="train these arms or parts: NAME[,NAME]")
     add("--status", action="store_true", help="list what is done and what is missing, and stop")
     if tables:
-        add("--seeds", type=seeds, help="train these seeds of each arm: SEED[,SEED]")
+        add("--seeds", type=seeds, help="train these seeds of each arm, by number: 0,1,2")
         source = "train nothing; draw the tables of this folder of results"
         add("--from", dest="source", metavar="FOLDER", help=source)
     return parser

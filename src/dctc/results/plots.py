@@ -166,7 +166,9 @@ def _finish(
     handles = [_key("o", CPU_COLOUR, "run (CPU)")]
     if any(any(row.on_gpu) for row in rows):
         handles.append(_key("^", GPU_COLOUR, "run (GPU)"))
-    handles.append(Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI"))
+    handles.append(
+        Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI of the difference")
+    )
     axes.figure.legend(
         handles=[*handles, *more], loc="outside lower right", ncols=4, fontsize=8, frameon=False
     )

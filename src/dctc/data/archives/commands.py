@@ -240,7 +240,7 @@ _STATS = [
 _DOCTOR = [
     _arg(
         "--model",
-        "what is to learn it: folder of a run, or configuration (fit --print_config prints one)",
+        "net to train: ppocr_v6_small, scene_ctc, an ONNX file, a run's folder, or a configuration",
         required=True,
     ),
     _arg("--count", "records of a set at most (%(default)s)", positive, 20_000),
