@@ -64,9 +64,12 @@ def test_all_is_every_extra_that_installs_everywhere():
     assert everything.extras == EXTRAS.keys() - {"all", "peers"}
 
 
-def test_citation_has_the_license_of_the_package():
+def test_citation_names_the_paper():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["license"] == PROJECT["project"]["license"]
+    paper = citation["preferred-citation"]
+    assert paper["doi"] == "10.1609/aaai.v38i7.28575"
+    assert paper["identifiers"][0]["value"] == "arXiv:2308.08806"
 
 
 def test_changelog_has_a_section_for_this_version():

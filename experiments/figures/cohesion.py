@@ -26,7 +26,7 @@ class Cohesion(NamedTuple):
 
 
 def cohesion(features: np.ndarray, classes: np.ndarray, neighbours: int = NEIGHBOURS) -> Cohesion:
-    """Measure the classes ``(m,)`` of points ``(m, d)``, as many of each.
+    """Measure the classes ``(m,)`` of points ``(m, d)``, each class with equally many.
 
     Raises:
         ValueError: If there are fewer than two classes, or a class has one point only.

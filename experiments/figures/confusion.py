@@ -13,7 +13,7 @@ Pair = tuple[str, str]  # two characters, the lower one first
 def substitutions(readings: Iterable[tuple[str, str]]) -> Counter[Pair]:
     """Count the substitutions of each pair of characters, in either direction.
 
-    Of label and prediction they are those of a shortest edit, as rapidfuzz finds it.
+    They are those of a shortest edit from label to prediction, as rapidfuzz finds it.
 
     Example:
         >>> substitutions([("cool", "c0oi"), ("1o", "l0")]) == {

@@ -1,6 +1,6 @@
 """Arrays of Figure 1: the frames of characters, how seeds differ in them, gradients of a word.
 
-Nets are in evaluation mode, and as many frames long; the tokenizer maps labels to their classes.
+Nets are in evaluation mode and give equally many frames. The tokenizer maps labels to classes.
 """
 
 from __future__ import annotations

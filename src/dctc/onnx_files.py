@@ -101,8 +101,9 @@ def onnx_characters(file: OnnxFile) -> str:
     """Return the characters of a recogniser in class order, as its metadata has them.
 
     ``character`` is PaddleOCR's, as RapidOCR's files have it: a line for each character, without
-    the blank, which is class 0, and without the space, which is the last class. ``charset`` is that
-    of ``dctc export``. None of them is composed or changed.
+    the blank, which is class 0, and without the space, which is the last class. A file that says
+    that its ``blank`` follows these characters has no further space. ``charset`` is that of ``dctc
+    export``. None of them is composed or changed.
 
     Raises:
         ValueError: If there is no such metadata, or an entry is not a single character.
@@ -117,4 +118,5 @@ def onnx_characters(file: OnnxFile) -> str:
     entries = file.metadata["character"].split("\n")
     if longer := [entry for entry in entries if len(entry) != 1]:
         raise ValueError(f"{file.path}: class {longer[0]!r} of its metadata is no single character")
-    return "".join(entries) + ("" if " " in entries else " ")
+    has_space = " " not in entries and file.metadata.get("blank") != str(len(entries))
+    return "".join(entries) + " " * has_space

@@ -152,6 +152,14 @@ def test_test_sets_are_recognised(tmp_path, add, folder, size, expected):
 def test_of_a_folder_elsewhere_only_its_last_names_count(tmp_path, add):
     assert not is_test_set(add("test/of/my/own/words"), tmp_path / "data")
     assert is_test_set(add("my/test/words"), tmp_path / "data")
+    far, named = add("bench/test/regular/real/part1"), tmp_path / "bench/test"
+    assert is_test_set(far, tmp_path / "data", named)
+    assert not is_test_set(far, tmp_path / "data", far)
+
+
+def test_a_chinese_test_set_is_one_below_any_folder(tmp_path, add):
+    assert is_test_set(add("train/scene_test"), tmp_path)
+    assert not is_test_set(add("train/scene_train"), tmp_path)
 
 
 def test_a_link_does_not_hide_a_test_set(tmp_path, add):

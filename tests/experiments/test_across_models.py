@@ -16,6 +16,7 @@ from dctc.results.registry import Registry
 from dctc.results.statistics import difference_cell
 from dctc.studies.compare import without_open
 from dctc.studies.parallel import Outcome, _said
+from dctc.studies.study_file import load_study
 
 
 def second_reading(file):
@@ -82,7 +83,7 @@ def test_all_that_the_protocol_asks_for(made):
         assert len(measured) == 6 and all(np.isfinite([*e[:3]]).all() for e in measured.values())
 
 
-def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, capsys):
+def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, tmp_path, capsys):
     frame, studies = read_frame(made), [load(name) for name in ("protocol", "protocol_scene")]
     assert without_open(studies, frame) == studies and not capsys.readouterr().out
     less = frame[~((frame.arm == "protocol/vit_micro-ctc") & (frame.seed == 203))]
@@ -90,6 +91,12 @@ def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, caps
     assert without_open(studies, less) == []
     said = capsys.readouterr().out
     assert "protocol: 1 of 72 runs are missing" in said and "36 of 36" in said
+    (tmp_path / "mine.yaml").write_text(
+        f"study: mine\nconfig: {studies[0].file.parent}/../configs/funsd.yaml\n"
+        f"arms: {{one: {{use: '{studies[0].file}#vit_micro-dctc'}}}}\n"
+    )
+    assert without_open([load_study(tmp_path / "mine.yaml")], less) == []
+    assert "mine: 1 of 72 runs are missing" in capsys.readouterr().out
     run = studies[0].runs()[0]
     assert "right" not in _said(Outcome({"FUNSD_fold": next(made.records())}), run)
     primary = analyse(studies[0], frame, made).primary

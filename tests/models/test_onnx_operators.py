@@ -152,6 +152,14 @@ def test_resize(to, mode, places, given):
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("pixels", "scale"), [(10, 0.7), (5, 1.4), (10, 0.9), (7, 0.6), (9, 2)])
+def test_a_scale_gives_as_many_pixels_as_in_float32(pixels, scale):
+    given = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    scales = np.array([1, 1, 1, scale], np.float32)
+    ours, expected = both("Resize", [normal(1, 1, 2, pixels), None, scales], 18, **given)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

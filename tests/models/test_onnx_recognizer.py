@@ -214,9 +214,21 @@ def say(key, value):
     return lambda model: model.metadata_props.add(key=key, value=value)
 
 
+def test_a_file_whose_blank_follows_its_characters_has_no_further_space(tiny, tmp_path):
+    def edit(model):
+        blank_last(model)
+        (named,) = (entry for entry in model.metadata_props if entry.key == "character")
+        named.value += "\n?"
+        say("blank", "9")(model)
+
+    file = change(tiny, tmp_path, edit)
+    assert OnnxRecognizer(file).num_classes == 10
+    assert load_model(file).tokenizer.charset.characters == CHARACTERS + "?"
+
+
 def test_a_blank_that_is_the_last_class(tiny, tmp_path):
     file = change(tiny, tmp_path, blank_last)
-    with pytest.raises(ValueError, match=r"on an empty image .* last class.*; add .*blank=9, or"):
+    with pytest.raises(ValueError, match=r"on an empty image .* last class.*'blank': '9'"):
         OnnxRecognizer(file)
     first = OnnxRecognizer(change(file, tmp_path, say("blank", "0")))
     net = OnnxRecognizer(change(tiny, tmp_path, lambda m: (blank_last(m), say("blank", "9")(m))))
@@ -267,6 +279,12 @@ def scale_the_last_layer(model):
     frames_and_batch_in_one_axis(model.graph)
     (product,) = (node for node in model.graph.node if node.op_type == "Gemm")
     product.attribute.append(onnx.helper.make_attribute("alpha", 0.5))
+
+
+def two_biases(model):
+    gemm_and_then_the_bias(model.graph)
+    (product,) = (node for node in model.graph.node if node.op_type == "Gemm")
+    product.input.append("head.b")
 
 
 def drop_metadata(model):
@@ -364,6 +382,7 @@ def test_a_final_shape_with_the_classes_goes_back_with_others(tiny, tmp_path):
         (fix_the_batch, "its batch is fixed at 1; export it with a batch of any size"),
         (use_a_second_output, "node 'two': operator Split is not supported"),
         (scale_the_last_layer, "ends with Gemm, not with a linear layer"),
+        (two_biases, "ends with Add, not with a linear layer"),
         (drop_metadata, "its metadata names no characters"),
         (say("blank", "4"), "its metadata says blank 4; the first class, 0, or the last, 9"),
         (lose_a_character, "10 classes, but the metadata names 3 characters"),

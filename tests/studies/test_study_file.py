@@ -191,6 +191,7 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         (("    arms: [ctc, focal]", "    arms: [y]"), "mine.yaml: no arm 'y'"),
         (('alone: {reference: ""}', "alone: {reference: z}"), "mine.yaml: no arm 'z'"),
         (("{title: Few, ", "{"), "mine.yaml: group few: 'title' is missing"),
+        (("    values: 2", "    values: 0"), "mine.yaml: scale tiny: give 1 or more values"),
         (("    values: 2", "    value: 2"), "mine.yaml: scale tiny: no key 'value'"),
         (("argument: ", "path: "), "mine.yaml: arm focal: search: no key 'path'"),
         ((", values: [0.5, 1, 2]", ""), "mine.yaml: arm focal: search: 'values' is missing"),

@@ -209,6 +209,5 @@ def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any
     written = {**environment(), **measured}
     draw(written).print()
     file = runs_folder() / "bench" / f"{name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, (json.dumps(written, indent=1) + "\n").encode())
     print(f"written to {file}")

@@ -26,6 +26,7 @@ from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root, read_record, reading
 from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import load_image
+from dctc.onnx_files import names_onnx
 from dctc.reading.reader import Reader
 from dctc.results.plots import save_figure
 from dctc.results.predictions import Prediction
@@ -59,7 +60,7 @@ def bench_peers(scale: str) -> None:
         for name, make in READERS.items():
             try:
                 read, settings = make()
-            except (ImportError, OSError, ValueError) as error:  # onnx may be missing too
+            except (ImportError, OSError) as error:
                 missing.append(f"{name}: {error}")
                 continue
             rows.append({"reader": name, "settings": settings, **_measure(read, words)})
@@ -185,6 +186,9 @@ class Crops(Dataset[Sample | Corrupt]):
 
 def ours(model: str) -> tuple[Read, str]:
     """Return a net of this library, as ``dctc read`` uses it, in batches."""
+    if names_onnx(model):
+        import onnx  # noqa: F401  # the error of a missing package names it
+
     reader = Reader.from_pretrained(model, device="cpu")
 
     def read(images: Images) -> list[str]:

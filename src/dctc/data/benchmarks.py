@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dctc.data.catalogue import BENCHMARKS, TEST_SETS, TRAIN_WORDS, Benchmark
+from dctc.data.catalogue import BENCHMARKS, CHINESE_TEST, TEST_SETS, TRAIN_WORDS, Benchmark
 from dctc.data.records.folders import count_records, find_lmdbs, place_of, split_side
 from dctc.data.records.lmdb import LmdbDataset
 
@@ -113,17 +113,27 @@ def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: A
     return dataset
 
 
-def is_test_set(folder: Path, root: Path) -> bool:
+def is_test_set(folder: Path, root: Path, named: Path | None = None) -> bool:
     """Tell whether an LMDB holds test data: by the folders around it, or its name and size.
 
-    A name alone does not decide below a train folder, where ``SVT`` may be the training words.
+    A name alone does not decide below a train folder, where ``SVT`` may be the training words; a
+    name of the Chinese test sets does.
+
+    Args:
+        folder: The LMDB.
+        root: The data root.
+        named: The folder above it, or itself, that somebody named.
     """
-    for path, top in ((folder.absolute(), root.absolute()), (folder.resolve(), root.resolve())):
-        path = place_of(path, top)
+    tops = named or folder
+    for path, top, from_here in (
+        (folder.absolute(), root.absolute(), tops.absolute()),
+        (folder.resolve(), root.resolve(), tops.resolve()),
+    ):
+        path = place_of(path, top, from_here)
         side = split_side(path)
-        if side == "test":
+        found = [b for b in TEST_SETS if b.matches(path)]
+        if side == "test" or any(b.name in CHINESE_TEST for b in found):
             return True
-        named = [b for b in TEST_SETS if b.matches(path)]
-        if named and (side is None or count_records(folder) in {b.size for b in named}):
+        if found and (side is None or count_records(folder) in {b.size for b in found}):
             return True
     return False

@@ -32,10 +32,10 @@ class EnglishDataModule(LmdbDataModule):
     Args:
         train: LMDB folders, or folders with LMDBs below them; absolute, or relative to the data
             root. ``real_train_words`` stands for the four folders of the official training words
-            of IIIT5K, IC13, IC15 and SVT, in ``val`` and ``test`` too. None or empty if nothing is
-            trained.
+            of IIIT5K, IC13, IC15 and SVT, all of them complete, among the folders of ``val`` and
+            ``test`` too. None or empty if nothing is trained.
         val: Validation sets: name to such folders, each set the union of its LMDBs. None is one
-            set of this name: those of these words that are there.
+            set, named ``real_train_words``, of those of the four folders that are there.
         hold_out: In place of ``val``: share of each LMDB of ``train``, its last records, that is
             the validation set ``held_out``.
         test: Names of benchmarks (:data:`dctc.data.catalogue.BENCHMARKS`). None is all but
@@ -67,16 +67,17 @@ class EnglishDataModule(LmdbDataModule):
         if hold_out is not None and (not 0 < hold_out < 1 or val is not None):
             raise ValueError(f"hold_out {hold_out}: a share between 0 and 1, and no val beside it")
         if val and TRAIN in val:
-            raise ValueError(f"val: two sets are named {TRAIN}; rename yours")
+            raise ValueError(f"val: {TRAIN} is the name of the training data; rename yours")
         self.hold_out = hold_out
         self._choose_tests(test, (*BENCHMARKS, REAL_TRAIN_WORDS), DEFAULT_TEST)
         self.train, self.val = list(train or []), val
         usual = [] if hold_out is not None else [[REAL_TRAIN_WORDS]]
         validated = usual if val is None else val.values()
         if REAL_TRAIN_WORDS in self.train and any(REAL_TRAIN_WORDS in one for one in validated):
+            usually = ", the usual one" if val is None else ""
             raise ValueError(
-                f"train: {REAL_TRAIN_WORDS} is a validation set too, the usual one; name others in "
-                f"val, or give hold_out"
+                f"train: {REAL_TRAIN_WORDS} is a validation set too{usually}; name others in val, "
+                f"or give hold_out"
             )
         if REAL_TRAIN_WORDS in self.train and REAL_TRAIN_WORDS in self.test:
             raise ValueError(

@@ -180,9 +180,8 @@ class LmdbDataModule(SetsDataModule):
         taken = [TRAIN, *known, *(name for name, _ in own)]
         for name in self.own_tests:
             if taken.count(name) > 1:
-                raise ValueError(
-                    f"test: two sets are named {name}; rename yours: {{NAME: [FOLDER]}}"
-                )
+                has = "the training data is" if name == TRAIN else "another set is"
+                raise ValueError(f"test: {has} named {name}; rename yours: {{NAME: [FOLDER]}}")
 
     def _folders(self, names: Sequence[str], root: Path) -> list[str]:
         """Return folders; a subclass knows some by other names."""

@@ -97,7 +97,7 @@ def find_parts(
         for path in below.values():
             if path.resolve() in real:
                 raise ValueError(f"{what}: {path} is listed twice; name it once")
-            if refuse_tests and is_test_set(path, root):
+            if refuse_tests and is_test_set(path, root, top):
                 raise ValueError(
                     f"{what}: {path} is a test set; never train on one: name folders of "
                     f"training data only"

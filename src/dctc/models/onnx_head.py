@@ -83,6 +83,8 @@ def find_head(file: OnnxFile) -> Head:
     elif last is not None and last.op_type == "Add":
         bias = next((name for name in last.input if name in stored), "")
         product = before(next((n for n in last.input if n != bias), ""), "Identity", "Reshape")
+        if product is not None and len(product.input) > 2:  # with a bias of its own
+            product = None
     given = attributes(product, file) if product is not None else {}
     is_plain = not given.get("transA") and given.get("alpha", 1) == given.get("beta", 1) == 1
     transposed = not given.get("transB")

@@ -123,6 +123,7 @@ def _resize(inputs: Sequence[Any], given: Attributes) -> Tensor:
     torch's cubic weights are others where it antialiases.
     """
     x, _, scales, sizes = (*inputs, None, None)[:4]
+    _refuse({"two inputs": len(inputs) == 2})  # of opset 10, whose places are others
     mode = given.get("mode", "nearest")
     places = given.get("coordinate_transformation_mode", "half_pixel")
     smooth, cubic = bool(given.get("antialias", 0)), mode == "cubic"
@@ -141,11 +142,17 @@ def _resize(inputs: Sequence[Any], given: Attributes) -> Tensor:
             "axes": "axes" in given or x.ndim != 4 or to[:2].tolist() != kept,
         }
     )
-    how = "scale_factor" if sizes is None else "size"
+    how: dict[str, Any] = {"size": to[2:].tolist()}
+    if sizes is None:
+        how = {"scale_factor": [_scale(n, s) for n, s in zip(x.shape[2:], to[2:], strict=True)]}
     kind, corners = _RESIZES[mode, places]
-    return F.interpolate(
-        x, mode=kind, align_corners=corners, antialias=smooth, **{how: to[2:].tolist()}
-    )
+    return F.interpolate(x, mode=kind, align_corners=corners, antialias=smooth, **how)
+
+
+def _scale(pixels: int, scale: Tensor) -> float:
+    """Return a scale that gives as many pixels in float64 as ONNX's gives in float32."""
+    size = math.floor(torch.tensor(float(pixels)) * scale.float().cpu())
+    return max(float(scale), (size + 1e-6) / pixels)  # 10 * 0.7 is 7, not 6.9999998
 
 
 def _reshape(inputs: Sequence[Any], given: Attributes) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from dctc.models.onnx_head import Head, Policy, check_policy, find_head, new_hea
 from dctc.models.recognizer import ImageFormat, check_images
 from dctc.onnx_files import OnnxFile, onnx_characters, read_onnx
 from dctc.text import Charset
+from dctc.text.characters import shown
 from dctc.text.tokenizer import BLANK
 
 # PP-OCR's images (PaddleOCR, rec_image_shape): what is padded is 0 in [-1, 1], here the level next
@@ -74,14 +76,16 @@ class OnnxRecognizer(nn.Module):
                 f"characters and the blank"
             )
         first, final = str(BLANK), str(len(own))
-        blank = file.metadata.get("blank")
-        if blank not in (None, first, final):
+        blank = file.metadata.get("blank", first)
+        if blank not in (first, final):
             raise ValueError(
                 f"{file.path}: its metadata says blank {blank}; the first class, {first}, or the "
                 f"last, {final}, is expected"
             )
         self.blank_last = blank == final
-        wanted = (Charset(own) if charset is None else Charset.load(charset)).characters
+        if doubled := [c for c, count in Counter(own).items() if count > 1]:
+            raise ValueError(f"{file.path}: its metadata names {shown(doubled)} more than once")
+        wanted = own if charset is None else Charset.load(charset).characters
         self.charset_note = check_policy(source, own, wanted, charset_policy)
         self.source, self.num_classes = source, len(wanted) + 1
         self.image_format = self.image_format_of({"source": source})
@@ -152,10 +156,13 @@ class OnnxRecognizer(nn.Module):
                 f"(n, t, d) or (t, n, d) is expected of a CTC recogniser"
             )
         read = (features[0] @ last.weight.T + last.bias).argmax(2).flatten().mode().values
-        if "blank" not in file.metadata and read == (final := len(last.bias) - 1) > 0:
+        final = len(last.bias) - 1
+        if "blank" not in file.metadata and read == final > 0:
             raise ValueError(
                 f"{file.path}: on an empty image it reads its last class, which the blank seems to "
-                f"be, as in Keras; add to its metadata blank={final}, or blank=0 if the first is"
+                f"be, as in Keras; say so in the file, or blank 0 if the first is: "
+                f"m = onnx.load(f); onnx.helper.set_model_props(m, {{p.key: p.value for p in "
+                f"m.metadata_props}} | {{'blank': '{final}'}}); onnx.save(m, f)"
             )
         frames = [shape[1 - axis] for shape in shapes]
         if form.fixed_width:  # how many frames lie beyond the image is not known

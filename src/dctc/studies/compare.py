@@ -142,12 +142,15 @@ def run_command(
 def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
     """Return the studies but those that are blind and lack a run, of which it prints how many.
 
+    A study with an arm of a blind one is blind until that one is complete.
+
     A run counts when it has been tested on all sets of the study, and on the benchmarks that any
     run of it has been tested on. Files that share a study are one study.
     """
     shown, said = [], set[str]()
     for study in studies:
-        parts = whole_study(study) if study.blind else []
+        owners = {arm.owner.file: arm.owner for arm in study.arms.values() if arm.owner}
+        parts = [p for one in (study, *owners.values()) if one.blind for p in whole_study(one)]
         missing = sum(_missing(part, frame) for part in parts)
         if missing and study.name not in said:
             of = f"{missing} of {sum(len(part.runs()) for part in parts)} runs"

@@ -107,7 +107,7 @@ def load_study(
         scale=scale,
         output=f"{content['output']}{suffix}" if content.get("output") else "",
     )
-    chosen = scaled.get("arms") or list(content["arms"])
+    chosen = _list(scaled.get("arms")) or list(content["arms"])
     reference = content.get("reference") or chosen[0]
     arms = {}
     for key in chosen:
@@ -116,7 +116,9 @@ def load_study(
         own = seeds if given.get("seeds") is None else _seeds(given["seeds"], f"{file}: arm {key}")
         arm = replace(arm, seeds=seeds if "seeds" in scaled else own)
         if arm.search and "values" in scaled:
-            values = arm.search.values[: scaled["values"]]
+            values = arm.search.values[: max(scaled["values"], 0)]
+            if not values:
+                raise ValueError(f"{file}: scale {scale}: give 1 or more values")
             arm = replace(arm, search=replace(arm.search, values=values))
         if arm.search and not (study.validation or arm.owner):
             names = f", or a scale that does: {', '.join(scales)}" if scales else ""

@@ -166,7 +166,8 @@ class RecognizerModule(pl.LightningModule):
         if unfit:
             rank_zero_warn(f"{unfit} of {n} labels {self.objective.explain(self)}")
         self._counts += torch.tensor([unfit, len(batch.corrupt)])
-        self._finite.note(loss.detach(), self.global_step, is_logged(self.trainer))
+        seen = is_logged(self.trainer) or not self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        self._finite.note(loss.detach(), self.global_step, seen)
         return loss
 
     def on_train_epoch_end(self) -> None:

@@ -58,7 +58,7 @@ def claim(folder: Path, key: str) -> bool:
     The folder of this run comes back if it was renamed before.
 
     Returns:
-        Whether the run has a folder already.
+        Whether the run had a folder before.
 
     Raises:
         ValueError: If other runs lie below the folder.

@@ -23,6 +23,13 @@ def test_classes_laid_across_the_pairs():
     assert found.silhouette < 0
 
 
+def test_classes_that_mean_nothing():
+    rng = np.random.default_rng(0)
+    found = cohesion(rng.normal(size=(600, 3)), np.repeat([*"abc"], 200))
+    assert found.purity == pytest.approx(1 / 3, abs=0.05)
+    assert found.silhouette == pytest.approx(0, abs=0.05)
+
+
 def test_scale_and_place_do_not_matter():
     rng = np.random.default_rng(1)
     points, classes = rng.normal(size=(40, 4)), np.repeat([*"ab"], 20)

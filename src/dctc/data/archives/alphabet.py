@@ -92,9 +92,8 @@ def write_common_characters(file: str | Path, top_k: int) -> Charset:
 
 def _write(file: str | Path, characters: Sequence[str]) -> Charset:
     """Write each character on a line of its own, where no accent can join the one before it."""
-    charset, file = Charset("".join(characters)), Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, "".join(f"{c}\n" for c in characters).encode())
+    charset = Charset("".join(characters))
+    write_whole(Path(file), "".join(f"{c}\n" for c in characters).encode())
     return charset
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from dctc.data.archives.progress import progress_bar
 from dctc.data.catalogue import ARCHIVES
-from dctc.data.records.folders import data_root, find_lmdbs, place_of
+from dctc.data.records.folders import ENVIRONMENT_VARIABLE, data_root, find_lmdbs, place_of
 from dctc.parsers import positive
 from dctc.tables import Table
 from dctc.text.characters import shown
@@ -42,7 +42,8 @@ def list_(options: Namespace) -> None:
     """List the sets below the data root, and the missing benchmarks."""
     from dctc.data.archives.listing import list_sets
 
-    for table in list_sets(data_root(options.root)):
+    usual = not options.root and not os.environ.get(ENVIRONMENT_VARIABLE)
+    for table in list_sets(data_root(options.root), usual):
         if table.rows:
             table.print()
 

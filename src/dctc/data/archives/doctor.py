@@ -207,8 +207,8 @@ def first_target(frames: int, characters: int) -> float:
         frames: t.
         characters: s, of a label without equal neighbours; at most t.
     """
-    # C(t + s, 2s) paths, as likely as each other: what the t frames are more than the s characters
-    # is shared out over these and the s + 1 blanks around them, by symmetry alike
+    # All C(t + s, 2s) paths are equally likely, so the t - s frames to spare fall, on average, in
+    # equal shares on the s characters and the s + 1 blanks around them
     return (characters + 1) * (frames - characters) / ((2 * characters + 1) * frames)
 
 

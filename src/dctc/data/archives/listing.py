@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping
@@ -61,14 +62,17 @@ def known_as(name: str, path: Path) -> Benchmark | None:
     return next((one for one in (*tests, *OTHERS) if one.matches(path)), None)
 
 
-def list_sets(root: Path) -> tuple[Table, Table]:
+def list_sets(root: Path, usual: bool = False) -> tuple[Table, Table]:
     """Return the sets below the data root, and the benchmarks that are missing.
 
+    Args:
+        root: The data root.
+        usual: Whether it is ``./data`` because none was named; a fresh clone does not have it.
+
     Raises:
-        FileNotFoundError: If ``root`` is not a folder, unless it is ``./data``, which a fresh clone
-            does not have.
+        FileNotFoundError: If ``root`` is not a folder, unless it is the usual one.
     """
-    absent = root == Path("data").absolute() and not root.exists()
+    absent = usual and not os.path.lexists(root)
     found = {} if absent else find_lmdbs(root, unfinished=True)
     entries = read_entries(found)
     bearers: dict[str, list[str]] = defaultdict(list)  # of the name of a registered set

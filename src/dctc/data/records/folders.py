@@ -84,13 +84,17 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def place_of(folder: Path, root: Path) -> Path:
-    """Return the path of a folder below a root; of one elsewhere, its last three parts.
+def place_of(folder: Path, root: Path, named: Path | None = None) -> Path:
+    """Return the path of a folder below a root; of one elsewhere, what tells of the set in it.
 
-    What lies above says nothing of a set: a home may be called ``test``.
+    These are its last three parts, or more of them from a folder on that was named. What lies above
+    says nothing: the home of all data may be called ``test``.
     """
-    below = folder.is_relative_to(root)
-    return folder.relative_to(root) if below else Path(*folder.parts[-3:])
+    if folder.is_relative_to(root):
+        return folder.relative_to(root)
+    inside = named is not None and folder.is_relative_to(named)
+    count = len(folder.parts) - len(named.parts) + 1 if inside and named else 0
+    return Path(*folder.parts[-max(3, count) :])
 
 
 def split_side(folder: Path) -> str | None:
