@@ -27,8 +27,8 @@ def keys(loader):
         ("document", {"test": ["SROIE"]}, "'SROIE' is not one of FUNSD, FUNSD_val"),
         ("document", {"train_size": 0}, "train_size 0: at least one"),
         ("english", {"batch_size": 0}, "batch_size 0, eval_batch_size None: give 1 or more"),
-        ("english", {"val": {"train": ["synth"]}}, "val: two sets are named train; rename yours"),
-        ("chinese", {"test": {"train": ["synth"]}}, "test: two sets are named train"),
+        ("english", {"val": {"train": ["synth"]}}, "val: train is the name of the training data"),
+        ("chinese", {"test": {"train": ["synth"]}}, "test: the training data is named train"),
         ("document", {"eval_batch_size": -1}, "eval_batch_size -1: give 1 or more"),
         ("english", {"height": 0}, "images of 0 x 16 pixels"),
         ("chinese", {"width": -1}, "images of 8 x -1 pixels"),
@@ -80,7 +80,7 @@ def test_own_test_sets_have_a_name_and_folders(ready, kind, folder, count, publi
     data = ready(kind, "test", test={"mine": [folder]})
     assert data.test_names == ["mine"] and len(data.test_sets["mine"]) == count
     assert keys(data.test_dataloader()[0])[0] == f"{folder}/1"
-    with pytest.raises(ValueError, match=f"two sets are named {published}"):
+    with pytest.raises(ValueError, match=f"another set is named {published}"):
         ready(kind, "test", test={published: [folder]})
     if kind != "document":  # which trains on the official words
         train = "synth/ST" if kind == "english" else "chinese/scene_train"
