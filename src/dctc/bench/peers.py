@@ -26,7 +26,6 @@ from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root, read_record, reading
 from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import load_image
-from dctc.onnx_files import names_onnx
 from dctc.reading.reader import Reader
 from dctc.results.plots import save_figure
 from dctc.results.predictions import Prediction
@@ -186,9 +185,6 @@ class Crops(Dataset[Sample | Corrupt]):
 
 def ours(model: str) -> tuple[Read, str]:
     """Return a net of this library, as ``dctc read`` uses it, in batches."""
-    if names_onnx(model):
-        import onnx  # noqa: F401  # the error of a missing package names it
-
     reader = Reader.from_pretrained(model, device="cpu")
 
     def read(images: Images) -> list[str]:

@@ -10,24 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dctc.models.onnx_resize import refuse, resize
+
 Attributes = dict[str, Any]
 
 # Each gets the list of its inputs, None for one that is left out, and its attributes by name, with
 # ``opset``; it returns the first output. It raises ValueError for what it does not support.
-
-# Resize's mode and places of pixels: mode and align_corners of torch's interpolate
-_RESIZES = {
-    ("nearest", "asymmetric"): ("nearest", None),
-    ("linear", "half_pixel"): ("bilinear", False),
-    ("linear", "align_corners"): ("bilinear", True),
-    ("cubic", "half_pixel"): ("bicubic", False),
-    ("cubic", "align_corners"): ("bicubic", True),
-}
-
-
-def _refuse(unsupported: dict[str, bool]) -> None:
-    if any(unsupported.values()):
-        raise ValueError(f"{', '.join(k for k, v in unsupported.items() if v)}: not supported")
 
 
 def _axes(inputs: Sequence[Any], given: Attributes) -> list[int]:
@@ -113,46 +101,8 @@ def _softmax(inputs: Sequence[Any], given: Attributes) -> Tensor:
 
 
 def _dropout(inputs: Sequence[Any], given: Attributes) -> Tensor:
-    _refuse({"training_mode": len(inputs) > 2 and inputs[2] is not None and bool(inputs[2])})
+    refuse({"training_mode": len(inputs) > 2 and inputs[2] is not None and bool(inputs[2])})
     return inputs[0]
-
-
-def _resize(inputs: Sequence[Any], given: Attributes) -> Tensor:
-    """Resize images as exporters write :func:`torch.nn.functional.interpolate`.
-
-    torch's cubic weights are others where it antialiases.
-    """
-    x, _, scales, sizes = (*inputs, None, None)[:4]
-    _refuse({"two inputs": len(inputs) == 2})  # of opset 10, whose places are others
-    mode = given.get("mode", "nearest")
-    places = given.get("coordinate_transformation_mode", "half_pixel")
-    smooth, cubic = bool(given.get("antialias", 0)), mode == "cubic"
-    to = scales if sizes is None else sizes
-    kept = [1, 1] if sizes is None else [*x.shape[:2]]
-    _refuse(
-        {
-            f"mode {mode}, {places}": (mode, places) not in _RESIZES,
-            "nearest_mode": mode == "nearest" and given.get("nearest_mode") != "floor",
-            "cubic_coeff_a": cubic
-            and given.get("cubic_coeff_a", -0.75) != (-0.5 if smooth else -0.75),
-            "exclude_outside": mode != "nearest"
-            and bool(given.get("exclude_outside", 0)) != smooth,
-            "keep_aspect_ratio_policy": given.get("keep_aspect_ratio_policy", "stretch")
-            != "stretch",
-            "axes": "axes" in given or x.ndim != 4 or to[:2].tolist() != kept,
-        }
-    )
-    how: dict[str, Any] = {"size": to[2:].tolist()}
-    if sizes is None:
-        how = {"scale_factor": [_scale(n, s) for n, s in zip(x.shape[2:], to[2:], strict=True)]}
-    kind, corners = _RESIZES[mode, places]
-    return F.interpolate(x, mode=kind, align_corners=corners, antialias=smooth, **how)
-
-
-def _scale(pixels: int, scale: Tensor) -> float:
-    """Return a scale that gives as many pixels in float64 as ONNX's gives in float32."""
-    size = math.floor(torch.tensor(float(pixels)) * scale.float().cpu())
-    return max(float(scale), (size + 1e-6) / pixels)  # 10 * 0.7 is 7, not 6.9999998
 
 
 def _reshape(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -251,7 +201,7 @@ def _lstm(inputs: Sequence[Any], given: Attributes) -> Tensor:
     directions = len(weights)
     usual = ["sigmoid", "tanh", "tanh"] * directions
     activations = [name.decode().lower() for name in given.get("activations", [])]
-    _refuse(
+    refuse(
         {
             "lengths": lengths is not None and bool((lengths != len(x)).any()),
             "peepholes": peephole is not None and bool(peephole.any()),
@@ -331,7 +281,7 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Attributes], Any]] = {
     "ReduceMean": _reduce_mean,
     "Relu": lambda x, _: x[0].relu(),
     "Reshape": _reshape,
-    "Resize": _resize,
+    "Resize": resize,
     "Shape": _shape,
     "Sigmoid": lambda x, _: x[0].sigmoid(),
     "Slice": _slice,
