@@ -94,7 +94,29 @@ def _read(path: Path, changed: int, size: int) -> OnnxFile:
         ) from error
     if not model.graph.node:
         raise ValueError(f"{path}: no ONNX file; it has no nodes")
+    _to_float32(model)
     return OnnxFile(path, model, {p.key: p.value for p in model.metadata_props})
+
+
+def _to_float32(model: Any) -> None:
+    """Turn a graph in half precision into one in float32, in which weights can be trained."""
+    from onnx import AttributeProto, TensorProto, numpy_helper
+
+    half, single = TensorProto.FLOAT16, TensorProto.FLOAT
+    graph = model.graph
+    tensors = [*graph.initializer]
+    for attribute in (a for node in graph.node for a in node.attribute):
+        if attribute.type == AttributeProto.TENSOR:
+            tensors.append(attribute.t)
+        elif attribute.name == "to" and attribute.i == half:  # of Cast
+            attribute.i = single
+    for tensor in tensors:
+        if tensor.data_type == half:
+            values = numpy_helper.to_array(tensor).astype("float32")
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == half:
+            value.type.tensor_type.elem_type = single
 
 
 def onnx_characters(file: OnnxFile) -> str:

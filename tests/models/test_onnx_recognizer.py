@@ -394,6 +394,39 @@ def test_files_that_are_no_ctc_recogniser(tiny, tmp_path, edit, message):
     assert "\n" not in str(refused.value)
 
 
+def halve(model):
+    """Turn a graph in float32 into one in half precision whose softmax is in float32."""
+    single, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+    graph = model.graph
+    for tensor in graph.initializer:
+        if tensor.data_type == single:
+            values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    graph.input[0].type.tensor_type.elem_type = half
+    graph.output[0].type.tensor_type.elem_type = half
+    softmax = graph.node[-1]
+    out = softmax.output[0]
+    up = onnx.helper.make_node("Cast", [softmax.input[0]], ["up"], name="up", to=single)
+    down = onnx.helper.make_node("Cast", ["wide"], [out], name="down", to=half)
+    softmax.input[0], softmax.output[0] = "up", "wide"
+    graph.node.insert(len(graph.node) - 1, up)
+    graph.node.append(down)
+
+
+def test_a_file_in_half_precision_is_trained_and_exported_in_float32(tiny, tmp_path):
+    file, images = change(tiny, tmp_path, halve), images_of(2, 64)
+    session = onnxruntime.InferenceSession(file)
+    half = images[:, [2, 1, 0]].half().numpy()
+    (expected,) = session.run(None, {session.get_inputs()[0].name: half})
+    net = OnnxRecognizer(file).eval()
+    assert {weight.dtype for weight in net.parameters()} == {torch.float32}
+    with torch.no_grad():
+        read = reads_back(net, images)
+    np.testing.assert_allclose(read, expected.astype(np.float32), atol=0.01)
+    export(net, tmp_path / "back.onnx", "onnx", (3, 48, 64), {"charset": CHARACTERS + " "})
+    np.testing.assert_allclose(scores(tmp_path / "back.onnx", images), read, atol=1e-5)
+
+
 def test_files_that_cannot_be_read(tiny, tmp_path, monkeypatch):
     (tmp_path / "cut.onnx").write_bytes(tiny.read_bytes()[:700])
     with pytest.raises(ValueError, match=r"cut\.onnx: no whole ONNX file of 700 bytes"):

@@ -15,7 +15,7 @@ from dctc.text.tokenizer import BLANK
 Policy = Literal["keep", "subset", "union", "new"]
 POLICY = "charset_policy"  # the option of a net
 _CONTROL = ("Loop", "If", "Scan")
-_AFTER = ("Identity", "Reshape", "Transpose", "Softmax", "LogSoftmax")  # the scores, at the end
+_AFTER = ("Cast", "Identity", "Reshape", "Transpose", "Softmax", "LogSoftmax")  # of the scores
 
 
 class Head(NamedTuple):
@@ -82,7 +82,9 @@ def find_head(file: OnnxFile) -> Head:
         product, bias = last, last.input[2]
     elif last is not None and last.op_type == "Add":
         bias = next((name for name in last.input if name in stored), "")
-        product = before(next((n for n in last.input if n != bias), ""), "Identity", "Reshape")
+        product = before(
+            next((n for n in last.input if n != bias), ""), "Cast", "Identity", "Reshape"
+        )
         if product is not None and len(product.input) > 2:  # with a bias of its own
             product = None
     given = attributes(product, file) if product is not None else {}
