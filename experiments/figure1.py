@@ -33,7 +33,7 @@ def figure_study(scale: str) -> Study:
 
 def main() -> None:
     """Train nets, compare those of a family in pairs, draw."""
-    options = runs.parse("figure1", figure_study)
+    options = runs.parse("figure1", lambda scale: [figure_study(scale)])
     plan = figure_study(options.scale)
     finished = runs.finish(plan, options)
     nets, tokenizer = runs.load_nets(finished)

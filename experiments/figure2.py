@@ -9,7 +9,7 @@ from experiments.studies import figure_runs as runs
 
 def main() -> None:
     """Draw."""
-    options = runs.parse("figure2", None)
+    options = runs.parse("figure2", lambda scale: [])
     runs.report_figure("figure2", "small", options.log, draw_scheme())
 
 

@@ -10,7 +10,7 @@ from experiments.studies import figure_runs as runs
 
 def main() -> None:
     """Train, gather the curves, draw."""
-    options = runs.parse("figure3", runs.study)
+    options = runs.parse("figure3", lambda scale: [runs.study(scale)])
     plan = runs.study(options.scale)
     finished = zip(plan.arms.values(), runs.finish(plan, options), strict=True)
     arrays = curve_arrays(

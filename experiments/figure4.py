@@ -16,7 +16,7 @@ from dctc.cli import one_line_errors
 from dctc.data.records.batch import Batch
 from dctc.results.predictions import read_readings
 from dctc.studies.runner import Finished
-from dctc.studies.study import Study
+from dctc.studies.study import FULL, Study
 from experiments.figures.clusters import (
     choose_groups,
     cluster_arrays,
@@ -69,19 +69,24 @@ def draw(
     runs.report_figure(name, options.scale, options.log, figure, arrays, table)
 
 
+def plans(scale: str) -> list[Study]:
+    """Return the studies whose nets are looked at."""
+    return [runs.study(scale), *([chinese_study(scale)] if scale == FULL else [])]
+
+
 def main() -> None:
     """Draw English characters, and Chinese ones where fonts draw them.
 
     All seeds of table 2 are tested on the same Chinese lines, with which those begin that are
     measured: of texts and of fonts that no net was trained on.
     """
-    options = runs.parse("figure4", runs.study, PARTS)
+    options = runs.parse("figure4", plans, PARTS)
     parts = options.only or PARTS
-    if "chinese" in options.only and options.scale != "small":
+    if "chinese" in options.only and options.scale != FULL:
         raise ValueError("--only chinese: shorter trainings than those of scale small read none")
     if "english" in parts:
         draw("figure4", options, runs.study(options.scale), lambda d: [*runs.test_batches(d)])
-    if "chinese" in parts and options.scale == "small":
+    if "chinese" in parts and options.scale == FULL:
         plan = chinese_study(options.scale)
         if not (missing := missing_fonts()):
             draw("figure4-chinese", options, plan, more_lines, chinese=True)

@@ -1,4 +1,4 @@
-"""Write experiments/results/TABLES.md and the plots of the results page, or check them."""
+"""Write experiments/results/TABLES.md and the plots of the results page, or check the tables."""
 
 from __future__ import annotations
 

@@ -50,7 +50,11 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         add("--check", action="store_true", help="write nothing; fail if it differs")
     elif name == "status":
         add("--scale", choices=SCALES, default="smoke", help="default: smoke")
-        add("targets", nargs="*", help="of ./reproduce.sh, such as table1; all if none")
+        add(
+            "targets",
+            nargs="*",
+            help="of ./reproduce.sh, such as table1; without: tables and figures",
+        )
     elif name == "publish":
         runs = f"names of runs, with * for any part (default: all of {', '.join(TARGETS)})"
         figures = (
@@ -62,8 +66,9 @@ def parser_of(name: str) -> argparse.ArgumentParser:
             "the other way round: take published results over, so that those runs are not trained "
             "again"
         )
-        add("--runs", nargs="+", metavar="NAME", help=runs)
         add("--to", type=Path, default=Path(RESULTS), help=f"default: {RESULTS}")
+        add = parser.add_mutually_exclusive_group().add_argument
+        add("--runs", nargs="+", metavar="NAME", help=runs)
         add("--figures", nargs="+", choices=FIGURES, metavar="FIGURE", help=figures)
         add("--bench", nargs="+", metavar="NAME", help=bench)
         add("--adopt", action="store_true", help=adopted)

@@ -17,7 +17,7 @@ from experiments.tables.publishing import (
 
 
 def main() -> None:
-    """Publish the runs that are asked for."""
+    """Publish what is asked for."""
     options = parser_of("publish").parse_args()
     runs = runs_folder()
     if options.adopt:

@@ -7,6 +7,7 @@ from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
+from dctc.studies.study import FULL
 from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
@@ -33,6 +34,8 @@ def main() -> None:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
     chosen = options.targets or [name for name in STUDIES if name not in ("demo", "renderer")]
     named = STUDIES | {"table1": table1_studies(options.scale)}
+    if options.scale == FULL:  # figure 4 has a Chinese part
+        named["figure4"] = ("figures", "chinese")
     names = [name for target in chosen for name in named[target]]
     studies = [
         chinese_study(options.scale) if name == "chinese" else load(name, options.scale)

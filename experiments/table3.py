@@ -38,10 +38,11 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     tables, figures = draw_study(losses, frame, registry)
     rivals = [key for key in losses.arms if key not in ("ctc", "cr_ctc", "ctc_augmented")]
     against = dict.fromkeys(rivals, "dctc") | {"dctc": ""}
-    found = summarize(replace(losses, planned=()), frame, registry, rivals, (), against)
+    unplanned = replace(losses, planned=())  # in which DCTC is the reference
+    found = summarize(unplanned, frame, registry, rivals, (), against)
     if len(found) > 1 and "dctc" in found.index:
         title = f"{losses.title}: against DCTC"
-        tables["rivals"] = comparison_table(losses, found, frame, title, [RIVALS])
+        tables["rivals"] = comparison_table(unplanned, found, frame, title, [RIVALS])
     costs = registry.folder / "bench" / "losses.json"
     if costs.exists():
         tables["costs"] = costs_table(losses, json.loads(costs.read_text(encoding="utf-8")))

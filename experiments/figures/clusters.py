@@ -19,6 +19,7 @@ from dctc.data.render.corpora import is_chinese
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.tables import Table
 from dctc.text import CTCTokenizer
+from dctc.training.objective import frame_limits
 from experiments.figures import COLOURS, WIDTH, Arrays
 from experiments.figures.cohesion import NEIGHBOURS, cohesion
 from experiments.figures.confusion import confused_groups, substitutions
@@ -74,7 +75,7 @@ def character_features(
             continue
         targets, lengths = tokenizer.encode(batch.label)
         hidden = net.features(batch.image)  # (t, n, d)
-        frames = net.frames(batch.width).clamp(min=1)
+        frames = frame_limits(net, batch)
         weights = character_posterior(net.head(hidden), targets, frames, lengths)
         chosen = best_frames(weights, lengths)
         for i, label in enumerate(batch.label):

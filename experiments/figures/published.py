@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from dctc.files import replacing
+from dctc.files import replacing, write_whole
 from dctc.results import plots
 from dctc.tables import Table
 from experiments.figures import Arrays
@@ -100,24 +101,29 @@ def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: If a figure has not been made; nothing is written then.
-        ValueError: If a PNG is too large.
+        ValueError: If arrays or a picture are too large.
     """
     folder = to / PUBLISHED.name
     sources = {name: _find(runs, folder, name) for name in names if name in TABLES}
     arrays = {name: load_arrays(file) for name, file in sources.items()}
-    files = [
-        save_arrays(arrays[name], folder / file.name)
-        for name, file in sources.items()
-        if file.parent != folder
-    ]
-    for name in names:
-        own, draw = arrays.get(name), DRAW[name]
-        file = save_figure(draw() if own is None else draw(own), folder / f"{name}.png", own)
-        if (size := file.stat().st_size) > MOST_PNG:
-            file.unlink()
-            raise ValueError(f"{file}: {size:,} bytes, more than the {MOST_PNG:,} of a picture")
-        files.append(file)
-    return files
+    with tempfile.TemporaryDirectory() as drawn:  # nothing is published unless all of it can be
+        made = [
+            save_arrays(arrays[name], Path(drawn) / file.name)
+            for name, file in sources.items()
+            if file.parent != folder
+        ]
+        for name in names:
+            own, draw = arrays.get(name), DRAW[name]
+            picture = Path(drawn) / f"{name}.png"
+            save_figure(draw() if own is None else draw(own), picture, own)
+            if (size := picture.stat().st_size) > MOST_PNG:
+                raise ValueError(
+                    f"{picture.name}: {size:,} bytes, more than the {MOST_PNG:,} of a picture"
+                )
+            made.append(picture)
+        for file in made:
+            write_whole(folder / file.name, file.read_bytes())
+    return [folder / file.name for file in made]
 
 
 def _find(runs: Path, folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.registry import Record
 from dctc.text import CTCTokenizer
 from dctc.text.decode import greedy_decode
+from dctc.training.objective import frame_limits
 from experiments.figures.localization import (
     Disagreement,
     best_frames,
@@ -46,7 +47,7 @@ def character_weights(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> tuple[
     if hasattr(net, "attention"):
         targets, lengths = targets[:, : net.max_length], lengths.clamp(max=net.max_length)
         return net.attention(batch.image, targets, batch.width), lengths
-    frames = net.frames(batch.width).clamp(min=1)
+    frames = frame_limits(net, batch)
     return character_posterior(net(batch.image), targets, frames, lengths), lengths
 
 
@@ -150,7 +151,7 @@ def choose_misread(net: Any, tokenizer: CTCTokenizer, batch: Batch) -> int:
 
 
 def _read(net: Any, tokenizer: CTCTokenizer, words: Batch) -> list[str]:
-    frames = net.frames(words.width).clamp(min=1)
+    frames = frame_limits(net, words)
     return [tokenizer.decode(read.classes) for read in greedy_decode(net(words.image), frames)]
 
 
@@ -169,7 +170,7 @@ def gradient_arrays(net: Any, tokenizer: CTCTokenizer, word: Batch) -> dict[str,
         ``gradient_label`` and ``gradient_reading``, the word's label and the net's prediction.
     """
     targets, lengths = tokenizer.encode(word.label)
-    frames = net.frames(word.width).clamp(min=1)
+    frames = frame_limits(net, word)
     with torch.no_grad():
         logits, [reading] = net(word.image), _read(net, tokenizer, word)
     distinct = list(dict.fromkeys(word.label[0]))

@@ -44,20 +44,19 @@ def study(
 
 
 def parse(
-    name: str, plan: Callable[[str], Study] | None, only: Sequence[str] = ()
+    name: str, plans: Callable[[str], Sequence[Study]], only: Sequence[str] = ()
 ) -> argparse.Namespace:
     """Parse the command line of a figure's script; ``--status`` prints it and exits.
 
-    ``plan`` gives its study by scale, None if nothing is trained; ``--only`` may name parts of
-    ``only``.
+    ``plans`` gives its studies by scale; ``--only`` may name parts of ``only``.
     """
     options = parser_of(name).parse_args()
     for part in options.only:
         if part not in only:
             raise ValueError(f"--only {part}: there are {', '.join(only) or 'no parts'}")
     if options.status:
-        found = {plan(options.scale).name: plan(options.scale).runs()} if plan else {name: []}
-        print(*status_lines(found, PUBLISHED), sep="\n")
+        found = {plan.name: plan.runs() for plan in plans(options.scale)}
+        print(*status_lines(found or {name: []}, PUBLISHED), sep="\n")
         raise SystemExit(0)
     return options
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,14 +150,12 @@ def calibration(study: Study, registry: Registry, blocked: bool) -> dict[tuple[s
         blocked: Whether a seed is a test fold.
     """
     found = []
-    for key in study.arms:
-        family, _, arm = key.partition("-")
+    for family, arm, seed, of_set in _records(study, registry):
         if arm in ("ctc", "dctc"):
-            for seed, of_set in _records(study, key, registry).items():
-                measured = pd.DataFrame(_measures(of_set[name], registry) for name in study.sets)
-                for which, value in measured.mean().items():
-                    row = {"family": family, "arm": arm, "block": seed, "value": 100 * value}
-                    found.append({"which": which, **row})
+            measured = pd.DataFrame(_measures(of_set[name], registry) for name in study.sets)
+            for which, value in measured.mean().items():
+                row = {"family": family, "arm": arm, "block": seed, "value": 100 * value}
+                found.append({"which": which, **row})
     return {
         which: pooled_difference(rows.drop(columns="which"), "dctc", "ctc", blocked)[0]
         for which, rows in pd.DataFrame(found).groupby("which", sort=False)
@@ -175,10 +173,16 @@ def _measures(record: Record, registry: Registry) -> dict[tuple[str, str], float
     }
 
 
-def _records(study: Study, key: str, registry: Registry) -> dict[int, Mapping[str, Record]]:
-    arm, latest = study.arm_name(key), registry.latest()
-    seeds = study.arms[key].seeds
-    return {seed: found for (name, seed), found in latest.items() if name == arm and seed in seeds}
+def _records(
+    study: Study, registry: Registry
+) -> Iterator[tuple[str, str, int, Mapping[str, Record]]]:
+    """Yield family, arm, seed and records by set of each run."""
+    latest = registry.latest()
+    for key, arm in study.arms.items():
+        family, _, name = key.partition("-")
+        for seed in arm.seeds:
+            if of_set := latest.get((study.arm_name(key), seed)):
+                yield family, name, seed, of_set
 
 
 def check_machines(study: Study, registry: Registry) -> None:
@@ -188,10 +192,10 @@ def check_machines(study: Study, registry: Registry) -> None:
         ValueError: If not; names the runs, which are to be trained again, all arms of them.
     """
     machines: dict[tuple[str, int], set[str]] = {}
-    for key in study.arms:
-        for seed, of_set in _records(study, key, registry).items():
-            block = key.partition("-")[0], seed
-            machines.setdefault(block, set()).update(_machine(r.about) for r in of_set.values())
+    for family, _, seed, of_set in _records(study, registry):
+        machines.setdefault((family, seed), set()).update(
+            _machine(r.about) for r in of_set.values()
+        )
     if mixed := [f"{family}, seed {seed}" for (family, seed), m in machines.items() if len(m) > 1]:
         raise ValueError(
             f"{study.name}: trained on several kinds of machine: {'; '.join(mixed)}; train all "

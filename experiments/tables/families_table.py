@@ -45,7 +45,9 @@ def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Draw
     table, plot = draw_calibration(study.title, calibration(study, registry, blocked=folds))
     tables = {
         study.name: _by_family(study, values, families, pooled),
-        f"{study.name}-further": estimates_table(f"{study.title}: further results", named),
+        f"{study.name}-further": estimates_table(
+            f"{study.title}: {'further' if folds else 'both'} results", named
+        ),
         f"{study.name}-calibration": table,
     }
     figures = {
@@ -71,7 +73,9 @@ def _further(
 ) -> dict[str, tuple[Estimate, float | None]]:
     """Return the results beside the primary one, with p after Holm where they have one."""
     if study.name != FOLDS:
-        return {**analyse_scenes(study, frame, registry)}
+        scenes = analyse_scenes(study, frame, registry)
+        renamed = {"accuracy": "accuracy, DCTC minus CTC", "ned": "NED, DCTC minus CTC"}
+        return {renamed[name]: result for name, result in scenes.items()}
     found = analyse(study, frame, registry)
     tau, low, high = found.random[1:]
     spread = f"random-effects mean (tau {tau:.2f}, prediction [{low:+.2f},{high:+.2f}])"

@@ -37,6 +37,8 @@ def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """
     found: list[tuple[str, Path]] = []
     for pattern in patterns:
+        if not pattern or Path(pattern).is_absolute():
+            raise ValueError(f"--runs {pattern!r}: give a name of runs below {runs}")
         marks = sorted(runs.glob(f"{pattern}/**/{MARK}"))
         keys = {mark.parent: marked(mark.parent) for mark in marks}
         # a folder that was set aside bears the key of its run in its name
@@ -100,7 +102,7 @@ def writing(to: Path) -> Iterator[None]:
 
 
 def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
-    """Copy what ``dctc bench --what NAME`` measured, ``<runs>/bench/<name>.json``.
+    """Copy what ``dctc bench --what NAME --scale small`` measured, ``<runs>/bench/<name>.json``.
 
     What was measured on a GPU becomes ``<name>-gpu.json``, so that it stands beside that of a CPU.
 
@@ -113,7 +115,9 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
     published = {}
     for name, file in files.items():
         if not file.exists():
-            raise FileNotFoundError(f"{file}: not there; dctc bench --what {name} measures it")
+            raise FileNotFoundError(
+                f"{file}: not there; dctc bench --what {name} --scale small measures it"
+            )
         measured = json.loads(file.read_text(encoding="utf-8"))
         _refuse_paths(measured, str(file))
         if str(measured.get("commit", "")).endswith(DIRTY):

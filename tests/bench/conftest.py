@@ -15,7 +15,7 @@ def bench(runs, capsys, monkeypatch):
 
     def call(what, *options):
         main(["bench", "--what", what, "--scale", "tiny", "--threads", "1", *options])
-        printed, file = capsys.readouterr().out, runs / "bench" / f"{what}.json"
+        printed, file = capsys.readouterr().out, runs / "bench" / f"{what}-tiny.json"
         assert str(file) in printed.replace("\n", "")
         assert max(len(line) for line in printed.splitlines() if str(file) not in line) <= 80
         written = json.loads(file.read_text())

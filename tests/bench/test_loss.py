@@ -30,7 +30,7 @@ def test_each_number_of_threads_is_measured(runs):
     before = torch.get_num_threads()
     bench_loss("tiny", [1, 3])
     assert torch.get_num_threads() == before
-    rows = json.loads((runs / "bench" / "loss.json").read_text())["rows"]
+    rows = json.loads((runs / "bench" / "loss-tiny.json").read_text())["rows"]
     assert [row["threads"] for row in rows] == [1, 3]
 
 

@@ -28,7 +28,7 @@ def test_accuracy_and_what_is_left_out(words, monkeypatch, capsys, tmp_path):
     main(["bench", "--what", "peers", "--scale", "tiny"])
     out = capsys.readouterr().out
     assert "left out, None: No module named 'nothing'" in out and "Half: half right." in out
-    (row,) = json.loads((tmp_path / "bench" / "peers.json").read_text())["rows"]
+    (row,) = json.loads((tmp_path / "bench" / "peers-tiny.json").read_text())["rows"]
     assert row["accuracy"] == dict.fromkeys(peers.SETS, 0.5) and row["words"] == 12
     assert (tmp_path / "bench" / "peers.png").stat().st_size > 1000
 

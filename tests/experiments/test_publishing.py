@@ -195,6 +195,9 @@ def test_which_folder_is_that_of_a_run(runs, to):
     for patterns in (["t/b"], ["t/*", "t/d"]):
         with pytest.raises(ValueError, match=f"--runs {patterns[-1]}: no run of that name"):
             find_runs(runs, patterns)
+    for pattern in ("", "/t"):
+        with pytest.raises(ValueError, match="give a name of runs below"):
+            find_runs(runs, [pattern])
     with pytest.raises(ValueError, match="none of 1 runs has a result"):
         publish(runs, find_runs(runs, ["t/c"]), to)
 

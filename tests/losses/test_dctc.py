@@ -302,9 +302,14 @@ def test_a_given_alignment_takes_the_place_of_an_estimate(samples):
         value_and_gradient(loss, *samples, alignment=alignment) for loss in (given, estimated)
     )
     assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
-    # where it is missing, as in validation on real words, the term is left out
+    estimated.estimator = "given"
+    assert estimated.needs == {"alignment"}
+    with pytest.raises(ValueError, match="estimator 'given' needs an alignment"):
+        given(*samples)
+    # where it is missing in evaluation, as on real words, the term is left out
+    given.eval()
     found, expected = (value_and_gradient(loss, *samples) for loss in (given, CTCLoss()))
     torch.testing.assert_close(found, tuple(BETA * part for part in expected))
     assert (given.terms(*samples).alignment == -1).all()
-    bare = DCTCLoss(**WEIGHTS, estimator="given", mask_infeasible=False)
+    bare = DCTCLoss(**WEIGHTS, estimator="given", mask_infeasible=False).eval()
     torch.testing.assert_close(bare(*samples), BETA * CTCLoss()(*samples))

@@ -7,8 +7,10 @@ from dctc.results.notes import drop_notes, hardware_notes
 
 
 def test_what_was_left_out():
-    frame = pd.DataFrame({"set": ["a", "b", "b"], "drops": [{}, {"x": 1200, "y": 0}, {"x": 1200}]})
-    assert drop_notes(frame) == ["b: 1,200 samples left out (x)."]
+    drops = [{}, {"x": 1200, "y": 0}, {"x": 1200}, {"x": 264}, {"x": 168}, {"x": 263}]
+    frame = pd.DataFrame({"set": ["a", "b", "b", "fold", "fold", "fold"], "drops": drops})
+    expected = ["b: 1,200 samples left out (x).", "fold: 168 to 264 samples left out (x)."]
+    assert drop_notes(frame) == expected
 
 
 X, Y = "NVIDIA X", "NVIDIA Y"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from dctc.cli import main
+from dctc.data.records.batch import Corrupt
+from dctc.results.predictions import HEAD, Outcome, prediction_row, writing
 from dctc.results.score import mean, pool, read_predictions, score
 from dctc.text import get_protocol
 
@@ -58,6 +60,20 @@ def test_empty_labels_count_under_the_chinese_protocols(tmp_path, capsys):
     assert "2 with an empty label" in capsys.readouterr().out
 
 
+def test_images_that_could_not_be_decoded_are_told_apart_from_empty_labels(tmp_path, capsys):
+    read = Outcome("1", "one", "on", 0.5)
+    with writing(tmp_path / "a.tsv", HEAD) as writer:
+        writer.writerows(map(prediction_row, (read, Corrupt("2", "cut off"), Corrupt("3", "x"))))
+    for protocol in ("chinese", "english36"):
+        found = score_file(tmp_path / "a.tsv", protocol)
+        assert (found.n, found.correct, found.dropped, found.unread) == (1, 0, 0, 2)
+    (tmp_path / "unlabelled.tsv").write_text("key\tprediction\tlabel\n1\tone\t\n")
+    main(["score", "--protocol", "english36", *map(str, tmp_path.glob("*.tsv"))])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a: 2 images could not be decoded" in told
+    assert "unlabelled: no sample has a label" in told
+
+
 def test_letters_that_the_protocol_drops_are_named(tmp_path, capsys):
     file = tmp_path / "p.txt"
     file.write_text("0 [Stra\u00dfe] [Strae]\n1 [a] [a!]\n", encoding="utf-8")
@@ -94,8 +110,8 @@ def test_json_holds_counts_and_shares(files, capsys):
     assert [row["name"] for row in written["files"]] == ["a", "b"]
     assert written["files"][1] == {
         "name": "b", "n": 1, "correct": 0, "substitutions": 2, "deletions": 0, "insertions": 1,
-        "edits": 3, "characters": 2, "similarity": 0.0, "dropped": 0, "empty": 0, "accuracy": 0.0,
-        "ned": 0.0, "cer": 1.5, "cer_substitutions": 1.0, "cer_deletions": 0.0,
+        "edits": 3, "characters": 2, "similarity": 0.0, "dropped": 0, "empty": 0, "unread": 0,
+        "accuracy": 0.0, "ned": 0.0, "cer": 1.5, "cer_substitutions": 1.0, "cer_deletions": 0.0,
         "cer_insertions": 0.5,
     }  # fmt: skip
     assert written["mean"]["cer"] == pytest.approx(31 / 36)

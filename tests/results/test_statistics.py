@@ -152,6 +152,15 @@ def test_single_runs_of_several_arms_are_bonferronis():
     assert dunnett_critical(1, (1, 1)) == pytest.approx(stats.norm.ppf(1 - 0.025 / 2))
 
 
+def test_single_runs_of_several_arms_share_the_spread_of_an_arm_with_two(rng):
+    runs = {"ctc": drawn(rng, 0.5, 1), "a": drawn(rng, 0.6, 1), "b": drawn(rng, 0.7, 1)}
+    runs["twice"] = [np.r_[np.zeros(100), np.ones(100)], np.ones(200)]
+    frame, hits = results(runs)
+    alone = compare(frame, hits, "ctc", ["a"], ["set"], pool=["b", "twice"]).loc["a"]
+    both = compare(frame, hits, "ctc", ["a", "b"], ["set"], pool=["twice"]).loc["a"]
+    assert both.high - both.low == pytest.approx(2 * (alone.high - alone.low), rel=0.03)  # 1 df
+
+
 def test_several_arms_share_their_spread_and_have_no_p(rng):
     runs = {name: drawn(rng, 0.5) for name in ("ctc", "a", "b")}
     frame, hits = results(runs)

@@ -14,7 +14,7 @@ SCALES = ("tiny", "smoke", "small")
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one benchmark; it prints a table and writes ``<runs>/bench/<what>.json``.
+    """Run one benchmark; it prints a table and writes a JSON file, see :func:`.measure.report`.
 
     Args:
         args: Command line without ``dctc bench``; None takes that of the process.
@@ -30,7 +30,7 @@ def main(args: list[str] | None = None) -> None:
     what += "boxes of the packaged nets (default: loss)"
     add("--what", choices=WHAT, default="loss", help=what)
     add("--scale", choices=SCALES, default="smoke", help="how many repeats (default: smoke)")
-    threads = "CPU threads (default: 1, then 2); losses and models take the first"
+    threads = "loss: CPU threads (default: 1, then 2); losses and models take the first"
     add("--threads", type=positive, nargs="+", default=[1, 2], help=threads)
     add("--configs", type=Path, help="models: folder of YAML files, one for each net")
     options = parser.parse_args(args)

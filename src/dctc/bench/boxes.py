@@ -41,7 +41,7 @@ def bench_boxes(scale: str) -> None:
     (words,) = drawn.val_sets.values()
     samples: list[Any] = [words[Draw(i, i)] for i in range(len(words))]
     rows = [{"model": model, **_measure(model, samples)} for model in MODELS]
-    report("boxes", {"words": len(samples), "rows": rows}, boxes_table)
+    report("boxes", scale, {"words": len(samples), "rows": rows}, boxes_table)
 
 
 def _measure(model: str, samples: list[Any]) -> dict[str, Any]:

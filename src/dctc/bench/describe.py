@@ -178,7 +178,8 @@ def main(args: list[str] | None = None) -> None:
     if options.json:
         print(json.dumps({"model": str(config), **described, **environment()}, indent=1))
     else:
-        _table(options.model.resolve().stem, described).print()
+        model = options.model.resolve()
+        _table(model.name if model.is_dir() else model.stem, described).print()
 
 
 def _table(title: str, d: dict[str, Any]) -> Table:

@@ -89,7 +89,7 @@ def bench_loss(scale: str, threads: Sequence[int]) -> None:
                     graph = {"DCTC": graphed(step_of(dctc, [logits]), device)}
                     measured["graph_s"] = interleaved(graph, REPEATS[scale], device)
             rows.append({"size": size._asdict(), "threads": count, **measured})
-    report("loss", {"rows": rows}, loss_table)
+    report("loss", scale, {"rows": rows}, loss_table)
 
 
 def _head_steps(size: Size, words: tuple[Tensor, ...], device: torch.device) -> Steps:

@@ -53,7 +53,8 @@ def bench_losses(scale: str, threads: int) -> None:
             alone = {name: _step(loss, size, device) for name, loss in of_size.items()}
             rows.append({**size._asdict(), **time_and_memory(alone, REPEATS[scale], device)})
         training = {"net": NET, "image": loaded.image, "batch": n, **steps}
-        report("losses", {"threads": threads, "rows": rows, "training": training}, _table)
+        measured = {"threads": threads, "rows": rows, "training": training}
+        report("losses", scale, measured, _table)
 
 
 def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:

@@ -204,10 +204,17 @@ def time_and_memory(steps: Steps, repeats: int, device: torch.device) -> dict[st
     }
 
 
-def report(name: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]) -> None:
-    """Write measurements and environment to ``<runs>/bench/<name>.json``, and print their table."""
+def report(
+    name: str, scale: str, measured: Mapping[str, Any], draw: Callable[[dict[str, Any]], Table]
+) -> None:
+    """Write measurements and environment below the runs, and print their table.
+
+    The file is ``bench/<name>.json`` at the scale ``small``, whose results are published; at others
+    ``bench/<name>-<scale>.json``.
+    """
     written = {**environment(), **measured}
-    draw(written).print()
-    file = runs_folder() / "bench" / f"{name}.json"
+    table = draw(written)
+    file = runs_folder() / "bench" / f"{name if scale == 'small' else f'{name}-{scale}'}.json"
     write_whole(file, (json.dumps(written, indent=1) + "\n").encode())
+    table.print()
     print(f"written to {file}")

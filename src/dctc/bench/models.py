@@ -43,17 +43,18 @@ def bench_models(scale: str, threads: int, configs: Path) -> None:
     files = sorted(configs.glob("*.yaml"))
     if not files:
         raise FileNotFoundError(f"--configs {configs}: no YAML files in it")
-    rows, left_out = [], []
+    # all are built first, so that a fault shows before minutes of work; some have no CTC
+    left_out = [file for file in files if isinstance(load_net(file).net, AttentionNet)]
     with cpu_threads(threads):
-        for file in files:
-            loaded = load_net(file)
-            if isinstance(loaded.net, AttentionNet):  # it has no CTC to be regularised
-                left_out.append(file.stem)
-            else:
-                rows.append({"model": file.stem, **_measure(loaded, *SCALES[scale])})
-        report("models", {"rows": rows}, models_table)
+        rows = [
+            {"model": file.stem, **_measure(load_net(file), *SCALES[scale])}
+            for file in files
+            if file not in left_out
+        ]
+        report("models", scale, {"rows": rows}, models_table)
     if left_out:
-        print(f"without CTC, so left out: {', '.join(left_out)}; dctc describe measures them")
+        names = ", ".join(file.stem for file in left_out)
+        print(f"without CTC, so left out: {names}; dctc describe measures them")
 
 
 def _measure(loaded: Loaded, largest: int, repeats: int, limit_s: float) -> dict[str, Any]:
@@ -106,6 +107,8 @@ def _variants(
 def models_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_models` has written."""
     rows = []
+    inputs = [_input(row["description"]) for row in measured["rows"]]
+    usual = max(inputs, key=inputs.count)
     for row in measured["rows"]:
         d, inference, train = row["description"], row["inference_s"], row["train_s"]
         sizes = [row["parameters"]["CTC"] / 1e6, d["flops"] / 1e9]
@@ -116,14 +119,19 @@ def models_table(measured: dict[str, Any]) -> Table:
             inference["channels-last"] / inference["contiguous"],
             inference["bfloat16"] / inference["CTC"],
         ]
-        model = row["model"] + (" (37 classes)" if "chinese" in row["model"] else "")
+        model = row["model"] + (f" ({_input(d)})" if _input(d) != usual else "")
         numbers, ratios = ([f"{x:.2f}" for x in values] for values in (sizes, measures))
         rows.append([model, *numbers, str(d["frames"]), *ratios])
     heads = ["model", "M parameters", "GFLOPs", "frames", "ms/image", "DCTC/CTC, inference"]
     note = (
-        "32x128 images, 37 classes, float32; ratios of medians measured in one run, below 1 is "
+        f"{usual}, float32; ratios of medians measured in one run, below 1 is "
         "faster. Channels-last and bf16 (autocast, to float32): inference. "
         f"{measured['hardware']}, torch {measured['versions']['torch']}."
     )
     columns = [*heads, "DCTC/CTC, training step", "channels-last", "bf16"]
     return Table(f"Models{' on a GPU' if gpu(measured) else ''}", columns, rows, [note])
+
+
+def _input(description: dict[str, Any]) -> str:
+    _, height, width = description["image"]
+    return f"{height}x{width} images, {description['classes']:,} classes"

@@ -63,9 +63,9 @@ def bench_peers(scale: str) -> None:
                 missing.append(f"{name}: {error}")
                 continue
             rows.append({"reader": name, "settings": settings, **_measure(read, words)})
-    for line in missing:
-        print(f"left out, {line}")
-    report("peers", {"rows": rows}, peers_table)
+        for line in missing:
+            print(f"left out, {line}")
+        report("peers", scale, {"rows": rows}, peers_table)
     save_figure(peers_plot(rows), runs_folder() / "bench" / "peers.png")
 
 

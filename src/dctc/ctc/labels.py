@@ -150,7 +150,7 @@ def _check_lengths(lengths: Tensor, name: str, n: int, most: int, of_what: str) 
 
 
 def _padded(targets: Tensor, lengths: Tensor, blank: int) -> Tensor:
-    n, s = len(lengths), max(int(lengths.max()) if len(lengths) else 0, 1)
+    n, s = len(lengths), max(int(lengths.max()), 1)
     inside = torch.arange(s) < lengths[:, None]  # (n, s)
     classes = torch.full((n, s), blank, dtype=torch.int64)
     if targets.ndim == 1:

@@ -17,8 +17,8 @@ same arguments. Infeasible samples, whose label does not fit their frames, are 0
 every loss (but for DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of
 -inf make impossible, or the lowest numbers of float32 in their place. Padded frames are never read,
 and a mean or sum over frames is one over a sample's own valid frames. The reduction is
-``batchmean`` by default, where torch's is ``mean``. An unknown option, or an argument that does not
-fit, is a ValueError.
+``batchmean`` by default, where torch's is ``mean``. An argument that does not fit is a ValueError,
+an unknown option a TypeError.
 
 To add a loss: its file here, its YAML beside the others, and a line in :func:`every_loss`, which
 the tests of all losses and the benchmark read.

@@ -51,7 +51,8 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         ctc_weight: beta.
         estimator: How z* is estimated: ``likelihood`` (the authors' rule), ``posterior``,
             ``viterbi`` or ``greedy``; see :mod:`dctc.ctc.estimators`. ``given`` estimates nothing:
-            the loss then ``needs`` the alignment with each call, and is CTC without it.
+            the loss then ``needs`` the alignment with each call in training, and in evaluation is
+            CTC without it.
         margin: Additive margin m on the logit of z*; 0 gives plain cross-entropy.
         scale: Factor s on the logits, in both terms; positive.
         blank: Class of the blank.
@@ -103,11 +104,15 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         self.distill_weight = distill_weight
         self.ctc_weight = ctc_weight
         self.estimator: Target = estimator
-        self.needs = frozenset({"alignment"} if estimator == GIVEN else ())
         self.margin = margin
         self.scale = scale
         self.mask_infeasible = mask_infeasible
         self.watch: Callable[[Logits, Labels, CTCTerms], None] | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]  # it is read alone
+        """Names of the keywords that it needs in training."""
+        return frozenset({"alignment"} if self.estimator == GIVEN else ())
 
     def _per_sample(self, logits: Logits, labels: Labels, extras: Extras) -> Tensor:
         if self.distill_weight == 0 and self.watch is None:
@@ -123,6 +128,8 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
         aimless = estimator is None and alignment is None
+        if aimless and self.training:
+            raise ValueError("estimator 'given' needs an alignment in training")
         if self.mask_infeasible or aimless or bool(labels.feasible.all()):
             return terms
         return self._blank_where_infeasible(logits, labels, terms)

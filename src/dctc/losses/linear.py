@@ -44,8 +44,6 @@ def dctc_linear_loss(
         ValueError: If an argument does not fit.
     """
     loss = DCTCLoss(**options)
-    if "alignment" in loss.needs and alignment is None:
-        raise ValueError("estimator 'given' needs an alignment")
     logits = LinearLogits.of(features, weight, bias)
     value: Tensor = loss(logits, targets, input_lengths, target_lengths, alignment=alignment)
     return value

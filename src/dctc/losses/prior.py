@@ -49,8 +49,8 @@ class PriorCTCLoss(SequenceLoss):
         **common: ``blank``, ``reduction`` and ``zero_infinity``, see :class:`SequenceLoss`.
 
     Raises:
-        ValueError: If an option is unknown, an argument of a call does not fit, or the loss was
-            cast to 16 bits, too few for the running mean.
+        ValueError: If an argument of a call does not fit, or the loss was cast to 16 bits, too few
+            for the running mean.
 
     Attributes:
         prior: ``(c,)`` the prior.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 
 def drop_notes(frame: pd.DataFrame) -> list[str]:
-    """Say how many samples were left out of each set of a frame's rows, and why."""
-    dropped: Mapping[str, dict[str, int]] = dict(zip(frame.set, frame.drops, strict=True))
+    """Say how many samples were left out of each set of a frame's rows, and why.
+
+    Where the runs of a set differ, as those of different folds do, from the fewest to the most.
+    """
+    counts: dict[tuple[str, str], set[int]] = {}
+    for name, reasons in zip(frame.set, frame.drops, strict=True):
+        for reason, count in reasons.items():
+            counts.setdefault((name, reason), set()).add(count)
     return [
-        f"{name}: {count:,} samples left out ({reason})."
-        for name, reasons in dropped.items()
-        for reason, count in reasons.items()
-        if count
+        f"{name}: {' to '.join(f'{n:,}' for n in sorted({min(found), max(found)}))} samples left "
+        f"out ({reason})."
+        for (name, reason), found in counts.items()
+        if max(found)
     ]
 
 

@@ -163,8 +163,9 @@ def _finish(
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(title, fontsize=10, loc="left")
-    handles = [_key("o", CPU_COLOUR, "run (CPU)")]
-    if any(any(row.on_gpu) for row in rows):
+    on_gpu = {gpu for row in rows for gpu in row.on_gpu}
+    handles = [_key("o", CPU_COLOUR, "run (CPU)")] if False in on_gpu else []
+    if True in on_gpu:
         handles.append(_key("^", GPU_COLOUR, "run (GPU)"))
     handles.append(
         Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI of the difference")

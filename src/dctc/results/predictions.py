@@ -32,6 +32,7 @@ _CONTROLS = {picture: code for code, picture in _PICTURES.items()}
 
 
 HEAD = ("key", "prediction", "confidence", "label")  # of a file of predictions
+_UNREAD = "not read: "  # in place of a confidence, before the reason
 READINGS_HEAD = ("key", "label", "prediction", "confidence")  # of a file of readings
 
 
@@ -40,12 +41,12 @@ class Prediction(NamedTuple):
 
     Attributes:
         key: Which sample; unique in its file.
-        prediction: What was read.
+        prediction: What was read; None if the image could not be decoded.
         label: What it says.
     """
 
     key: str
-    prediction: str
+    prediction: str | None
     label: str
 
 
@@ -124,12 +125,15 @@ def _table(head: str) -> Callable[[str], Prediction] | None:
             f"columns {', '.join(Prediction._fields)}"
         )
     places = [columns.index(column) for column in Prediction._fields]
+    confidence = columns.index("confidence") if "confidence" in columns else None
 
     def parse(line: str) -> Prediction:
         row = read_row(line, delimiter)
         if len(row) != len(columns):
             raise ValueError(f"{len(row)} columns where the head has {len(columns)}")
-        return Prediction(*(row[place] for place in places))
+        found = Prediction(*(row[place] for place in places))
+        unread = confidence is not None and row[confidence].startswith(_UNREAD)
+        return found._replace(prediction=None) if unread else found
 
     return parse
 
@@ -210,4 +214,4 @@ def prediction_row(found: Outcome | Corrupt) -> list[str]:
     """Return a row with the columns of HEAD for a prediction or an unreadable record."""
     if isinstance(found, Outcome):
         return [found.key, found.prediction, f"{found.confidence:.4f}", found.label]
-    return [found.key, "", f"not read: {found.reason}", ""]
+    return [found.key, "", f"{_UNREAD}{found.reason}", ""]

@@ -31,7 +31,7 @@ class Score(NamedTuple):
     """Counts of a file of predictions.
 
     Attributes:
-        name: The file, without folder and endings.
+        name: The file, without folder and endings, unless several would bear one name.
         n: Samples scored.
         correct: Samples read exactly.
         substitutions: Summed substitutions, see :mod:`dctc.metrics.edit_distance`.
@@ -41,6 +41,7 @@ class Score(NamedTuple):
         similarity: Summed normalized similarity (NED times n).
         dropped: Samples left out because their label is empty under the protocol.
         empty: Samples scored although it is, as FudanVI's scorer has it.
+        unread: Samples left out because their image could not be decoded.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Score(NamedTuple):
     similarity: float
     dropped: int
     empty: int = 0
+    unread: int = 0
 
     @property
     def edits(self) -> int:
@@ -74,12 +76,16 @@ def score(name: str, predictions: Iterable[Prediction], protocol: Protocol) -> S
         name: Name of the score.
         predictions: From :func:`~dctc.results.predictions.read_predictions`. Samples whose label is
             empty under the protocol are left out and counted; under those of
-            :data:`EMPTY_LABELS_COUNT` they are scored.
+            :data:`EMPTY_LABELS_COUNT` they are scored. Those without a prediction, as their image
+            could not be decoded, are left out and counted too.
         protocol: From :func:`dctc.text.protocol.get_protocol`.
     """
     kept = protocol in EMPTY_LABELS_COUNT
     samples = [Score(name, 0, 0, 0, 0, 0, 0, 0.0, dropped=0)]
     for key, prediction, label in predictions:
+        if prediction is None:
+            samples.append(Score(key, 0, 0, 0, 0, 0, 0, 0.0, dropped=0, unread=1))
+            continue
         prediction, label = protocol(prediction), protocol(label)
         if not (label or kept):
             samples.append(Score(key, 0, 0, 0, 0, 0, 0, 0.0, dropped=1))
@@ -109,6 +115,11 @@ def table(scores: Sequence[Score], protocol: str) -> Table:
     columns = ["file", "n", "dropped", "accuracy %", "NED", "CER %", "sub %", "del %", "ins %"]
     empty = sum(score.empty for score in scores)
     notes = (f"Scored too: {empty:,} with an empty label, as FudanVI's scorer does.",) * bool(empty)
+    for one in scores:
+        if one.unread:
+            notes += (f"{one.name}: {one.unread:,} images could not be decoded; not scored.",)
+        if not one.n:
+            notes += (f"{one.name}: no sample has a label under this protocol.",)
     return Table(f"Scored under the protocol {protocol}", columns, rows, NOTES + notes)
 
 
@@ -137,12 +148,12 @@ def main(args: list[str] | None = None) -> None:
     options = score_parser().parse_args(args)
     protocol = get_protocol(options.protocol)
     scores = []
-    for file in options.files:
+    for name, file in zip(_names(options.files), options.files, strict=True):
         altered, predictions = Alterations(protocol), read_predictions(file)
-        scores.append(score(_name(file), _watched(predictions, altered), protocol))
+        scores.append(score(name, _watched(predictions, altered), protocol))
         if altered.texts:
             said = altered.said(scores[-1].n + scores[-1].dropped)
-            print(f"dctc: {_name(file)}: {said}; verbatim keeps them", file=sys.stderr)
+            print(f"dctc: {name}: {said}; verbatim keeps them", file=sys.stderr)
     if options.json:
         print(as_json(scores, options.protocol))
     else:
@@ -151,9 +162,13 @@ def main(args: list[str] | None = None) -> None:
 
 def _watched(predictions: Iterable[Prediction], altered: Alterations) -> Iterator[Prediction]:
     for found in predictions:
-        altered.add(found.label, found.prediction)
+        altered.add(found.label, found.prediction or "")
         yield found
 
 
-def _name(file: str) -> str:
-    return Path(Path(file).name.removesuffix(".xz").removesuffix(".gz")).stem
+def _names(files: Sequence[str]) -> list[str]:
+    """Return names of files without folders and endings; as given, where these would be equal."""
+    names = [Path(Path(file).name.removesuffix(".xz").removesuffix(".gz")).stem for file in files]
+    return [
+        name if names.count(name) == 1 else file for name, file in zip(names, files, strict=True)
+    ]

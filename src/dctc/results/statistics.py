@@ -95,7 +95,7 @@ def compare(
             times = stats.t.ppf((1 + LEVEL) / 2, df)
             p = 2 * stats.t.sf(abs(points) / error, df) if error else float("nan")
         else:
-            times, p = dunnett_critical(len(a), counts), float("nan")
+            times, p = dunnett_critical(len(a), counts, df), float("nan")
         low, high = (points - times * error, points + times * error) if error else (np.nan, np.nan)
         row = (len(b), len(a), n, b.mean(), a.mean(), points, low, high, p)
         rows[arm] = dict(zip(COLUMNS, row, strict=True))
@@ -143,17 +143,18 @@ def seeds_difference(
 
 
 @lru_cache
-def dunnett_critical(reference: int, arms: tuple[int, ...]) -> float:
+def dunnett_critical(reference: int, arms: tuple[int, ...], df: float = np.inf) -> float:
     """Return the critical value of Dunnett's test, two-sided at 95 %, in standard errors.
 
     Args:
         reference: Runs of the reference.
         arms: Runs of each arm. The degrees of freedom are those of all these runs; where there are
-            none, Bonferroni's normal quantile is taken.
+            none, Bonferroni's correction of the t quantile is taken.
+        df: Its degrees of freedom, those of the standard error.
     """
     freedom = reference + sum(arms) - len(arms) - 1
     if freedom < 1:
-        return float(stats.norm.ppf(1 - (1 - LEVEL) / 2 / len(arms)))
+        return float(stats.t.ppf(1 - (1 - LEVEL) / 2 / len(arms), df))
     # the multiplier depends on the numbers of runs alone, so any samples of these sizes will do
     control, *samples = (
         np.linspace(-1.0, 1.0, k) if k > 1 else np.zeros(1) for k in (reference, *arms)
