@@ -117,6 +117,9 @@ def one_line_errors(program: str) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError as error:  # what reads the output has ended, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from error
     except (ValueError, OSError, ArgumentError) as error:
         if os.environ.get("DCTC_DEBUG"):
             raise

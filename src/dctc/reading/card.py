@@ -96,7 +96,7 @@ def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Recor
     options = data.get("init_args") or {}
     shown = ("source", "train", "language", "preset", "train_size", "epoch_size", "augment")
     told = [f"{k} {_flat(options[k])}" for k in shown if options.get(k)]
-    folders = [run, *run.parents][:4]
+    folders = [run, *run.resolve().parents][:4]
     key = marked(run)
     results = next((f for f in folders if (f / "results.jsonl").exists()), None)
     records = list(Registry(results).find(key).values()) if results else []

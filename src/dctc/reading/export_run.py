@@ -11,7 +11,7 @@ from dctc.models.export import export
 from dctc.models.onnx_export import described
 from dctc.parsers import export_parser
 from dctc.reading.card import model_card
-from dctc.reading.weights import save_weights
+from dctc.reading.weights import FILES, save_weights
 from dctc.text.tokenizer import BLANK
 from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet
@@ -61,8 +61,17 @@ def main(args: list[str] | None = None) -> None:
 
 def _write_weights(options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None) -> None:
     folder: Path = options.out or run / "weights"
+    others = sorted({file.name for file in folder.glob("*")} - {*FILES})
+    if others:
+        raise ValueError(f"{folder}: holds {others[0]}; name a new folder with --out")
     weights = checkpoint if checkpoint and checkpoint.suffix == ".ckpt" else None
-    card = model_card(folder.name, loaded, run, weights, options.license)
+    card = model_card(
+        folder.resolve().name if options.out else run.resolve().name,
+        loaded,
+        run,
+        weights,
+        options.license,
+    )
     difference = save_weights(loaded, folder, options.precision, card)
     size = (folder / WEIGHTS).stat().st_size
     print(f"{folder}: written, {size / 2**20:.2f} MiB of weights ({options.precision})")

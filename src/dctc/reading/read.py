@@ -37,6 +37,10 @@ def main(args: list[str] | None = None) -> None:
         from dctc.data.archives.sheet import check_image_file
 
         check_image_file(options.show)
+        if options.show.resolve() in {path.resolve() for path in options.images}:
+            raise ValueError(
+                f"--show {options.show}: it is one of the images to read; name another"
+            )
     reader = Reader(load_model(options.model), rotate_tall=options.rotate_tall)
     share_cores(options.num_workers)
     compute_in_float32()
@@ -89,7 +93,9 @@ def _said(reader: Reader, images: Images, read: Read, options: Namespace) -> Ite
                 ]
         else:
             record["error"] = found.reason
-        yield json.dumps(record, ensure_ascii=False)
+        line = json.dumps(record, ensure_ascii=False)
+        # a file name may hold bytes that are not UTF-8; \udcXX is JSON's own way to write them
+        yield line.encode("utf-8", "backslashreplace").decode()
         return
     if not isinstance(found, Outcome):
         yield f"-\t\t{printed(key)}"

@@ -14,6 +14,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from dctc.data.archives.alphabet import read_labels
+from dctc.data.catalogue import DOCUMENTS
 from dctc.data.general_words import general_words
 from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
 from dctc.data.records.image_size import WIDTH_STEP
@@ -96,6 +97,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         return {"model": {"net": net}, "data": {"init_args": images}}
     settings = read_settings(config)
     net, images = settings["model"]["net"], settings["data"]["init_args"]
+    if images.get("width") is None and images.get("source") in DOCUMENTS:
+        images["width"] = DOCUMENTS[images["source"]].width
     for linked in ("num_classes", "charset"):  # they follow from the charset of this training
         net["init_args"].pop(linked, None)
     return {

@@ -108,6 +108,18 @@ def test_a_large_set_is_looked_at_in_part_and_said_so(tmp_path, write_lmdb):
     assert report.notes[-1] == "No label is left to train on"
 
 
+def test_what_is_seen_in_pixels_is_a_share_of_those_that_were_read(
+    tmp_path, write_lmdb, monkeypatch
+):
+    monkeypatch.setattr(doctor, "PIXELS", 2)
+    set_ = write_lmdb(tmp_path / "a", [(image(constant=True), b"cat")] * 8)
+    found = examine(set_, target())
+    assert (found.looked_at, found.decoded, len(found.found[doctor.CONSTANT])) == (8, 2, 2)
+    report = doctor_report("a", found, target())
+    assert report.rows[0][:2] == ["2", "100.0"]
+    assert any("Pixels were read of 2 records" in note for note in report.notes)
+
+
 def test_the_command_fits_a_terminal(tmp_path, write_lmdb, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     net = {"class_path": "tiny.TinyNet", "init_args": {"height": 32}}

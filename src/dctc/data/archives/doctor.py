@@ -58,6 +58,7 @@ class Examined:
     Attributes:
         records: How many it has.
         looked_at: How many of them were read.
+        decoded: The pixels of how many were read; those of a large set take long.
         found: Record numbers of each finding.
         outside: How often each character outside the charset made a label unusable.
         needs: Frames that each usable label needs.
@@ -67,6 +68,7 @@ class Examined:
 
     records: int
     looked_at: int
+    decoded: int = 0
     found: dict[str, list[int]] = field(default_factory=dict)
     outside: Counter[str] = field(default_factory=Counter)
     needs: list[int] = field(default_factory=list)
@@ -78,6 +80,8 @@ class Examined:
         self.found.setdefault(finding, []).append(number)
 
 
+MISSING = "image missing"
+UNDECODED = "image cannot be decoded"
 OUTSIDE = "character outside the charset"
 FORMS = "full-width or other form of a character of the charset"
 CASE = "letter whose other case is in the charset"
@@ -123,10 +127,15 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
     rule, known = get_protocol(target.protocol), frozenset(target.charset.characters)
     seen: dict[bytes, tuple[int, str]] = {}
     step = max(1, len(numbers) // PIXELS)
+    done.decoded = len(numbers[::step])
     with reading(path) as transaction:
         for i, number in enumerate(numbers):
             stored = read_record(transaction, number)
-            valid = _look_at_image(stored.image or b"", number, target, done, i % step == 0)
+            valid = None
+            if stored.image is None:
+                done.add(number, MISSING)
+            else:
+                valid = _look_at_image(stored.image, number, target, done, i % step == 0)
             if fault := label_fault(stored.label):
                 done.add(number, fault)
                 continue
@@ -148,7 +157,7 @@ def _look_at_image(
         width, height = image_size(encoded)
         image = load_image(encoded) if pixels else None
     except ImageError as error:
-        done.add(number, f"image cannot be decoded ({error.kind})")
+        done.add(number, f"{UNDECODED} ({error.kind})")
         return None
     if image is not None and np.ptp(np.asarray(image), axis=(0, 1)).max() == 0:
         done.add(number, CONSTANT)
@@ -224,7 +233,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
     rows = [
         [
             f"{len(done.found[what]):,}",
-            f"{100 * len(done.found[what]) / done.looked_at:.1f}",
+            f"{100 * len(done.found[what]) / _of(what, done):.1f}",
             what,
             listed([*map(str, done.found[what])], NAMED),
         ]
@@ -238,6 +247,8 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
             f"Protocol {target.protocol} is not the usual one of this charset, "
             f"{usual_protocol(target.charset)}"
         )
+    if done.decoded < done.looked_at:
+        notes.append(f"Pixels were read of {done.decoded:,} records; their findings count of these")
     notes += _lengths(done, target)
     size = target.size
     looked = "" if done.looked_at == done.records else f"{done.looked_at:,} of "
@@ -247,6 +258,11 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
         f"{size.min_width or size.width})"
     )
     return Table(title, ["count", "%", "finding", "records"], rows, notes, text_columns=0)
+
+
+def _of(finding: str, done: Examined) -> int:
+    """Return of how many records a finding was looked for."""
+    return done.decoded if finding == CONSTANT or finding.startswith(UNDECODED) else done.looked_at
 
 
 def _lengths(done: Examined, target: Target) -> list[str]:
