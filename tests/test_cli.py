@@ -97,3 +97,11 @@ def test_version(capsys):
 def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch, refused):
     monkeypatch.setattr(cli, "import_module", None)
     assert "invalid choice: 'word'" in refused("export", "runs/mine", "--to", "word", code=2)
+
+
+def test_output_that_nobody_reads_on_ends_without_a_word(tmp_path, monkeypatch, capsys):
+    with (tmp_path / "pipe").open("w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        with pytest.raises(SystemExit) as ended, cli.one_line_errors("dctc"):
+            raise BrokenPipeError
+    assert ended.value.code == 1 and capsys.readouterr().err == ""

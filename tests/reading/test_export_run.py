@@ -46,6 +46,15 @@ def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
     torch.export.load(tmp_path / "a.pt2")
 
 
+def test_weights_go_into_no_folder_that_holds_something_else(run, tmp_path, refused):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("mine")
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    error = refused("export", run, "--to", "weights", "--out", tmp_path / "mine")
+    assert "holds notes.txt; name a new folder" in error
+    assert (tmp_path / "mine" / "README.md").read_text() == "mine"
+
+
 def test_a_net_that_reads_by_attention_is_refused(tmp_path, refused):
     config = ROOT / "experiments/configs/model/attention_small_resnet.yaml"
     loaded = load_net(config)

@@ -1,6 +1,9 @@
 """``dctc read``: what it prints, as text and as JSON, and the sheet that it draws."""
 
 import json
+import os
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -62,6 +65,19 @@ def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys, r
     assert red[0] == 0 < red[1]
     error = refused("read", *files, "--model", run, "--show", tmp_path / "no" / "x.png")
     assert "there is no folder" in error
+    before = (folder / "a.png").read_bytes()
+    error = refused("read", *files, "--model", run, "--show", folder / "b" / ".." / "a.png")
+    assert "is one of the images" in error and (folder / "a.png").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 elsewhere")
+def test_a_file_name_that_is_not_utf_8_is_valid_json(run, folder, tmp_path, capsys):
+    name = str(tmp_path / os.fsdecode(b"f\xfcr.png"))
+    shutil.copy(folder / "a.png", name)
+    main(["read", name, "--model", str(run), "--json"])
+    line = capsys.readouterr().out
+    line.encode()
+    assert json.loads(line)["image"] == name
 
 
 def test_a_broken_image_has_no_boxes_and_stops_nothing(run, folder, tmp_path, capsys):

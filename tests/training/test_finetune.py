@@ -7,9 +7,14 @@ import pytest
 import yaml
 
 from dctc.cli import main
+from dctc.data.catalogue import DOCUMENTS
+from dctc.models import TimmRecognizer
 from dctc.text import Charset
+from dctc.training.finetune import starting_net
+from dctc.training.nets import load_model
 from dctc.training.run_folder import PACKAGED, weights_file
 from models.onnx_graphs import CHARACTERS, write_recognizer
+from tiny import make_module, save_run
 
 
 @pytest.fixture
@@ -79,3 +84,16 @@ def test_bad_input_is_one_line(data, tmp_path, capsys, folder, source, options, 
         main(["finetune", str(tmp_path / folder), "--from", source, "--log", "off", *options])
     error = capsys.readouterr().err
     assert named in error and "Traceback" not in error
+
+
+def test_the_width_of_a_run_of_documents_is_kept(tmp_path):
+    images = {"source": "sroie", "width": None}
+    data = {"class_path": "dctc.data.document.DocumentDataModule", "init_args": images}
+    net = {"class_path": "dctc.models.TimmRecognizer"}
+    run = save_run(
+        tmp_path / "run", make_module(TimmRecognizer), {"model": {"net": net}, "data": data}
+    )
+    begin = starting_net(str(run), [])
+    assert (
+        begin["data"]["init_args"]["width"] == DOCUMENTS["sroie"].width == load_model(run).image[2]
+    )
