@@ -88,6 +88,14 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path):
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
 
 
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe: is no file"):
+        write_whole(tmp_path / "pipe", b"x")
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(tmp_path):
     """A limit on the size of files stands for a full disk."""
     file, copy = tmp_path / "a", tmp_path / "b"

@@ -95,8 +95,10 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         the end, when it has reached the disk; after an error it is removed.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If it cannot be written, or is a device or a pipe, which would be replaced.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(f"{path}: is no file; name one")
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

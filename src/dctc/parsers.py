@@ -116,7 +116,7 @@ def export_parser() -> argparse.ArgumentParser:
     add("--config", type=Path, help="in place of a run: its configuration")
     add("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
     add("--to", choices=FORMATS, required=True)
-    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights beside the config")
+    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights, in the run")
     add("--precision", choices=PRECISIONS, default="float16", help="of weights (default: float16)")
     add("--license", default="", help="of weights, in their model card, such as mit")
     return parser

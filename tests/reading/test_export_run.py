@@ -13,6 +13,7 @@ from dctc.models import TimmRecognizer
 from dctc.reading.export_run import metadata
 from dctc.training.module import RecognizerModule
 from dctc.training.nets import load_net
+from dctc.training.run_folder import PACKAGED
 from tiny import final, make_module, save_run
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,13 @@ def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
     main(["export", *options, "--to", "pt2", "--out", str(tmp_path / "a.pt2")])
     assert "a.pt2: written" in capsys.readouterr().out
     torch.export.load(tmp_path / "a.pt2")
+
+
+def test_a_packaged_net_goes_into_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["export", "scene_ctc", "--to", "weights"])
+    assert (tmp_path / "weights" / "config.yaml").is_file()
+    assert not (PACKAGED / "scene_ctc" / "weights").exists()
 
 
 def test_weights_go_into_no_folder_that_holds_something_else(run, tmp_path, refused):

@@ -15,7 +15,7 @@ from dctc.reading.weights import FILES, save_weights
 from dctc.text.tokenizer import BLANK
 from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet
-from dctc.training.run_folder import WEIGHTS
+from dctc.training.run_folder import PACKAGED, WEIGHTS
 
 _MEAN = "mean colour of the resized image, on its right"
 
@@ -39,12 +39,13 @@ def main(args: list[str] | None = None) -> None:
     config, found = find_model(options.config or options.run)
     checkpoint = options.ckpt_path or found
     loaded = load_net(config, checkpoint)
+    beside = Path() if config.is_relative_to(PACKAGED) else config.parent
     if options.to == "weights":
-        _write_weights(options, loaded, config.parent, checkpoint)
+        _write_weights(options, loaded, config.parent, checkpoint, beside)
         return
     if not isinstance(loaded.net, Recognizer) or isinstance(loaded.net, AttentionNet):
         raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
-    file: Path = options.out or config.with_name(f"net.{options.to}")
+    file: Path = options.out or beside / f"net.{options.to}"
     if not file.parent.is_dir():
         raise FileNotFoundError(f"{file}: there is no folder {file.parent}")
     done = export(loaded.net, file, options.to, loaded.image, metadata(loaded))
@@ -59,8 +60,10 @@ def main(args: list[str] | None = None) -> None:
     print(f"checked: {done.output} within {done.difference:.1e} of the net's, on images {shapes}")
 
 
-def _write_weights(options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None) -> None:
-    folder: Path = options.out or run / "weights"
+def _write_weights(
+    options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None, beside: Path
+) -> None:
+    folder: Path = options.out or beside / "weights"
     others = sorted({file.name for file in folder.glob("*")} - {*FILES})
     if others:
         raise ValueError(f"{folder}: holds {others[0]}; name a new folder with --out")
