@@ -105,3 +105,9 @@ def test_output_that_nobody_reads_on_ends_without_a_word(tmp_path, monkeypatch, 
         with pytest.raises(SystemExit) as ended, cli.one_line_errors("dctc"):
             raise BrokenPipeError
     assert ended.value.code == 1 and capsys.readouterr().err == ""
+
+
+def test_predict_of_a_run_without_images_says_so(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["predict", "runs/mine"])
+    assert "the following arguments are required: --images" in capsys.readouterr().err

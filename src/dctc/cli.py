@@ -162,7 +162,10 @@ def _run(args: list[str]) -> None:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
     module = COMMANDS[command]
-    images = command == "predict" and any(arg.split("=")[0] == "--images" for arg in args)
+    # the predict of a configuration takes options alone
+    images = command == "predict" and any(
+        arg.split("=")[0] == "--images" or (i == 1 and arg[:1] != "-") for i, arg in enumerate(args)
+    )
     if asks and command in TRAINING and not images:
         what, checkpoint = WHAT[command]
         print(TRAINING_HELP.format(command=command, what=what, checkpoint=checkpoint))

@@ -10,7 +10,7 @@ from dctc.cli import main
 from dctc.data.catalogue import DOCUMENTS
 from dctc.models import TimmRecognizer
 from dctc.text import Charset
-from dctc.training.finetune import starting_net
+from dctc.training.finetune import read_all_labels, starting_net
 from dctc.training.nets import load_model
 from dctc.training.run_folder import PACKAGED, weights_file
 from models.onnx_graphs import CHARACTERS, write_recognizer
@@ -97,3 +97,18 @@ def test_the_width_of_a_run_of_documents_is_kept(tmp_path):
     assert (
         begin["data"]["init_args"]["width"] == DOCUMENTS["sroie"].width == load_model(run).image[2]
     )
+
+
+def test_a_byte_order_mark_in_a_label_is_no_character(tmp_path, write_lmdb, encode_image):
+    records = [(encode_image(0, 90, 24), "a\ufeffé".encode())]
+    write_lmdb(tmp_path / "mine", records)
+    assert read_all_labels([str(tmp_path / "mine")]).characters == "é"
+
+
+def test_a_charset_file_is_named_by_its_whole_path(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chars.txt").write_text("abc")
+    main(["finetune", str(data), "--from", "scene_ctc", "--charset", "chars.txt", "--dry_run"])
+    config = json.loads(capsys.readouterr().out)
+    named = config["model"]["tokenizer"]["init_args"]["charset"]
+    assert named == str(tmp_path / "chars.txt")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytorch_lightning as pl
 
-from dctc.data.archives.alphabet import read_labels
+from dctc.data.archives.alphabet import LAYOUT, read_labels
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.general_words import general_words
 from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
@@ -74,7 +74,7 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
             for label in read_labels(path):
                 counts.update(normal_form(label))
                 number += 1
-    return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII))
+    return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII + LAYOUT))
 
 
 def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
@@ -224,6 +224,8 @@ def main(args: list[str] | None = None) -> None:
     text = "\n".join(ASCII + labels.characters).encode()
     # named by its content, so that no other run's is replaced
     file = runs_folder().resolve() / "charsets" / f"{hashlib.sha256(text).hexdigest()[:8]}.txt"
+    if options.charset and Path(options.charset).is_file():
+        options.charset = str(Path(options.charset).resolve())  # the run may be used from elsewhere
     config = configuration(options, labels, options.charset or str(file))
     if options.dry_run:
         print(json.dumps(config, indent=1, ensure_ascii=False))

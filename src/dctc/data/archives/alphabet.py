@@ -16,7 +16,7 @@ from dctc.text.characters import by_frequency
 from dctc.text.characters import shown as characters_shown
 from dctc.text.protocol import Protocol
 
-_LAYOUT = "\r\n\ufeff"  # what a charset file cannot hold as characters
+LAYOUT = "\r\n\ufeff"  # what a charset file cannot hold as characters
 
 
 def read_labels(folder: str | Path) -> Iterator[str]:
@@ -69,7 +69,7 @@ def write_alphabet(
             for label in read_labels(path):
                 counts.update(rule(label))
                 raw.update(normal_form(label))
-    for mark in _LAYOUT:
+    for mark in LAYOUT:
         del raw[mark]
     if altered := [c for c in by_frequency(raw) if c not in counts]:
         warnings.warn(
@@ -77,7 +77,7 @@ def write_alphabet(
             f"characters of the labels ({characters_shown(altered)}); verbatim keeps them",
             stacklevel=2,
         )
-    return _write(file, [c for c in by_frequency(counts) if c not in _LAYOUT])
+    return _write(file, [c for c in by_frequency(counts) if c not in LAYOUT])
 
 
 def write_common_characters(file: str | Path, top_k: int) -> Charset:
