@@ -41,10 +41,8 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     if table is None:
         return {}, {}
     if not runs.duplicated(["arm", "set"]).any():
-        note = (
-            "Percent. One run of each loss: intervals allow for test words, not for other seeds; "
-        )
-        table = replace(table, notes=[note + "NED, which they would allow for alone, has none."])
+        note = "Percent. One run of each loss: intervals allow for test words, not for other seeds"
+        table = replace(table, notes=[f"{note}; differences of NED have none."])
     return {"table": table}, {}
 
 

@@ -46,7 +46,7 @@ def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Draw
     tables = {
         study.name: _by_family(study, values, families, pooled),
         f"{study.name}-further": estimates_table(
-            f"{study.title}: {'further' if folds else 'both'} results", named
+            f"{study.title}: {'further' if folds else 'primary'} results", named
         ),
         f"{study.name}-calibration": table,
     }

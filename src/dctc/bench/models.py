@@ -108,7 +108,7 @@ def models_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_models` has written."""
     rows = []
     inputs = [_input(row["description"]) for row in measured["rows"]]
-    usual = max(inputs, key=inputs.count)
+    usual = max(inputs, key=inputs.count, default="no model")
     for row in measured["rows"]:
         d, inference, train = row["description"], row["inference_s"], row["train_s"]
         sizes = [row["parameters"]["CTC"] / 1e6, d["flops"] / 1e9]

@@ -142,7 +142,6 @@ def seeds_difference(
     return {"points": points, "low": points - half, "high": points + half}
 
 
-@lru_cache
 def dunnett_critical(reference: int, arms: tuple[int, ...], df: float = np.inf) -> float:
     """Return the critical value of Dunnett's test, two-sided at 95 %, in standard errors.
 
@@ -155,6 +154,11 @@ def dunnett_critical(reference: int, arms: tuple[int, ...], df: float = np.inf) 
     freedom = reference + sum(arms) - len(arms) - 1
     if freedom < 1:
         return float(stats.t.ppf(1 - (1 - LEVEL) / 2 / len(arms), df))
+    return _dunnett(reference, arms)
+
+
+@lru_cache
+def _dunnett(reference: int, arms: tuple[int, ...]) -> float:
     # the multiplier depends on the numbers of runs alone, so any samples of these sizes will do
     control, *samples = (
         np.linspace(-1.0, 1.0, k) if k > 1 else np.zeros(1) for k in (reference, *arms)

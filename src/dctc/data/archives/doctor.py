@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dctc.data.archives.verify import label_fault
+from dctc.data.archives.verify import NO_IMAGE, UNDECODED, label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import TALL, ImageSize
 from dctc.data.records.images import ImageError, image_size, load_image
@@ -80,8 +80,6 @@ class Examined:
         self.found.setdefault(finding, []).append(number)
 
 
-MISSING = "image missing"
-UNDECODED = "image cannot be decoded"
 OUTSIDE = "character outside the charset"
 FORMS = "full-width or other form of a character of the charset"
 CASE = "letter whose other case is in the charset"
@@ -133,7 +131,7 @@ def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
             stored = read_record(transaction, number)
             valid = None
             if stored.image is None:
-                done.add(number, MISSING)
+                done.add(number, NO_IMAGE)
             else:
                 valid = _look_at_image(stored.image, number, target, done, i % step == 0)
             if fault := label_fault(stored.label):

@@ -33,6 +33,7 @@ SOUND = (
     "sound: every image decodes and every label is text. What changed into another image or label, "
     "as a JPEG does by one byte, is not seen: compare the checksum of data.mdb with its source's"
 )
+NO_IMAGE, UNDECODED = "image missing", "image cannot be decoded"
 NAMED = 5  # records of a set that are named for each fault
 
 
@@ -196,14 +197,14 @@ def _scan_chunk(chunk: Chunk) -> Scan:
         if fault := label_fault(raw):
             faults.append((record, fault))
         if encoded is None:
-            faults.append((record, "image missing"))
+            faults.append((record, NO_IMAGE))
             continue
         digest = hashlib.blake2b(encoded, digest_size=8).digest()
         digests[record - first] = int.from_bytes(digest, "big")
         try:
             image = load_image(encoded)
         except ImageError as error:
-            faults.append((record, f"image cannot be decoded ({error.kind})"))
+            faults.append((record, f"{UNDECODED} ({error.kind})"))
             continue
         drawn = isinstance(one, Stored) and one.extents is not None
         what = "extents missing" if extents is None and drawn else ""
