@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
 import sys
 import warnings
 from argparse import ArgumentError
@@ -102,7 +104,10 @@ WHAT = {
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
     args = sys.argv[1:] if args is None else args
-    with one_line_errors("dctc"), printable_warnings(short=args[:1] in (["data"], ["read"])):
+    with (
+        one_line_errors("dctc"),
+        printable_warnings(short=args[:1] in (["data"], ["read"], ["predict"])),
+    ):
         _run(args)
 
 
@@ -110,7 +115,8 @@ def main(args: list[str] | None = None) -> None:
 def one_line_errors(program: str) -> Iterator[None]:
     """Exit with a one-line message on bad input; DCTC_DEBUG shows the traceback.
 
-    Bad input raises ValueError or OSError, and ArgumentError in a configuration that is built here.
+    Bad input raises ValueError or OSError, ArgumentError in a configuration that is built here, and
+    RuntimeError in a process that loads data and has ended.
 
     Args:
         program: Beginning of the message.
@@ -120,10 +126,21 @@ def one_line_errors(program: str) -> Iterator[None]:
     except BrokenPipeError as error:  # what reads the output has ended, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from error
-    except (ValueError, OSError, ArgumentError) as error:
+    except KeyboardInterrupt as error:
         if os.environ.get("DCTC_DEBUG"):
             raise
-        said = printed(f"{program}: {error}\n(DCTC_DEBUG=1 shows where)", keep="\n")
+        print(f"{program}: interrupted", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from error
+    except (ValueError, OSError, ArgumentError, RuntimeError) as error:
+        of_worker = str(error).startswith("DataLoader worker")
+        bad_input = of_worker or not isinstance(error, RuntimeError)
+        if os.environ.get("DCTC_DEBUG") or not bad_input:
+            raise
+        reason = str(error)
+        if of_worker:
+            reason = f"{reason.split('. ')[0]}: a set is damaged, which 'dctc data verify' finds, "
+            reason += "or memory is short"
+        said = printed(f"{program}: {reason}\n(DCTC_DEBUG=1 shows where)", keep="\n")
         print(said, file=sys.stderr)
         raise SystemExit(1) from error
 
@@ -181,6 +198,9 @@ def _run(args: list[str]) -> None:
         args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs
     reads = module.startswith("dctc.reading.")
+    if command != "data":  # which reads in processes of their own
+        # a damaged page of an LMDB ends the process that reads it; say where, at least
+        faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
     with import_module("dctc.training.machine").without_wandb() if reads else nullcontext():
         run = import_module(module).main
     run(args if module == "dctc.training.cli" else args[1:])

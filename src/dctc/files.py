@@ -86,7 +86,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """Write a file atomically: it is there as a whole, or as it was before, also on a full disk.
 
     Args:
-        path: The file; its folder is created.
+        path: The file; its folder is created. A link stays, and leads to what is written.
         keep: New name of the file that was there before; it is replaced otherwise. A process that
             is killed between the two steps leaves that one alone.
 
@@ -99,6 +99,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(f"{path}: is no file; name one")
+    path = path.resolve() if path.is_symlink() else path
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

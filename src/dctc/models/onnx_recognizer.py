@@ -57,6 +57,8 @@ class OnnxRecognizer(nn.Module):
         image_format: See :class:`ImageFormat`.
         reads_padding: Whether the frames of the padding count too, as in PaddleOCR; the end of a
             word may be read there.
+        any_width: Whether it reads lines of any width: not if the width is fixed, or if the file is
+            an export of a net of this library that was trained at one width.
         is_bgr: Whether the file wants BGR.
         blank_last: Whether the blank is the file's last class; it is the net's first in any case.
         time_first: Whether the file's output is ``(t, n, c)``, not ``(n, t, c)``.
@@ -90,6 +92,8 @@ class OnnxRecognizer(nn.Module):
         self.source, self.num_classes = source, len(wanted) + 1
         self.image_format = self.image_format_of({"source": source})
         self.in_chans = self.image_format.channels
+        trained = file.metadata.get("any_width", "true") == "true"  # of dctc export
+        self.any_width = trained and not self.image_format.fixed_width
         valid = json.loads(file.metadata.get("valid_frames", "[]"))  # by width, of dctc export
         self.reads_padding = self.image_format.fill is not None and len({*valid}) < 2
         self.is_bgr = file.metadata.get("channel_order", "BGR") == "BGR"

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from dctc.results.registry import Record, Registry
+from dctc.results.registry import OTHER_WEIGHTS, Record, Registry
 from dctc.training.nets import Loaded
-from dctc.training.run_folder import marked, read_checkpoint
+from dctc.training.run_folder import FINAL, digest, marked, read_checkpoint
 
 _CARD = """---
 library_name: dctc
@@ -98,6 +98,8 @@ def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Recor
     told = [f"{k} {_flat(options[k])}" for k in shown if options.get(k)]
     folders = [run, *run.resolve().parents][:4]
     key = marked(run)
+    if checkpoint and checkpoint.resolve() != (run / "checkpoints" / FINAL).resolve():
+        key += f"{OTHER_WEIGHTS}{digest(str(checkpoint))}"  # as dctc test has it
     results = next((f for f in folders if (f / "results.jsonl").exists()), None)
     records = list(Registry(results).find(key).values()) if results else []
     facts = {

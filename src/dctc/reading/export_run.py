@@ -104,6 +104,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         "height": str(height),
         "width": str(width),
         "keep_ratio": str(loaded.keep_ratio).lower(),
+        "any_width": str(loaded.any_width).lower(),  # or longer lines are squashed
         "rotate_tall": loaded.rotate_tall,
         "filter": "BICUBIC",  # Pillow's
         # on its right, where the ratio is kept

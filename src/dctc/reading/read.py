@@ -107,13 +107,8 @@ def _said(reader: Reader, images: Images, read: Read, options: Namespace) -> Ite
 
 
 def _draw(file: Path, cells: list[tuple[Any, str, Any]], number: int) -> None:
-    from dctc.data.archives.sheet import Cell, draw_sheet
+    from dctc.data.archives.sheet import Cell, draw_sheet, save_sheet
 
-    sheet, undrawn = draw_sheet([Cell(*cell) for cell in cells])
-    sheet.save(file)
+    save_sheet(*draw_sheet([Cell(*cell) for cell in cells]), file)
     which = f"the first {DRAWN} of {number:,} images" if number > DRAWN else f"{number:,} images"
     print(f"{file}: {which}", file=sys.stderr)
-    if undrawn:
-        print(
-            f"{undrawn} readings are shown by their code points: no font has them", file=sys.stderr
-        )

@@ -21,10 +21,10 @@ from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
 from dctc.text import Charset
 from dctc.training.nets import Loaded, load_net
-from dctc.training.run_folder import WEIGHTS
+from dctc.training.run_folder import CHARSET, WEIGHTS
 
 Precision = Literal["float16", "float32"]
-CHARSET, CARD = "charset.txt", "README.md"
+CARD = "README.md"
 FILES = [WEIGHTS, "config.yaml", CHARSET, CARD]
 IMAGES = 8  # of noise, on which a folder is compared with the net
 

@@ -113,5 +113,8 @@ def printed(text: object, keep: str = "") -> str:
     if shown.isprintable():
         return shown
     return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in shown
+        c
+        if c.isprintable() or c in keep or unicodedata.category(c) == "Zs"  # blanks of any width
+        else c.encode("unicode_escape").decode()
+        for c in shown
     )

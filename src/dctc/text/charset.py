@@ -73,10 +73,10 @@ class Charset:
         """
         if name_or_file in NAMED:
             return cls(NAMED[name_or_file], name_or_file)
+        if len(parts := charset_parts(name_or_file)) > 1:
+            joined = "".join(cls.load(part).characters for part in parts)
+            return cls("".join(dict.fromkeys(joined)))
         path = Path(name_or_file)
-        if not path.is_file() and "+" in name_or_file:
-            parts = [cls.load(part).characters for part in name_or_file.split("+")]
-            return cls("".join(dict.fromkeys("".join(parts))))
         if names_onnx(name_or_file):
             return cls(onnx_characters(read_onnx(name_or_file)))
         if not path.is_file():
@@ -110,6 +110,22 @@ class Charset:
 
     def __contains__(self, character: object) -> bool:
         return isinstance(character, str) and len(character) == 1 and character in self.characters
+
+
+def charset_parts(name: str) -> list[str]:
+    """Split the name ``A+B`` of a charset into its parts; paths may have a ``+`` too.
+
+    Example:
+        >>> charset_parts("36+a+b/c.txt")
+        ['36', 'a+b/c.txt']
+    """
+    if not Path(name).is_file():
+        for at, character in enumerate(name):
+            first = name[:at]
+            known = first in NAMED or names_onnx(first) or (first and Path(first).is_file())
+            if character == "+" and known:
+                return [first, *charset_parts(name[at + 1 :])]
+    return [name]
 
 
 def _in_lines(lines: list[str], file: str) -> dict[str, int]:

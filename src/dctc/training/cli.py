@@ -9,7 +9,6 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 
 from __future__ import annotations
 
-import faulthandler
 import sys
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
@@ -315,12 +314,9 @@ def main(args: list[str] | None = None) -> None:
     """Run one subcommand; without ``args``, with the command line of the process.
 
     Raises:
-        ValueError: If Lightning refuses the configuration, a package that it names is missing, or a
-            process that loads data has ended.
+        ValueError: If Lightning refuses the configuration, or a package that it names is missing.
     """
     quiet_lightning()
-    # a damaged page of an LMDB ends the process that reads it; say where, at least
-    faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
     try:
         RecognizerCLI(None if args == sys.argv[1:] else args)
     except MisconfigurationException as error:
@@ -329,11 +325,4 @@ def main(args: list[str] | None = None) -> None:
         if missing := _missing_package(error):
             raise ValueError(str(missing).split("\n")[0]) from error
         raise
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):  # else an error that one has raised
-            raise
-        ended = str(error).split(". ")[0]
-        raise ValueError(
-            f"{ended}: a set is damaged, which 'dctc data verify' finds, or memory is short"
-        ) from error
     end_process_group()

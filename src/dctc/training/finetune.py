@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytorch_lightning as pl
 
 from dctc.data.archives.alphabet import LAYOUT, read_labels
+from dctc.data.archives.processes import in_processes, refuse
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.general_words import general_words
-from dctc.data.records.folders import count_records, find_lmdbs, read_record, reading
-from dctc.data.records.image_size import WIDTH_STEP
-from dctc.data.records.images import ImageError, image_size
+from dctc.data.records.folders import find_lmdbs
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
-from dctc.models import ImageFormat
 from dctc.onnx_files import PRETRAINED
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
@@ -32,7 +29,7 @@ from dctc.training.cli import RecognizerCLI
 from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.nets import LONGEST, find_model, read_settings, start_from
+from dctc.training.nets import find_model, read_settings, start_from, training_width
 from dctc.training.run_folder import FINAL, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
@@ -46,7 +43,6 @@ ONNX_RATE, OWN_RATE = 3e-5, 1e-4
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
 ASCII = "".join(map(chr, range(32, 127)))
 IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
-MEASURED = 1000  # images of an LMDB whose width is looked at, about
 
 
 class Labels(NamedTuple):
@@ -62,7 +58,7 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
     Raises:
         FileNotFoundError: If a folder does not exist or there is no LMDB in or below it.
     """
-    counts, number = Counter[str](), 0
+    paths: list[Path] = []
     for folder in folders:
         lmdbs = find_lmdbs(folder) if Path(folder).is_dir() else {}
         if not lmdbs:
@@ -70,11 +66,21 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
                 f"{folder}: no LMDB (data.mdb) in or below it; dctc data convert makes one of "
                 f"images and a table of labels"
             )
-        for path in lmdbs.values():
-            for label in read_labels(path):
-                counts.update(normal_form(label))
-                number += 1
+        paths += lmdbs.values()
+    counts, number = Counter[str](), 0
+    for found, labels in in_processes(_count_labels, paths, 1, refuse):
+        counts.update(found)
+        number += labels
     return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII + LAYOUT))
+
+
+def _count_labels(path: Path) -> tuple[Counter[str], int]:
+    """Count the characters and the labels of an LMDB."""
+    counts, number = Counter[str](), 0
+    for label in read_labels(path):
+        counts.update(normal_form(label))
+        number += 1
+    return counts, number
 
 
 def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
@@ -84,46 +90,25 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
     For ``source`` see :func:`dctc.training.nets.find_model`.
     """
     config, weights = find_model(source)
+    images: dict[str, Any] = {}
+    begin: dict[str, Any] = {}
     if weights is None:
         given = source if source in PRETRAINED else str(Path(source).resolve())
-        init_args: dict[str, Any] = {"source": given, "charset_policy": "new"}
-        net: dict[str, Any] = {
-            "class_path": "dctc.models.OnnxRecognizer",
-            "init_args": init_args,
-        }
-        form = image_format(net)
-        grows = form and form.keep_ratio and not form.fixed_width
-        images = {"width": usual_width(folders, form)} if form and grows else {}
-        return {"model": {"net": net}, "data": {"init_args": images}}
-    settings = read_settings(config)
-    net, images = settings["model"]["net"], settings["data"]["init_args"]
-    if images.get("width") is None and images.get("source") in DOCUMENTS:
-        images["width"] = DOCUMENTS[images["source"]].width
-    for linked in ("num_classes", "charset"):  # they follow from the charset of this training
-        net["init_args"].pop(linked, None)
-    return {
-        "init_from": str(config.parent.resolve()),
-        "init_policy": "new",
-        "model": {"net": net},
-        "data": {"init_args": {name: images[name] for name in IMAGES if name in images}},
-    }
-
-
-def usual_width(folders: Sequence[str], form: ImageFormat) -> int:
-    """Return the pixels that are as wide as all but the longest images, and at least the usual."""
-    widths = []
-    for folder in folders:
-        for path in find_lmdbs(folder).values():
-            records = count_records(path)
-            with reading(path) as transaction:
-                for number in range(1, records + 1, max(1, records // MEASURED)):
-                    try:
-                        width, height = image_size(read_record(transaction, number).image or b"")
-                    except ImageError:
-                        continue  # it is named when it is trained on
-                    widths.append(width * form.height / height)
-    longest = float(np.quantile(widths, 0.99)) if widths else 0.0
-    return min(max(form.width, -(-round(longest) // WIDTH_STEP) * WIDTH_STEP), LONGEST)
+        init_args = {"source": given, "charset_policy": "new"}
+        net: dict[str, Any] = {"class_path": "dctc.models.OnnxRecognizer", "init_args": init_args}
+    else:
+        settings = read_settings(config)
+        net, stored = settings["model"]["net"], settings["data"]["init_args"]
+        images = {name: stored[name] for name in IMAGES if name in stored}
+        if images.get("width") is None and stored.get("source") in DOCUMENTS:
+            images["width"] = DOCUMENTS[stored["source"]].width
+        for linked in ("num_classes", "charset"):  # they follow from the charset of this training
+            net["init_args"].pop(linked, None)
+        begin = {"init_from": str(config.parent.resolve()), "init_policy": "new"}
+    lmdbs = [path for folder in folders for path in find_lmdbs(folder).values()]
+    if width := training_width(image_format(net), lmdbs):
+        images["width"] = width
+    return {**begin, "model": {"net": net}, "data": {"init_args": images}}
 
 
 def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str, Any]:
@@ -178,6 +163,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         },
         "trainer": {
             "callbacks": [distil] if options.loss == "dctc" else [],
+            "devices": 1,
             "max_steps": steps,
             "val_check_interval": max(1, steps // 4),
             "check_val_every_n_epoch": None,
@@ -227,11 +213,11 @@ def main(args: list[str] | None = None) -> None:
     if options.charset and Path(options.charset).is_file():
         options.charset = str(Path(options.charset).resolve())  # the run may be used from elsewhere
     config = configuration(options, labels, options.charset or str(file))
+    if options.charset is None:
+        write_whole(file, text)  # for the configuration of a dry run too
     if options.dry_run:
         print(json.dumps(config, indent=1, ensure_ascii=False))
         return
-    if options.charset is None:
-        write_whole(file, text)
     words = ["--config", json.dumps(config), "--name", options.name, "--log", options.log]
     with alone(runs_folder() / options.name):
         cli = RecognizerCLI([*words, "--arm", options.loss], run=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,15 +12,18 @@ from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
 
+from dctc.data.archives.stats import usual_width
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import ImageSize, RotateTall
-from dctc.models import Recognizer
+from dctc.models import ImageFormat, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
-from dctc.text import CTCTokenizer, get_protocol, usual_protocol
+from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
+from dctc.text.charset import NAMED, charset_parts
 from dctc.training.configuration import check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
 from dctc.training.run_folder import (
+    CHARSET,
     check_charset,
     known_path,
     read_checkpoint,
@@ -56,22 +60,30 @@ class Loaded(NamedTuple):
     settings: Mapping[str, Any] = {}
     train_protocol: str = ""
 
+    @property
+    def any_width(self) -> bool:
+        """Whether lines are read at the width that their height gives, however long they are."""
+        return self.keep_ratio and getattr(self.net, "any_width", False)
+
+    def training_size(self, width: int | None = None) -> ImageSize:
+        """Return how images are resized in training; ``width`` replaces the configuration's."""
+        channels, height, usual = self.image
+        grey = channels == 1
+        return ImageSize(height, width or usual, grey, self.keep_ratio, self.rotate_tall, self.fill)
+
     def reading_size(self, rotate_tall: RotateTall | None = None) -> ImageSize:
         """Return how any images are resized for the net.
 
-        A net that fixes the format of its images, but not their width, reads a line longer than the
-        usual width at the width that its height gives, up to 3,200 pixels; others squash it.
+        A net of :attr:`any_width` reads a line longer than the usual width at the width that its
+        height gives, up to 3,200 pixels; others squash it.
 
         Args:
             rotate_tall: In place of that of the configuration.
         """
-        channels, height, width = self.image
-        own = getattr(self.net, "image_format", None)
-        grows = own is not None and self.keep_ratio and not own.fixed_width
-        least = width if grows else None
-        longest = width if least is None else max(width, LONGEST)
-        turned = rotate_tall or self.rotate_tall
-        return ImageSize(height, longest, channels == 1, self.keep_ratio, turned, self.fill, least)
+        size, width = self.training_size(), self.image[2]
+        if self.any_width:
+            size = replace(size, width=max(width, LONGEST), min_width=width)
+        return replace(size, rotate_tall=rotate_tall or self.rotate_tall)
 
 
 def find_model(model: str | Path) -> tuple[Path, Path | None]:
@@ -132,12 +144,12 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     chosen, tokens = model["net"], model["tokenizer"]
     check_class_paths({"model": model})
     try:
-        charset = str(tokens["init_args"].get("charset") or "")
-        for file in (charset, charset.rpartition("+")[2]):
-            beside = config.parent / file
-            if beside.is_file():  # of a folder of weights
-                tokens["init_args"]["charset"] = f"{charset.removesuffix(file)}{beside}"
-                break
+        *first, file = charset_parts(str(tokens["init_args"].get("charset") or "36"))
+        beside = config.parent / file  # of a folder of weights
+        if not (beside.is_file() or Path(file).is_file() or file in NAMED or names_onnx(file)):
+            beside = config.parent / CHARSET  # of a run that was moved
+        if beside.is_file() and file not in NAMED:
+            tokens["init_args"]["charset"] = "+".join([*first, str(beside)])
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         if chosen["class_path"].endswith(".OnnxRecognizer"):
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
@@ -176,9 +188,28 @@ def _of_onnx(source: str) -> dict[str, Any]:
     """Return the configuration of a pretrained recogniser, whose charset and images are its own."""
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": source}}
     tokenizer = {"class_path": TOKENIZER, "init_args": {"charset": source}}
-    turned = read_onnx(source).metadata.get("rotate_tall")  # of dctc export
-    images = {"keep_ratio": None, "rotate_tall": turned}
-    return {"model": {"net": net, "tokenizer": tokenizer}, "data": {"init_args": images}}
+    said = read_onnx(source).metadata  # of dctc export, it says these too
+    images = {"keep_ratio": None, "rotate_tall": said.get("rotate_tall")}
+    protocol = said["protocol"] if said.get("protocol") in PROTOCOLS else None
+    model = {"net": net, "tokenizer": tokenizer, "protocol": protocol}
+    return {"model": model, "data": {"init_args": images}}
+
+
+def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | None:
+    """Return the width in pixels at which a net is fine-tuned on some LMDBs.
+
+    It is that of 99 % of the images, at least the usual one, and 3,200 at most.
+
+    Args:
+        form: Of the images of the net; None if it has none.
+        lmdbs: Their folders.
+
+    Returns:
+        None if the net, or its configuration, fixes the width.
+    """
+    if form is None or not form.keep_ratio or form.fixed_width:
+        return None
+    return min(max(form.width, usual_width(lmdbs, form.height)), LONGEST)
 
 
 def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union", "new"]) -> str:

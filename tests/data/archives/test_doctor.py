@@ -15,10 +15,11 @@ from dctc.text import Charset
 from oracle.enumeration import paths_of
 
 
+FRAMES = [max(width // 4, 1) for width in range(641)]
+
+
 def target(charset="36", protocol="english36", **size):
-    return Target(
-        "net", Charset.load(charset), protocol, ImageSize(32, 128, **size), lambda w: w // 4
-    )
+    return Target("net", Charset.load(charset), protocol, ImageSize(32, 128, **size), FRAMES)
 
 
 def image(width=100, height=32, seed=0, constant=False):
@@ -53,12 +54,12 @@ def test_labels_that_a_net_cannot_be_trained_on(tmp_path, write_lmdb):
 
 def test_frames_of_the_padding_count_where_a_net_reads_them(tmp_path, write_lmdb):
     path = write_lmdb(tmp_path / "a", [(image(24), b"abc" * 3), (image(640), b"x" * 32)])
-    form = {"keep_ratio": True, "width": 3200, "min_width": 128}
-    net = Target("net", Charset.load("36"), "english36", ImageSize(32, **form), lambda w: w // 4)
+    size = ImageSize(32, 640, keep_ratio=True)
+    net = Target("net", Charset.load("36"), "english36", size, FRAMES)
     assert examine(path, net).found == {doctor.LONG: [1]}
     found = examine(path, net._replace(reads_padding=True))
-    assert (found.found, found.gives) == ({}, [32, 160])
-    assert "images 32 x 128)" in doctor_report("a", found, net).title
+    assert (found.found, found.gives) == ({}, [160, 160])
+    assert "images 32 x 640)" in doctor_report("a", found, net).title
 
 
 def test_why_characters_are_outside_the_charset(tmp_path, write_lmdb):

@@ -9,11 +9,12 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from dctc.data.archives.progress import progress_bar
 from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import ENVIRONMENT_VARIABLE, data_root, find_lmdbs, place_of
+from dctc.onnx_files import names_onnx
 from dctc.parsers import positive
 from dctc.tables import Table
 from dctc.text.characters import shown
@@ -86,41 +87,42 @@ def doctor(options: Namespace) -> None:
     Ends with 1 if something is found. Large sets are looked at in part.
     """
     from dctc.data.archives.doctor import Target, doctor_report, examine
-    from dctc.training.nets import find_model, load_net
+    from dctc.data.archives.processes import in_processes, refuse
+    from dctc.training.nets import find_model, load_net, training_width
 
-    config, _ = find_model(options.model)
-    loaded = load_net(config)
+    config, weights = find_model(options.model)
+    loaded, sets = load_net(config), _find_sets(options)
+    starts = weights is not None or names_onnx(str(options.model))  # dctc finetune chooses
+    form = getattr(loaded.net, "image_format", None)
+    width = training_width(form, [*sets.values()]) if starts else None
+    size = loaded.training_size(width)
     target = Target(
         str(options.model),
         loaded.tokenizer.charset,
         loaded.train_protocol,
-        loaded.reading_size(),
-        loaded.net.frames,
+        size,
+        [max(int(loaded.net.frames(width)), 1) for width in range(size.width + 1)],
         getattr(loaded.net, "max_length", None),
         getattr(loaded.net, "reads_padding", False),
     )
-    sets = {n: examine(path, target, options.count) for n, path in _find_sets(options).items()}
-    for name, found in sets.items():
-        doctor_report(name, found, target).print()
-    if any(one.found for one in sets.values()):
+    look = partial(examine, target=target, count=options.count)
+    found = [*in_processes(look, sets.values(), 1, refuse)]
+    for name, one in zip(sets, found, strict=True):
+        doctor_report(name, one, target).print()
+    if any(one.found for one in found):
         raise SystemExit(1)
 
 
 def show(options: Namespace) -> None:
     """Draw a contact sheet: crops with their labels."""
-    from dctc.data.archives.processes import ENDS, in_processes
-    from dctc.data.archives.sheet import check_image_file, contact_sheet
-
-    def ended(path: Path) -> NoReturn:
-        raise ValueError(f"LMDB {path}: {ENDS}")
+    from dctc.data.archives.processes import in_processes, refuse
+    from dctc.data.archives.sheet import check_image_file, contact_sheet, save_sheet
 
     check_image_file(options.out)
     chosen = {name: getattr(options, name) for name in ("count", "columns", "seed", "fonts")}
-    drawn = in_processes(partial(contact_sheet, **chosen), [options.path], 1, ended)
+    drawn = in_processes(partial(contact_sheet, **chosen), [options.path], 1, refuse)
     ((sheet, undrawn),) = drawn
-    sheet.save(options.out)
-    if undrawn:
-        print(f"{undrawn} labels are shown by their code points: no font has them (--fonts)")
+    save_sheet(sheet, undrawn, options.out)
     print(f"written to {options.out}")
 
 

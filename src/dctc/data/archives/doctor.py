@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Target(NamedTuple):
         charset: What it can read.
         protocol: Name of the rule that labels pass.
         size: What images are resized to.
-        frames: Frames of an image by its width in pixels.
+        frames: Frames of an image of 0, 1, ... pixels of width.
         most: Characters that a net without frames can read; None for CTC.
         reads_padding: Whether the frames of the padding count too.
     """
@@ -46,7 +46,7 @@ class Target(NamedTuple):
     charset: Charset
     protocol: str
     size: ImageSize
-    frames: Callable[[int], int]
+    frames: Sequence[int]
     most: int | None = None
     reads_padding: bool = False
 
@@ -184,8 +184,8 @@ def _is_usable(
             done.add(number, kind)
         return False
     if target.reads_padding:
-        valid = max(valid, target.size.min_width or target.size.width)
-    need, gives = frames_needed(label), max(int(target.frames(valid)), 1)
+        valid = target.size.width
+    need, gives = frames_needed(label), target.frames[valid]
     if target.most is not None:
         need, gives = len(label), target.most
     done.needs.append(need)
@@ -252,8 +252,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
     looked = "" if done.looked_at == done.records else f"{done.looked_at:,} of "
     title = (
         f"{name}: {looked}{done.records:,} records for {target.name} (charset of "
-        f"{len(target.charset):,}, {target.protocol}, images {size.height} x "
-        f"{size.min_width or size.width})"
+        f"{len(target.charset):,}, {target.protocol}, images {size.height} x {size.width})"
     )
     return Table(title, ["count", "%", "finding", "records"], rows, notes, text_columns=0)
 

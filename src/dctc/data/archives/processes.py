@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 # LMDB trusts the sizes and addresses in its pages: a damaged page may end the process
 ENDS = "reading it ends the process: data.mdb is damaged, or memory is short"
@@ -37,3 +38,8 @@ def in_processes(
         elif left:
             yield from ended(left[0])
         left = left[1:]
+
+
+def refuse(path: Path) -> NoReturn:
+    """Raise ValueError about an LMDB whose reading ended its process."""
+    raise ValueError(f"LMDB {path}: {ENDS}")

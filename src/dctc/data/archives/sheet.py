@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from dctc.data.records.images import load_image
 from dctc.data.render.fonts import SYSTEM, Font, find_fonts
 from dctc.data.render.glyphs import can_shape
 from dctc.data.render.glyphs import face as open_face
+from dctc.files import replacing
 from dctc.text.characters import printed
 from dctc.text.scripts import is_shaped
 
@@ -96,6 +98,15 @@ def check_image_file(file: Path) -> None:
     Image.init()
     if Image.EXTENSION.get(file.suffix.lower()) not in Image.SAVE:
         raise ValueError(f"{file}: names no format of images; let it end in .png")
+
+
+def save_sheet(sheet: Image.Image, undrawn: int, file: Path) -> None:
+    """Save what :func:`draw_sheet` returns; print how many texts stand as code points, if any."""
+    with replacing(file) as partial:
+        sheet.save(partial)
+    if undrawn:
+        said = f"{undrawn:,} texts are shown by their code points: no font has them"
+        print(said, file=sys.stderr)
 
 
 def _crop(cell: Cell, width: int) -> Image.Image:

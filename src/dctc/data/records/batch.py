@@ -82,7 +82,7 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
     good = [s for s in samples if isinstance(s, Sample)]
     corrupt = [s for s in samples if isinstance(s, Corrupt)]
     for bad in corrupt:
-        warnings.warn(f"{bad.key}: {bad.reason}; left out and counted", UserWarning, stacklevel=2)
+        warnings.warn(f"{bad.key}: {bad.reason}; not read", UserWarning, stacklevel=2)
     if not good:
         return Batch(torch.empty(0), [], [], torch.empty(0, dtype=torch.int64), None, corrupt)
     image = _stack([s.image for s in good])
