@@ -46,7 +46,7 @@ train and score (a LightningCLI: options are dotted paths, or YAML):
   validate   score a checkpoint on the validation sets
   test       score a checkpoint on the test sets, into the registry
   predict    write predictions for the test sets, or for any images:
-             dctc predict RUN --images FOLDER_OR_LMDB
+             dctc predict MODEL --images FOLDER_OR_LMDB
 
   read       print what images say: dctc read IMAGE_OR_FOLDER...
   finetune   train a pretrained recogniser on images of one's own
@@ -95,7 +95,7 @@ WHAT = {
     "test": ("Score a checkpoint on the test sets, into the registry.", "the checkpoint; needed"),
     "predict": (
         "Write predictions for the test sets of a configuration. For any images:\n"
-        "dctc predict RUN --images PATH, whose options are listed below.",
+        "dctc predict MODEL --images PATH, whose options are listed below.",
         "the checkpoint; needed",
     ),
 }

@@ -12,6 +12,11 @@ PRECISIONS = ("float16", "float32")
 ROTATIONS = ("off", "left", "right")
 PROTOCOLS = ("english36", "english62", "english94", "chinese", "chinese_fold", "verbatim")
 
+# what find_model takes
+MODEL = (
+    "folder of a run or of weights, an ONNX file, or a name: scene_ctc, scene_dctc, "
+    "ppocr_v6_small, ppocr_v4_mobile"
+)
 _EXAMPLE = """a study (paths are relative to its file):
   study: mine
   config: demo.yaml
@@ -52,11 +57,13 @@ def predict_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctc predict", description="Recognise any images with a trained net."
     )
-    parser.add_argument("run", type=Path, help="folder of a run or of weights, or its config.yaml")
+    parser.add_argument("run", type=Path, metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
     )
-    parser.add_argument("--out", type=Path, help="file to write (default: RUN/images.tsv)")
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: images.tsv, in the folder)"
+    )
     parser.add_argument(
         "--ckpt_path",
         type=Path,
@@ -72,14 +79,13 @@ def read_parser() -> argparse.ArgumentParser:
         prog="dctc read",
         description="Read crops of one word or line: confidence, text and path, with tabs between.",
         epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
-        "bottom in pixels of the file, as high as the line; left and right are estimates. A model "
-        "is the folder of a run or of weights, an ONNX file, or a name: scene_ctc and scene_dctc "
-        "are small nets for scene words of lower-case letters and digits, ppocr_v6_small is that "
-        "of RapidOCR.",
+        "bottom in pixels of the file, as high as the line; left and right are estimates. "
+        "scene_ctc and scene_dctc are small nets for scene words of lower-case letters and digits, "
+        "ppocr_v6_small is that of RapidOCR.",
     )
     add = parser.add_argument
     add("images", type=Path, nargs="+", metavar="PATH", help="image, folder of images, or LMDB")
-    add("--model", default="scene_ctc", help="what reads (default: scene_ctc)")
+    add("--model", default="scene_ctc", help=f"{MODEL} (default: scene_ctc)")
     add("--characters", action="store_true", help="confidence of each character")
     add("--boxes", action="store_true", help="box and confidence of each character")
     add("--json", action="store_true", help="a JSON object in each line")
@@ -112,11 +118,11 @@ def export_parser() -> argparse.ArgumentParser:
         "weights, which is used as the folder of a run is.",
     )
     add = parser.add_argument
-    add("run", type=Path, nargs="?", help="folder of a trained run, or of weights")
+    add("run", type=Path, nargs="?", metavar="MODEL", help=MODEL)
     add("--config", type=Path, help="in place of a run: its configuration")
     add("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
     add("--to", choices=FORMATS, required=True)
-    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights, in the run")
+    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights, in the folder")
     add("--precision", choices=PRECISIONS, default="float16", help="of weights (default: float16)")
     add("--license", default="", help="of weights, in their model card, such as mit")
     return parser
@@ -146,7 +152,9 @@ def describe_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctc describe", description="Parameters, FLOPs, memory and speed of a net."
     )
-    parser.add_argument("model", type=Path, help="YAML file with a model.net, or folder of a run")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help=f"YAML file with a model.net, {MODEL}"
+    )
     parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
     parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")
     parser.add_argument("--width", type=positive, help="pixels (default: the configuration's)")
@@ -170,7 +178,7 @@ def finetune_parser() -> argparse.ArgumentParser:
         dest="source",
         required=True,
         metavar="MODEL",
-        help="ppocr_v6_small, ppocr_v4_mobile, scene_ctc, an ONNX file, or the folder of a run",
+        help=MODEL,
     )
     add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")

@@ -1,4 +1,4 @@
-"""``dctc predict RUN --images``: against what the images were painted to say."""
+"""``dctc predict MODEL --images``: against what the images were painted to say."""
 
 import csv
 

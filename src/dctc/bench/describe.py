@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from dctc.results.environment import environment
 from dctc.tables import Table
 from dctc.training.machine import compute_in_float32
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import Loaded, load_net
+from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet, head_note
 
 REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits into so many seconds
@@ -166,7 +165,7 @@ def main(args: list[str] | None = None) -> None:
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    config: Path = options.model / "config.yaml" if options.model.is_dir() else options.model
+    config, _ = find_model(options.model)  # its weights make no difference
     loaded = load_net(config)
     channels, height, width = loaded.image
     image = (channels, options.height or height, options.width or width)

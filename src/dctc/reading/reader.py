@@ -225,12 +225,13 @@ def spread(runs: list[Run], stride: float, width: int) -> list[tuple[float, floa
     Args:
         runs: The characters.
         stride: Pixels of a frame.
-        width: Valid pixels of the image.
+        width: Valid pixels of the image. A net that reads its padding may have a run beyond them;
+            its limits are the image's end.
     """
     if not runs:
         return []
-    centers = [(run.begin + run.end) / 2 * stride for run in runs]
-    inner = [(a.end + b.begin) / 2 * stride for a, b in pairwise(runs)]
+    centers = [min((run.begin + run.end) / 2 * stride, width) for run in runs]
+    inner = [min((a.end + b.begin) / 2 * stride, float(width)) for a, b in pairwise(runs)]
     if not inner:
         return [(0.0, float(width))]
     first = max(2 * centers[0] - inner[0], 0.0)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from dctc.metrics.edit_distance import EditOperations
 from dctc.results.environment import gpu
 from dctc.results.registry import EDIT_PARTS, Record, Registry
 
-PARTS = ("substitutions", "deletions", "insertions")
+PARTS = EditOperations._fields
 
 
 def read_frame(registry: Registry) -> pd.DataFrame:

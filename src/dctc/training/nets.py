@@ -96,12 +96,15 @@ def find_model(model: str | Path) -> tuple[Path, Path | None]:
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
+        ValueError: If it is a file of weights, which does not say of which net.
     """
     if names_onnx(str(model)):
         return Path(model), None
     path = known_path(model)
     if not path.exists():
         raise FileNotFoundError(f"{model}: no folder of a run or of weights, and no packaged net")
+    if path.suffix in (".ckpt", ".safetensors"):
+        raise ValueError(f"{model}: weights alone; give the folder of their run, or config.yaml")
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         return path, None
     folder = path if path.is_dir() else path.parent

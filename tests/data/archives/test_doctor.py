@@ -14,7 +14,6 @@ from dctc.data.records.image_size import ImageSize
 from dctc.text import Charset
 from oracle.enumeration import paths_of
 
-
 FRAMES = [max(width // 4, 1) for width in range(641)]
 
 

@@ -15,7 +15,7 @@ from dctc.data.archives.progress import progress_bar
 from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import ENVIRONMENT_VARIABLE, data_root, find_lmdbs, place_of
 from dctc.onnx_files import names_onnx
-from dctc.parsers import positive
+from dctc.parsers import MODEL, positive
 from dctc.tables import Table
 from dctc.text.characters import shown
 
@@ -243,8 +243,9 @@ _STATS = [
 _DOCTOR = [
     _arg(
         "--model",
-        "net to train: ppocr_v6_small, scene_ctc, an ONNX file, a run's folder, or a configuration",
+        f"net to train: a configuration, {MODEL}",
         required=True,
+        metavar="MODEL",
     ),
     _arg("--count", "records of a set at most (%(default)s)", positive, 20_000),
 ]

@@ -105,6 +105,7 @@ CURES = {
     CONSTANT: "remove these records",
     TWICE: "correct the labels; no net can read one image in two ways",
 }
+BROKEN = "correct or remove these records; dctc data verify names all of them"
 
 
 def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:
@@ -237,7 +238,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
         ]
         for what in ordered
     ]
-    notes = [f"{what}: {CURES[what]}" for what in ordered if what in CURES]
+    notes = [f"{what}: {CURES.get(what, BROKEN)}" for what in ordered]
     if done.outside:
         notes.append(f"Outside, most frequent first: {shown(by_frequency(done.outside))}")
     if target.protocol != usual_protocol(target.charset):
