@@ -107,6 +107,28 @@ def test_output_that_nobody_reads_on_ends_without_a_word(tmp_path, monkeypatch, 
     assert ended.value.code == 1 and capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "dctc: interrupted\n"),
+        (
+            RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "),
+            1,
+            "dctc: DataLoader worker (pid 7) is killed by signal: Killed: a set is damaged, ",
+        ),
+    ],
+)
+def test_what_ends_a_command_from_outside_is_one_line(capsys, error, code, said):
+    with pytest.raises(SystemExit) as ended, cli.one_line_errors("dctc"):
+        raise error
+    assert ended.value.code == code and capsys.readouterr().err.startswith(said)
+
+
+def test_a_fault_of_the_code_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match="shape"), cli.one_line_errors("dctc"):
+        raise RuntimeError("shape")
+
+
 def test_predict_of_a_run_without_images_says_so(capsys):
     with pytest.raises(SystemExit):
         cli.main(["predict", "runs/mine"])

@@ -88,6 +88,15 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path):
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
 
 
+def test_a_link_stays_and_leads_to_what_is_written(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "file")
+    for content in (b"first", b"second"):
+        write_whole(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "far" / "file").read_bytes() == content
+
+
 def test_a_pipe_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="pipe: is no file"):

@@ -450,3 +450,12 @@ def test_files_that_cannot_be_read(tiny, tmp_path, monkeypatch):
 def test_images_that_do_not_fit(tiny, shape, message):
     with pytest.raises(ValueError, match=message):
         OnnxRecognizer(str(tiny))(torch.zeros(shape))
+
+
+def test_an_exported_file_is_read_as_its_run_is(tmp_path):
+    said = {"height": "48", "width": "320", "keep_ratio": "true", "protocol": "english36"}
+    loaded = load_model(write_recognizer(tmp_path, **said, any_width="false"))
+    assert (loaded.protocol, loaded.reading_size().width) == ("english36", 320)
+    loaded = load_model(write_recognizer(tmp_path, **said, any_width="true"))
+    size = loaded.reading_size()
+    assert (size.width, size.min_width, loaded.training_size(640).width) == (3200, 320, 640)

@@ -87,6 +87,9 @@ def test_characters_and_boxes_are_where_they_are_painted(tmp_path):
 def test_limits_of_characters_tile_the_word():
     assert spread([], 4, 64) == []
     assert spread([Run(1, 3, 4, 1.0)], 4, 50) == [(0, 50)]
+    # a net that reads its padding may say where the image has ended
+    beyond = [Run(1, 1, 2, 1.0), Run(1, 13, 14, 1.0), Run(1, 15, 16, 1.0)]
+    assert spread(beyond, 4, 50) == [(0, 30), (30, 50), (50, 50)]
     random = np.random.default_rng(1)
     for _ in range(50):
         edges = sorted(random.choice(33, 8, replace=False).tolist())

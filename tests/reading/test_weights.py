@@ -13,12 +13,14 @@ from safetensors import safe_open
 
 from dctc.cli import main
 from dctc.onnx_files import PRETRAINED
-from dctc.reading.card import _command, _flat
+from dctc.reading.card import _command, _flat, model_card
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
+from dctc.results.registry import Registry
 from dctc.text import CTCTokenizer
 from dctc.training import run_folder
 from dctc.training.nets import TOKENIZER, load_model, load_net
+from dctc.training.run_folder import digest, marked
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, make_module, save_run
 
@@ -90,6 +92,17 @@ def test_the_card_tells_what_is_known(noisy, capsys):
     main(["export", str(noisy), "--to", "weights"])
     card = ModelCard.load(noisy / "weights" / "README.md")
     assert card.data.license is None and "Not chosen yet" in card.text
+
+
+def test_the_card_shows_the_accuracy_of_its_own_weights(noisy, record):
+    final, other = noisy / "checkpoints" / "final.ckpt", noisy / "checkpoints" / "other.ckpt"
+    other.write_bytes(final.read_bytes())
+    registry = Registry(noisy)
+    key, loaded = marked(noisy), load_model(noisy)
+    registry.append(record(run=key, set="SVT", n=10, correct=9))
+    registry.append(record(run=f"{key}+{digest(str(other))}", set="SVT", n=10, correct=4))
+    assert "| SVT | 10 | 90.00 |" in model_card("a", loaded, noisy, final)
+    assert "| SVT | 10 | 40.00 |" in model_card("a", loaded, noisy, other)
 
 
 def test_as_a_model_of_the_hub(noisy, folder, tmp_path):

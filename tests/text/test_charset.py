@@ -6,6 +6,7 @@ import time
 import pytest
 
 from dctc.text import Charset
+from dctc.text.charset import NAMED
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,15 @@ def test_only_single_characters_are_in_a_charset():
     charset = Charset("abc")
     assert "b" in charset
     assert not any(other in charset for other in ("ab", "", "B", 1))
+
+
+def test_a_charset_of_several_parts_may_lie_in_a_folder_with_a_plus(tmp_path, monkeypatch):
+    (tmp_path / "a+b").mkdir()
+    (tmp_path / "a+b" / "chars.txt").write_text("xyé")
+    name = f"36+{tmp_path}/a+b/chars.txt"
+    assert Charset.load(name).characters == NAMED["36"] + "é"
+    monkeypatch.chdir(tmp_path)
+    assert Charset.load("a+b/chars.txt").characters == "xyé"
+    assert Charset.load("a+b/chars.txt+36").characters[:4] == "xyé0"
+    with pytest.raises(ValueError, match=r"charset 'a\+c/chars.txt': neither"):
+        Charset.load("36+a+c/chars.txt")

@@ -53,6 +53,11 @@ def test_before_and_after(data, tmp_path, capsys):
     assert (again["height"], again["keep_ratio"]) == (48, True)
     with pytest.raises(SystemExit, match="in its own folder; take another --name"):
         main(command)
+    # moved, and without the file that the charset was read from
+    for charsets in (tmp_path / "runs" / "charsets").iterdir():
+        charsets.unlink()
+    moved = (tmp_path / "runs/mine").rename(tmp_path / "moved")
+    assert load_model(moved).tokenizer.charset == charset
 
 
 def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, capsys):
@@ -97,6 +102,21 @@ def test_the_width_of_a_run_of_documents_is_kept(tmp_path):
     assert (
         begin["data"]["init_args"]["width"] == DOCUMENTS["sroie"].width == load_model(run).image[2]
     )
+
+
+def test_a_run_of_an_onnx_recogniser_takes_the_width_of_the_new_images(
+    tmp_path, write_lmdb, encode_image
+):
+    net = {
+        "class_path": "dctc.models.OnnxRecognizer",
+        "init_args": {"source": str(write_recognizer(tmp_path))},
+    }
+    config = {"model": {"net": net}, "data": {"init_args": {"width": 320, "height": 48}}}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
+    long = write_lmdb(tmp_path / "long", [(encode_image(0, 800, 24), b"a")])
+    begin = starting_net(str(tmp_path / "run"), [str(long)])
+    assert begin["data"]["init_args"]["width"] == 1600
 
 
 def test_a_byte_order_mark_in_a_label_is_no_character(tmp_path, write_lmdb, encode_image):

@@ -12,6 +12,7 @@ from dctc.data.archives import doctor
 from dctc.data.archives.doctor import Target, doctor_report, examine, first_target
 from dctc.data.records.image_size import ImageSize
 from dctc.text import Charset
+from models.onnx_graphs import write_recognizer
 from oracle.enumeration import paths_of
 
 FRAMES = [max(width // 4, 1) for width in range(641)]
@@ -106,6 +107,26 @@ def test_a_large_set_is_looked_at_in_part_and_said_so(tmp_path, write_lmdb):
     report = doctor_report("a", found, target())
     assert "3 of 9 records" in report.title and report.rows[0][:2] == ["3", "100.0"]
     assert report.notes[-1] == "No label is left to train on"
+
+
+def test_every_finding_has_a_cure(tmp_path, write_lmdb):
+    records = [(b"broken", b"cat"), (image(), b"\xff"), (image(300, 32), b"wide")]
+    net = target()
+    report = doctor_report("a", examine(write_lmdb(tmp_path / "a", records), net), net)
+    for _, _, finding, _ in report.rows:
+        assert any(note.startswith(f"{finding}: ") for note in report.notes)
+    assert len(report.rows) == 3
+
+
+def test_images_are_judged_at_the_width_of_fine_tuning(tmp_path, write_lmdb, capsys):
+    """As ``dctc finetune`` takes it, and not at the width that reading goes up to."""
+    records = [(image(320, 32, seed=i), b"abc") for i in range(199)]
+    path = write_lmdb(tmp_path / "a", [*records, (image(1200, 32), b"abc")])
+    model = write_recognizer(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["data", "doctor", str(path), "--model", str(model)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "images 48 x 480)" in said and f"1 0.5 {doctor.NARROW} 200" in said
 
 
 def test_what_is_seen_in_pixels_is_a_share_of_those_that_were_read(

@@ -1,6 +1,6 @@
 import pytest
 
-from dctc.data.archives.stats import set_stats, stats_table
+from dctc.data.archives.stats import set_stats, stats_table, usual_width
 from dctc.text import get_protocol
 
 
@@ -29,3 +29,12 @@ def test_a_protocol_that_leaves_nothing(tmp_path, write_lmdb, encode_image):
     broken = write_lmdb(tmp_path / "b", [(b"broken", b"ab"), (None, b"ab")])
     with pytest.raises(ValueError, match="none of 2 records can be read"):
         set_stats(broken, get_protocol("english36"), 5)
+
+
+def test_the_usual_width_is_that_of_all_but_the_longest(tmp_path, write_lmdb, encode_image):
+    narrow = [(encode_image(i, 64, 32), b"a") for i in range(199)]
+    path = write_lmdb(tmp_path / "a", [*narrow, (encode_image(1, 900, 32), b"a"), (b"broken", b"")])
+    assert usual_width([path], 32) == 64
+    assert usual_width([path], 48) == 96
+    assert usual_width([path, write_lmdb(tmp_path / "b", narrow[:9])], 33) == 96
+    assert usual_width([write_lmdb(tmp_path / "c", [(b"broken", b"")])], 32) == 0
