@@ -296,6 +296,8 @@ def _spelled_out(chosen: Any, config: Path) -> dict[str, Any]:
     """Return a chosen class as ``class_path`` and ``init_args``; it may be the path alone."""
     if not isinstance(chosen, dict):
         chosen = {"class_path": str(chosen)}
+    if not isinstance(path := chosen.get("class_path", ""), str):
+        raise ValueError(f"{config}: class_path {path!r} is no class; name a class")
     arguments = chosen.get("init_args") or {}
     if not isinstance(arguments, dict):
         raise ValueError(f"{config}: init_args: {arguments!r} is not names with values")

@@ -132,6 +132,7 @@ def test_missing_files(write, tmp_path):
         ({"model": {"net": {"init_args": {"height": 8}}}}, "names no model.net"),
         ({"model": {"net": {**TINY, "init_args": 8}}}, "config.yaml: init_args: 8 is not names"),
         ({"model": {"net": TINY}, "data": {"init_args": 3}}, "init_args: 3 is not names"),
+        ({"model": {"net": {"class_path": 5}}}, "config.yaml: class_path 5 is no class"),
     ],
 )
 def test_a_configuration_without_a_net_is_refused_in_one_line(write, settings, message):
