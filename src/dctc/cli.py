@@ -11,7 +11,7 @@ from argparse import ArgumentError
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import dctc
 from dctc import parsers
@@ -126,23 +126,28 @@ def one_line_errors(program: str) -> Iterator[None]:
     except BrokenPipeError as error:  # what reads the output has ended, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from error
-    except KeyboardInterrupt as error:
+    except KeyboardInterrupt:
         if os.environ.get("DCTC_DEBUG"):
             raise
-        print(f"{program}: interrupted", file=sys.stderr)
-        raise SystemExit(128 + signal.SIGINT) from error
-    except (ValueError, OSError, ArgumentError, RuntimeError) as error:
-        of_worker = str(error).startswith("DataLoader worker")
-        bad_input = of_worker or not isinstance(error, RuntimeError)
-        if os.environ.get("DCTC_DEBUG") or not bad_input:
+        print(f"{program}: interrupted", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)  # else a loop of the shell would go on
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
             raise
-        reason = str(error)
-        if of_worker:
-            reason = f"{reason.split('. ')[0]}: a set is damaged, which 'dctc data verify' finds, "
-            reason += "or memory is short"
-        said = printed(f"{program}: {reason}\n(DCTC_DEBUG=1 shows where)", keep="\n")
-        print(said, file=sys.stderr)
-        raise SystemExit(1) from error
+        reason = f"{str(error).split('. ')[0]}: memory is short, or an LMDB is damaged, which "
+        _end(program, f"{reason}'dctc data verify' finds", error)
+    except (ValueError, OSError, ArgumentError) as error:
+        _end(program, error, error)
+
+
+def _end(program: str, reason: object, error: Exception) -> NoReturn:
+    """Print one line, and end with 1."""
+    if os.environ.get("DCTC_DEBUG"):
+        raise error
+    print(printed(f"{program}: {reason}\n(DCTC_DEBUG=1 shows where)", keep="\n"), file=sys.stderr)
+    raise SystemExit(1) from error
 
 
 @contextmanager
@@ -198,9 +203,8 @@ def _run(args: list[str]) -> None:
         args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs
     reads = module.startswith("dctc.reading.")
-    if command != "data":  # which reads in processes of their own
-        # a damaged page of an LMDB ends the process that reads it; say where, at least
-        faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
+    # a damaged page of an LMDB ends the process that reads it; say where, at least
+    faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
     with import_module("dctc.training.machine").without_wandb() if reads else nullcontext():
         run = import_module(module).main
     run(args if module == "dctc.training.cli" else args[1:])

@@ -87,8 +87,8 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
 
     Args:
         path: The file; its folder is created. A link stays, and leads to what is written.
-        keep: New name of the file that was there before; it is replaced otherwise. A process that
-            is killed between the two steps leaves that one alone.
+        keep: New name of the file or link that was there before; it is replaced otherwise. A
+            process that is killed between the two steps leaves that one alone.
 
     Yields:
         A path beside it with the same suffix. What is written there gets the name of the file at
@@ -99,7 +99,8 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(f"{path}: is no file; name one")
-    path = path.resolve() if path.is_symlink() else path
+    if keep is None:
+        path = Path(os.path.realpath(path))
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -62,7 +62,7 @@ def predict_parser() -> argparse.ArgumentParser:
         "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
     )
     parser.add_argument(
-        "--out", type=Path, help="file to write (default: images.tsv, in the folder)"
+        "--out", type=Path, help="file to write (default: images.tsv in its folder)"
     )
     parser.add_argument(
         "--ckpt_path",
@@ -122,7 +122,7 @@ def export_parser() -> argparse.ArgumentParser:
     add("--config", type=Path, help="in place of a run: its configuration")
     add("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
     add("--to", choices=FORMATS, required=True)
-    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights, in the folder")
+    add("--out", type=Path, help="default: net.onnx, net.pt2 or weights in its folder")
     add("--precision", choices=PRECISIONS, default="float16", help="of weights (default: float16)")
     add("--license", default="", help="of weights, in their model card, such as mit")
     return parser
@@ -190,7 +190,11 @@ def finetune_parser() -> argparse.ArgumentParser:
     add("--batch_size", type=positive, default=32, help="default: 32")
     add("--seed", type=int, default=0, help="default: 0")
     add("--log", choices=LOG_MODES, default="offline", help="W&B mode (default: offline)")
-    add("--dry_run", action="store_true", help="print the configuration, and stop")
+    add(
+        "--dry_run",
+        action="store_true",
+        help="print the configuration, and train nothing",
+    )
     return parser
 
 

@@ -15,7 +15,7 @@ from dctc.models.onnx_export import reads_back
 from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
 from dctc.reading.export_run import metadata
 from dctc.text import Charset, CTCTokenizer
-from dctc.training.nets import load_model
+from dctc.training.nets import load_model, training_width
 from dctc.training.objective import frame_limits
 from models.onnx_graphs import CHARACTERS, write_recognizer
 
@@ -452,10 +452,16 @@ def test_images_that_do_not_fit(tiny, shape, message):
         OnnxRecognizer(str(tiny))(torch.zeros(shape))
 
 
-def test_an_exported_file_is_read_as_its_run_is(tmp_path):
-    said = {"height": "48", "width": "320", "keep_ratio": "true", "protocol": "english36"}
+@pytest.mark.parametrize(("keep", "width"), [("true", 160), ("true", 320), ("false", 320)])
+def test_an_exported_file_is_read_as_its_run_is(tmp_path, keep, width):
+    said = {"height": "48", "width": str(width), "keep_ratio": keep, "protocol": "english36"}
     loaded = load_model(write_recognizer(tmp_path, **said, any_width="false"))
-    assert (loaded.protocol, loaded.reading_size().width) == ("english36", 320)
+    assert (loaded.protocol, loaded.reading_size().width) == ("english36", width)
+    assert loaded.image[2] == width
     loaded = load_model(write_recognizer(tmp_path, **said, any_width="true"))
     size = loaded.reading_size()
-    assert (size.width, size.min_width, loaded.training_size(640).width) == (3200, 320, 640)
+    if keep == "true":
+        assert (size.width, size.min_width) == (3200, width)
+        assert loaded.training_size(640).width == 640
+    else:
+        assert size.width == training_width(loaded.net.image_format, []) == width

@@ -207,7 +207,7 @@ def test_a_process_that_loads_data_and_ends_is_told_in_one_line(rendered, monkey
         main(["fit", rendered, "--log=off", "--data.init_args.num_workers=1"])
     (said,) = [line for line in capsys.readouterr().err.splitlines() if line[:5] == "dctc:"]
     assert said.startswith("dctc: DataLoader worker (pid")
-    assert said.endswith(": a set is damaged, which 'dctc data verify' finds, or memory is short")
+    assert said.endswith("memory is short, or an LMDB is damaged, which 'dctc data verify' finds")
 
 
 def test_a_run_is_not_moved_by_a_missing_checkpoint_or_while_it_trains(rendered, one, runs):

@@ -12,7 +12,7 @@ import yaml
 
 from dctc.results.registry import OTHER_WEIGHTS, Record, Registry
 from dctc.training.nets import Loaded
-from dctc.training.run_folder import FINAL, digest, marked, read_checkpoint
+from dctc.training.run_folder import FINAL, GONE_ON, digest, marked, read_checkpoint
 
 _CARD = """---
 library_name: dctc
@@ -99,7 +99,8 @@ def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Recor
     folders = [run, *run.resolve().parents][:4]
     key = marked(run)
     if checkpoint and checkpoint.resolve() != (run / "checkpoints" / FINAL).resolve():
-        key += f"{OTHER_WEIGHTS}{digest(str(checkpoint))}"  # as dctc test has it
+        # as dctc test has it: the key of the configuration, and these weights
+        key = f"{key.partition(GONE_ON)[0]}{OTHER_WEIGHTS}{digest(str(checkpoint))}"
     results = next((f for f in folders if (f / "results.jsonl").exists()), None)
     records = list(Registry(results).find(key).values()) if results else []
     facts = {

@@ -96,7 +96,7 @@ def unseen(text: str) -> str:
 
 
 def printed(text: object, keep: str = "") -> str:
-    r"""Return a text for the terminal: characters that are not printable are written as escapes.
+    r"""Return a text for the terminal: what is neither printable nor a blank becomes an escape.
 
     So names and labels can neither move the cursor, colour, reorder or overwrite what is shown, nor
     fail to be encoded.

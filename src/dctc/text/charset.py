@@ -120,10 +120,9 @@ def charset_parts(name: str) -> list[str]:
         ['36', 'a+b/c.txt']
     """
     if not Path(name).is_file():
-        for at, character in enumerate(name):
+        for at in (at for at, character in enumerate(name) if character == "+" and at):
             first = name[:at]
-            known = first in NAMED or names_onnx(first) or (first and Path(first).is_file())
-            if character == "+" and known:
+            if first in NAMED or names_onnx(first) or Path(first).is_file():
                 return [first, *charset_parts(name[at + 1 :])]
     return [name]
 

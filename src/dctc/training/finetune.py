@@ -25,6 +25,7 @@ from dctc.results.registry import runs_folder
 from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
+from dctc.text.charset import charset_parts
 from dctc.training.cli import RecognizerCLI
 from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
@@ -210,8 +211,11 @@ def main(args: list[str] | None = None) -> None:
     text = "\n".join(ASCII + labels.characters).encode()
     # named by its content, so that no other run's is replaced
     file = runs_folder().resolve() / "charsets" / f"{hashlib.sha256(text).hexdigest()[:8]}.txt"
-    if options.charset and Path(options.charset).is_file():
-        options.charset = str(Path(options.charset).resolve())  # the run may be used from elsewhere
+    if options.charset:  # the configuration may be used from elsewhere
+        parts = (
+            Path(p).resolve() if Path(p).is_file() else p for p in charset_parts(options.charset)
+        )
+        options.charset = "+".join(map(str, parts))
     config = configuration(options, labels, options.charset or str(file))
     if options.charset is None:
         write_whole(file, text)  # for the configuration of a dry run too

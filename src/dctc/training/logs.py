@@ -18,10 +18,8 @@ from rich.progress import BarColumn
 
 from dctc.data.records.batch import Batch
 from dctc.files import naming, write_whole
-from dctc.onnx_files import names_onnx
 from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
-from dctc.text.charset import charset_parts
-from dctc.training.run_folder import CHARSET
+from dctc.training.run_folder import MARK, save_charset
 
 METRICS = "metrics.csv"
 _ASIDE = re.compile(r"metrics\.\d+\.csv")
@@ -99,10 +97,8 @@ class SaveConfig(SaveConfigCallback):
         # with what follows from other options, as the key of the run follows from all of it
         text = self.parser.dump(self.config, skip_link_targets=False, skip_unset=False)
         write_whole(self.folder / "config.yaml", text.encode())
-        charset = str(self.config.model.tokenizer.init_args.charset)
-        file = Path(charset_parts(charset)[-1])
-        if file.is_file() and not names_onnx(str(file)):  # the run may be moved, or the file gone
-            write_whole(self.folder / CHARSET, file.read_bytes())
+        if (self.folder / MARK).exists():  # of the run itself, not of a test of it
+            save_charset(str(self.config.model.tokenizer.init_args.charset), self.folder)
         for logger in _wandb_loggers(trainer):
             logger.log_hyperparams(self.config.clone().as_dict())
 

@@ -12,18 +12,16 @@ from jsonargparse import ArgumentParser, get_loader
 from torch import nn
 from yaml import YAMLError
 
-from dctc.data.archives.stats import usual_width
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import ImageSize, RotateTall
-from dctc.models import ImageFormat, Recognizer
+from dctc.models import ImageFormat, OnnxRecognizer, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
-from dctc.text.charset import NAMED, charset_parts
 from dctc.training.configuration import check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
 from dctc.training.run_folder import (
-    CHARSET,
+    charset_beside,
     check_charset,
     known_path,
     read_checkpoint,
@@ -62,7 +60,7 @@ class Loaded(NamedTuple):
 
     @property
     def any_width(self) -> bool:
-        """Whether lines are read at the width that their height gives, however long they are."""
+        """Whether long lines are read at the width that their height gives."""
         return self.keep_ratio and getattr(self.net, "any_width", False)
 
     def training_size(self, width: int | None = None) -> ImageSize:
@@ -103,7 +101,7 @@ def find_model(model: str | Path) -> tuple[Path, Path | None]:
     path = known_path(model)
     if not path.exists():
         raise FileNotFoundError(f"{model}: no folder of a run or of weights, and no packaged net")
-    if path.suffix in (".ckpt", ".safetensors"):
+    if path.is_file() and path.suffix in (".ckpt", ".safetensors"):
         raise ValueError(f"{model}: weights alone; give the folder of their run, or config.yaml")
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         return path, None
@@ -147,12 +145,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     chosen, tokens = model["net"], model["tokenizer"]
     check_class_paths({"model": model})
     try:
-        *first, file = charset_parts(str(tokens["init_args"].get("charset") or "36"))
-        beside = config.parent / file  # of a folder of weights
-        if not (beside.is_file() or Path(file).is_file() or file in NAMED or names_onnx(file)):
-            beside = config.parent / CHARSET  # of a run that was moved
-        if beside.is_file() and file not in NAMED:
-            tokens["init_args"]["charset"] = "+".join([*first, str(beside)])
+        charset = str(tokens["init_args"].get("charset") or "")
+        tokens["init_args"]["charset"] = charset_beside(charset, config.parent) or "36"
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         if chosen["class_path"].endswith(".OnnxRecognizer"):
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
@@ -192,7 +186,8 @@ def _of_onnx(source: str) -> dict[str, Any]:
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": source}}
     tokenizer = {"class_path": TOKENIZER, "init_args": {"charset": source}}
     said = read_onnx(source).metadata  # of dctc export, it says these too
-    images = {"keep_ratio": None, "rotate_tall": said.get("rotate_tall")}
+    width = OnnxRecognizer.image_format_of({"source": source}).width
+    images = {"keep_ratio": None, "width": width, "rotate_tall": said.get("rotate_tall")}
     protocol = said["protocol"] if said.get("protocol") in PROTOCOLS else None
     model = {"net": net, "tokenizer": tokenizer, "protocol": protocol}
     return {"model": model, "data": {"init_args": images}}
@@ -201,7 +196,8 @@ def _of_onnx(source: str) -> dict[str, Any]:
 def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | None:
     """Return the width in pixels at which a net is fine-tuned on some LMDBs.
 
-    It is that of 99 % of the images, at least the usual one, and 3,200 at most.
+    Images that keep their ratio have that of 99 % of the images, at least the usual one, and 3,200
+    at most; others have the usual one.
 
     Args:
         form: Of the images of the net; None if it has none.
@@ -210,9 +206,13 @@ def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | Non
     Returns:
         None if the net, or its configuration, fixes the width.
     """
-    if form is None or not form.keep_ratio or form.fixed_width:
+    if form is None or form.fixed_width:
         return None
-    return min(max(form.width, usual_width(lmdbs, form.height)), LONGEST)
+    if not form.keep_ratio:
+        return form.width
+    from dctc.data.archives.stats import width_of_most  # here, as reading does not need it
+
+    return min(max(form.width, width_of_most(lmdbs, form.height)), LONGEST)
 
 
 def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union", "new"]) -> str:

@@ -22,7 +22,8 @@ from safetensors import SafetensorError, safe_open
 
 import dctc
 from dctc.files import locked, remove_partials, write_whole
-from dctc.text.charset import Charset
+from dctc.onnx_files import names_onnx
+from dctc.text.charset import NAMED, Charset, charset_parts
 
 MARK = "run_key"  # file that holds the key of the run
 UNKNOWN = "unknown"  # key of a folder without that file
@@ -31,7 +32,7 @@ FINAL = "final.ckpt"  # checkpoint of a finished training
 BEST = "best.ckpt"  # weights of its best validation
 LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
-CHARSET = "charset.txt"  # beside config.yaml: the file of its charset, which may be gone elsewhere
+CHARSET = "charset.txt"  # beside config.yaml: what its charset has beyond that of a name
 WEIGHTS = "model.safetensors"  # in a folder of exported weights
 PACKAGED = Path(dctc.__file__).parent / "models" / "weights"  # such folders that are installed
 
@@ -116,6 +117,37 @@ def _free_name(path: Path) -> Path:
 def digest(file: str) -> str:
     """Return a short hash of a file's content."""
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
+
+
+def save_charset(charset: str, folder: Path) -> None:
+    """Write the characters of a run's charset beside its configuration, unless it has a name.
+
+    The run can then be moved, and its charset's file changed or removed.
+    """
+    names, files = _names_and_files(charset)
+    if files:
+        characters = Charset.load("+".join(files)).characters
+        write_whole(folder / CHARSET, "\n".join(characters).encode())
+
+
+def charset_beside(charset: str, folder: Path) -> str:
+    """Return a charset with the file that a folder of a run or of weights has for it.
+
+    Args:
+        charset: As its configuration names it.
+        folder: Of the configuration; a file of that name may lie in other ones too.
+    """
+    names, files = _names_and_files(charset)
+    own = (folder / MARK).exists() and (folder / CHARSET).is_file()  # else somebody else's file
+    beside = folder / (CHARSET if own else "+".join(files))
+    return "+".join([*names, str(beside)]) if files and beside.is_file() else charset
+
+
+def _names_and_files(charset: str) -> tuple[list[str], list[str]]:
+    """Split a charset into the names that it begins with, of nets too, and its files."""
+    parts = charset_parts(charset)
+    at = next((i for i, p in enumerate(parts) if p not in NAMED and not names_onnx(p)), len(parts))
+    return parts[:at], parts[at:]
 
 
 def known_path(model: str | Path) -> Path:

@@ -18,6 +18,7 @@ from dctc.data.render.rendered_words import is_own
 from dctc.data.render.stored import stored_recipe
 from dctc.onnx_files import SUFFIX
 from dctc.text import Charset
+from dctc.text.charset import charset_parts
 from dctc.training.run_folder import weights_file
 
 # Raised by hand when a change of the code would change results; part of every key.
@@ -201,7 +202,7 @@ def _stored(folder: Any) -> Any:
 
 
 def _characters(charset: Any) -> Any:
-    if isinstance(charset, str) and Path(charset).is_file():
+    if isinstance(charset, str) and any(Path(p).is_file() for p in charset_parts(charset)):
         return f"charset {_hash(Charset.load(charset).characters)}"
     return charset
 

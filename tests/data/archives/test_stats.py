@@ -1,6 +1,6 @@
 import pytest
 
-from dctc.data.archives.stats import set_stats, stats_table, usual_width
+from dctc.data.archives.stats import set_stats, stats_table, width_of_most
 from dctc.text import get_protocol
 
 
@@ -31,10 +31,10 @@ def test_a_protocol_that_leaves_nothing(tmp_path, write_lmdb, encode_image):
         set_stats(broken, get_protocol("english36"), 5)
 
 
-def test_the_usual_width_is_that_of_all_but_the_longest(tmp_path, write_lmdb, encode_image):
+def test_the_width_of_most_images(tmp_path, write_lmdb, encode_image):
     narrow = [(encode_image(i, 64, 32), b"a") for i in range(199)]
     path = write_lmdb(tmp_path / "a", [*narrow, (encode_image(1, 900, 32), b"a"), (b"broken", b"")])
-    assert usual_width([path], 32) == 64
-    assert usual_width([path], 48) == 96
-    assert usual_width([path, write_lmdb(tmp_path / "b", narrow[:9])], 33) == 96
-    assert usual_width([write_lmdb(tmp_path / "c", [(b"broken", b"")])], 32) == 0
+    assert width_of_most([path], 32) == 64
+    assert width_of_most([path], 48) == 96
+    assert width_of_most([path, write_lmdb(tmp_path / "b", narrow[:9])], 33) == 96
+    assert width_of_most([write_lmdb(tmp_path / "c", [(b"broken", b"")])], 32) == 0

@@ -84,6 +84,7 @@ def stats(options: Namespace) -> None:
 def doctor(options: Namespace) -> None:
     """Say why a net does not learn a set, and what to do: labels, charset, frames, images.
 
+    A configuration is taken as dctc fit trains it, a trained net as dctc finetune does.
     Ends with 1 if something is found. Large sets are looked at in part.
     """
     from dctc.data.archives.doctor import Target, doctor_report, examine
@@ -92,16 +93,17 @@ def doctor(options: Namespace) -> None:
 
     config, weights = find_model(options.model)
     loaded, sets = load_net(config), _find_sets(options)
-    starts = weights is not None or names_onnx(str(options.model))  # dctc finetune chooses
-    form = getattr(loaded.net, "image_format", None)
-    width = training_width(form, [*sets.values()]) if starts else None
-    size = loaded.training_size(width)
+    size, protocol = loaded.training_size(), loaded.train_protocol
+    if names_onnx(str(options.model)) or (weights and weights.is_file()):  # as dctc finetune has it
+        form = getattr(loaded.net, "image_format", None)
+        size = loaded.training_size(training_width(form, [*sets.values()]))
+        protocol = "verbatim"
     target = Target(
         str(options.model),
         loaded.tokenizer.charset,
-        loaded.train_protocol,
+        protocol,
         size,
-        [max(int(loaded.net.frames(width)), 1) for width in range(size.width + 1)],
+        [max(int(loaded.net.frames(pixels)), 1) for pixels in range(size.width + 1)],
         getattr(loaded.net, "max_length", None),
         getattr(loaded.net, "reads_padding", False),
     )

@@ -105,7 +105,7 @@ CURES = {
     CONSTANT: "remove these records",
     TWICE: "correct the labels; no net can read one image in two ways",
 }
-BROKEN = "correct or remove these records; dctc data verify names all of them"
+BROKEN = "correct or remove these records; dctc data verify counts all of them"
 
 
 def examine(path: Path, target: Target, count: int = LOOKED_AT) -> Examined:

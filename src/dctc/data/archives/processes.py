@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,13 +27,16 @@ def in_processes(
     """
     left = list(items)
     while left:
-        with ProcessPoolExecutor(min(workers, len(left))) as pool:
-            try:
-                for future in [pool.submit(function, item) for item in left]:
-                    yield future.result()
-                    left = left[1:]
-            except BrokenProcessPool:  # by any of those that are under way
-                pass
+        # a process that ends is told in one line
+        pool = ProcessPoolExecutor(min(workers, len(left)), initializer=faulthandler.disable)
+        try:
+            for future in [pool.submit(function, item) for item in left]:
+                yield future.result()
+                left = left[1:]
+        except BrokenProcessPool:  # by any of those that are under way
+            pass
+        finally:  # after an error, the items that have not begun are left
+            pool.shutdown(cancel_futures=True)
         if left and workers > 1:
             yield from in_processes(function, left[:1], 1, ended)
         elif left:

@@ -105,7 +105,7 @@ def save_sheet(sheet: Image.Image, undrawn: int, file: Path) -> None:
     with replacing(file) as partial:
         sheet.save(partial)
     if undrawn:
-        said = f"{undrawn:,} texts are shown by their code points: no font has them"
+        said = f"{undrawn:,} texts are shown by their code points: no font at hand has them"
         print(said, file=sys.stderr)
 
 

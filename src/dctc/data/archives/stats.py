@@ -103,7 +103,7 @@ def _stats_or_reason(path: Path, protocol: Callable[[str], str], frames: int) ->
         return str(error).removeprefix(f"LMDB {path}: ")
 
 
-def usual_width(paths: Sequence[Path], height: int) -> int:
+def width_of_most(paths: Sequence[Path], height: int) -> int:
     """Return the pixels that 99 % of the images of some LMDBs fit into at a height; 0 if none can.
 
     Of each LMDB about a thousand images, evenly spaced, are looked at.
