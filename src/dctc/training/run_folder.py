@@ -124,7 +124,7 @@ def save_charset(charset: str, folder: Path) -> None:
 
     The run can then be moved, and its charset's file changed or removed.
     """
-    names, files = _names_and_files(charset)
+    _, files = _names_and_files(charset)
     if files:
         characters = Charset.load("+".join(files)).characters
         write_whole(folder / CHARSET, "\n".join(characters).encode())

@@ -129,7 +129,8 @@ def test_images_are_judged_at_the_width_of_fine_tuning(tmp_path, write_lmdb, cap
     said = " ".join(capsys.readouterr().out.split())
     assert "images 48 x 480)" in said and f"1 0.5 {doctor.NARROW} 200" in said
     # a configuration is taken as it is
-    net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": {"source": str(model)}}
+    options = {"source": str(model), "charset_policy": "new"}
+    net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump({"model": {"net": net}, "data": {"init_args": WIDE}}))
     with pytest.raises(SystemExit):
