@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dctc import DCTCLoss
+from dctc import CTCLoss, DCTCLoss
 from dctc.ctc import ESTIMATORS, frames_needed, pack_labels
 from dctc.ctc.labels import moved
 from oracle.enumeration import paths_of
@@ -132,3 +132,8 @@ GOOD = torch.tensor([[1, 2], [3, 0]])
 def test_what_does_not_fit_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         pack(**arguments)
+
+
+def test_logits_that_are_no_tensor_are_named():
+    with pytest.raises(ValueError, match="logits: expected a tensor, got ndarray"):
+        CTCLoss()(LOGITS.numpy(), GOOD, (5, 5), (2, 1))

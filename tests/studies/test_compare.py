@@ -173,6 +173,14 @@ def test_a_mistake_shows_before_any_training(compared, refused, right, wrong, me
     assert re.search(f"typo.yaml: {message}", error) and "usage:" not in error
 
 
+def test_arms_of_one_configuration_are_named(compared, capsys):
+    equal = STUDY.replace(", set: {model.loss: own_words.TwiceCTC}", "")
+    (compared / "equal.yaml").write_text(equal)
+    for study, named in (("equal", True), ("mine", False)):
+        compare.train_study(compare.load_study(compared / f"{study}.yaml"), seeds=[])
+        assert ("arms ctc and twice have one configuration" in capsys.readouterr().out) == named
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

@@ -131,10 +131,26 @@ def test_labels_that_do_not_fit_into_narrow_images_are_counted(tmp_path):
         (DCTCLoss(), "add nothing to it"),
         (DCTCLoss(mask_infeasible=False), "train each frame of theirs to blank"),
         (torch.nn.CTCLoss(), "make it infinite: set zero_infinity"),
+        (nn.Identity(), "count as Identity has it"),
     ],
 )
 def test_what_labels_that_do_not_fit_do_in_the_loss_is_said(loss, effect):
     assert make_module(loss=loss).objective.explain(make_module(loss=loss)).endswith(effect)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(1.5, "float"), (torch.ones(3), r"shape \(3,\)"), ((1, 2), "tuple")]
+)
+def test_a_loss_that_is_no_scalar_is_named(value, found):
+    class Mine(nn.Module):
+        def forward(self, *_):
+            return value
+
+    module = make_module(loss=Mine())
+    batch = noise_batch(["a", "b"])
+    outputs = module.objective.outputs(module, batch)
+    with pytest.raises(ValueError, match=f"loss Mine gave .*{found}.*, not a scalar tensor"):
+        module.objective.loss(module, batch, outputs)
 
 
 def test_a_net_that_reads_by_attention_does_not_look_at_padding(attention_net):

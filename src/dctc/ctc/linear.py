@@ -75,6 +75,8 @@ def outline(logits: Logits) -> Tensor:
     """Return the logits, or a view without memory that has their shape, type and device."""
     if isinstance(logits, Tensor):
         return logits
+    if not isinstance(logits, LinearLogits):
+        raise ValueError(f"logits: expected a tensor, got {type(logits).__name__}")
     return logits.features[:, :, :1].detach().expand(-1, -1, len(logits.weight))
 
 

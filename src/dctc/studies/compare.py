@@ -49,14 +49,17 @@ def train_study(
 def _check_arms(study: Study, only: Sequence[str]) -> None:
     """Resolve the configuration of each arm, so that a mistake shows before hours of training."""
     quiet_lightning()
+    arms: dict[str, str] = {}
     for key, arm in study.arms.items():
         if arm.owner is None and (not only or key in only):
             value = arm.search.values[0] if arm.search else None
             try:
-                planned_key(study.run(key, arm.seeds[0], value))
+                planned = planned_key(study.run(key, arm.seeds[0], value))
             except ArgumentError as error:
                 message = " ".join(str(error).split())
                 raise ValueError(f"{study.file}: arm {key}: {message}") from error
+            if arm.search is None and (same := arms.setdefault(planned, key)) != key:
+                print(f"{study.file}: arms {same} and {key} have one configuration: they are equal")
 
 
 def plans(

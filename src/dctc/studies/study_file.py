@@ -34,6 +34,7 @@ _ARM = {"use": _TEXT, "title": _TEXT, "seeds": _SEEDS, "reference": _TEXT}
 _OWN = {**_ARM, "config": _TEXTS, "set": _KEYS, "search": _KEYS}
 _SHARED = {**_ARM, "value": ()}  # what else it sets is the other study's
 _SEARCH = {"argument": _TEXT, "values": (list,), "source": _TEXT}
+_OF_STUDY = ("name", "arm", "seed_everything")  # options of a run that its study gives
 _NAMES = {dict: "keys with values", str: "text", bool: "true or false", list: "a list"}
 
 
@@ -218,6 +219,10 @@ def _read(file: Path) -> dict[str, Any]:
     arms = content["arms"]
     if not (isinstance(arms, dict) and arms):
         raise ValueError(f"{file}: arms: names of arms are needed, each with what it sets")
+    for name in (content["study"], *arms):
+        path = Path(str(name))
+        if not isinstance(name, str) or not path.name or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{file}: {name!r} is no name of a study or arm; give text, in quotes")
     _check_keys(content.get("search") or {}, {"set": _KEYS}, (), f"{file}: search")
     named = [content.get("reference"), *_list(content.get("planned"))]
     for key, arm in arms.items():
@@ -225,6 +230,9 @@ def _read(file: Path) -> dict[str, Any]:
         where = f"{file}: arm {key}{', of another study' * of_another}"
         _check_keys(arm or {}, _SHARED if of_another else _OWN, (), where)
         named.append((arm or {}).get("reference"))
+    settings = [content.get("set"), *((arm or {}).get("set") for arm in arms.values())]
+    if own := sorted({key for some in settings for key in some or ()} & {*_OF_STUDY}):
+        raise ValueError(f"{file}: set: {own[0]} follows from study, arm and seeds; leave it out")
     for key, scale in (content.get("scales") or {}).items():
         scale = scale or {}
         _check_keys(scale, _SCALE, (), f"{file}: scale {key}")

@@ -145,7 +145,8 @@ class RunCheckpoints(Checkpoint):
     def _end(self, trainer: pl.Trainer, number: int) -> None:
         name = signal.Signals(number).name
         if trainer.is_global_zero:
-            kept = "; the last checkpoint is kept" if trainer.state.fn == "fit" else ""
+            has_one = trainer.state.fn == "fit" and (self.folder / LAST_FILE).exists()
+            kept = "; the last checkpoint is kept" if has_one else ""
             print(f"{self.folder.parent}: ended by {name}{kept}", flush=True)
             if name == "SIGUSR1":
                 _requeue()

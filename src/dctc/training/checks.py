@@ -181,5 +181,5 @@ class FiniteLoss:
             raise ValueError(
                 f"train/loss is not finite at step {step}, so the training ends without a final "
                 f"checkpoint; lower the learning rate, or set trainer.gradient_clip_val, or, with "
-                f"torch's CTCLoss, zero_infinity"
+                f"torch's CTCLoss, zero_infinity; or a loss of one's own is at fault"
             )

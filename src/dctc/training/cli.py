@@ -9,6 +9,7 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
@@ -317,6 +318,8 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If Lightning refuses the configuration, or a package that it names is missing.
     """
     quiet_lightning()
+    if os.getcwd() not in sys.path:  # for a loss or net in a file there; last, so it hides nothing
+        sys.path.append(os.getcwd())
     try:
         RecognizerCLI(None if args == sys.argv[1:] else args)
     except MisconfigurationException as error:

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dctc.ctc import LinearLogits, frames_needed
 from dctc.data.records.batch import Batch
+from dctc.losses.base import SequenceLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.metrics.alignment import true_alignment
 from dctc.results.predictions import Outcome
@@ -111,6 +112,11 @@ class CTCObjective:
             classes = targets.to(batch.extents.device), lengths.to(batch.extents.device)
             extras["alignment"] = true_alignment(batch.extents, *classes, t, width, blank)
         value = parts.loss(logits, targets, frames, lengths, **extras)
+        if not isinstance(value, Tensor) or value.ndim:
+            found = (
+                f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            )
+            raise ValueError(f"loss {type(parts.loss).__name__} gave {found}, not a scalar tensor")
         unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
         return Loss(value, unfit)
 
@@ -122,6 +128,8 @@ class CTCObjective:
         """Return the end of the warning about labels that need more frames."""
         infinite = isinstance(parts.loss, nn.CTCLoss) and not parts.loss.zero_infinity
         effect = "make it infinite: set zero_infinity" if infinite else "add nothing to it"
+        if not isinstance(parts.loss, (nn.CTCLoss, SequenceLoss)):
+            effect = f"count as {type(parts.loss).__name__} has it"
         if not getattr(parts.loss, "mask_infeasible", True):
             effect = "train each frame of theirs to blank"
         return (
