@@ -145,8 +145,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     chosen, tokens = model["net"], model["tokenizer"]
     check_class_paths({"model": model})
     try:
-        charset = str(tokens["init_args"].get("charset") or "")
-        tokens["init_args"]["charset"] = charset_beside(charset, config.parent) or "36"
+        if isinstance(charset := tokens["init_args"].get("charset"), str):  # a number is refused
+            tokens["init_args"]["charset"] = charset_beside(charset, config.parent)
         tokenizer = _build("tokenizer", CTCTokenizer, tokens)
         if chosen["class_path"].endswith(".OnnxRecognizer"):
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
