@@ -66,8 +66,9 @@ def test_a_sheet_with_images_readings_and_boxes(run, folder, tmp_path, capsys, r
     error = refused("read", *files, "--model", run, "--show", tmp_path / "no" / "x.png")
     assert "there is no folder" in error
     before = (folder / "a.png").read_bytes()
-    error = refused("read", *files, "--model", run, "--show", folder / "b" / ".." / "a.png")
-    assert "is one of the images" in error and (folder / "a.png").read_bytes() == before
+    for given in (files, [folder]):
+        error = refused("read", *given, "--model", run, "--show", folder / "b" / ".." / "a.png")
+        assert "is one of the images" in error and (folder / "a.png").read_bytes() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are UTF-8 elsewhere")

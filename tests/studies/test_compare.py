@@ -15,11 +15,15 @@ from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
 from dctc.studies import compare
 from dctc.studies.parallel import Outcome
+from dctc.studies.runner import execute
+from dctc.studies.study_file import load_study
 from places import runs_in
 from scripts import execute_here
 from tiny import config
 
 OWN = '''
+import torch
+
 from dctc.losses import CTCLoss
 from tiny import FixedData, noise_batch
 
@@ -29,6 +33,30 @@ class TwiceCTC(CTCLoss):
 
     def forward(self, *args, **options):
         return 2 * super().forward(*args, **options)
+
+
+class Partial(CTCLoss):
+    def forward(self, logits, targets):
+        return logits.sum()
+
+
+class Detached(CTCLoss):
+    def forward(self, logits, *args, **options):
+        return super().forward(logits.detach(), *args, **options)
+
+
+class Constant(CTCLoss):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, logits, *args, **options):
+        return self.scale * super().forward(logits.detach(), *args, **options)
+
+
+class Vector(CTCLoss):
+    def forward(self, logits, *args, **options):
+        return logits.sum((0, 2))
 
 
 class Words(FixedData):
@@ -128,6 +156,13 @@ def test_a_set_that_no_run_was_tested_on_is_named(compared, tmp_path):
     assert "mine: no run was tested on sen; there are seen, unseen\n" in text
 
 
+def test_a_set_that_no_run_can_be_tested_on_is_named_before_the_training(compared):
+    (compared / "typo.yaml").write_text(f"{STUDY}sets: [sen]\n")
+    assert execute(load_study(compared / "mine.yaml").runs()[0], "off", net=False).was_done
+    with pytest.raises(ValueError, match="sen is no test set of this run; it has seen, unseen"):
+        execute(load_study(compared / "typo.yaml").runs()[0], "off")
+
+
 def test_a_run_that_fails_ends_the_command_and_only_some_are_trained(compared, capsys):
     with pytest.raises(SystemExit):
         main(["compare", str(compared / "mine.yaml"), "--seeds=100", "--log=off"])
@@ -165,6 +200,14 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
     [
         ("own_words.TwiceCTC", "own_words.Twice", "arm twice: .* has no attribute 'Twice'"),
         ("trainer.max_steps", "trainer.max_stps", "arm ctc: .*trainer.max_stps=30"),
+        (
+            "own_words.TwiceCTC",
+            "own_words.Partial",
+            r"arm twice: loss own_words.Partial: TypeError: .*",
+        ),
+        ("own_words.TwiceCTC", "own_words.Detached", "arm twice: loss .*: RuntimeError: .*grad"),
+        ("own_words.TwiceCTC", "own_words.Constant", "arm twice: .* does not reach the logits"),
+        ("own_words.TwiceCTC", "own_words.Vector", "arm twice: .* gave shape .2,., not a scalar"),
     ],
 )
 def test_a_mistake_shows_before_any_training(compared, refused, right, wrong, message):

@@ -7,7 +7,7 @@ import pytest
 
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
-from dctc.studies.layouts import differences_table, draw_study
+from dctc.studies.layouts import comparison_table, differences_table, draw_study
 from dctc.studies.study import SEARCH_SEED, Group
 from dctc.studies.study_file import load_study
 from dctc.studies.summary import summarize
@@ -67,6 +67,12 @@ def test_a_study_compares_arms_with_their_references(made_up):
     assert alone.p.notna().tolist() == [False, True] and alone.n["focal"] == 200
     against = summarize(*made_up, ["dctc", "focal"], (), {"focal": "dctc", "dctc": ""})
     assert against.points["focal"] == pytest.approx(found.accuracy.focal - found.accuracy.dctc)
+    study, _, registry = made_up
+    frame = made_up[1][made_up[1].seed != 1]
+    for keys, with_p in ((["ctc", "dctc"], True), (["ctc", "focal", "prior"], False)):
+        table = comparison_table(study, summarize(study, frame, registry, keys), frame, "one seed")
+        assert ("p" in table.columns) == with_p
+        assert any("NED's has no interval" in note for note in table.notes)
 
 
 def test_the_tables_and_the_plot_of_a_study(made_up):
@@ -127,7 +133,7 @@ def test_results_that_are_not_there(tmp_path, made_up):
     add_result(registry, "t/prior", 0, np.arange(9) < 3, "one")
     add_result(registry, "t/prior", 0, np.arange(9) < 3, "two")
     tables, _ = draw_study(study, read_frame(registry), registry)
-    assert [row[-3:] for row in tables["compare"].rows] == [["", "", ""]]
+    assert [row[-2:] for row in tables["compare"].rows] == [["", ""]]
 
 
 def test_a_difference_to_a_reference_without_runs_is_noted(made_up):

@@ -219,11 +219,11 @@ def test_the_report_of_a_confident_alignment_is_a_hand_count():
 def test_infeasible_samples_leave_the_shares_alone():
     loss, module = DCTCLoss(), make_module()
     reports = []
-    for batch in (noise_batch(["ab"]), noise_batch(["ab", "a" * 9])):
+    for batch in map(with_extents, (noise_batch(["ab"]), noise_batch(["ab", "a" * 9]))):
         targets, lengths = module.tokenizer.encode(batch.label)
         frames = torch.full((len(lengths),), 16)
         reports.append(report_of(loss, batch, module(batch.image), targets, frames, lengths))
-    for name in ("aacc_label", "viterbi_agreement", "blank_share"):
+    for name in ("aacc_label", "aacc_true", "viterbi_agreement", "blank_share"):
         assert reports[1][name] == pytest.approx(reports[0][name]), name
     # in the terms they are 0 of n, as in the loss
     assert reports[1]["ctc"] == pytest.approx(reports[0]["ctc"] / 2)

@@ -120,6 +120,9 @@ def test_what_cannot_be_given_is_refused():
     strange.needs = frozenset({"views"})
     with pytest.raises(ValueError, match="CTCLoss needs views, which is none of features, align"):
         make_module(loss=strange)
+    strange.needs = "features"
+    with pytest.raises(ValueError, match="CTCLoss needs 'features': give a set of names"):
+        make_module(loss=strange)
 
 
 def with_second_view(batch):

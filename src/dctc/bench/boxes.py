@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from dctc.bench.measure import report
 from dctc.bench.peers import BATCH, Crops
 from dctc.data.records.batch import Corrupt
+from dctc.data.records.images import as_png
 from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.reading.reader import Reader
@@ -46,7 +46,7 @@ def bench_boxes(scale: str) -> None:
 
 def _measure(model: str, samples: list[Any]) -> dict[str, Any]:
     reader = Reader.from_pretrained(model, device="cpu")
-    crops: Any = Crops([_encoded(sample.image) for sample in samples], reader.size)
+    crops: Any = Crops([as_png(Image.fromarray(s.image)) for s in samples], reader.size)
     overlaps: list[float] = []
     right = 0
     for read, sample in zip(reader.read(crops, BATCH, characters=True), samples, strict=True):
@@ -62,12 +62,6 @@ def _measure(model: str, samples: list[Any]) -> dict[str, Any]:
         "mean_iou": float(np.mean(overlaps)),
         "above_half": float(np.mean(np.array(overlaps) > 0.5)),
     }
-
-
-def _encoded(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def intersection_over_union(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ def describe(
 
     Returns:
         ``parameters``, trainable and frozen; ``flops`` of one image, see :data:`FLOPS_NOTE`;
-        ``frames`` t of an image; ``stride``, pixels of width per frame; ``features`` d;
+        ``frames`` t of an image; ``stride``, pixels of width per frame; ``features`` d, if any;
         ``classes`` c, with the blank; ``image``: channels, height, width; ``batch_size``;
         ``train_peak_bytes``, the most memory that forward, loss and backward hold (activations
         and gradients, not weights, images or an optimizer's state); ``train_images_per_s`` of
@@ -133,13 +133,14 @@ def describe(
     seconds = interleaved(steps, REPEATS, device, limit_s)
     peak, width = peak_memory(step, device), loaded.image[2]
     with torch.inference_mode():
-        features = module.eval().net.features(batch.image[:1])
+        net = module.eval().net
+        features = net.features(batch.image[:1]).shape[2] if hasattr(net, "features") else None
     return {
         "parameters": count_parameters(module),
         "flops": count_flops(loaded.net, loaded.image),
         "frames": loaded.net.frames(width),
         "stride": width / loaded.net.frames(width),
-        "features": features.shape[2],
+        "features": features,
         "classes": loaded.net.num_classes,
         "image": loaded.image,
         "batch_size": batch_size,
@@ -188,7 +189,7 @@ def _table(title: str, d: dict[str, Any]) -> Table:
         ["images (ch, h, w)", " x ".join(map(str, d["image"]))],
         ["frames t", f"{d['frames']}"],
         ["output stride, pixels", f"{d['stride']:g}"],
-        ["features d", f"{d['features']:,}"],
+        *([] if d["features"] is None else [["features d", f"{d['features']:,}"]]),
         ["classes c", f"{d['classes']:,}"],
         ["train, peak MiB", f"{d['train_peak_bytes'] / 2**20:.1f}"],
         ["train, images/s", f"{d['train_images_per_s']:.1f}"],

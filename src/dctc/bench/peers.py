@@ -66,7 +66,8 @@ def bench_peers(scale: str) -> None:
         for line in missing:
             print(f"left out, {line}")
         report("peers", scale, {"rows": rows}, peers_table)
-    save_figure(peers_plot(rows), runs_folder() / "bench" / "peers.png")
+    name = "peers.png" if scale == "small" else f"peers-{scale}.png"
+    save_figure(peers_plot(rows), runs_folder() / "bench" / name)
 
 
 def _words(most: int) -> dict[str, tuple[list[bytes], list[str]]]:

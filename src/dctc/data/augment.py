@@ -10,6 +10,7 @@ All magnitudes and probabilities are ours.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,9 @@ class Augmentation:
 class AugmentedDataset(Dataset[Sample | Corrupt]):
     """A training set after augmentation: a pure function of (seed, Draw.number) and the sample."""
 
-    def __init__(self, dataset: Any, augmentation: Augmentation, seed: int) -> None:
+    def __init__(
+        self, dataset: Any, augmentation: Callable[[Sample, np.random.Generator], Sample], seed: int
+    ) -> None:
         self.dataset, self.augmentation, self.seed = dataset, augmentation, seed
 
     def __len__(self) -> int:

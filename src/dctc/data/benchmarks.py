@@ -125,11 +125,8 @@ def is_test_set(folder: Path, root: Path, named: Path | None = None) -> bool:
         named: The folder above it, or itself, that somebody named.
     """
     tops = named or folder
-    for path, top, from_here in (
-        (folder.absolute(), root.absolute(), tops.absolute()),
-        (folder.resolve(), root.resolve(), tops.resolve()),
-    ):
-        path = place_of(path, top, from_here)
+    for whole in (Path.absolute, Path.resolve):  # a link may lead out of a test folder
+        path = place_of(whole(folder), whole(root), whole(tops))
         side = split_side(path)
         found = [b for b in TEST_SETS if b.matches(path)]
         if side == "test" or any(b.name in CHINESE_TEST for b in found):

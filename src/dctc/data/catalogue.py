@@ -26,23 +26,14 @@ class Benchmark:
         return not {"/".join(parts), *parts[-1:]}.isdisjoint(self.aliases)
 
     def missing_from(self, root: Path, consequence: str = "") -> str:
-        """Return the message that a set is not below a data root, and where to get it.
-
-        Args:
-            root: The data root.
-            consequence: Clause on what follows, such as ``, so it is not tested``.
-        """
+        """Return that a set is missing below a root, a clause on what follows, and its source."""
         return (
             f"{self.name}: not found below {root} ({ENVIRONMENT_VARIABLE}){consequence}; it is a "
             f"folder named {self.aliases[0]}; get it: {self.how_to_get}"
         )
 
     def check_size(self, size: int, path: Path) -> None:
-        """Refuse a folder that has not the published number of records.
-
-        Raises:
-            ValueError: If it has another number; says what is expected.
-        """
+        """Raise ValueError for a folder that has not the published number of records."""
         if size != self.size:
             raise ValueError(
                 f"{self.name}: {size:,} records where {self.size:,} are expected, in {path}; get "

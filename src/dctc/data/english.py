@@ -88,12 +88,7 @@ class EnglishDataModule(LmdbDataModule):
         return self._part(root, held_out=False) if self.train else None
 
     def _part(self, root: Path, held_out: bool) -> UnionDataset:
-        """Open the records of the training LMDBs that are held out, or the others.
-
-        Raises:
-            FileNotFoundError: If a folder is not there.
-            ValueError: If none is named, or holding out leaves none of an LMDB.
-        """
+        """Open the records of the training LMDBs that are held out, or the others."""
         if not self.train:
             raise ValueError("hold_out: name the training data in train, of which it is a part")
         share = self.hold_out

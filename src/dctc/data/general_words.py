@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
-from torch.utils.data import Dataset
-
+from dctc.data.augment import AugmentedDataset
 from dctc.data.records.batch import Sample
 from dctc.data.records.image_size import ImageSize, pad_right
-from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.text.charset import NAMED
 
 GENERAL = 300  # words
-
-
-class PaddedWords(Dataset[Sample]):
-    """Rendered words, padded as the images of a net are.
-
-    Args:
-        words: Their samples.
-        width: Of the padded images, in pixels.
-        fill: Level of the padding; None is the mean colour of the image.
-    """
-
-    def __init__(self, words: Any, width: int, fill: int | None) -> None:
-        self.words, self.width, self.fill = words, width, fill
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def __getitem__(self, draw: Draw) -> Sample:
-        sample = self.words[draw]
-        valid = sample.width or sample.image.shape[1]
-        padded = pad_right(sample.image, self.width, self.fill)
-        return sample._replace(image=padded, width=valid)
 
 
 def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataModule | None:
@@ -60,10 +36,13 @@ def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataMo
         preset="scene",
         num_workers=0,
         seed=seed,
-        epoch_size=1_000,
-        test_size=1,
     )
     words.setup("validate")
     (name, drawn), *_ = words.val_sets.items()
-    words.val_sets = {name: PaddedWords(drawn, size.width, size.fill)}
+
+    def padded(sample: Sample, _: np.random.Generator) -> Sample:
+        image = pad_right(sample.image, size.width, size.fill)
+        return sample._replace(image=image, width=sample.image.shape[1])
+
+    words.val_sets = {name: AugmentedDataset(drawn, padded, seed)}
     return words

@@ -111,10 +111,8 @@ class SetsDataModule(pl.LightningDataModule):
         steps = StepBatchSampler(len(dataset), self.batch_size, self.seed, rank, world_size)
         if self.augmentation.strength:
             dataset = AugmentedDataset(dataset, self.augmentation, self.seed)
-        workers = self.num_workers > 0
-        return StepDataLoader(
-            dataset, batch_sampler=steps, persistent_workers=workers, **self._options()
-        )
+        options = {**self._options(), "persistent_workers": self.num_workers > 0}
+        return StepDataLoader(dataset, batch_sampler=steps, **options)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Return one loader for each of :attr:`val_names`."""

@@ -79,11 +79,10 @@ def open_union(
 def find_parts(
     what: str, folders: Sequence[str], root: Path, refuse_tests: bool = False
 ) -> dict[Path, str]:
-    """Return the LMDBs of :func:`open_union`, whose arguments and errors these are, with names."""
+    """Return the LMDBs that :func:`open_union` opens, with their names; same errors."""
     if not folders:
         raise ValueError(f"{what}: no folder is named; give at least one")
     sets: dict[Path, str] = {}
-    real: set[Path] = set()
     for folder in folders:
         top = root / folder  # an absolute folder stays what it is
         refuse_single_file(top)
@@ -95,14 +94,13 @@ def find_parts(
         if not below:
             raise FileNotFoundError(f"{what}: no LMDB (data.mdb) in or below {top}")
         for path in below.values():
-            if path.resolve() in real:
+            if path.resolve() in {known.resolve() for known in sets}:
                 raise ValueError(f"{what}: {path} is listed twice; name it once")
             if refuse_tests and is_test_set(path, root, top):
                 raise ValueError(
                     f"{what}: {path} is a test set; never train on one: name folders of "
                     f"training data only"
                 )
-            real.add(path.resolve())
             inside = path.is_relative_to(root)
             sets[path] = (path.relative_to(root) if inside else path).as_posix()
     return sets

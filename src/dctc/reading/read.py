@@ -37,14 +37,13 @@ def main(args: list[str] | None = None) -> None:
         from dctc.data.archives.sheet import check_image_file
 
         check_image_file(options.show)
-        if options.show.resolve() in {path.resolve() for path in options.images}:
-            raise ValueError(
-                f"--show {options.show}: it is one of the images to read; name another"
-            )
     reader = Reader(load_model(options.model), rotate_tall=options.rotate_tall)
     share_cores(options.num_workers)
     compute_in_float32()
     parts = open_parts(options.images, reader)
+    files = [file for part in parts if isinstance(part, ImageFiles) for file in part.files.values()]
+    if options.show and options.show.resolve() in {file.resolve() for file in files}:
+        raise ValueError(f"--show {options.show}: it is one of the images to read; name another")
     cells, unread, number = [], 0, 0
     how = (options.batch_size, options.num_workers, options.characters or options.boxes)
     for images, read in ((part, read) for part in parts for read in reader.read(part, *how)):

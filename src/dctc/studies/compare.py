@@ -15,11 +15,13 @@ from dctc.results.registry import Registry, runs_folder
 from dctc.results.upload import LogMode, report
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.parallel import Outcome, execute_all, report_problems
+from dctc.studies.runner import resolve
 from dctc.studies.search import choices, open_searches
 from dctc.studies.status import planned_key, status_lines
 from dctc.studies.study import FULL, SEARCH_SEED, Run, Study
 from dctc.studies.study_file import load_study, whole_study
 from dctc.studies.summary import own_sets, untested
+from dctc.training.checks import try_loss
 from dctc.training.logs import quiet_lightning
 
 
@@ -47,15 +49,18 @@ def train_study(
 
 
 def _check_arms(study: Study, only: Sequence[str]) -> None:
-    """Resolve the configuration of each arm, so that a mistake shows before hours of training."""
+    """Resolve each arm's configuration and try its loss: mistakes show before hours of training."""
     quiet_lightning()
     arms: dict[str, str] = {}
     for key, arm in study.arms.items():
         if arm.owner is None and (not only or key in only):
             value = arm.search.values[0] if arm.search else None
+            run = study.run(key, arm.seeds[0], value)
             try:
-                planned = planned_key(study.run(key, arm.seeds[0], value))
-            except ArgumentError as error:
+                config = resolve(run)
+                planned = planned_key(run, config)
+                try_loss(config["model"])
+            except (ArgumentError, ValueError) as error:
                 message = " ".join(str(error).split())
                 raise ValueError(f"{study.file}: arm {key}: {message}") from error
             if arm.search is None and (same := arms.setdefault(planned, key)) != key:

@@ -27,7 +27,7 @@ def comparison_table(
 ) -> Table:
     """Lay out a summary (of :func:`summarize`) as a table with a row for each arm."""
     compared = [reference for reference in table.reference if reference in study.arms]
-    several = len({*compared}) > 1
+    several, with_p = len({*compared}) > 1, bool(table.p.notna().any())
     rows, alone = [], dict[str, None]()  # titles of references without a run
     for _, row in table.iterrows():
         shares = [f"{row[metric]:.2f}" for metric in ("accuracy", "ned", "cer")]
@@ -37,11 +37,12 @@ def comparison_table(
             alone[study.arms[row.reference].title] = None
         if several:
             cells.append(study.arms[row.reference].title if known else "-")
-        differences = [difference_cell(row), p_cell(row.p), difference_cell(row, "ned_")]
-        rows.append([*cells, *(differences if known else [""] * 3)])
+        p = [p_cell(row.p)] if with_p else []
+        differences = [difference_cell(row), *p, difference_cell(row, "ned_")]
+        rows.append([*cells, *(differences if known else [""] * len(differences))])
     columns = ["trained with", "runs", "accuracy", "NED", "CER"]
     columns += ["compared with"] if several else []
-    columns += ["difference [95 % CI]", "p", "NED difference"]
+    columns += ["difference [95 % CI]", *(["p"] if with_p else []), "NED difference"]
     if alone:
         notes = [*notes, f"No difference to {', '.join(alone)}, of which no run is finished."]
     return Table(title, columns, rows, [*_explained(study, table, frame), *notes])
@@ -55,6 +56,8 @@ def _title(row: Any) -> str:
 
 def _explained(study: Study, table: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     notes = [f"Percent, means over runs. {EXPLAINED} NED's allows for seeds only."]
+    if table.ned_points.notna().any() and table.ned_low.isna().all():
+        notes.append("NED's has no interval, as no arm has two runs.")
     others = [key for key in table.index if table.reference[key] and key not in study.planned]
     if len(others) > 1:
         notes.append("Arms of one reference have simultaneous intervals (Dunnett), and no p.")

@@ -36,11 +36,13 @@ class Outcome(NamedTuple):
         records: Its records by set; empty if it did not finish.
         problem: Why it did not, in one line.
         busy: Whether another process holds the lock of this run, which is no failure.
+        was_done: Whether its results were there already.
     """
 
     records: dict[str, Record]
     problem: str = ""
     busy: bool = False
+    was_done: bool = False
 
 
 def execute_all(
@@ -91,8 +93,10 @@ def execute_all(
                     said = _said(outcome, worker.run)
                     text = f"[{len(outcomes)}/{len(runs)}] {worker.run.name}: {said}"
                     text += f" ({time.monotonic() - worker.began:.0f} s)"
-                    left = (time.monotonic() - began) * (len(runs) / len(outcomes) - 1)
-                    text += f"; about {left / 60:.0f} min left" if left else ""
+                    trained = sum(not (o.was_done or o.problem) for o in outcomes.values())
+                    left, took = len(runs) - len(outcomes), time.monotonic() - began
+                    if left and trained:
+                        text += f"; about {took / 60 * left / trained:.0f} min left"
                     bar.console.print(printed(text), highlight=False, markup=False, soft_wrap=True)
                     bar.advance(task)
                     if waiting and worker.process.is_alive():
@@ -227,7 +231,8 @@ def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
             if "num_workers" in resolve(run)["data"].get("init_args", {}):
                 alone["data.init_args.num_workers"] = 0
             run = replace(run, set={**run.set, **alone})
-        return Outcome(execute(run, log, net).records)
+        finished = execute(run, log, net)
+        return Outcome(finished.records, was_done=finished.was_done)
     except Busy as error:
         return Outcome({}, str(error), busy=True)
     except (Exception, SystemExit) as error:  # whatever it is, the other runs go on

@@ -32,12 +32,14 @@ class Finished:
         folder: Its folder.
         data: Its own data.
         records: Its records by set.
+        was_done: Whether all results were in the registry already.
     """
 
     run: Run
     folder: Path
     data: pl.LightningDataModule
     records: dict[str, Record]
+    was_done: bool
 
 
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
@@ -53,7 +55,8 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
 
     Raises:
         Busy: If another process holds the lock of this run.
-        ValueError: If its results are those of words from other fonts or another corpus.
+        ValueError: If its results are those of words from other fonts or another corpus, or a set
+            that its study compares is not among its test sets.
     """
     quiet_lightning()
     _find_modules_of(run)
@@ -65,8 +68,10 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
                 tests.append(run.benchmarks(cli.resolved))
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
+            _check_sets(run, [name for data in tests for name in data.test_names])
             _check_source(cli, run.drawn_from)
-            if net or not on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed)):
+            was_done = on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed))
+            if net or not was_done:
                 cli.train()
                 for data in tests:
                     _test(cli, data)
@@ -75,7 +80,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         finally:
             _close_wandb(cli.trainer)
         rank_zero_only(_bring_forward)(cli)
-        return Finished(run, cli.folder, cli.datamodule, _known(cli))
+        return Finished(run, cli.folder, cli.datamodule, _known(cli), was_done)
 
 
 def resolve(run: Run) -> dict[str, Any]:
@@ -109,6 +114,12 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
     return all(name in records for data in tests for name in data.test_names) and all(
         "alignment" in records[name].about for name in described
     )
+
+
+def _check_sets(run: Run, tested: list[str]) -> None:
+    known = [*tested, *(run.benchmarks.names if run.benchmarks else ())]  # some may not be here
+    if others := [name for name in run.sets if name not in known]:
+        raise ValueError(f"sets: {others[0]} is no test set of this run; it has {', '.join(known)}")
 
 
 def _check_source(cli: RecognizerCLI, needed: str) -> None:

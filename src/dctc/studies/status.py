@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,9 +17,12 @@ from dctc.training.logs import quiet_lightning
 from dctc.training.run_key import run_key
 
 
-def planned_key(run: Run) -> str:
-    """Return the key that a run will have, whether its training words are drawn yet or not."""
-    config = resolve(run)
+def planned_key(run: Run, config: dict[str, Any] | None = None) -> str:
+    """Return the key that a run will have, whether its training words are drawn yet or not.
+
+    ``config`` is its resolved configuration where that is known.
+    """
+    config = config or resolve(run)
     if run.stored is not None and not (run.stored.folder / RECIPE).is_file():
         config["data"]["init_args"]["stored"] = run.stored.data().seed
     return run_key(config)

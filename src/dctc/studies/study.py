@@ -44,6 +44,7 @@ class Run:
         stored: Training words that are drawn once and read by every run.
         blind: Whether its results are not to be shown before those of all runs of the study.
         drawn_from: Hash of the fonts and words that its test words are drawn from; empty for any.
+        sets: Test sets that its study compares.
         diagnosed: Whether the alignment of the trained net is described, on validation sets that
             are tested; into ``about["alignment"]`` of their records.
         folder: Folder of the study's file: Python modules in it can be named in ``set``.
@@ -60,6 +61,7 @@ class Run:
     folder: Path | None = None
     blind: bool = False
     drawn_from: str = ""
+    sets: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
@@ -194,19 +196,20 @@ class Study:
             return arm.owner.run(arm.key, seed, arm.value if value is None else value)
         name = self.arm_name(key, value)
         searched = {} if value is None or arm.search is None else {arm.search.argument: value}
-        search_set = self.search_set if seed == SEARCH_SEED else {}
+        of_search = seed == SEARCH_SEED
         return Run(
             name=f"{name}/seed{seed}",
             arm=name,
             seed=seed,
             configs=(*self.configs, *arm.configs),
-            set={**self.set, **arm.set, **searched, **search_set},
+            set={**self.set, **arm.set, **searched, **(self.search_set if of_search else {})},
             benchmarks=self.benchmarks,
             stored=StoredWords(self.stored, self.configs, self.set) if self.stored else None,
             diagnosed=self.diagnose,
             folder=self.file.parent,
             blind=self.blind,
             drawn_from=self.drawn_from,
+            sets=() if of_search else self.sets,
         )
 
     def runs(self) -> list[Run]:

@@ -214,5 +214,7 @@ def _requeue() -> None:
     """Ask SLURM to start this job again."""
     array, task = os.getenv("SLURM_ARRAY_JOB_ID"), os.getenv("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
-    if status := subprocess.run(["scontrol", "requeue", job], check=False).returncode:
-        print(f"dctc: `scontrol requeue {job}` failed with status {status}; submit the job again")
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:  # a container may not have it
+        print(f"dctc: the job is not requeued ({error}); submit it again")

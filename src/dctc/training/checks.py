@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.configuration import check_class_paths
-from dctc.training.objective import check_batch
+from dctc.training.configuration import build, check_class_paths, named
+from dctc.training.objective import check_batch, checked_value, needs
+from dctc.training.parser import num_classes
 from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.schedule import check_steps
 
@@ -118,6 +121,43 @@ def try_out(trainer: Any, module: Any, data: Any, checkpoints: Path) -> None:
         if batch.label:
             check_batch(module.loss, batch, type(data).__name__)
     module.new_optimizer()
+
+
+def try_loss(model: Mapping[str, Any]) -> None:
+    """Call a CTC loss of someone's own, and its gradient, on two made-up samples.
+
+    One that needs features is not called, as their number is the net's.
+
+    Args:
+        model: The resolved configuration of a module.
+
+    Raises:
+        ValueError: If it raises something, gives no scalar tensor or one without a gradient.
+        ArgumentError: If it cannot be made.
+    """
+    path = model["loss"]["class_path"]
+    of_attention = hasattr(named(model["net"]["class_path"]), "teach")
+    if path.startswith(("dctc.", "torch.")) or of_attention:
+        return
+    loss = build("loss", nn.Module, model["loss"])
+    if "features" in needs(loss):
+        return
+    made = torch.Generator().manual_seed(0)
+    classes = num_classes(model["tokenizer"]["init_args"]["charset"])
+    logits = torch.randn(16, 2, classes, generator=made, requires_grad=True)
+    one = torch.ones(2, 1, dtype=torch.long)
+    extras = {name: logits.detach().clone() for name in {"second", "teacher"} & needs(loss)}
+    if "alignment" in needs(loss):
+        extras["alignment"] = torch.ones(16, 2, dtype=torch.long)
+    try:
+        value = checked_value(loss, loss(logits, one, torch.tensor([16, 12]), one[:, 0], **extras))
+        value.backward()
+    except Exception as error:  # whatever someone else's code raises
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"loss {path}: {said} ({Path(at.filename).name}:{at.lineno})") from error
+    if logits.grad is None:
+        raise ValueError(f"loss {path}: its gradient does not reach the logits")
 
 
 def _check_names(callback: ModelCheckpoint, checkpoints: Path) -> None:

@@ -159,14 +159,12 @@ class RecognizerCLI(LightningCLI):
         return self.folder / "checkpoints"
 
     def before_instantiate_classes(self) -> None:
-        """Share out the cores and check the configuration."""
+        """Check the configuration."""
         config, trainer = self.resolved, self.resolved["trainer"]
         if self.subcommand == "fit":
             # a saved configuration does not begin anew
             self._restart = self.config["fit"].pop("restart")
         check_config(config, self.folder)
-        workers = config["data"].get("init_args", {}).get("num_workers") or 0
-        share_cores(workers, trainer["accelerator"])
         compute_in_float32()
         checkpoint = self._chosen_checkpoint()
         check_checkpoint(checkpoint, config, self.subcommand, self.folder)
@@ -174,6 +172,12 @@ class RecognizerCLI(LightningCLI):
             raise SystemExit("dctc: --restart begins anew; leave --ckpt_path out")
         if trainer["logger"] in (None, True) and not trainer["fast_dev_run"]:
             check_key(config["log"])
+
+    def instantiate_classes(self) -> None:
+        """Build trainer, module and data; then share out the cores."""
+        super().instantiate_classes()
+        workers = getattr(self.datamodule, "num_workers", 0)
+        share_cores(workers, self.resolved["trainer"]["accelerator"])
 
     def _chosen_checkpoint(self) -> str | None:
         """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""

@@ -8,7 +8,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import ArgumentParser, set_parsing_settings
 
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import HEIGHT, WIDTH
@@ -43,7 +43,7 @@ def check_class_paths(config: Any, where: str = "") -> None:
         ValueError: If one names something else.
     """
     if isinstance(config, Mapping):
-        found = _named(str(config.get("class_path", "")))
+        found = named(str(config.get("class_path", "")))
         if found is not None and not inspect.isclass(found):
             path = config["class_path"]
             raise ValueError(f"{where}: class_path {path} is no class; name a class")
@@ -54,7 +54,7 @@ def check_class_paths(config: Any, where: str = "") -> None:
             check_class_paths(value, where)
 
 
-def _named(path: str) -> Any:
+def named(path: str) -> Any:
     """Return what a path names, in a module or in something of one; None if jsonargparse fails."""
     module, name = path, ""
     for _ in range(2):  # as deep as jsonargparse looks
@@ -65,6 +65,22 @@ def _named(path: str) -> Any:
         except (ImportError, AttributeError, ValueError):
             continue
     return None
+
+
+def build(key: str, kind: type, chosen: Mapping[str, Any]) -> Any:
+    """Return an object of a class that a configuration names, with its arguments.
+
+    Args:
+        key: Its name in messages, such as ``net``.
+        kind: Class that it must be of.
+        chosen: ``class_path`` and ``init_args``.
+
+    Raises:
+        ArgumentError: If the class or an argument is wrong.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument(f"--{key}", type=kind)
+    return parser.instantiate(parser.parse_object({key: chosen}))[key]
 
 
 _OPTIONS = ("height", "width", "keep_ratio", "fill", "grayscale")
@@ -87,7 +103,7 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     """
     given = dict(data.get("init_args") or {})
     source = given.get("source")
-    usual = getattr(_named(data.get("class_path", "")), "usual_width", WIDTH)
+    usual = getattr(named(data.get("class_path", "")), "usual_width", WIDTH)
     form = image_format(net)
     if form is None:
         of_source = isinstance(source, str) and source in DOCUMENTS  # it knows its width
@@ -114,6 +130,6 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
 
 def image_format(net: Mapping[str, Any]) -> ImageFormat | None:
     """Return the format of the images of a net; None if any will do."""
-    find = getattr(_named(net["class_path"]), "image_format_of", None)
+    find = getattr(named(net["class_path"]), "image_format_of", None)
     form: ImageFormat | None = find(net.get("init_args") or {}) if find else None
     return form

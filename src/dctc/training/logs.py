@@ -169,9 +169,13 @@ def quiet_lightning() -> None:
     """Filter messages and warnings of Lightning that users cannot act on."""
     for package in ("pytorch_lightning", "lightning_fabric"):
         for handler in logging.getLogger(package).handlers:
-            handler.addFilter(lambda record: not _NOISE.search(record.getMessage()))
+            handler.addFilter(_is_of_use)  # once, however often this is called
     for message in _NOISY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    return not _NOISE.search(record.getMessage())
 
 
 _NOISE = re.compile(

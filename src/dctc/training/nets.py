@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from jsonargparse import ArgumentParser, get_loader
+from jsonargparse import get_loader
 from torch import nn
 from yaml import YAMLError
 
@@ -18,7 +18,7 @@ from dctc.models import ImageFormat, OnnxRecognizer, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.configuration import check_class_paths, explained, image_options
+from dctc.training.configuration import build, check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
 from dctc.training.run_folder import (
     charset_beside,
@@ -147,14 +147,14 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     try:
         if isinstance(charset := tokens["init_args"].get("charset"), str):  # a number is refused
             tokens["init_args"]["charset"] = charset_beside(charset, config.parent)
-        tokenizer = _build("tokenizer", CTCTokenizer, tokens)
+        tokenizer = build("tokenizer", CTCTokenizer, tokens)
         if chosen["class_path"].endswith(".OnnxRecognizer"):
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
         else:
             chosen["init_args"]["num_classes"] = tokenizer.num_classes
         if checkpoint is not None and "pretrained" in chosen["init_args"]:
             chosen["init_args"]["pretrained"] = False  # the checkpoint brings all weights
-        net = _build("net", nn.Module, chosen)
+        net = build("net", nn.Module, chosen)
     except ArgumentError as error:
         raise ValueError(f"{config}: {_one_line(explained(str(error)))}") from error
     protocol = model.get("protocol") or usual_protocol(tokenizer.charset)
@@ -302,12 +302,6 @@ def _spelled_out(chosen: Any, config: Path) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         raise ValueError(f"{config}: init_args: {arguments!r} is not names with values")
     return {**chosen, "init_args": dict(arguments)}
-
-
-def _build(key: str, kind: type, chosen: dict[str, Any]) -> Any:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument(f"--{key}", type=kind)
-    return parser.instantiate(parser.parse_object({key: chosen}))[key]
 
 
 def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:

@@ -111,12 +111,7 @@ class CTCObjective:
             t, width, blank = len(outputs), batch.image.shape[3], parts.loss.blank
             classes = targets.to(batch.extents.device), lengths.to(batch.extents.device)
             extras["alignment"] = true_alignment(batch.extents, *classes, t, width, blank)
-        value = parts.loss(logits, targets, frames, lengths, **extras)
-        if not isinstance(value, Tensor) or value.ndim:
-            found = (
-                f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            )
-            raise ValueError(f"loss {type(parts.loss).__name__} gave {found}, not a scalar tensor")
+        value = checked_value(parts.loss, parts.loss(logits, targets, frames, lengths, **extras))
         unfit = int((frames_needed(targets, lengths) > frames).sum()) if targets.numel() else 0
         return Loss(value, unfit)
 
@@ -226,6 +221,18 @@ NEEDS = ("features", "alignment", "second", "teacher")  # what CTCObjective can 
 def needs(loss: nn.Module) -> frozenset[str]:
     """Return what a loss needs besides logits and labels; see :mod:`dctc.losses`."""
     return getattr(loss, "needs", frozenset())
+
+
+def checked_value(loss: nn.Module, value: Any) -> Tensor:
+    """Return the value of a loss.
+
+    Raises:
+        ValueError: If it is no scalar tensor.
+    """
+    if not isinstance(value, Tensor) or value.ndim:
+        shape = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"loss {type(loss).__name__} gave {shape}, not a scalar tensor")
+    return value
 
 
 def check_batch(loss: nn.Module, batch: Batch, data: str) -> None:
@@ -340,6 +347,8 @@ def objective_of(net: nn.Module, loss: nn.Module) -> CTCObjective | AttentionObj
             available.
     """
     net_name, loss_name = type(net).__name__, type(loss).__name__
+    if isinstance(needs(loss), str):
+        raise ValueError(f"loss {loss_name} needs {needs(loss)!r}: give a set of names, not text")
     if unknown := needs(loss) - set(NEEDS):
         raise ValueError(
             f"loss {loss_name} needs {', '.join(sorted(unknown))}, which is none of "
@@ -351,6 +360,8 @@ def objective_of(net: nn.Module, loss: nn.Module) -> CTCObjective | AttentionObj
                 f"net {net_name} reads by attention and loss {loss_name} is one for CTC; give the "
                 f"net dctc.losses.cross_entropy.CharacterCrossEntropy"
             )
+        if getattr(loss, "end", 0) != 0:  # see read_until_end
+            raise ValueError(f"loss {loss_name}: end {loss.end}: net {net_name} ends with class 0")
         return AttentionObjective()
     if isinstance(loss, CharacterCrossEntropy):
         raise ValueError(

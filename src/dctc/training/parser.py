@@ -51,7 +51,10 @@ class RunParser(LightningArgumentParser):
         return re.sub(r",\s+known\s+subclasses:([^)]*)\)", _of_this_library, said)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Exit with 2, or raise ArgumentError, with the cure added."""
+        """Exit with 2, without 60 lines of usage, or raise ArgumentError; the cure is added."""
+        if self.exit_on_error:
+            name = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
+            self.exit(2, f"{name}: {explained(message)}\n({name} --help shows the options)\n")
         super().error(explained(message), ex)
 
     def add_lightning_class_args(self, *args: Any, **options: Any) -> list[str]:

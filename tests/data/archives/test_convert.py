@@ -404,6 +404,7 @@ crops\\e\u0301.jpg;;Stra\u0308\u00dfe\r\ncrops/c.jpg;"y";=1+1\r\n;;\r\n"""
         ("a.jpg\tä\r\nb.jpg\t1, 2\r\n".encode("utf-16"), ["ä", "1, 2"]),  # its "Unicode text"
         (b'a.jpg, "1, 2"\nb.jpg, b\n', ["1, 2", "b"]),
         (b"sep=,\r\nlabels,image\r\nx,a.jpg\r\n y,b.jpg\r\n", ["x", "y"]),
+        (b"image;Labels \r\na.jpg;x\r\nb.jpg;y\r\n", ["x", "y"]),
         (b"file_name,label\ra.jpg,x y\rb.jpg, z\r", ["x y", "z"]),  # ends of lines of old Macs
         (b'a.jpg\t"\nb.jpg\t5" "x"\n', ['"', '5" "x"']),  # no quotes of a spreadsheet
     ],

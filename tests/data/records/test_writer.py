@@ -203,7 +203,7 @@ def test_faults_are_named_and_counted(tmp_path, items):
         progress = write_set(tmp_path / "set", RECIPE, items(30, faults=set(range(5, 25))))
     assert progress.faults == {"missing": 20}
     assert str(caught[0].message) == "file 5: missing; left out and counted"
-    assert 10 <= len(caught) <= 20
+    assert len(caught) == 10
     assert count_records(tmp_path / "set") == 10
 
 
@@ -220,12 +220,6 @@ def test_a_wrong_count_is_refused_also_of_a_complete_set(tmp_path, items, comple
     if not complete:
         with pytest.raises(ValueError, match="no num-samples"):
             count_records(tmp_path / "set.partial")
-
-
-def test_extents_for_another_number_of_characters(tmp_path):
-    items = [Record(b"", "abc", np.zeros((2, 2), np.float32))]
-    with pytest.raises(ValueError, match=r"record 1: extents \(2, 2\) for the 3 characters"):
-        write_set(tmp_path / "set", RECIPE, lambda taken: items)
 
 
 @pytest.mark.filterwarnings("ignore:file .*left out and counted")

@@ -6,10 +6,10 @@ raises ValueError where the file is not of its form, and FileNotFoundError where
 
 from __future__ import annotations
 
-import io
 import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +17,26 @@ import numpy as np
 from PIL import Image
 
 from dctc.data.archives.text_lists import Word, image_file, word_file
-from dctc.data.records.images import load_image
+from dctc.data.records.images import as_png, load_image
 
 SYNTHTEXT_IMAGES = 858_750  # readme.txt of SynthText (www.robots.ox.ac.uk/~vgg/data/scenetext)
 
 
-class Crops:
-    """Crops of one image file of a folder, which is opened when the first of them is read."""
+@lru_cache(maxsize=1)  # the words of an image follow each other
+def _picture(images: Path, name: str) -> Image.Image:
+    return load_image(image_file(images, name).read_bytes())
 
-    def __init__(self, images: Path, name: str) -> None:
-        self.images, self.name = images, name
-        self._image: Image.Image | None = None
 
-    def word(self, name: str, label: str, box: tuple[float, float, float, float]) -> Word:
-        """Return the word in a box: left, top, right, bottom, clipped to whole pixels."""
-        return Word(name, label, lambda: self._crop(box))
-
-    def _crop(self, box: tuple[float, float, float, float]) -> bytes:
-        if self._image is None:
-            self._image = load_image(image_file(self.images, self.name).read_bytes())
-        if not all(map(math.isfinite, box)):
-            raise ValueError("its box is not finite")
-        width, height = self._image.size
-        left, top = (max(0, math.floor(edge)) for edge in box[:2])
-        right, bottom = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))
-        if right <= left or bottom <= top:
-            raise ValueError("its box lies outside of the image or is empty")
-        buffer = io.BytesIO()
-        self._image.crop((left, top, right, bottom)).save(buffer, "PNG")
-        return buffer.getvalue()
+def _crop(images: Path, name: str, box: tuple[float, ...]) -> bytes:
+    """Return a box of an image as PNG: left, top, right, bottom, clipped to whole pixels."""
+    image = _picture(images, name)
+    if not all(map(math.isfinite, box)):
+        raise ValueError("its box is not finite")
+    left, top = (max(0, math.floor(edge)) for edge in box[:2])
+    right, bottom = min(image.width, math.ceil(box[2])), min(image.height, math.ceil(box[3]))
+    if right <= left or bottom <= top:
+        raise ValueError("its box lies outside of the image or is empty")
+    return as_png(image.crop((left, top, right, bottom)))
 
 
 def words_of_iiit5k(source: Path, images: Path) -> Iterator[Word]:
@@ -76,7 +67,6 @@ def words_of_svt(source: Path, images: Path) -> Iterator[Word]:
         raise ValueError(f"{source}: is not XML ({error})") from error
     for image in root.iter("image"):
         name = image.findtext("imageName", "").strip()
-        crops = Crops(images, name)
         for i, rectangle in enumerate(image.iter("taggedRectangle"), start=1):
             tag, values = rectangle.findtext("tag"), rectangle.attrib
             try:
@@ -88,7 +78,8 @@ def words_of_svt(source: Path, images: Path) -> Iterator[Word]:
                 ) from error
             if not name or tag is None:
                 raise ValueError(f"{source}: rectangle {i} of {name or 'an image'} has no name/tag")
-            yield crops.word(f"{name} rectangle {i}", tag, (x, y, x + width, y + height))
+            crop = partial(_crop, images, name, (x, y, x + width, y + height))
+            yield Word(f"{name} rectangle {i}", tag, crop)
 
 
 def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
@@ -116,10 +107,9 @@ def words_of_synthtext(source: Path, images: Path) -> Iterator[Word]:
                 f"{source}: {name} has {corners.shape[2]} boxes and {len(labels)} words"
             )
         low, high = np.floor(corners.min(1)), np.ceil(corners.max(1))  # (2, words)
-        crops = Crops(images, name)
         for i, label in enumerate(labels):
             box = (*low[:, i].tolist(), *high[:, i].tolist())
-            yield crops.word(f"{name} word {i + 1}", label, box)
+            yield Word(f"{name} word {i + 1}", label, partial(_crop, images, name, box))
 
 
 def synthtext_lacks(source: Path) -> str:

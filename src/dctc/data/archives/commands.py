@@ -143,16 +143,10 @@ def convert(options: Namespace) -> None:
     """Convert an official archive to an LMDB; resumes an interrupted conversion."""
     from dctc.data.archives.convert import convert as convert_archive
 
+    names = ("kind", "source", "out", "images", "lenient", "literal_quotes")
+    chosen = {name: getattr(options, name) for name in names}
     with progress_bar("words") as show:
-        done = convert_archive(
-            options.kind,
-            options.source,
-            options.out,
-            options.images,
-            options.lenient,
-            show,
-            options.literal_quotes,
-        )
+        done = convert_archive(**chosen, advance=show)
     print(f"{options.out}: {done.records:,} records, {done.faults.total():,} words left out")
 
 
@@ -243,12 +237,7 @@ _STATS = [
     _arg("--frames", "t, frames (%(default)s)", positive, 32),
 ]
 _DOCTOR = [
-    _arg(
-        "--model",
-        f"net to train: a configuration, {MODEL}",
-        required=True,
-        metavar="MODEL",
-    ),
+    _arg("--model", f"net to train: a configuration, {MODEL}", required=True, metavar="MODEL"),
     _arg("--count", "records of a set at most (%(default)s)", positive, 20_000),
 ]
 _SHOW = [
@@ -279,7 +268,7 @@ def main(args: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("dctc data", description=description, epilog=_EPILOG)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, (run, arguments) in VERBS.items():
-        text = (inspect.getdoc(run) or "").partition("\n\nArgs:")[0]
+        text = inspect.getdoc(run) or ""
         first = text.partition("\n")[0].rstrip(".")
         one = verbs.add_parser(name, help=first, description=" ".join(text.split()))
         for argument, options in arguments:

@@ -15,7 +15,7 @@ import numpy as np
 from dctc.data.archives.verify import NO_IMAGE, UNDECODED, label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import TALL, ImageSize
-from dctc.data.records.images import ImageError, image_size, load_image
+from dctc.data.records.images import ImageError, image_header, load_image
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 from dctc.text import Charset, get_protocol, usual_protocol
@@ -153,7 +153,7 @@ def _look_at_image(
 ) -> int | None:
     """Return the valid width of an image when it is resized; None if it cannot be decoded."""
     try:
-        width, height = image_size(encoded)
+        width, height, _ = image_header(encoded)
         image = load_image(encoded) if pixels else None
     except ImageError as error:
         done.add(number, f"{UNDECODED} ({error.kind})")
@@ -221,13 +221,7 @@ def first_target(frames: int, characters: int) -> float:
 
 
 def doctor_report(name: str, done: Examined, target: Target) -> Table:
-    """Return the findings of a set as a table, with their cures and how long labels are.
-
-    Args:
-        name: Of the set.
-        done: What was found.
-        target: The net.
-    """
+    """Return the findings of a set as a table, with their cures and how long labels are."""
     ordered = sorted(done.found, key=lambda what: -len(done.found[what]))
     rows = [
         [

@@ -16,18 +16,8 @@ from typing import NamedTuple
 from dctc.text.lines import cells, decoded, text_lines
 
 # Names of columns, the preferred first; case, blanks, ``_``, ``-`` and a plural do not count
-IMAGE_COLUMNS = (
-    "image",
-    "imagepath",
-    "imagename",
-    "filename",
-    "file",
-    "path",
-    "img",
-    "key",
-    "name",
-)
-LABEL_COLUMNS = ("label", "text", "transcription", "transcript", "groundtruth", "gt", "word")
+IMAGE_COLUMNS = "image imagepath imagename filename file path img key name".split()
+LABEL_COLUMNS = "label text transcription transcript groundtruth gt word".split()
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon"}
 _EXCEL = re.compile('"?sep=[\t,;]"?')
 _QUOTED = re.compile(r'(?:^|(?<=[\t,;])) ?"((?:[^"]|"")*)"(?=[\t,;]|$)')
@@ -108,9 +98,10 @@ def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
     blanks = blanks and delimiter != "\t"
     table = LabelTable(delimiter, quoted > 0 and not literal_quotes, blanks)
     try:
-        names = [re.sub(r"[\s_-]|s$", "", cell.lower()) for cell in table.split(decoded(first))]
+        head = [cell.strip().lower() for cell in table.split(decoded(first))]
     except ValueError:  # told of this line when it is read
         return table
+    names = [re.sub(r"[\s_-]|s$", "", cell) for cell in head]
     image, label = (
         next((names.index(name) for name in known if name in names), None)
         for known in (IMAGE_COLUMNS, LABEL_COLUMNS)

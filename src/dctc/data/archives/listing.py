@@ -47,7 +47,7 @@ def _read_entry(item: tuple[str, Path]) -> Entry:
     except (ValueError, OSError) as error:
         faults.append(str(error))
     written = result.get("records") if isinstance(result, dict) else None
-    if records and written not in (None, records):
+    if records and isinstance(written, int) and written != records:
         faults.append(f"{records:,} records where its {RECIPE} has {written:,}")
     if records and known and records != known.size:
         faults.append(f"{records:,} records where {known.name} has {known.size:,}")

@@ -14,7 +14,7 @@ from dctc.data.archives.processes import ENDS, in_processes, refuse
 from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import WIDTH_STEP
-from dctc.data.records.images import ImageError, image_size
+from dctc.data.records.images import ImageError, image_header
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 
@@ -56,7 +56,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
             stored = read_record(transaction, number)
             try:
                 label = protocol(label_text(stored.label or b""))
-                sizes.append(image_size(stored.image or b""))
+                sizes.append(image_header(stored.image or b"")[:2])
             except ValueError:  # ImageError, or UnicodeDecodeError
                 unreadable += 1
                 continue
@@ -119,7 +119,7 @@ def _widths(path: Path, height: int) -> list[float]:
     with reading(path) as transaction:
         for number in range(1, records + 1, max(1, records // MEASURED)):
             try:
-                w, h = image_size(read_record(transaction, number).image or b"")
+                w, h, _ = image_header(read_record(transaction, number).image or b"")
             except ImageError:
                 continue  # it is named when it is trained on
             widths.append(w * height / h)

@@ -16,13 +16,7 @@ import numpy as np
 from dctc.data.archives.listing import read_entries
 from dctc.data.archives.processes import ENDS, in_processes
 from dctc.data.records.batch import extents_fault
-from dctc.data.records.folders import (
-    PARTIAL,
-    Stored,
-    open_environment,
-    read_record,
-    split_side,
-)
+from dctc.data.records.folders import PARTIAL, Stored, open_environment, read_record, split_side
 from dctc.data.records.images import ImageError, load_image
 from dctc.data.records.lmdb import MISSING, NOT_UTF8
 from dctc.tables import Table
@@ -146,10 +140,7 @@ class Scan(NamedTuple):
 
 
 def scan(
-    path: Path,
-    records: int,
-    workers: int = 1,
-    advance: Callable[[int], None] = lambda done: None,
+    path: Path, records: int, workers: int = 1, advance: Callable[[int], None] = lambda done: None
 ) -> Scan:
     """Read a whole set with some processes; ``advance`` is told how many records are read."""
     chunks = [(path, i, min(i + CHUNK, records + 1)) for i in range(1, records + 1, CHUNK)]
@@ -162,7 +153,7 @@ def scan(
 
 
 def _halves(chunk: Chunk) -> Iterator[Scan]:
-    """Find the records that end the process that reads them."""
+    """Find the records that end the process that reads them, by halving the chunk."""
     path, first, end = chunk
     if end - first == 1:
         yield Scan(np.zeros(1, np.uint64), [(first, ENDS)])

@@ -92,9 +92,8 @@ def place_of(folder: Path, root: Path, named: Path | None = None) -> Path:
     """
     if folder.is_relative_to(root):
         return folder.relative_to(root)
-    inside = named is not None and folder.is_relative_to(named)
-    count = len(folder.parts) - len(named.parts) + 1 if inside and named else 0
-    return Path(*folder.parts[-max(3, count) :])
+    top = named if named and folder.is_relative_to(named) else folder
+    return Path(*folder.parts[-max(3, len(folder.parts) - len(top.parts) + 1) :])
 
 
 def split_side(folder: Path) -> str | None:

@@ -35,12 +35,10 @@ class ImageFiles(Dataset[Sample | Corrupt]):
     def __init__(self, path: str | Path | Sequence[Path], size: ImageSize) -> None:
         self.size, self.others = size, 0
         paths = [Path(path)] if isinstance(path, (str, Path)) else list(path)
-        self.files: dict[str, Path] = {}  # by key
-        for one in paths:
-            for file in sorted(self._files(one), key=Path.as_posix):
-                self.files[file.as_posix()] = file
+        files = (file for one in paths for file in sorted(self._files(one), key=Path.as_posix))
+        self.files = {file.as_posix(): file for file in files}  # by key
         if isinstance(path, (str, Path)):
-            top = Path(path) if Path(path).is_dir() else Path(path).parent
+            top = paths[0] if paths[0].is_dir() else paths[0].parent
             self.files = {file.relative_to(top).as_posix(): file for file in self.files.values()}
         self.names = list(self.files)
 

@@ -105,11 +105,7 @@ class ImageSize:
         return pad_right(pixels, width, self.fill), valid
 
     def sample(
-        self,
-        source: bytes | Path | None,
-        label: str,
-        key: str,
-        extents: np.ndarray | None = None,
+        self, source: bytes | Path | None, label: str, key: str, extents: np.ndarray | None = None
     ) -> Sample | Corrupt:
         """Decode and resize an image, its bytes or file, and scale the extents ``(s, 2)`` with it.
 

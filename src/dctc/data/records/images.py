@@ -97,6 +97,13 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
         return shown.convert("L" if grayscale else "RGB")
 
 
+def as_png(image: Image.Image) -> bytes:
+    """Return an image encoded without loss."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def image_header(source: bytes | Path) -> tuple[int, int, int]:
     """Return width and height of an image when it is upright, and its orientation (EXIF, 1 to 8).
 
@@ -113,11 +120,6 @@ def image_header(source: bytes | Path) -> tuple[int, int, int]:
         if orientation in (5, 6, 7, 8) and not turned_already:
             width, height = height, width
         return width, height, orientation if orientation in UPRIGHT else 1
-
-
-def image_size(source: bytes | Path) -> tuple[int, int]:
-    """Return width and height of an image when it is upright, see :func:`image_header`."""
-    return image_header(source)[:2]
 
 
 def _orientation(image: Image.Image) -> int:

@@ -49,30 +49,24 @@ WARNED_PER_REASON = 10  # ours: records named one by one; the rest of a broken s
 class _Records(Dataset[Sample | Corrupt]):
     """Base of data sets of an LMDB folder, opened on first use in each process; may be pickled."""
 
+    numbers: Any  # of each item the number of its record, counted from 1
+
     def __init__(self, path: str | Path) -> None:
         self.path, self.records, self.name = Path(path), count_records(path), ""
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the environment; the next access opens it again."""
         self._environment: Any = None
         self._process = -1
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_environment": None, "_process": -1}
 
-    def _open(self) -> Any:
-        if self._process != os.getpid():
-            self._environment, self._process = open_environment(self.path), os.getpid()
-        return self._environment
+    def __len__(self) -> int:
+        return len(self.numbers)
 
     def _get(self, number: int) -> Stored:
-        with self._open().begin() as transaction:
+        if self._process != os.getpid():
+            self._environment, self._process = open_environment(self.path), os.getpid()
+        with self._environment.begin() as transaction:
             return read_record(transaction, number)
-
-    def _number(self, index: int) -> int:
-        """Return the number of a record, counted from 1, by its position in the set."""
-        raise NotImplementedError
 
     def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         raise NotImplementedError
@@ -83,7 +77,7 @@ class _Records(Dataset[Sample | Corrupt]):
         Args:
             draw: Position in the set, counted from 0, or a draw with that index.
         """
-        number = self._number(draw.index if isinstance(draw, Draw) else draw)
+        number = int(self.numbers[draw.index if isinstance(draw, Draw) else draw])
         key = f"{self.name}/{number}"
         try:
             stored = self._get(number)
@@ -140,12 +134,9 @@ class LmdbDataset(_Records):
         self.keep_empty = keep_empty
         self.name, self.charset, self.size, self.keep, self.only = name, charset, size, keep, only
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
-        self.drops: Counter[str] = Counter()
-        self.outside: Counter[str] = Counter()
-        self.emptied: Counter[str] = Counter()
+        self.drops, self.outside, self.emptied = Counter[str](), Counter[str](), Counter[str]()
         self.alterations = Alterations(self.protocol, charset)
         self.numbers = self._index()
-        self.close()  # so that nothing is inherited by workers that are forked before the first use
         if not len(self.numbers):
             taken = self.records if only is None else len(only)
             why = f"; {left_out(self)}; choose another protocol or charset" if self.drops else ""
@@ -185,12 +176,6 @@ class LmdbDataset(_Records):
             more = "; further records with this fault are only counted" if last else ""
             message = f"{self.name}/{record}: {reason}; left out and counted{more}"
             warnings.warn(message, UserWarning, stacklevel=4)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def _number(self, index: int) -> int:
-        return int(self.numbers[index])
 
     def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         encoded, raw, limits = stored
@@ -233,20 +218,15 @@ class LmdbImages(_Records):
     def __init__(self, path: str | Path, size: ImageSize) -> None:
         super().__init__(path)
         self.size, self.name = size, self.path.resolve().name
-
-    def __len__(self) -> int:
-        return self.records
+        self.numbers = range(1, self.records + 1)
 
     def key(self, index: int) -> str:
         """Return the folder's name and the number of a record, counted from 1."""
-        return f"{self.name}/{self._number(index)}"
+        return f"{self.name}/{self.numbers[index]}"
 
     def source(self, index: int) -> bytes:
         """Return an encoded image; empty if there is none."""
-        return self._get(self._number(index)).image or b""
-
-    def _number(self, index: int) -> int:
-        return index + 1
+        return self._get(self.numbers[index]).image or b""
 
     def _sample(self, stored: Stored, key: str) -> Sample | Corrupt:
         # the label is only copied to the output: a wrong byte in it does not stop the image

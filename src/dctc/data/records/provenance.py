@@ -15,7 +15,7 @@ from typing import Any
 
 import lmdb
 
-from dctc.data.records.folders import open_environment
+from dctc.data.records.folders import reading
 from dctc.files import write_whole
 
 RECIPE = "recipe.json"  # beside data.mdb; what was written, and "result" once it is complete
@@ -33,15 +33,6 @@ class Progress:
     def __post_init__(self) -> None:
         self.faults = Counter(self.faults)
 
-    def encode(self) -> bytes:
-        """Return the progress as JSON."""
-        return json.dumps(vars(self)).encode()
-
-    @classmethod
-    def decode(cls, raw: bytes | None) -> Progress:
-        """Return what :meth:`encode` wrote; None is nothing yet."""
-        return cls(**json.loads(raw or "{}"))
-
     def left_out(self) -> str:
         """Return the faults in words, for messages."""
         return ", ".join(f"{n:,} {reason}" for reason, n in self.faults.items())
@@ -58,11 +49,10 @@ def committed(partial: Path) -> Progress:
     if not data.is_file() or data.stat().st_size < 2 * PAGESIZE:
         return Progress()
     try:
-        environment = open_environment(partial)
+        with reading(partial) as transaction:
+            return Progress(**json.loads(transaction.get(PROGRESS) or "{}"))
     except ValueError as error:
         raise ValueError(f"{error}, after removing this folder") from error
-    with environment.begin() as transaction:
-        return Progress.decode(transaction.get(PROGRESS))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 
 class Draw(NamedTuple):
@@ -41,12 +41,7 @@ class StepBatchSampler(Sampler[list[Draw]]):
     """
 
     def __init__(
-        self,
-        size: int,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
+        self, size: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
         if batch_size % world_size:
             raise ValueError(
@@ -92,24 +87,20 @@ class StepDataLoader(DataLoader):
     with the batch after the last one that was trained on, whatever the workers had fetched ahead.
     """
 
-    def __init__(
-        self, dataset: Dataset, *, batch_sampler: StepBatchSampler, **options: Any
-    ) -> None:
-        super().__init__(dataset, batch_sampler=batch_sampler, **options)
-        self.steps = batch_sampler
+    batch_sampler: StepBatchSampler
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         for batch in super().__iter__():
-            self.steps.next_batch += 1
+            self.batch_sampler.next_batch += 1
             yield batch
 
     def state_dict(self) -> dict[str, int]:
         """Return the number of batches read since the beginning of the run."""
-        return {"next_batch": self.steps.next_batch}
+        return {"next_batch": self.batch_sampler.next_batch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on after that many batches."""
-        self.steps.next_batch = state["next_batch"]
+        self.batch_sampler.next_batch = state["next_batch"]
 
 
 class UnpaddedSampler(Sampler[Draw]):

@@ -96,9 +96,9 @@ def write_set(
             if not folder.exists():  # finished by that other process between the two looks
                 partial.mkdir(exist_ok=True)
                 try:
-                    _claim(partial, recipe)
+                    progress = _claim(partial, recipe)
                     with disk_errors(partial):
-                        progress = _write_all(partial, items, check, advance)
+                        progress = _write_all(partial, progress, items, check, advance)
                     write_recipe(partial, {**recipe, "result": vars(progress)})
                 except BaseException:
                     with suppress(ValueError):  # what cannot be read is the error already; it stays
@@ -124,17 +124,23 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     return Progress(**result)
 
 
-def _claim(partial: Path, recipe: dict[str, Any]) -> None:
-    """Check that an unfinished folder is of this recipe, or make it so if nothing is in it yet."""
+def _claim(partial: Path, recipe: dict[str, Any]) -> Progress:
+    """Check that an unfinished folder is of this recipe, or make it so if nothing is in it yet.
+
+    Returns:
+        How far it has been written.
+    """
     for left in partial.glob(f".*.{RECIPE}"):  # of a writer that was killed
         left.unlink()
-    if committed(partial).taken:
+    progress = committed(partial)
+    if progress.taken:
         found = read_recipe(partial)
         found.pop("result", None)
         check_recipe(partial, found, recipe)
     else:  # before the first transaction any recipe may take over
         (partial / "data.mdb").unlink(missing_ok=True)
         write_recipe(partial, recipe)
+    return progress
 
 
 def _discard(partial: Path) -> None:
@@ -147,6 +153,7 @@ def _discard(partial: Path) -> None:
 
 def _write_all(
     partial: Path,
+    progress: Progress,
     items: Items,
     check: Callable[[Progress], None],
     advance: Callable[[int], None],
@@ -154,14 +161,12 @@ def _write_all(
     # Locks of its own are not needed beside that of write_set, and would leave a file behind
     environment = lmdb.open(str(partial), map_size=FIRST_MAP, lock=False, meminit=False)
     try:
-        with environment.begin() as transaction:
-            progress = Progress.decode(transaction.get(PROGRESS))
         advance(progress.taken)
         stream = iter(items(progress.taken))
         while batch := list(islice(stream, PER_TRANSACTION)):
-            for fault in [item for item in batch if isinstance(item, Fault)]:
-                if progress.faults.total() < NAMED_PER_SET:
-                    warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=3)
+            faults = [item for item in batch if isinstance(item, Fault)]
+            for fault in faults[: max(0, NAMED_PER_SET - progress.faults.total())]:
+                warnings.warn(f"{fault}; left out and counted", UserWarning, stacklevel=3)
             progress = _growing(environment, functools.partial(_put, batch, progress))
             advance(progress.taken)
         check(progress)
@@ -185,14 +190,9 @@ def _put(batch: list[Record | Fault], before: Progress, transaction: Any) -> Pro
         transaction.put(b"image-%09d" % progress.records, item.image)
         transaction.put(b"label-%09d" % progress.records, item.label.encode())
         if item.extents is not None:
-            extents = np.ascontiguousarray(item.extents, np.float32)
-            if extents.shape != (len(item.label), 2):
-                raise ValueError(
-                    f"record {progress.records}: extents {extents.shape} for the "
-                    f"{len(item.label)} characters of {item.label!r}"
-                )
-            transaction.put(b"extents-%09d" % progress.records, extents.tobytes())
-    transaction.put(PROGRESS, progress.encode())
+            limits = item.extents.astype(np.float32).tobytes()
+            transaction.put(b"extents-%09d" % progress.records, limits)
+    transaction.put(PROGRESS, json.dumps(vars(progress)).encode())
     return progress
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import json
 import os
 import platform
@@ -24,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 import dctc
 from dctc.data.records.image_size import ImageSize
+from dctc.data.records.images import as_png
 from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import RECIPE, Progress, read_recipe, shortened, warn_of_versions
 from dctc.data.records.sampler import Draw
@@ -185,9 +185,8 @@ class _Chunks(Dataset[list[Record] | Exception]):
 
     def _draw(self, number: int) -> Record:
         sample = self.words[Draw(number, number)]
-        buffer = io.BytesIO()
-        Image.fromarray(sample.image.squeeze()).save(buffer, "PNG")
-        return Record(buffer.getvalue(), sample.label, sample.extents)
+        image = as_png(Image.fromarray(sample.image.squeeze()))
+        return Record(image, sample.label, sample.extents)
 
 
 def stored_recipe(folder: str | Path) -> dict[str, Any]:
