@@ -172,9 +172,9 @@ run_target() { # run_target TARGET OPTION...
     all) run_all "$@" ;;
     data) run_module dctc.cli data render "$@" ;;
     bench) run_module dctc.cli bench --scale "$scale" "$@" ;;
-    table3-english) run_module experiments.table3 --english --scale "$scale" "$@" ;;
-    publish | pages) run_module "experiments.$target" "$@" ;;
-    *) run_module "experiments.$target" --scale "$scale" "$@" ;;
+    table3-english) run_module experiments table3 --english --scale "$scale" "$@" ;;
+    publish | pages) run_module experiments "$target" "$@" ;;
+    *) run_module experiments "$target" --scale "$scale" "$@" ;;
   esac
 }
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
 from dctc.tables import Table
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, without_missing
 
 
@@ -29,14 +28,8 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     return tables, figures
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train what is missing, and compare."""
-    options = parser_of("ablations").parse_args()
     studies = [load(name, options.scale) for name in ("ablations", "true_alignment")]
     planned = studies if options.source or options.status else without_missing(studies)
     run_command("ablations", options, planned, draw, PUBLISHED)
-
-
-if __name__ == "__main__":
-    with one_line_errors("ablations"):
-        main()

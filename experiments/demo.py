@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
-from matplotlib.figure import Figure
+from PIL import Image
 
-from dctc.cli import one_line_errors
+from dctc.data.archives.sheet import Cell, draw_sheet, save_sheet
 from dctc.data.records.folders import data_root
+from dctc.data.records.images import as_png
 from dctc.results.plots import save_figure
 from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry, runs_folder
@@ -19,9 +21,7 @@ from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
 from dctc.studies.study import Study
 from experiments.figures.curves import Panel, draw_curves, read_metrics
-from experiments.figures.readings import choose, draw_readings, with_images
-from experiments.parsers import parser_of
-from experiments.studies import load
+from experiments.studies import figure_runs, load
 
 PANELS = (
     Panel("train/ctc", "CTC loss", "nats per word", log=True),
@@ -35,8 +35,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     """Return the comparison on each set; of one run of each, intervals allow for words only."""
     (study,) = planned
     runs = frame[frame.arm.isin([study.arm_name(key) for key in study.arms])]
-    tested = set(runs[runs.arm == study.arm_name("ctc")].set)
-    sets = [name for name in study.benchmarks.names if name in tested] if study.benchmarks else []
+    sets = study.benchmarks.names if study.benchmarks else ()
     table = differences_table(study, frame, registry, "dctc", ["rendered", *sets])
     if table is None:
         return {}, {}
@@ -46,21 +45,33 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     return {"table": table}, {}
 
 
-def draw_sheet(finished: Sequence[Finished], names: Sequence[str]) -> Figure:
-    """Draw right and wrong readings of held-out rendered words."""
-    readings = [read_readings(run.folder / "readings" / "rendered.tsv") for run in finished]
-    labels = {outcome.key: outcome.label for outcome in readings[0]}
-    predictions = [{outcome.key: outcome.prediction for outcome in arm} for arm in readings]
-    keys = choose(labels, predictions)
-    data = finished[0].data
-    data.setup("test")
-    shown = with_images(keys, labels, predictions, data.test_dataloader()[0])
-    return draw_readings(shown, names, "Held-out rendered words (wrong readings in orange)")
+# Words on the sheet: (CTC is right, DCTC is right) -> number
+KINDS: dict[tuple[bool, ...], int] = {
+    (True, True): 4,
+    (False, True): 6,
+    (True, False): 6,
+    (False, False): 4,
+}
 
 
-def main() -> None:
+def cells_of(finished: Sequence[Finished]) -> list[Cell]:
+    """Return held-out words with their label and what both arms read: the first of each kind."""
+    files = [run.folder / "readings" / "rendered.tsv" for run in finished]
+    arms = [{one.key: one for one in read_readings(file)} for file in files]
+    found = {kind: list[Cell]() for kind in KINDS}
+    for batch in figure_runs.test_batches(finished[0].data):
+        for key, image in zip(batch.key, batch.image, strict=True):
+            label, read = arms[0][key].label, [arm[key].prediction for arm in arms]
+            kind = tuple(text == label for text in read)
+            if len(found[kind]) < KINDS[kind]:
+                pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+                text = f"{label}: {' / '.join(read)}"
+                found[kind].append(Cell(as_png(Image.fromarray(pixels)), text))
+    return [cell for cells in found.values() for cell in cells]
+
+
+def main(options: Namespace) -> None:
     """Train, test and compare the two arms."""
-    options = parser_of("demo").parse_args()
     options.scale = "small" if options.scale == "smoke" else options.scale  # the whole study
     study = load("demo", options.scale)
     if study.benchmarks and not study.benchmarks.present():
@@ -76,10 +87,5 @@ def main() -> None:
     names = [arm.title for arm in study.arms.values()]
     curves = {name: read_metrics(run.folder) for name, run in zip(names, finished, strict=True)}
     save_figure(draw_curves(curves, PANELS), out / "curves.png")
-    save_figure(draw_sheet(finished, names), out / "readings.png")
-    print(f"written to {out}: curves.png, readings.png")
-
-
-if __name__ == "__main__":
-    with one_line_errors("demo"):
-        main()
+    save_sheet(*draw_sheet(cells_of(finished), columns=4), out / "readings.png")
+    print(f"written to {out}: curves.png; readings.png (label: {' / '.join(names)})")

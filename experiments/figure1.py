@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from functools import partial
 from typing import Any
 
-from dctc.cli import one_line_errors
 from dctc.data.benchmarks import find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.records.folders import data_root
@@ -31,9 +31,9 @@ def figure_study(scale: str) -> Study:
     return runs.study(scale, FAMILIES, SEEDS[scale], REAL_WORDS if real else None)
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train nets, compare those of a family in pairs, draw."""
-    options = runs.parse("figure1", lambda scale: [figure_study(scale)])
+    runs.check("figure1", options, lambda scale: [figure_study(scale)])
     plan = figure_study(options.scale)
     finished = runs.finish(plan, options)
     nets, tokenizer = runs.load_nets(finished)
@@ -56,8 +56,3 @@ def main() -> None:
     real = {f"figure1-{name}": draw_spikes(of_set) for name, of_set in drawn.items()}
     figure, table = draw_spikes(arrays), rate_table(arrays)
     runs.report_figure("figure1", options.scale, options.log, figure, arrays, table, real)
-
-
-if __name__ == "__main__":
-    with one_line_errors("figure1"):
-        main()

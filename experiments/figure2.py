@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dctc.cli import one_line_errors
+from argparse import Namespace
+
 from experiments.figures.scheme import draw_scheme
 from experiments.studies import figure_runs as runs
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Draw."""
-    options = runs.parse("figure2", lambda scale: [])
+    runs.check("figure2", options, lambda scale: [])
     runs.report_figure("figure2", "small", options.log, draw_scheme())
-
-
-if __name__ == "__main__":
-    with one_line_errors("figure2"):
-        main()

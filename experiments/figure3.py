@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dctc.cli import one_line_errors
+from argparse import Namespace
+
 from experiments.figures.alignment_curves import curve_arrays, draw_alignment_curves, last_values
 from experiments.figures.curves import read_metrics
 from experiments.studies import figure_runs as runs
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train, gather the curves, draw."""
-    options = runs.parse("figure3", lambda scale: [runs.study(scale)])
+    runs.check("figure3", options, lambda scale: [runs.study(scale)])
     plan = runs.study(options.scale)
     finished = zip(plan.arms.values(), runs.finish(plan, options), strict=True)
     arrays = curve_arrays(
@@ -18,8 +19,3 @@ def main() -> None:
     )
     figure, table = draw_alignment_curves(arrays), last_values(arrays)
     runs.report_figure("figure3", options.scale, options.log, figure, arrays, table)
-
-
-if __name__ == "__main__":
-    with one_line_errors("figure3"):
-        main()

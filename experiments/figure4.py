@@ -5,14 +5,13 @@ Characters of rendered words, and at scale small Chinese look-alikes, of the net
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
 import numpy as np
 
-from dctc.cli import one_line_errors
 from dctc.data.records.batch import Batch
 from dctc.results.predictions import read_readings
 from dctc.studies.runner import Finished
@@ -47,7 +46,7 @@ def more_lines(data: Any, size: int = CHINESE_LINES) -> list[Batch]:
 
 def draw(
     name: str,
-    options: argparse.Namespace,
+    options: Namespace,
     plan: Study,
     words_of: Callable[[Any], list[Batch]],
     chinese: bool = False,
@@ -74,13 +73,13 @@ def plans(scale: str) -> list[Study]:
     return [runs.study(scale), *([chinese_study(scale)] if scale == FULL else [])]
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Draw English characters, and Chinese ones where fonts draw them.
 
     All seeds of table 2 are tested on the same Chinese lines, with which those begin that are
     measured: of texts and of fonts that no net was trained on.
     """
-    options = runs.parse("figure4", plans, PARTS)
+    runs.check("figure4", options, plans, PARTS)
     parts = options.only or PARTS
     if "chinese" in options.only and options.scale != FULL:
         raise ValueError("--only chinese: shorter trainings than those of scale small read none")
@@ -94,8 +93,3 @@ def main() -> None:
             raise ValueError(missing)
         else:
             print(f"{missing}; left out")
-
-
-if __name__ == "__main__":
-    with one_line_errors("figure4"):
-        main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from argparse import Namespace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,7 +14,6 @@ from dctc.bench.boxes import boxes_table
 from dctc.bench.loss import loss_table
 from dctc.bench.models import models_table
 from dctc.bench.peers import peers_plot, peers_table
-from dctc.cli import one_line_errors
 from dctc.files import write_whole
 from dctc.results.frame import read_frame
 from dctc.results.plots import save_figure
@@ -23,7 +23,6 @@ from dctc.tables import Table
 from experiments import ablations, renderer, table1, table2, table3
 from experiments.figures.published import TABLES as NUMBERS
 from experiments.figures.published import number_table
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.verdict import errors_table, forest_plot, headline_table
@@ -99,13 +98,12 @@ def page(sections: dict[str, dict[str, Table]]) -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Write the page and the plots, or compare the page.
 
     Raises:
         ValueError: If the page is to be compared and differs.
     """
-    options = parser_of("pages").parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DCTC_RUNS"] = folder  # the list of Chinese characters is written there
         sections, plots = gather()
@@ -118,8 +116,3 @@ def main() -> None:
     print(f"written to {TABLES}")
     for name, plot in plots.items():
         print(f"written to {save_figure(plot, PLOTS / f'{name}.png')}")
-
-
-if __name__ == "__main__":
-    with one_line_errors("pages"):
-        main()

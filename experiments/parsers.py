@@ -41,7 +41,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         parser = study_parser(description, _SCALES_OF[name], not name.startswith("figure"))
     else:
         parser = argparse.ArgumentParser(description=description)
-    parser.prog = f"python -m experiments.{name}"
+    parser.prog = f"python -m experiments {name}"
     add = parser.add_argument
     if name == "table3":
         english = "train the losses on scene words; without it those on FUNSD words"

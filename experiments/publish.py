@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dctc.cli import one_line_errors
+from argparse import Namespace
+
 from dctc.results.registry import runs_folder
 from experiments.figures.published import publish_figures
-from experiments.parsers import TARGETS, parser_of
+from experiments.parsers import TARGETS
 from experiments.studies import blind_studies
 from experiments.tables.publishing import (
     adopt,
@@ -16,9 +17,8 @@ from experiments.tables.publishing import (
 )
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Publish what is asked for."""
-    options = parser_of("publish").parse_args()
     runs = runs_folder()
     if options.adopt:
         print(f"{len(adopt(options.to, runs))} published records taken over into {runs}")
@@ -41,8 +41,3 @@ def main() -> None:
         hidden = record.arm.partition("/")[0] in blind  # not shown before its study is complete
         print(f"{record.arm}, seed {record.seed}: {record.set}{'' if hidden else said}")
     print(f"{len(records)} records published to {options.to}")
-
-
-if __name__ == "__main__":
-    with one_line_errors("publish"):
-        main()

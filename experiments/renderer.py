@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pandas as pd
 
-from dctc.cli import one_line_errors
 from dctc.results.frame import per_run
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
 from dctc.tables import Table
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load
 
 NOTES = {
@@ -44,13 +43,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     return tables, {}
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train what is missing, and score."""
-    options = parser_of("renderer").parse_args()
     studies = [load(name, options.scale) for name in ("renderer", "reader")]
     run_command("renderer", options, studies, draw, PUBLISHED)
-
-
-if __name__ == "__main__":
-    with one_line_errors("renderer"):
-        main()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dctc.cli import one_line_errors
+from argparse import Namespace
+
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
 from dctc.studies.study import FULL
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.across_models import check_machines
@@ -26,9 +26,8 @@ STUDIES = {
 }
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Print a line for each study."""
-    options = parser_of("status").parse_args()
     for target in options.targets:
         if target not in STUDIES:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
@@ -50,8 +49,3 @@ def main() -> None:
                     check_machines(study, registry)
                 except ValueError as error:
                     print(f"{registry.folder}: {error}")
-
-
-if __name__ == "__main__":
-    with one_line_errors("status"):
-        main()

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, differences_table, draw_study, sets_table
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
 from dctc.tables import Table
-from experiments.parsers import parser_of
-from experiments.studies import (
-    CONFIGS,
-    FINETUNED,
-    PUBLISHED,
-    load,
-    table1_studies,
-    without_missing,
-)
+from experiments.studies import FINETUNED, PUBLISHED, load, table1_studies, without_missing
 from experiments.tables.families_table import draw_families
 from experiments.tables.finetuning import STUDY, draw_finetuning
-from experiments.tables.nets_table import nets_table
 from experiments.tables.quoted import english_table
 
 FIVE = ("IIIT5K", "SVT", "IC13_857", "SVTP", "CUTE80")
@@ -64,20 +55,12 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     if len(pair) == 2:
         title = f"FUNSD words, runs of table 3: {losses.sets[0]}"
         tables["funsd"] = comparison_table(losses, pair, frame, title)
-    models = {"small_resnet": CONFIGS / "model" / "small_resnet.yaml"}
-    tables["nets"] = nets_table("The nets", models, registry.folder)
     tables["published"] = english_table(FIVE)
     return tables, figures
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train what is missing, and compare."""
-    options = parser_of("table1").parse_args()
     studies = [load(name, options.scale) for name in table1_studies(options.scale)]
     planned = studies if options.source or options.status else without_missing(studies)
     run_command("table1", options, planned, draw, PUBLISHED)
-
-
-if __name__ == "__main__":
-    with one_line_errors("table1"):
-        main()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pandas as pd
 
-from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, draw_study
 from dctc.studies.study import Study
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED
 from experiments.studies.chinese_lines import chinese_study, missing_fonts
 from experiments.tables.alignments import alignment_table
@@ -27,9 +26,8 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     return tables | {f"published-{k}": table for k, table in chinese_tables().items()}, figures
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Train what is missing, and compare."""
-    options = parser_of("table2").parse_args()
     study = chinese_study(options.scale)
     if not (options.source or options.status) and (missing := missing_fonts()):
         if options.scale == "small":
@@ -37,8 +35,3 @@ def main() -> None:
         print(f"{missing}; left out")
         return
     run_command("table2", options, [study], draw, PUBLISHED)
-
-
-if __name__ == "__main__":
-    with one_line_errors("table2"):
-        main()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from dctc.cli import one_line_errors
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
 from dctc.tables import Table
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load, without_missing
 from experiments.tables.alignments import (
     alignment_table,
@@ -75,16 +74,10 @@ def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
     return Table("Cost of the losses", columns, rows, [COST_NOTE])
 
 
-def main() -> None:
+def main(options: Namespace) -> None:
     """Search, train the final runs, and compare."""
-    options = parser_of("table3").parse_args()
     studies = [load(name, options.scale) for name in ("losses", "losses_english")]
     trained = studies[1:] if options.english else studies[:1]
     if not (options.source or options.status):
         without_missing(trained, needed=True)
     run_command("table3", options, studies, draw, PUBLISHED, trained)
-
-
-if __name__ == "__main__":
-    with one_line_errors("table3"):
-        main()

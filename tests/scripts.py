@@ -1,6 +1,5 @@
 """The modules and shell scripts of the repository, as tests call them."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -10,11 +9,6 @@ from dctc.studies.parallel import Outcome
 from dctc.studies.runner import _Unbuilt, execute
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def load(name):
-    """Return ``experiments/<name>.py``."""
-    return importlib.import_module(f"experiments.{name}")
 
 
 def execute_here(runs, jobs=1, log="off", net=False):

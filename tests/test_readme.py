@@ -102,8 +102,6 @@ def test_commands_parse(command, tmp_path, monkeypatch):
         resolve(*(DEMO if is_made_by_the_reader(word) else word for word in options))
     elif program == "dctc":
         assert re.search(rf"^  {options[0]} ", USAGE, re.MULTILINE)
-    elif program == "python":
-        assert options[0] == "-m" and (ROOT / f"{options[1].replace('.', '/')}.py").exists()
     else:
         assert program in ("pip", "git", "export", "apt-get", "wandb", "jupyter"), program
 

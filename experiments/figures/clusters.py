@@ -24,6 +24,7 @@ from experiments.figures import COLOURS, WIDTH, Arrays
 from experiments.figures.cohesion import NEIGHBOURS, cohesion
 from experiments.figures.confusion import confused_groups, substitutions
 from experiments.figures.localization import NOWHERE, best_frames, character_posterior
+from experiments.tables.alignments import over_runs
 
 PERPLEXITY = 30  # van der Maaten & Hinton (JMLR 2008) name 5 to 50; fewer where points are few
 GROUPS = 4  # that are drawn
@@ -240,7 +241,8 @@ def cohesion_table(arrays: Arrays, by_font: bool = False) -> Table:
     for k, name in enumerate(groups):
         frames = f"{len(arrays[f'characters_{k}']):,}"
         of_group = dict(zip(arms, measured[:, :, k].swapaxes(1, 2), strict=True))  # (3, seeds) each
-        rows += [[name, arm, frames, *map(_mean, values)] for arm, values in of_group.items()]
+        for arm, values in of_group.items():
+            rows.append([name, arm, frames, *(over_runs(of_measure, 3) for of_measure in values)])
         for arm in arms[1:]:
             gains = of_group[arm] - of_group[arms[0]]
             rows.append([name, f"{arm} - {arms[0]}", frames, *map(_gain, gains, MEASURES)])
@@ -255,8 +257,3 @@ def cohesion_table(arrays: Arrays, by_font: bool = False) -> Table:
 def _gain(gains: np.ndarray, measure: str) -> str:
     better = int(((gains > 0) if measure.endswith("↑") else (gains < 0)).sum())
     return f"{gains.mean():+.3f} ({better} of {len(gains)})"
-
-
-def _mean(values: np.ndarray) -> str:
-    mean = f"{values.mean():.3f}"
-    return f"{mean} ± {values.std(ddof=1):.3f}" if len(values) > 1 else mean

@@ -81,16 +81,8 @@ def style_axes(axes: Axes) -> None:
 
 
 def draw_curves(arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel]) -> Figure:
-    """Draw one line per arm in each panel that any arm has a curve for.
-
-    Raises:
-        ValueError: If there are more arms than colours.
-    """
-    if len(arms) > len(COLOURS):
-        raise ValueError(f"{len(arms)} arms, but only {len(COLOURS)} colours to tell them apart")
+    """Draw one line per arm in each panel that any arm has a curve for; at most seven arms."""
     panels = [p for p in panels if any(p.metric in curves for curves in arms.values())]
-    if not panels:
-        return draw_message("No metrics were logged.")
     figure = Figure(figsize=(3.6 * len(panels), 3.4), layout="constrained")
     lines = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -111,11 +103,4 @@ def draw_curves(arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel]
     names = [name for name in arms if name in lines]
     handles = [lines[name] for name in names]
     figure.legend(handles, names, frameon=False, loc="outside upper center", ncols=len(names))
-    return figure
-
-
-def draw_message(text: str) -> Figure:
-    """Draw a line of text in place of a picture that has no data: a run does not fail for it."""
-    figure = Figure(figsize=(6, 1))
-    figure.text(0.5, 0.5, text, ha="center", va="center", parse_math=False)
     return figure

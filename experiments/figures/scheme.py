@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from dctc.results.plots import INK
 from experiments.figures import COLOURS
 
 SIZE = (11.0, 4.5)  # inches; the drawing is in hundredths of them
 NET, CTC, DISTILL = COLOURS[0], COLOURS[2], COLOURS[1]
-INK = "#222222"
 SMALL, LARGE = 11.0, 12.0  # points; 7 and more where the figure is printed 7 inches wide
 
 Point = tuple[float, float]

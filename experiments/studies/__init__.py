@@ -14,7 +14,6 @@ from dctc.data.records.folders import data_root
 from dctc.studies.study import Study
 from dctc.studies.study_file import load_study
 
-CONFIGS = Path("experiments/configs")
 PUBLISHED = Path("experiments/results")
 FINETUNED = ("finetune_funsd", "finetune_sroie", "finetune_scene")  # drawn when all are complete
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -25,7 +25,6 @@ from dctc.training.nets import load_net
 from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
 from experiments.figures.published import save_arrays, save_figure
-from experiments.parsers import parser_of
 from experiments.studies import PUBLISHED, load
 
 
@@ -43,14 +42,16 @@ def study(
     return replace(found, arms=chosen, benchmarks=benchmarks)
 
 
-def parse(
-    name: str, plans: Callable[[str], Sequence[Study]], only: Sequence[str] = ()
-) -> argparse.Namespace:
-    """Parse the command line of a figure's script; ``--status`` prints it and exits.
+def check(
+    name: str,
+    options: Namespace,
+    plans: Callable[[str], Sequence[Study]],
+    only: Sequence[str] = (),
+) -> None:
+    """Check the options of a figure's script; ``--status`` prints it and exits.
 
     ``plans`` gives its studies by scale; ``--only`` may name parts of ``only``.
     """
-    options = parser_of(name).parse_args()
     for part in options.only:
         if part not in only:
             raise ValueError(f"--only {part}: there are {', '.join(only) or 'no parts'}")
@@ -58,10 +59,9 @@ def parse(
         found = {plan.name: plan.runs() for plan in plans(options.scale)}
         print(*status_lines(found or {name: []}, PUBLISHED), sep="\n")
         raise SystemExit(0)
-    return options
 
 
-def finish(plan: Study, options: argparse.Namespace) -> list[list[Finished]]:
+def finish(plan: Study, options: Namespace) -> list[list[Finished]]:
     """Train and test what is missing; return the runs of each arm by seed."""
     finished = finish_all(plan.runs(), options.jobs, options.log)
     return [finished[i :: len(plan.arms)] for i in range(len(plan.arms))]

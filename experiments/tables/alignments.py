@@ -29,8 +29,8 @@ def alignment_table(study: Study, frame: pd.DataFrame, on: str) -> Table | None:
         if found := [alignment for alignment in of_arm.alignment if alignment]:
             title = study.arms[key].title
             title = title if value is None or str(value) in title else f"{title} {value}"
-            cells = [_over_runs([100 * one[name] for one in found], 2) for name in SHARES]
-            entropy = _over_runs([one["frame_entropy"] for one in found], 4)
+            cells = [over_runs([100 * one[name] for one in found], 2) for name in SHARES]
+            entropy = over_runs([one["frame_entropy"] for one in found], 4)
             rows.append([title, str(len(found)), *cells, entropy])
     if not rows:
         return None
@@ -44,7 +44,8 @@ def alignment_table(study: Study, frame: pd.DataFrame, on: str) -> Table | None:
     return Table(f"{study.title}: alignments on {on}", columns, rows, [note])
 
 
-def _over_runs(values: Sequence[float], digits: int) -> str:
+def over_runs(values: Sequence[float] | np.ndarray, digits: int) -> str:
+    """Return the mean of some runs, and their standard deviation if there are several."""
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{spread}"
 
@@ -79,7 +80,7 @@ def curves_table(curves: pd.DataFrame, title: str) -> Table | None:
     rows = []
     for steps in sorted({*curves.steps}):
         if all((steps, name) in table.index for name in titles):
-            rows.append([f"{steps:,}", *(_over_runs(table[steps, name], 2) for name in titles)])
+            rows.append([f"{steps:,}", *(over_runs(table[steps, name], 2) for name in titles)])
     sizes = ", ".join(f"{name}: {table.xs(name, level=1).map(len).max()}" for name in titles)
     note = f"Percent of the validation words, mean ± standard deviation over runs ({sizes})."
     return Table(title, ["steps", *titles], rows, [note])

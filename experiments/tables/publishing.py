@@ -23,7 +23,7 @@ from experiments.figures.curves import Curve, read_metrics
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one
 METRICS_BYTES = 100_000  # ours: of the metrics of one run, to keep the repository small
 # A path of a machine: a letter drive, or a slash that begins a word
-_PATH = re.compile(r"(?:^|[\s'\"=:,(\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
+_PATH = re.compile(r"file:/|(?:^|[\s'\"=:,;({\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])")
 
 
 def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:

@@ -15,7 +15,6 @@ PRETRAINED = {
 }
 INSTALL = "pip install 'dctc[pretrained]'"
 _INSTALL_OF = {
-    "rapidocr": INSTALL,
     # its own requirements bring a second OpenCV, and the weights need none
     "rapidocr_onnxruntime": "pip install --no-deps rapidocr-onnxruntime==1.4.4",
 }
@@ -40,41 +39,31 @@ def names_onnx(source: str) -> bool:
     return source in PRETRAINED or source.endswith(SUFFIX)
 
 
-def find_onnx(source: str) -> Path:
-    """Return the file of an ONNX recogniser.
+def read_onnx(source: str) -> OnnxFile:
+    """Read an ONNX recogniser.
 
     Args:
         source: A name of :data:`PRETRAINED`, whose package is not imported, or a path.
 
     Raises:
+        ValueError: If the file is no ONNX, or is cut off, or the package onnx is not installed.
         FileNotFoundError: If there is no such file, or the package that has it is not installed.
     """
-    if source not in PRETRAINED:
-        if Path(source).is_file():
-            return Path(source)
+    path = Path(source)
+    if source in PRETRAINED:
+        package, inside = PRETRAINED[source]
+        spec, install = find_spec(package), _INSTALL_OF.get(package, INSTALL)
+        if spec is None or not spec.origin:
+            raise FileNotFoundError(f"{source}: its package {package} is not installed: {install}")
+        path = Path(spec.origin).parent / inside
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{source}: this version of {package} has no {inside}; for one that has: {install}"
+            )
+    elif not path.is_file():
         raise FileNotFoundError(
             f"source {source!r}: neither one of {', '.join(PRETRAINED)} nor an ONNX file"
         )
-    package, inside = PRETRAINED[source]
-    spec, install = find_spec(package), _INSTALL_OF.get(package, INSTALL)
-    if spec is None or not spec.origin:
-        raise FileNotFoundError(f"{source}: its package {package} is not installed: {install}")
-    file = Path(spec.origin).parent / inside
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{source}: this version of {package} has no {inside}; for one that has: {install}"
-        )
-    return file
-
-
-def read_onnx(source: str) -> OnnxFile:
-    """Read an ONNX recogniser, see :func:`find_onnx`.
-
-    Raises:
-        ValueError: If the file is no ONNX, or is cut off, or the package onnx is not installed.
-        FileNotFoundError: If there is no file.
-    """
-    path = find_onnx(source)
     status = path.stat()
     return _read(path, status.st_mtime_ns, status.st_size)
 

@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from dctc.text.protocol import PROTOCOLS
+
 LOG_MODES = ("offline", "online", "off")
 FORMATS = ("onnx", "pt2", "weights")
 PRECISIONS = ("float16", "float32")
 ROTATIONS = ("off", "left", "right")
-PROTOCOLS = ("english36", "english62", "english94", "chinese", "chinese_fold", "verbatim")
 
 # what find_model takes
 MODEL = (
@@ -57,18 +58,12 @@ def predict_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctc predict", description="Recognise any images with a trained net."
     )
-    parser.add_argument("run", type=Path, metavar="MODEL", help=MODEL)
-    parser.add_argument(
-        "--images", type=Path, required=True, help="folder of images, LMDB folder, or one image"
-    )
-    parser.add_argument(
-        "--out", type=Path, help="file to write (default: images.tsv in its folder)"
-    )
-    parser.add_argument(
-        "--ckpt_path",
-        type=Path,
-        help="weights (default: the final checkpoint, or those of the folder)",
-    )
+    add = parser.add_argument
+    add("run", type=Path, metavar="MODEL", help=MODEL)
+    add("--images", type=Path, required=True, help="folder of images, LMDB folder, or one image")
+    add("--out", type=Path, help="file to write (default: images.tsv in its folder)")
+    weights = "weights (default: the final checkpoint, or those of the folder)"
+    add("--ckpt_path", type=Path, help=weights)
     _add_reading(parser, workers=1)
     return parser
 
@@ -102,12 +97,8 @@ def _add_reading(parser: argparse.ArgumentParser, workers: int) -> None:
         "vertical words (default: as in training)",
     )
     parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
-    parser.add_argument(
-        "--num_workers",
-        type=int,
-        default=workers,
-        help=f"processes that decode images (default: {workers})",
-    )
+    decode = f"processes that decode images (default: {workers})"
+    parser.add_argument("--num_workers", type=int, default=workers, help=decode)
 
 
 def export_parser() -> argparse.ArgumentParser:
@@ -137,12 +128,8 @@ def score_parser() -> argparse.ArgumentParser:
         "head that has the columns key, prediction and label; .xz and .gz are unpacked.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="predictions with their labels")
-    parser.add_argument(
-        "--protocol",
-        required=True,
-        choices=PROTOCOLS,
-        help="normalisation of predictions and labels before comparison",
-    )
+    rule = "normalisation of predictions and labels before comparison"
+    parser.add_argument("--protocol", required=True, choices=PROTOCOLS, help=rule)
     parser.add_argument("--json", action="store_true", help="counts and shares as JSON")
     return parser
 
@@ -152,14 +139,13 @@ def describe_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctc describe", description="Parameters, FLOPs, memory and speed of a net."
     )
-    parser.add_argument(
-        "model", type=Path, metavar="MODEL", help=f"YAML file with a model.net, {MODEL}"
-    )
-    parser.add_argument("--batch_size", type=positive, default=32, help="images (default: 32)")
-    parser.add_argument("--height", type=positive, help="pixels (default: the configuration's)")
-    parser.add_argument("--width", type=positive, help="pixels (default: the configuration's)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    add = parser.add_argument
+    add("model", type=Path, metavar="MODEL", help=f"YAML file with a model.net, {MODEL}")
+    add("--batch_size", type=positive, default=32, help="images (default: 32)")
+    add("--height", type=positive, help="pixels (default: the configuration's)")
+    add("--width", type=positive, help="pixels (default: the configuration's)")
+    add("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    add("--json", action="store_true", help="print JSON in place of the table")
     return parser
 
 
@@ -173,13 +159,7 @@ def finetune_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("data", nargs="+", help="LMDB folders of dctc data convert")
-    add(
-        "--from",
-        dest="source",
-        required=True,
-        metavar="MODEL",
-        help=MODEL,
-    )
+    add("--from", dest="source", required=True, metavar="MODEL", help=MODEL)
     add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")
     add("--charset", help="characters to read (default: ASCII and those of the labels)")
@@ -190,11 +170,7 @@ def finetune_parser() -> argparse.ArgumentParser:
     add("--batch_size", type=positive, default=32, help="default: 32")
     add("--seed", type=int, default=0, help="default: 0")
     add("--log", choices=LOG_MODES, default="offline", help="W&B mode (default: offline)")
-    add(
-        "--dry_run",
-        action="store_true",
-        help="print the configuration, and train nothing",
-    )
+    add("--dry_run", action="store_true", help="print the configuration, and train nothing")
     return parser
 
 

@@ -169,7 +169,13 @@ def test_what_a_killed_publication_left_is_removed(runs, to):
 
 @pytest.mark.parametrize(
     "about",
-    [{"note": "read /home/me/data"}, {"deep": [{"x": "/mnt/disk"}]}, {"x": "C:\\data"}, None],
+    [
+        {"note": "read /home/me/data"},
+        {"deep": [{"x": "/mnt/disk"}]},
+        {"x": "C:\\data"},
+        {"x": "file:///x"},
+        None,
+    ],
 )
 def test_a_path_of_this_machine_is_refused_before_anything_is_written(runs, to, about):
     registry = Registry(runs)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from experiments.__main__ import main
 from experiments.figures.published import FIGURES
 from experiments.parsers import FIGURES as LISTED
 from experiments.parsers import SCRIPTS
@@ -13,7 +14,7 @@ from dctc.results.registry import Registry
 from dctc.studies import compare, parallel
 from dctc.studies.study import SEARCH_SEED
 from experiments import pages
-from scripts import ROOT, execute_here, load
+from scripts import ROOT, execute_here
 
 
 @pytest.fixture
@@ -25,8 +26,7 @@ def call(monkeypatch, runs, capsys):
         monkeypatch.setattr(module, "execute_all", execute_here)
 
     def run(name, *options):
-        monkeypatch.setattr(sys, "argv", [name, *options])
-        load(name).main()
+        main([name, *options])
         return capsys.readouterr().out
 
     return run
@@ -67,16 +67,16 @@ def test_the_status_of_the_other_tables(call, name):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_and_mistakes_come_before_the_imports(name):
     for option, code in (("--help", 0), ("--mistake", 2)):
-        command = [sys.executable, "-X", "importtime", "-m", f"experiments.{name}", option]
+        command = [sys.executable, "-X", "importtime", "-m", "experiments", name, option]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         said = done.stdout + done.stderr
-        assert done.returncode == code and f"usage: python -m experiments.{name}" in said
+        assert done.returncode == code and f"usage: python -m experiments {name}" in said
         assert "argparse" in said and "torch" not in said and "pandas" not in said
 
 
 def test_every_script_and_figure_has_its_help():
     scripts = (ROOT / "experiments").glob("*.py")
-    assert {*SCRIPTS, "__init__", "parsers"} == {file.stem for file in scripts}
+    assert {*SCRIPTS, "__init__", "__main__", "parsers"} == {file.stem for file in scripts}
     assert LISTED == FIGURES
 
 

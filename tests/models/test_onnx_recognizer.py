@@ -12,7 +12,7 @@ from dctc.models import OnnxRecognizer, Recognizer, TimmRecognizer
 from dctc.models.crnn import CRNN
 from dctc.models.export import export
 from dctc.models.onnx_export import reads_back
-from dctc.onnx_files import PRETRAINED, find_onnx, names_onnx, read_onnx
+from dctc.onnx_files import PRETRAINED, names_onnx, read_onnx
 from dctc.reading.export_run import metadata
 from dctc.text import Charset, CTCTokenizer
 from dctc.training.nets import load_model, training_width
@@ -109,7 +109,7 @@ def test_pretrained_nets_compute_what_onnxruntime_does(name):
     assert net.image_format == (48, 320, True, 128, 3, False)
     for width in (48, 320):
         images = images_of(1, width)
-        expected = scores(find_onnx(name), images)
+        expected = scores(read_onnx(name).path, images)
         np.testing.assert_allclose(net(images).softmax(-1).transpose(0, 1), expected, atol=2e-5)
 
 

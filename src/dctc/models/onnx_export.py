@@ -46,10 +46,7 @@ def write_back(net: OnnxRecognizer, file: Path, metadata: dict[str, str]) -> Non
     del model.graph.value_info[:]  # shapes of what lies between, with the classes of the source
     charset = metadata["charset"]
     lines = "\n".join(charset[:-1] if charset.endswith(" ") else charset)
-    kept = {k: v for k, v in source.metadata.items() if k != "character"}
-    del model.metadata_props[:]
-    for name, value in {**kept, **metadata, "character": lines}.items():
-        model.metadata_props.add(key=name, value=value)
+    onnx.helper.set_model_props(model, {**source.metadata, **metadata, "character": lines})
     onnx.save(model, file)
 
 

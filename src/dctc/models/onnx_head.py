@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,12 +58,6 @@ def find_head(file: OnnxFile) -> Head:
             f"expected, of which onnxsim removes it"
         )
 
-    def before(name: str, *passed: str) -> Any:
-        node = steps.get(name)
-        while node is not None and node.op_type in passed:
-            node = steps.get(node.input[0])
-        return node
-
     last, activation, swapped = steps.get(graph.output[0].name), "", False
     shapes: list[str] = []
     while last is not None and last.op_type in _AFTER:
@@ -82,9 +76,9 @@ def find_head(file: OnnxFile) -> Head:
         product, bias = last, last.input[2]
     elif last is not None and last.op_type == "Add":
         bias = next((name for name in last.input if name in stored), "")
-        product = before(
-            next((n for n in last.input if n != bias), ""), "Cast", "Identity", "Reshape"
-        )
+        product = steps.get(next((n for n in last.input if n != bias), ""))
+        while product is not None and product.op_type in ("Cast", "Identity", "Reshape"):
+            product = steps.get(product.input[0])
         if product is not None and len(product.input) > 2:  # with a bias of its own
             product = None
     given = attributes(product, file) if product is not None else {}

@@ -84,13 +84,8 @@ def _spline(targets: Tensor, height: int, width: int) -> Tensor:
     [[K, A], [A', 0]] [a; b] = [points; 0].
     """
     affine = _affine(targets)  # (20, 3)
-    corner = torch.zeros(3, 3, dtype=torch.float64)
-    system = torch.cat(
-        [
-            torch.cat([_radial(targets, targets), affine], 1),
-            torch.cat([affine.T, corner], 1),
-        ]
-    )
+    system = F.pad(_radial(targets, targets), (0, 3, 0, 3))
+    system[:-3, -3:], system[-3:, :-3] = affine, affine.T
     y = torch.linspace(0, 1, height, dtype=torch.float64)
     x = torch.linspace(0, 1, width, dtype=torch.float64)
     pixels = torch.cartesian_prod(y, x).flip(1)  # (h * w, 2), x and y

@@ -58,7 +58,11 @@ def create_encoder(
         OSError: If a file of weights among the options cannot be read.
     """
     if name == SMALL_RESNET:
-        return _fitted(name, FeatureMap(_small_resnet(in_chans, pretrained, options)), in_chans)
+        if pretrained:
+            raise ValueError(f"encoder {name!r}: there are no pretrained weights for it")
+        own = {"channels": (32, 64, 128, 128), "stem_width": 16, "stem_type": "deep"}
+        whole = {**own, "in_chans": in_chans, "global_pool": "", **options}
+        return _fitted(name, FeatureMap(_create(name, whole)), in_chans)
     if not timm.is_model(name):
         close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 5))
         raise ValueError(f"encoder {name!r}: timm has no such model; similar: {close or 'none'}")
@@ -71,8 +75,11 @@ def create_encoder(
 
 
 def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
+    block: Any = BasicBlock  # ResNet's own annotation asks for an instance
+    small = partial(ResNet, block, (1, 1, 1, 1))
+    build: Any = small if name == SMALL_RESNET else partial(timm.create_model, name)
     try:
-        return timm.create_model(name, num_classes=0, **arguments)
+        return build(num_classes=0, **arguments)
     except AssertionError as error:
         if not arguments.pop("global_pool", "x"):  # a model that insists on a pooling gets its own
             return _create(name, arguments)
@@ -84,18 +91,6 @@ def _create(name: str, arguments: dict[str, Any]) -> nn.Module:
 def _refusal(name: str, reason: str, error: Exception, advice: str = f"; {_WORKS}") -> str:
     said = textwrap.shorten(str(error), 200, placeholder=" ...") or type(error).__name__
     return f"encoder {name!r}: {reason} ({said}){advice}"
-
-
-def _small_resnet(in_chans: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
-    if pretrained:
-        raise ValueError(f"encoder {SMALL_RESNET!r}: there are no pretrained weights for it")
-    block: Any = BasicBlock  # ResNet's own annotation asks for an instance
-    sizes = {"channels": (32, 64, 128, 128), "stem_width": 16, "stem_type": "deep"}
-    arguments = {**sizes, "in_chans": in_chans, "num_classes": 0, "global_pool": "", **options}
-    try:
-        return ResNet(block, (1, 1, 1, 1), **arguments)
-    except TypeError as error:
-        raise ValueError(_refusal(SMALL_RESNET, "timm cannot build it", error, "")) from error
 
 
 class _PatchGrid(nn.Module):

@@ -83,7 +83,9 @@ def load_study(
     content = {**content, **{key: scaled[key] for key in _SCALED if key in scaled}}
     seeds = _seeds(scaled.get("seeds", content.get("seeds", 1)), str(file))
     search = content.get("search") or {}
-    benchmarks = _list(content.get("benchmarks"))
+    benchmarks, sets = _list(content.get("benchmarks")), _list(content.get("sets"))
+    if len({*sets}) < len(sets):
+        raise ValueError(f"{file}: sets: {', '.join(map(str, sets))}; name each once")
     check_names(f"{file}: benchmarks", benchmarks, (*BENCHMARKS, REAL_TRAIN_WORDS))
     mismatch = bool(scaled.get("allow_size_mismatch"))
     suffix = "" if scale in ("", FULL) else f"-{scale}"
@@ -95,7 +97,7 @@ def load_study(
         set={**(content.get("set") or {}), **(scaled.get("set") or {}), **(overrides or {})},
         arms={},
         planned=tuple(_list(content.get("planned"))),
-        sets=tuple(_list(content.get("sets"))),
+        sets=tuple(sets),
         mean=content.get("mean", "mean"),
         validation=content.get("validation", ""),
         search_set=search.get("set") or {},

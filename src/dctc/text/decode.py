@@ -54,35 +54,31 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
         n readings.
     """
     with on_few_threads(logits.device, logits.numel()):
-        return _greedy_decode(logits, input_lengths, blank)
-
-
-def _greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int) -> list[Reading]:
-    log_probs, best = logits.float().log_softmax(2).max(2)  # both (t, n)
-    frames = torch.arange(best.shape[0], device=best.device)[:, None]
-    valid = frames < input_lengths.to(best.device)[None, :]
-    starts_run = torch.ones_like(valid)
-    starts_run[1:] = best[1:] != best[:-1]
-    keep = (valid & starts_run & (best != blank)).T  # (n, t)
-    path = log_probs.masked_fill(~valid, 0.0).sum(0)
-    run = starts_run.cumsum(0) - 1  # (t, n), number of the run that a frame belongs to
-    usable = log_probs.masked_fill(~valid, -torch.inf)
-    peaks = torch.full_like(usable, -torch.inf).scatter_reduce(0, run, usable, "amax")
-    counted = torch.where(keep.any(1), keep.T, valid)
-    measured = torch.where(keep.T, peaks.gather(0, run), log_probs)
-    # 0 where no frame is
-    weakest = measured.masked_fill(~counted, torch.inf).amin(0).clamp(max=0.0)
-    mean = measured.masked_fill(~counted, 0.0).sum(0) / counted.sum(0).clamp(min=1)
-    measures = zip(path.tolist(), weakest.tolist(), valid.sum(0).tolist(), strict=True)
-    certainty = [Certainty(*measure) for measure in measures]
-    confidence = mean.exp().tolist()
-    # one list of all classes, cut up, which spares a tensor for each sample
-    classes = best.T[keep].tolist()
-    ends = list(accumulate(keep.sum(1).tolist()))
-    return [
-        Reading(classes[begin:end], *sure)
-        for begin, end, *sure in zip([0, *ends], ends, confidence, certainty, strict=False)
-    ]
+        log_probs, best = logits.float().log_softmax(2).max(2)  # both (t, n)
+        frames = torch.arange(best.shape[0], device=best.device)[:, None]
+        valid = frames < input_lengths.to(best.device)[None, :]
+        starts_run = torch.ones_like(valid)
+        starts_run[1:] = best[1:] != best[:-1]
+        keep = (valid & starts_run & (best != blank)).T  # (n, t)
+        path = log_probs.masked_fill(~valid, 0.0).sum(0)
+        run = starts_run.cumsum(0) - 1  # (t, n), number of the run that a frame belongs to
+        usable = log_probs.masked_fill(~valid, -torch.inf)
+        peaks = torch.full_like(usable, -torch.inf).scatter_reduce(0, run, usable, "amax")
+        counted = torch.where(keep.any(1), keep.T, valid)
+        measured = torch.where(keep.T, peaks.gather(0, run), log_probs)
+        # 0 where no frame is
+        weakest = measured.masked_fill(~counted, torch.inf).amin(0).clamp(max=0.0)
+        mean = measured.masked_fill(~counted, 0.0).sum(0) / counted.sum(0).clamp(min=1)
+        measures = zip(path.tolist(), weakest.tolist(), valid.sum(0).tolist(), strict=True)
+        certainty = [Certainty(*measure) for measure in measures]
+        confidence = mean.exp().tolist()
+        # one list of all classes, cut up, which spares a tensor for each sample
+        classes = best.T[keep].tolist()
+        ends = list(accumulate(keep.sum(1).tolist()))
+        return [
+            Reading(classes[begin:end], *sure)
+            for begin, end, *sure in zip([0, *ends], ends, confidence, certainty, strict=False)
+        ]
 
 
 class Run(NamedTuple):

@@ -106,12 +106,8 @@ def verbatim(text: str) -> str:
 EMPTY_LABELS_COUNT: tuple[Protocol, ...] = (chinese, chinese_fold)
 
 PROTOCOLS: dict[str, Protocol] = {
-    "english36": english36,
-    "english62": english62,
-    "english94": english94,
-    "chinese": chinese,
-    "chinese_fold": chinese_fold,
-    "verbatim": verbatim,
+    rule.__name__: rule
+    for rule in (english36, english62, english94, chinese, chinese_fold, verbatim)
 }
 
 

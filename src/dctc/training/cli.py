@@ -67,7 +67,6 @@ from dctc.training.run_folder import (
     remove_checkpoints,
     resume_point,
 )
-from dctc.training.run_key import run_key
 
 
 class RecognizerCLI(LightningCLI):
@@ -211,7 +210,7 @@ class RecognizerCLI(LightningCLI):
         if note:
             rank_zero_only(print)(note)
         if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            key = run_key(self.resolved)
+            key = self.results.run
             own = checkpoint and Path(checkpoint).resolve().parent == self._checkpoints.resolve()
             if checkpoint and not own:
                 key += f"{GONE_ON}{digest(checkpoint)}"

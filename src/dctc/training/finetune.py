@@ -77,11 +77,8 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
 
 def _count_labels(path: Path) -> tuple[Counter[str], int]:
     """Count the characters and the labels of an LMDB."""
-    counts, number = Counter[str](), 0
-    for label in read_labels(path):
-        counts.update(normal_form(label))
-        number += 1
-    return counts, number
+    labels = [normal_form(label) for label in read_labels(path)]
+    return Counter("".join(labels)), len(labels)
 
 
 def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:

@@ -123,7 +123,9 @@ class ResultsWriter(pl.Callback):
         assert isinstance(pl_module, RecognizerModule)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return  # a trial of one batch has no result
-        gathered = _gather((pl_module.outcomes, pl_module.corrupt))
+        gathered: list[Any] = [(pl_module.outcomes, pl_module.corrupt)] * trainer.world_size
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(gathered, gathered[0])
         if trainer.is_global_zero:
             now = self.registry.now(self.arm, self.seed)
             self.records = [
@@ -230,14 +232,6 @@ def _position(key: str) -> tuple[str, int]:
     """Return a sort key that puts ``set/2`` before ``set/10``."""
     folder, _, number = key.rpartition("/")
     return (folder, int(number)) if number.isdigit() else (key, 0)
-
-
-def _gather(mine: Any) -> list[Any]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [mine]
-    everyone: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, mine)
-    return everyone
 
 
 def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) -> ResultsWriter:

@@ -12,7 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -211,22 +211,15 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def _unless_damaged(checkpoint: Path, effect: str) -> Path | None:
-    if is_whole(checkpoint):
-        return checkpoint
+    with suppress(OSError, zipfile.BadZipFile, zlib.error, EOFError):
+        with zipfile.ZipFile(checkpoint) as archive:  # torch writes ZIP files, with checksums
+            if archive.testzip() is None:
+                return checkpoint
     from pytorch_lightning.utilities import rank_zero_only
 
     state = "cut off or damaged" if checkpoint.exists() else "missing"
     rank_zero_only(print)(f"{checkpoint}: {state}; {effect}")
     return None
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Tell whether a checkpoint is all there: torch writes ZIP files, with checksums."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
-        return False
 
 
 def read_checkpoint(file: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -220,11 +220,6 @@ def _fonts(fonts: Any) -> Any:
     return fonts
 
 
-def _unless_off(value: Any) -> Any:
-    """Return None for an option that is off, which counts as absent."""
-    return None if value == "off" else value
-
-
 def _weights(given: Any) -> str | None:
     return f"weights {_digest(weights_file(given).read_bytes())}" if given else None
 
@@ -235,7 +230,7 @@ _HELD = {
     "charset": _characters,
     "words": _words,
     "fonts": _fonts,
-    "rotate_tall": _unless_off,
+    "rotate_tall": lambda value: None if value == "off" else value,  # off counts as absent
 }
 
 

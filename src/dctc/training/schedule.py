@@ -59,16 +59,12 @@ class SparingAdamW(torch.optim.AdamW):
                 raise ValueError(
                     f"{type(self).__name__} spares parameters by name; give it named_parameters()"
                 )
-            decayed = [(name, p) for name, p in named if not is_spared(name, p)]
-            spared = [(name, p) for name, p in named if is_spared(name, p)]
-            split += [
-                {**group, "params": decayed},
-                {**group, "params": spared, "weight_decay": 0.0},
-            ]
-        # torch takes a group without parameters for one without names
-        super().__init__(
-            [group for group in split if group["params"]], lr, betas, eps, weight_decay
-        )
+            for spared in (False, True):
+                part = [(name, p) for name, p in named if is_spared(name, p) == spared]
+                own = {"weight_decay": 0.0} if spared else {}
+                if part:  # torch takes a group without parameters for one without names
+                    split.append({**group, "params": part, **own})
+        super().__init__(split, lr, betas, eps, weight_decay)
 
 
 def is_spared(name: str, parameter: Tensor) -> bool:

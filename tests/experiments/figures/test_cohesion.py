@@ -34,9 +34,3 @@ def test_scale_and_place_do_not_matter():
     rng = np.random.default_rng(1)
     points, classes = rng.normal(size=(40, 4)), np.repeat([*"ab"], 20)
     assert cohesion(7 * points + 3, classes) == pytest.approx(cohesion(points, classes))
-
-
-@pytest.mark.parametrize("classes", ["aaa", "aab"])
-def test_too_few_points(classes):
-    with pytest.raises(ValueError, match="at least two classes of two points"):
-        cohesion(np.eye(3), np.array([*classes]))

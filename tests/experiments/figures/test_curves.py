@@ -64,16 +64,3 @@ def test_an_arm_keeps_its_colour_whatever_is_missing():
     assert [line.get_color() for line in legend.legend_handles] == [COLOURS[0], COLOURS[2]]
     (axes,) = draw_curves({"CTC": arms["CTC"]}, PANELS).axes  # no panel of a metric without data
     assert axes.get_title() == "Accuracy"
-
-
-@pytest.mark.parametrize("arms", [{}, {"CTC": {}}])
-def test_curves_of_nothing_say_so(arms):
-    (text,) = draw_curves(arms, PANELS).texts
-    assert text.get_text() == "No metrics were logged."
-
-
-def test_more_arms_than_colours_are_refused():
-    arms = {f"arm {i}": curves(2) for i in range(7)}
-    assert len({line.get_color() for line in draw_curves(arms, PANELS).axes[0].lines}) == 7
-    with pytest.raises(ValueError, match="8 arms, but only 7 colours"):
-        draw_curves({**arms, "one more": {}}, PANELS)

@@ -1,19 +1,20 @@
 """The scripts of the figures at their smallest scale."""
 
 import io
-import sys
 from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
+from experiments.__main__ import main
 from experiments.figures.published import MOST, load_arrays
 from PIL import Image
 
 from dctc.data.rendered import RenderedDataModule
 from dctc.studies import parallel
+from experiments import figure4
 from offline_wandb import wandb_records
 from places import runs_in
-from scripts import execute_here, load
+from scripts import execute_here
 
 FIGURES = ("figure1", "figure2", "figure3", "figure4")
 
@@ -24,9 +25,8 @@ def script(name, folder, *options, log="off"):
         patch.setattr(parallel, "execute_all", execute_here)
         patch.setenv("COLUMNS", "500")
         common = ["--scale", "tiny", "--jobs", "1", "--log", log]
-        patch.setattr(sys, "argv", [name, *common, *options])
         with redirect_stdout(io.StringIO()) as said:
-            load(name).main()
+            main([name, *common, *options])
     return said.getvalue()
 
 
@@ -88,7 +88,6 @@ def test_figures_share_their_trainings_and_real_words_stay_here(made, write_lmdb
 
 
 def test_more_lines_go_on_where_the_tested_ones_end():
-    figure4 = load("figure4")
     data = RenderedDataModule(batch_size=4, test_size=4, num_workers=0)
     (tested,) = figure4.runs.test_batches(data)
     first, second = figure4.more_lines(data, 8)

@@ -190,7 +190,7 @@ def _put(batch: list[Record | Fault], before: Progress, transaction: Any) -> Pro
         transaction.put(b"image-%09d" % progress.records, item.image)
         transaction.put(b"label-%09d" % progress.records, item.label.encode())
         if item.extents is not None:
-            limits = item.extents.astype(np.float32).tobytes()
+            limits = np.asarray(item.extents, np.float32).tobytes()
             transaction.put(b"extents-%09d" % progress.records, limits)
     transaction.put(PROGRESS, json.dumps(vars(progress)).encode())
     return progress
