@@ -72,7 +72,8 @@ def cells_of(finished: Sequence[Finished]) -> list[Cell]:
 
 def main(options: Namespace) -> None:
     """Train, test and compare the two arms."""
-    options.scale = "small" if options.scale == "smoke" else options.scale  # the whole study
+    # ./reproduce.sh demo has the scale smoke, its default; the study itself is called small
+    options.scale = "small" if options.scale == "smoke" else options.scale
     study = load("demo", options.scale)
     if study.benchmarks and not study.benchmarks.present():
         print(

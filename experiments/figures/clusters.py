@@ -29,7 +29,7 @@ from experiments.tables.alignments import over_runs
 PERPLEXITY = 30  # van der Maaten & Hinton (JMLR 2008) name 5 to 50; fewer where points are few
 GROUPS = 4  # that are drawn
 LIMIT = 100  # occurrences of a character
-LEAST = 20  # of a Chinese one, twice the neighbours that are measured; most occur less often
+LEAST = 20  # occurrences of a Chinese character: twice NEIGHBOURS; most have fewer
 MARKERS = "osD^v"
 PLANE = 1.55  # inches, the height of a panel
 MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better

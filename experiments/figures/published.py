@@ -93,8 +93,8 @@ def number_table(name: str, **options: Any) -> Table:
 def publish_figures(runs: Path, names: Sequence[str], to: Path) -> list[Path]:
     """Copy the arrays of figures, ``<runs>/<name>/<name>.npz``, into ``<to>/figures``; draw them.
 
-    Arrays that are not among the runs are those that are published; runs of smaller scales bear
-    other names.
+    Without arrays among the runs, the published ones are drawn again. Runs of smaller scales have
+    other names, so they are never copied.
 
     Returns:
         The files that were written.

@@ -27,7 +27,7 @@ _PATH = re.compile(r"file:/|(?:^|[\s'\"=:,;({\[])(?:/[\w.~-]+|~/|[A-Za-z]:[\\/])
 
 
 def find_runs(runs: Path, patterns: Sequence[str]) -> dict[str, Path]:
-    """Return the folders of runs by key, as their ``run_key`` says; of several one with curves.
+    """Return the folders of runs by key; of several with one key, one that has training curves.
 
     The patterns are names of runs, with ``*`` for any part: ``table3/*/seed0``. A name stands for
     all that lies below it too.

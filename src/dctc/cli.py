@@ -184,7 +184,7 @@ def _run(args: list[str]) -> None:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
     module = COMMANDS[command]
-    # the predict of a configuration takes options alone
+    # predict takes a model and --images, or else a configuration by options alone
     images = command == "predict" and any(
         arg.split("=")[0] == "--images" or (i == 1 and arg[:1] != "-") for i, arg in enumerate(args)
     )

@@ -80,7 +80,7 @@ def train_step(module: RecognizerModule, batch: Batch) -> Callable[[], None]:
     """Return a step of training: forward, loss and backward, without the optimizer's own.
 
     Where the loss needs a teacher, its pass and its move towards the net's weights are part of the
-    step. Its copy of them exists before the step, and counts as weights in what is measured.
+    step. The teacher's weights exist before the step; like the net's they are not in its memory.
     """
 
     def step() -> None:

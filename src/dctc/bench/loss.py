@@ -165,7 +165,7 @@ def two_pass_dctc(logits: Tensor, *words: Tensor, distill_weight: float = 0.1) -
 def loss_table(measured: dict[str, Any]) -> Table:
     """Return the table of what :func:`bench_loss` has written."""
     rows, on_cpu = [], not gpu(measured)
-    # older ones have less, and CPUs have no launches and graphs
+    # older files lack some columns, and CPUs have no launches and graphs
     counted = all("launches" in row for row in measured["rows"])
     graphs = all("graph_s" in row for row in measured["rows"])
     heads = all("head" in row["median_s"] for row in measured["rows"])

@@ -24,7 +24,7 @@ from dctc.training.objective import AttentionNet
 
 # by scale: the largest batch, repeats at most, seconds of a model after which no repeat begins
 SCALES = {"tiny": (2, 1, 1.0), "smoke": (32, 15, 8.0), "small": (32, 50, 60.0)}
-ROUNDS = 8  # ours: at least about so many turns fit into the seconds; large nets get few images
+ROUNDS = 8  # ours: at least about so many rounds fit into the seconds; large nets get few images
 ROUND_COST = 20  # a round in inferences: 5 of them, and 5 steps of training at 3 each
 LOSSES = {"CTC": CTCLoss, "DCTC": DCTCLoss}
 

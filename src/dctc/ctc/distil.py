@@ -41,7 +41,7 @@ class FrameWeights(NamedTuple):
 
     Attributes:
         posterior: ``(t, n, s + 1)`` of the candidate classes.
-        mass: ``(t, n)`` float64, its sum: 1, or 0 where the frame takes no part.
+        mass: ``(t, n)`` float64, sum of the posterior: 1, or 0 where the frame takes no part.
         alignment: ``(t, n)`` z*.
         chosen: ``(t, n)`` float64, log probability of z*; 0 where the frame takes no part.
         at_z: ``(t, n)`` float64, gradient of the cross-entropy at z*.

@@ -23,8 +23,8 @@ ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 
 NO_CLASS = -1  # alignment of a frame that takes no part (padding, infeasible sample)
 PROBABILITY_FLOOR = 1e-8  # authors' code: G / max(P, 1e-8)
-# Two scores this close count as a tie, which the more probable class wins and, of equally probable
-# ones, the lowest; otherwise rounding would decide, in symmetric lattices and where P is 1 (ours).
+# Two scores this close count as a tie (ours); otherwise rounding would decide in symmetric lattices
+# and where P is 1. The more probable class wins; of equally probable ones the lowest.
 TIE = 1e-9
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from dctc.ctc.labels import Labels, first_column, valid_frames
 from dctc.ctc.threads import on_few_threads, workspace
 
-STATES = 2**20  # of all frames and samples taken at a time on a CPU: 8 MiB of working memory
+STATES = 2**20  # of all frames and samples taken at a time on a CPU: 8 MiB for each array of states
 NEVER = -1e30  # log probability of the impossible; finite, so that differences of two are 0
 IMPOSSIBLE = NEVER / 2  # a log probability below it counts as that of the impossible
 LOWEST = -700.0  # exp of less underflows, which is slow, and is nothing beside 1 anyway
@@ -178,12 +178,12 @@ def scaled(emissions: Tensor, labels: Labels) -> Occupancy:
     """Run the recursion on probabilities, scaled at each frame (Rabiner, 1989, section V.A).
 
     No exponential or logarithm is taken on the way, which makes it several times as fast as
-    :func:`in_logarithms`. Sums below 1e-308 underflow, before their row is divided by its norm: in
-    the scale of the row they lose up to 1e-308 / norm. What reaches or leaves them from the other
-    side is at most 81 there, 3 ways a frame over 4 frames without scaling. So what is lost at a
-    frame is nothing beside its mass if mass * norm exceeds :data:`LEAST`, with the norm of the
-    frame's row, forward or backward, whichever is less. Where that fails at any frame, the
-    sample is unsure, and recomputed in log space.
+    :func:`in_logarithms`. Sums below 1e-308 underflow before their row is divided by its norm: in
+    the scale of the row, a state loses up to 1e-308 / norm. The factor that it is multiplied by,
+    of the recursion in the other direction, is at most 81: 3 ways a frame, over the 4 frames
+    without scaling. So what a frame loses is negligible beside its mass if mass * norm exceeds
+    :data:`LEAST`, with the lesser of the forward and the backward norm of its row. Where that
+    fails at any frame, the sample is unsure, and recomputed in log space.
 
     Args:
         emissions: ``(t, n, s + 1)`` float64 log probabilities of the candidate classes.

@@ -18,8 +18,8 @@ class LinearLogits(NamedTuple):
     """Logits ``(t, n, c)`` as features and the last linear layer, never held as a whole (ours).
 
     :class:`dctc.CTCLoss` and :class:`dctc.DCTCLoss` take it in place of the logits: they compute
-    the logits of some frames at a time, and once more in the backward pass. Where its mask is off,
-    DCTC computes those of samples whose labels do not fit as a whole.
+    the logits of some frames at a time, and once more in the backward pass. DCTC with
+    ``mask_infeasible=False`` holds all logits of the samples whose labels do not fit.
 
     Attributes:
         features: ``(t, n, d)`` floating point.

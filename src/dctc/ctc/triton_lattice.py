@@ -28,7 +28,7 @@ def frame_terms(
     options: Options,
     dtype: torch.dtype,
     given: tuple[Tensor, Tensor] | None,
-    chosen: Callable[[Tensor], Tensor] | None = None,  # stands among the emissions
+    chosen: Callable[[Tensor], Tensor] | None = None,  # not used: the kernel reads the emissions
 ) -> FrameTerms:
     """Do what :func:`dctc.ctc.torch_kernels.frame_terms` does, NaN and infinities included."""
     t, n, width = emissions.shape

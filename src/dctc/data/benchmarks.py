@@ -46,7 +46,7 @@ def find_sets(
 ) -> dict[str, Found]:
     """Look for sets below a data root; those that are not there are not in the answer.
 
-    Of the sets, such as :data:`dctc.data.catalogue.CHINESE_TEST`, ``names`` chooses some.
+    ``names`` chooses some of ``sets``, such as :data:`dctc.data.catalogue.CHINESE_TEST`.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.

@@ -25,7 +25,7 @@ class SetsDataModule(pl.LightningDataModule):
         test_sets: The test sets by name.
     """
 
-    name_training_data = "name some"  # what to do where there is none
+    name_training_data = "name some"  # end of the message that there is no training data
 
     def __init__(
         self,

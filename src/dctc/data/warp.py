@@ -93,5 +93,5 @@ def random_warp(rng: np.random.Generator, strength: float, height: int, width: i
 def _fit(
     values: np.ndarray, low: float, high: float, size: int, before: float, after: float
 ) -> np.ndarray:
-    """Move and scale values so that ``low`` lies ``before`` the source, and ``high`` after it."""
+    """Map ``low`` to ``before`` pixels left of the source, ``high`` to ``after`` right of it."""
     return (values - low) * ((size + before + after) / (high - low)) - before

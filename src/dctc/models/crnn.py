@@ -15,7 +15,7 @@ STRIDE = 4  # the first two poolings; the others keep the width
 
 
 class _Variant(NamedTuple):
-    """What differs between the two CRNNs. Convolutions are numbered from 1."""
+    """What differs between the CRNNs. Convolutions are numbered from 1."""
 
     normalized: tuple[int, ...]  # convolutions with batch normalisation
     early_stride: tuple[int, int]  # of the 2x2 poolings after convolutions 1 and 2

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from dctc.models.onnx_operators import OPERATORS, Attributes
 from dctc.onnx_files import OnnxFile
 
-# Inputs of operators by what they are. Weights of one element are told by it; elsewhere a single
-# number is none. What is added or multiplied is a bias or a scale, whatever its shape is.
+# Inputs of operators that are weights, even of one element; elsewhere a constant of one element is
+# no weight. What is added or multiplied is a bias or a scale, whatever its shape is.
 _Inputs = dict[str, slice]
 _WEIGHTS: _Inputs = dict.fromkeys(
     ("Conv", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "LSTM"), slice(1, None)

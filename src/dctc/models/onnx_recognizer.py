@@ -18,8 +18,8 @@ from dctc.text import Charset
 from dctc.text.characters import shown
 from dctc.text.tokenizer import BLANK
 
-# PP-OCR's images (PaddleOCR, rec_image_shape): what is padded is 0 in [-1, 1], here the level next
-# to it, to a width of at least 320.
+# PP-OCR's images (PaddleOCR, rec_image_shape), padded to a width of at least 320. The padding is 0
+# in [-1, 1] there; 128 is the next level.
 PPOCR = ImageFormat(height=48, width=320, keep_ratio=True, fill=128)
 _PROBES = (128, 256, 192)  # widths
 

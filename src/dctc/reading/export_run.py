@@ -34,7 +34,7 @@ def main(args: list[str] | None = None) -> None:
     options = parser.parse_args(args)
 
     given = (options.config is not None, options.ckpt_path is not None)
-    if given != (options.run is None,) * 2:
+    if given != (options.run is None,) * 2:  # both or neither
         parser.error("give the folder of a run, or both --config and --ckpt_path")
     config, found = find_model(options.config or options.run)
     checkpoint = options.ckpt_path or found

@@ -78,7 +78,7 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
         >>> [read.found.prediction for read in reader.read_files("words")]  # doctest: +SKIP
     """
 
-    teacher, training = None, False  # of the parts of an objective
+    teacher, training = None, False  # see dctc.training.objective.Parts
 
     def __init__(
         self,

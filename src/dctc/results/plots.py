@@ -54,7 +54,7 @@ class PlotRow:
 def draw_runs(
     rows: Sequence[PlotRow], reference: Sequence[float], xlabel: str, title: str = ""
 ) -> Figure:
-    """Draw each run as a dot, and where the 95 % interval of the difference puts the arm's mean.
+    """Draw each run as a dot, and each arm's mean with the 95 % interval of its difference.
 
     Arms far from all others lie outside of the axis; an arrow points to them.
 

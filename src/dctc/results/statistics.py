@@ -58,11 +58,11 @@ def compare(
         pool: Further arms, pooled for the standard deviation over seeds.
 
     Returns:
-        One row for each arm that has runs, as the reference has; where test sets differ from seed
-        to seed, of the seeds that both have. It has the columns :data:`COLUMNS`: runs of both,
-        words, means of both in percent, the difference in points and its interval. ``p`` is NaN
-        where several arms are compared. Where no arm has two runs, the interval allows for words
-        only.
+        One row for each arm that has runs; no row if the reference has none. The columns are
+        :data:`COLUMNS`: runs of both, words, means of both in percent, the difference in points
+        and its interval. ``p`` is NaN where several arms are compared. Where no arm has two runs,
+        the interval allows for words only. Where test sets differ from seed to seed, only seeds
+        that both arms have are compared.
 
     Raises:
         ValueError: If two runs were not scored on the same samples under the same protocol, or not

@@ -148,7 +148,7 @@ def run_command(
 
 
 def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:
-    """Return the studies but those that are blind and lack a run, of which it prints how many.
+    """Leave out blind studies that are not complete, and print how many runs they lack.
 
     A study with an arm of a blind one is blind until that one is complete.
 

@@ -73,9 +73,9 @@ def summarize(
 
 
 def _pool(study: Study, frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """Return the arms pooled for the standard deviation over seeds: those of the arms' own study.
+    """Return the arms pooled for the standard deviation over seeds: all of the owning study.
 
-    An arm that a study shares with another one so has the same interval in both.
+    So an arm that two studies share has the same interval in both.
     """
     owners = {owner.file: owner for key in keys if (owner := study.arms[key].owner or study)}
     owner = next(iter(owners.values())) if len(owners) == 1 else study

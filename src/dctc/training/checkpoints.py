@@ -128,7 +128,7 @@ class RunCheckpoints(Checkpoint):
             return
         progress = loop.val_loop.batch_progress
         progress.total.reset_on_restart()
-        # as in its first batch, since Lightning leaves out one that has not begun
+        # saved as if in its first batch: Lightning skips a validation that has not begun
         progress.increment_ready()
         progress.increment_started()
         self._save(trainer)

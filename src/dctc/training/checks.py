@@ -48,7 +48,7 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     # as written, since what lies below may be a link to another disk
     if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
         raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
-    # which would be set aside, and then be what the run begins with no longer
+    # the folder would be set aside, and the path lead nowhere
     begin = config.get("init_from")
     if begin and Path(begin).resolve().is_relative_to(folder.resolve()):
         raise SystemExit(

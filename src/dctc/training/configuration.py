@@ -90,9 +90,9 @@ def image_options(net: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     """Return what a data module is to be given of :data:`_OPTIONS` in place of None.
 
     A net that was trained elsewhere fixes height, aspect ratio and padding of its images, see
-    :class:`~dctc.models.ImageFormat`. Their width is the user's choice, unless the net fixes it;
-    without one it is that of the data module at the net's height, and at least the net's own if
-    images are padded.
+    :class:`~dctc.models.ImageFormat`. Their width is the user's choice, unless the net fixes it.
+    By default it is the data module's usual width, scaled to the net's height, and if images are
+    padded at least the net's own.
 
     Args:
         net: ``class_path`` and ``init_args`` of the net.

@@ -36,10 +36,11 @@ from dctc.training.run_folder import FINAL, alone, read_checkpoint
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
 PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
-# Learning rates. Of 1e-5, 3e-5 and 1e-4, PP-OCRv6 small forgot least at 3e-5: CTC, 300 words of
-# FUNSD's training part, one run each, +0.2, +0.8 and +0.2 points on 500 others, -0.7, -0.3 and -5.0
-# on rendered words. With 300 accented words 3e-5 made +6.7 and -6.7, and 1e-4 with
-# layer_lr_decay 0.7 +6.3 and -4.0. The rate of other nets is not tuned.
+# Learning rates. That of ONNX nets: PP-OCRv6 small, CTC, 300 words of FUNSD's training part, one
+# run each; gains in points on 500 other words of it, and on rendered words:
+#   1e-5 +0.2 -0.7; 3e-5 +0.8 -0.3; 1e-4 +0.2 -5.0
+# On 300 accented words 3e-5 made +6.7 and -6.7, and 1e-4 with layer_lr_decay 0.7 +6.3 and -4.0.
+# The rate of other nets is not tuned.
 ONNX_RATE, OWN_RATE = 3e-5, 1e-4
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
 ASCII = "".join(map(chr, range(32, 127)))

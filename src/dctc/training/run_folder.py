@@ -32,7 +32,7 @@ FINAL = "final.ckpt"  # checkpoint of a finished training
 BEST = "best.ckpt"  # weights of its best validation
 LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
-CHARSET = "charset.txt"  # beside config.yaml: what its charset has beyond that of a name
+CHARSET = "charset.txt"  # beside config.yaml: characters of its charset that come from files
 WEIGHTS = "model.safetensors"  # in a folder of exported weights
 PACKAGED = Path(dctc.__file__).parent / "models" / "weights"  # such folders that are installed
 

@@ -1,8 +1,8 @@
 """Tables of image files and labels: TSV, CSV, gt.txt, as spreadsheets, editors and scripts write.
 
-The separator is a tab, comma or semicolon, whichever most lines have. Quotes are those of CSV, and
-have to be well-formed; between tabs only if some cell is in quotes as a spreadsheet puts it. A
-first line that names both columns is a head line; a line ``sep=;``, as Excel has it, is left out.
+The separator is a tab, comma or semicolon, whichever most lines have. Quotes are those of CSV and
+have to be well-formed. Between tabs they count as such only if a cell is quoted as spreadsheets do.
+A first line that names both columns is a head line; Excel's line ``sep=;`` is left out.
 """
 
 from __future__ import annotations

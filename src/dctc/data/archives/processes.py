@@ -23,7 +23,7 @@ def in_processes(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` of all items in their order, computed in ``workers`` processes.
 
-    ``ended`` makes the results of an item that ended its process.
+    ``ended`` returns the results of an item at which its process ended, as by a crash.
     """
     left = list(items)
     while left:

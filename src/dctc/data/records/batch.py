@@ -102,7 +102,7 @@ def collate(samples: Sequence[Sample | Corrupt]) -> Batch:
 def collate_by_width(samples: Sequence[Sample | Corrupt]) -> list[Batch]:
     """Stack samples of each width into a batch of their own, and corrupt records into the first.
 
-    What a sample's image is padded to is then its own affair, whatever the others are.
+    So the padded width of an image does not depend on the rest of the batch.
     """
     groups: dict[int, list[Sample | Corrupt]] = {}
     for sample in samples:

@@ -85,10 +85,10 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
 
 
 def place_of(folder: Path, root: Path, named: Path | None = None) -> Path:
-    """Return the path of a folder below a root; of one elsewhere, what tells of the set in it.
+    """Return the path of a folder below a root; of one elsewhere, the end of its path.
 
-    These are its last three parts, or more of them from a folder on that was named. What lies above
-    says nothing: the home of all data may be called ``test``.
+    This end names the set: the last three parts, or all from a folder on that was named. What lies
+    above says nothing: the home of all data may be called ``test``.
     """
     if folder.is_relative_to(root):
         return folder.relative_to(root)

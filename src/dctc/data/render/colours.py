@@ -11,7 +11,7 @@ from PIL import Image
 from dctc.data.render.presets import Preset
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-_ROUNDING = 0.01  # levels, so that what is far enough apart still is in single precision
+_ROUNDING = 0.01  # levels: margin for rounding to single precision
 
 # Limits of legibility; ours, by eye on sheets of words in the order of these two measures. Below
 # them most words could not be read; strong blur, noise, glare or faint ink alone stay above.

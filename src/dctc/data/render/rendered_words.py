@@ -195,8 +195,8 @@ class RenderedWords(Dataset[Sample]):
                 f"charset: none of its {len(self.charset)} characters is Chinese; give the file of "
                 f"a Chinese charset, or language 'en'"
             )
-        by_frequency = words == "wordfreq" or top_k is not None
-        frequencies = character_frequencies() if by_frequency else {}
+        weighted = words == "wordfreq" or top_k is not None
+        frequencies = character_frequencies() if weighted else {}
         if top_k is not None:
             kept = set(list(frequencies)[:top_k])
             kept |= set(string.digits + string.ascii_letters)

@@ -176,7 +176,7 @@ class EasyTexts:
     Args:
         characters: The characters to draw with. Words that need others do not come up.
         counts: Words with their frequencies; p ~ frequency ** TEMPER.
-        limits: Which texts may be drawn; their lower-case form is the label.
+        limits: Which texts may be drawn; they are checked in lower case.
         own: The words are somebody's own.
 
     Raises:
@@ -246,6 +246,7 @@ class EnglishTexts:
             raise ValueError("texts: the corpus holds no word; choose another one")
         self.counts, self.limits, self.alphabet = counts, limits, sorted(limits.characters)
         both = replace(limits, split=None) if own else limits
+        # a generator: a corpus of English is looked through only up to its first word that fits
         fitting = (word for word in counts if any(both.fits(style(word)) for style in STYLES))
         kept, self.undrawn = list(counts), list[str]()
         if own:
