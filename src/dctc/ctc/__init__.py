@@ -4,18 +4,12 @@ Shapes used throughout: ``t`` frames, ``n`` batch, ``c`` classes including the b
 of the longest label of the batch.
 """
 
-from dctc.ctc.estimators import (
-    ESTIMATORS,
-    NO_CLASS,
-    Estimator,
-    collapse,
-    viterbi_alignment,
-)
+from dctc.ctc.estimators import ESTIMATORS, NO_CLASS, Estimator, collapse, viterbi_alignment
 from dctc.ctc.kernels import label_emissions
 from dctc.ctc.labels import Labels, candidate_classes, frames_needed, pack_labels, valid_frames
 from dctc.ctc.lattice import Lattice, forward_backward
 from dctc.ctc.linear import LinearLogits, Logits
-from dctc.ctc.terms import CTCTerms, ctc_nll, ctc_terms
+from dctc.ctc.terms import CTCTerms, ctc_terms
 from dctc.ctc.torch_kernels import compute_dtype
 
 __all__ = [
@@ -30,7 +24,6 @@ __all__ = [
     "candidate_classes",
     "collapse",
     "compute_dtype",
-    "ctc_nll",
     "ctc_terms",
     "forward_backward",
     "frames_needed",

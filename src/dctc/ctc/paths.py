@@ -35,23 +35,9 @@ SAMPLES = 256  # taken at a time
 SAMPLES_LIMITED = 32
 
 
-class PathSums(NamedTuple):
-    """Sums over the paths of each sample, ``(n,)`` float64, differentiable by the emissions.
-
-    Attributes:
-        nll: -log of the summed exp scores, nats; 0 where no path exists or all are impossible.
-        entropy: H of the posterior over paths, nats; 0 there too, and if it was not asked for.
-        readable: Bool, whether some path exists and is possible.
-    """
-
-    nll: Tensor
-    entropy: Tensor
-    readable: Tensor
-
-
 def path_sums(
     emissions: Tensor, labels: Labels, longest: Tensor | None = None, entropy: bool = True
-) -> PathSums:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sum over the paths of each label.
 
     Args:
@@ -59,8 +45,13 @@ def path_sums(
         labels: The labels; infeasible ones are left out.
         longest: ``(n,)`` int64, frames that a segment may take; None for no limit.
         entropy: Whether to compute the entropy.
+
+    Returns:
+        Of each sample, ``(n,)``: -log of the summed exp scores and the entropy of the posterior
+        over paths, both float64 nats, 0 without a possible path; and whether there is one.
     """
-    return PathSums(*_PathSums.apply(emissions, labels, longest, entropy))
+    found: tuple[Tensor, Tensor, Tensor] = _PathSums.apply(emissions, labels, longest, entropy)
+    return found
 
 
 class _PathSums(torch.autograd.Function):

@@ -59,7 +59,7 @@ def ctc_terms(
         logits: ``(t, n, c)`` logits or log probabilities, or a :class:`LinearLogits`.
         labels: The labels.
         blank: Class of the blank; this and the following are :class:`dctc.ctc.distil.Options`.
-        estimator: How z* is estimated, or None.
+        estimator: How z* is estimated; None, without an alignment, computes the first term alone.
         alignment: ``(t, n)`` classes in place of the estimate.
         margin: m.
         scale: s.
@@ -72,22 +72,7 @@ def ctc_terms(
         raise ValueError(f"estimator {estimator!r}: not one of {', '.join(ESTIMATORS)}")
     if alignment is not None:
         alignment = _check_alignment(alignment, outline(logits), labels)
-    return _terms(logits, labels, Options(blank, estimator, alignment, margin, scale))
-
-
-def ctc_nll(logits: Logits, labels: Labels, blank: int, scale: float = 1.0) -> Tensor:
-    """Compute the first term alone: ``(n,)`` nats, 0 for infeasible samples.
-
-    Args:
-        logits: ``(t, n, c)`` logits or log probabilities, or a :class:`LinearLogits`.
-        labels: The labels.
-        blank: Class of the blank.
-        scale: Factor s on the logits.
-    """
-    return _terms(logits, labels, Options(blank, None, scale=scale)).nll
-
-
-def _terms(logits: Logits, labels: Labels, options: Options) -> CTCTerms:
+    options = Options(blank, estimator, alignment, margin, scale)
     if isinstance(logits, Tensor):
         return CTCTerms(*_Terms.apply(logits, None, None, labels, options))
     with torch.autocast(logits.features.device.type, enabled=False):  # its type is settled

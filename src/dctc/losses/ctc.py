@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dctc.ctc import CTCTerms, Labels, Logits, ctc_nll, ctc_terms
+from dctc.ctc import CTCTerms, Labels, Logits, ctc_terms
 from dctc.losses.base import Extras, SequenceLoss
 
 
@@ -40,7 +40,7 @@ class CTCLoss(SequenceLoss[CTCTerms]):
     fused = True
 
     def _per_sample(self, logits: Logits, labels: Labels, extras: Extras) -> Tensor:
-        return ctc_nll(logits, labels, self.blank)
+        return ctc_terms(logits, labels, self.blank, estimator=None).nll
 
     def _terms(self, logits: Logits, labels: Labels, extras: Extras) -> CTCTerms:
         return ctc_terms(logits, labels, self.blank, alignment=extras.alignment)

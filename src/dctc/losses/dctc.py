@@ -8,16 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dctc.ctc import (
-    ESTIMATORS,
-    CTCTerms,
-    Estimator,
-    Labels,
-    Logits,
-    compute_dtype,
-    ctc_nll,
-    ctc_terms,
-)
+from dctc.ctc import ESTIMATORS, CTCTerms, Estimator, Labels, Logits, compute_dtype, ctc_terms
 from dctc.losses.base import (
     FINITE,
     NOT_NEGATIVE,
@@ -116,12 +107,15 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
 
     def _per_sample(self, logits: Logits, labels: Labels, extras: Extras) -> Tensor:
         if self.distill_weight == 0 and self.watch is None:
-            nll = ctc_nll(logits, labels, self.blank, self.scale)
-            return nll if self.ctc_weight == 1 else self.ctc_weight * nll
-        terms = self._terms(logits, labels, extras)
+            terms = ctc_terms(logits, labels, self.blank, estimator=None, scale=self.scale)
+        else:
+            terms = self._terms(logits, labels, extras)
         if self.watch is not None:
             self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
-        return weighted(terms, self.ctc_weight, self.distill_weight)
+        nll = terms.nll if self.ctc_weight == 1 else self.ctc_weight * terms.nll  # few operations
+        if not self.distill_weight:
+            return nll
+        return torch.add(nll, terms.distill, alpha=self.distill_weight)
 
     def _terms(self, logits: Logits, labels: Labels, extras: Extras) -> CTCTerms:
         alignment = extras.alignment
@@ -157,9 +151,3 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             distill=terms.distill.index_add(0, which, added),
             alignment=terms.alignment.masked_fill(~labels.feasible & valid, self.blank),
         )
-
-
-def weighted(terms: CTCTerms, ctc_weight: float, distill_weight: float) -> Tensor:
-    """Return the weighted sum of both terms, ``(n,)``, in as few operations as there can be."""
-    nll = terms.nll if ctc_weight == 1 else ctc_weight * terms.nll
-    return torch.add(nll, terms.distill, alpha=distill_weight) if distill_weight else nll

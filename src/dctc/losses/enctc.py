@@ -25,11 +25,23 @@ class _PathLoss(SequenceLoss[RegularizedTerms]):
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
         h = self.entropy_weight
-        terms = path_terms(logits, labels, self.blank, self.tau, entropy=h != 0)
-        return terms.weighted(-h, nll=1 - h)
+        return self._terms(logits, labels, extras, entropy=h != 0).weighted(-h, nll=1 - h)
 
-    def _terms(self, logits: Tensor, labels: Labels, extras: Extras) -> RegularizedTerms:
-        return path_terms(logits, labels, self.blank, self.tau)
+    def _terms(
+        self, logits: Tensor, labels: Labels, extras: Extras, entropy: bool = True
+    ) -> RegularizedTerms:
+        longest = None
+        if self.tau != float("inf"):
+            longest = longest_segment(labels, self.tau)
+            before, after = labels.classes[:, :-1], labels.classes[:, 1:]
+            repeats = (after == before) & (after != self.blank)
+            shortest = torch.where(repeats.any(1), 2, labels.lengths.clamp(max=1))
+            spelled = (shortest <= longest) & (labels.frames <= (labels.lengths + 1) * longest)
+            labels = labels._replace(feasible=labels.feasible & spelled)
+        emissions = label_emissions(logits, labels, self.blank)
+        nll, value, readable = path_sums(emissions, labels, longest, entropy)
+        dtype = compute_dtype(logits)
+        return RegularizedTerms(nll.to(dtype), value.to(dtype), readable)
 
 
 class EnCTCLoss(_PathLoss):
@@ -126,31 +138,6 @@ class EnEsCTCLoss(_PathLoss):
         super().__init__(**common)
         self.entropy_weight = entropy_weight
         self.tau = tau
-
-
-def path_terms(
-    logits: Tensor, labels: Labels, blank: int, tau: float, entropy: bool = True
-) -> RegularizedTerms:
-    """Return -log of the summed probabilities of the evenly spaced paths, and their entropy.
-
-    Args:
-        logits: ``(t, n, c)`` logits or log probabilities.
-        labels: The labels.
-        blank: Class of the blank.
-        tau: Maximum segment length relative to an even split; infinite for all paths.
-        entropy: Whether to compute the entropy; 0 if not.
-    """
-    longest = None
-    if tau != float("inf"):
-        longest = longest_segment(labels, tau)
-        before, after = labels.classes[:, :-1], labels.classes[:, 1:]
-        repeats = (after == before) & (after != blank)
-        shortest = torch.where(repeats.any(1), 2, labels.lengths.clamp(max=1))
-        spelled = (shortest <= longest) & (labels.frames <= (labels.lengths + 1) * longest)
-        labels = labels._replace(feasible=labels.feasible & spelled)
-    sums = path_sums(label_emissions(logits, labels, blank), labels, longest, entropy)
-    dtype = compute_dtype(logits)
-    return RegularizedTerms(sums.nll.to(dtype), sums.entropy.to(dtype), sums.readable)
 
 
 def longest_segment(labels: Labels, tau: float) -> Tensor:

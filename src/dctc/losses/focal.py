@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dctc.ctc import Labels, ctc_nll
+from dctc.ctc import Labels, ctc_terms
 from dctc.losses.base import NOT_NEGATIVE, Allowed, Extras, SequenceLoss
 
 
@@ -50,7 +50,7 @@ class FocalCTCLoss(SequenceLoss):
         self.gamma = gamma
 
     def _per_sample(self, logits: Tensor, labels: Labels, extras: Extras) -> Tensor:
-        nll = ctc_nll(logits, labels, self.blank)
+        nll = ctc_terms(logits, labels, self.blank, estimator=None).nll
         # above 0, so that the power of a sample without loss has a gradient
         miss = (-torch.expm1(-nll)).clamp(min=torch.finfo(nll.dtype).tiny)
         return self.alpha * miss**self.gamma * nll

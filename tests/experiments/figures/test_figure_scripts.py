@@ -96,6 +96,7 @@ def test_more_lines_go_on_where_the_tested_ones_end():
     assert len([*figure4.runs.test_batches(data)]) == 1  # the run's own set is as it was
 
 
-def test_short_trainings_have_no_chinese_part(tmp_path):
-    with pytest.raises(ValueError, match="shorter trainings than those of scale small"):
+def test_short_trainings_have_no_chinese_part(tmp_path, capsys):
+    with pytest.raises(SystemExit):
         script("figure4", tmp_path, "--only", "chinese")
+    assert "shorter trainings than those of scale small" in capsys.readouterr().err
