@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from PIL import Image
 from dctc.cli import main
 from dctc.results.registry import Record
 from places import runs_in
+
+
+@pytest.fixture(autouse=True)
+def _messages_anew() -> None:
+    """Let messages about data that an earlier test had printed be printed again."""
+    if module := sys.modules.get("dctc.data.lmdb_sets"):
+        module.say.cache_clear()
 
 
 @pytest.fixture(scope="session")

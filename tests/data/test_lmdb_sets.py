@@ -107,6 +107,9 @@ def test_validation_on_training_data_is_told(ready, caplog):
         assert len(said) == count and all("synth/ST" in one for one in said)
     ready("english", "fit", train=["english/train/SVT_257"])  # of the usual validation words
     assert "SVT_257 is trained on too" in caplog.text
+    caplog.clear()  # what was said of the same data is not said again
+    ready("english", "fit", train=["english/train/SVT_257"])
+    assert "SVT_257 is trained on too" not in caplog.text
 
 
 def test_an_own_test_set_that_is_validation_data_is_told(ready, caplog):

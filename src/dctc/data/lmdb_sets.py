@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from dctc.data.union import UnionDataset, find_parts, open_union
 from dctc.text import Charset, get_protocol, usual_protocol
 from dctc.text.alterations import Alterations
 
-report = rank_zero_only(logging.getLogger(__name__).warning)
+# Each message once in a process: the runs of a study set up the same data again and again
+say = lru_cache(maxsize=None)(logging.getLogger(__name__).warning)
+report = rank_zero_only(say)
 
 
 class LmdbDataModule(SetsDataModule):
