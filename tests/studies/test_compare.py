@@ -59,6 +59,15 @@ class Vector(CTCLoss):
         return logits.sum((0, 2))
 
 
+class Untyped(CTCLoss):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, *args, **options):
+        return self.factor * super().forward(*args, **options)
+
+
 class Words(FixedData):
     """Data of one's own: the words that are trained, and others."""
 
@@ -207,6 +216,11 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
         ),
         ("own_words.TwiceCTC", "own_words.Detached", "arm twice: loss .*: RuntimeError: .*grad"),
         ("own_words.TwiceCTC", "own_words.Constant", "arm twice: .* does not reach the logits"),
+        (
+            "own_words.TwiceCTC",
+            "own_words.Untyped",
+            "arm twice: .*: TypeError: .*NoneType.*words.py:",
+        ),
         ("own_words.TwiceCTC", "own_words.Vector", "arm twice: .* gave shape .2,., not a scalar"),
     ],
 )
@@ -214,6 +228,12 @@ def test_a_mistake_shows_before_any_training(compared, refused, right, wrong, me
     (compared / "typo.yaml").write_text(STUDY.replace(right, wrong))
     error = refused("compare", compared / "typo.yaml", "--log=off")
     assert re.search(f"typo.yaml: {message}", error) and "usage:" not in error
+
+
+def test_a_loss_whose_arguments_have_no_annotations_is_tried(compared):
+    loss = "{class_path: own_words.Untyped, init_args: {factor: 2}}"
+    (compared / "untyped.yaml").write_text(STUDY.replace("own_words.TwiceCTC", loss))
+    assert not compare.train_study(load_study(compared / "untyped.yaml"), seeds=[])
 
 
 def test_arms_of_one_configuration_are_named(compared, capsys):
