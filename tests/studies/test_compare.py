@@ -219,7 +219,7 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
         (
             "own_words.TwiceCTC",
             "own_words.Untyped",
-            "arm twice: .*: TypeError: .*NoneType.*words.py:",
+            "arm twice: .*: TypeError: .*None.*words.py:",
         ),
         ("own_words.TwiceCTC", "own_words.Vector", "arm twice: .* gave shape .2,., not a scalar"),
     ],
