@@ -12,7 +12,9 @@ from experiments.parsers import SCRIPTS, parser_of
 def main(args: list[str]) -> None:
     """Run a script; help and mistakes come before its imports, which take a while."""
     if not args or args[0] not in SCRIPTS:
-        raise SystemExit(f"usage: python -m experiments {{{','.join(SCRIPTS)}}} [OPTION...]")
+        asks = args[:1] in (["-h"], ["--help"])
+        print(f"usage: python -m experiments {{{','.join(SCRIPTS)}}} [OPTION...]")
+        raise SystemExit(0 if asks else 2)
     options = parser_of(args[0]).parse_args(args[1:])
     with one_line_errors(args[0]):
         import_module(f"experiments.{args[0]}").main(options)

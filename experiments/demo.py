@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 import pandas as pd
 from PIL import Image
@@ -46,28 +47,32 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
 
 
 # Words on the sheet: (CTC is right, DCTC is right) -> number
-KINDS: dict[tuple[bool, ...], int] = {
-    (True, True): 4,
-    (False, True): 6,
-    (True, False): 6,
-    (False, False): 4,
-}
+KINDS = {(True, True): 4, (False, True): 6, (True, False): 6, (False, False): 4}
 
 
 def cells_of(finished: Sequence[Finished]) -> list[Cell]:
     """Return held-out words with their label and what both arms read: the first of each kind."""
     files = [run.folder / "readings" / "rendered.tsv" for run in finished]
     arms = [{one.key: one for one in read_readings(file)} for file in files]
-    found = {kind: list[Cell]() for kind in KINDS}
+    chosen: list[str] = []
+    for kind, count in KINDS.items():
+        alike = (
+            key
+            for key, one in arms[0].items()
+            if tuple(arm[key].prediction == one.label for arm in arms) == kind
+        )
+        chosen += islice(alike, count)
+    cells: dict[str, Cell] = {}
     for batch in figure_runs.test_batches(finished[0].data):
         for key, image in zip(batch.key, batch.image, strict=True):
-            label, read = arms[0][key].label, [arm[key].prediction for arm in arms]
-            kind = tuple(text == label for text in read)
-            if len(found[kind]) < KINDS[kind]:
-                pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-                text = f"{label}: {' / '.join(read)}"
-                found[kind].append(Cell(as_png(Image.fromarray(pixels)), text))
-    return [cell for cells in found.values() for cell in cells]
+            if key in chosen:
+                pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).squeeze(2).numpy()
+                read = " / ".join(arm[key].prediction or "(nothing)" for arm in arms)
+                text = f"{arms[0][key].label}: {read}"
+                cells[key] = Cell(as_png(Image.fromarray(pixels)), text)
+        if len(cells) == len(chosen):
+            break
+    return [cells[key] for key in chosen]
 
 
 def main(options: Namespace) -> None:
@@ -88,5 +93,5 @@ def main(options: Namespace) -> None:
     names = [arm.title for arm in study.arms.values()]
     curves = {name: read_metrics(run.folder) for name, run in zip(names, finished, strict=True)}
     save_figure(draw_curves(curves, PANELS), out / "curves.png")
-    save_sheet(*draw_sheet(cells_of(finished), columns=4), out / "readings.png")
+    save_sheet(*draw_sheet(cells_of(finished), columns=3), out / "readings.png")
     print(f"written to {out}: curves.png; readings.png (label: {' / '.join(names)})")

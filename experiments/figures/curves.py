@@ -86,7 +86,7 @@ def draw_curves(arms: Mapping[str, Mapping[str, Curve]], panels: Sequence[Panel]
     figure = Figure(figsize=(3.6 * len(panels), 3.4), layout="constrained")
     lines = {}
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for (name, curves), colour in zip(arms.items(), COLOURS, strict=False):
+        for (name, curves), colour in zip(arms.items(), COLOURS[: len(arms)], strict=True):
             if panel.metric in curves:
                 steps, values = curves[panel.metric]
                 if len(steps) >= MANY_POINTS:  # single batches are noisy: pale below their mean

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from dctc.bench.describe import (
+    _table,
     arm,
     count_flops,
     count_parameters,
@@ -18,7 +19,7 @@ from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.nets import Loaded
-from tiny import HEIGHT, WIDTH, FeatureNet, same_weights, weights
+from tiny import HEIGHT, WIDTH, FeatureNet, TinyNet, same_weights, weights
 
 CPU = torch.device("cpu")
 
@@ -71,6 +72,13 @@ def test_a_conv_and_a_linear_layer_are_described_and_left_as_they_were(loaded):
     assert loaded.net.training
     assert all(value.device.type == "cpu" for value in loaded.net.parameters())
     assert same_weights(weights(loaded.net), before)
+
+
+def test_a_net_without_features_apart_is_described_too():
+    loaded = Loaded(TinyNet(37), CTCTokenizer("36"), "english36", (3, HEIGHT, WIDTH), False)
+    d = describe(loaded, CPU, batch_size=2, limit_s=0.0)
+    assert d["features"] is None and d["parameters"] == PARAMETERS
+    assert not any(row[0] == "features d" for row in _table("tiny", d).rows)
 
 
 def test_a_net_that_reads_by_attention_is_described_too():

@@ -30,7 +30,8 @@ def test_accuracy_and_what_is_left_out(words, monkeypatch, capsys, tmp_path):
     assert "left out, None: No module named 'nothing'" in out and "Half: half right." in out
     (row,) = json.loads((tmp_path / "bench" / "peers-tiny.json").read_text())["rows"]
     assert row["accuracy"] == dict.fromkeys(peers.SETS, 0.5) and row["words"] == 12
-    assert (tmp_path / "bench" / "peers.png").stat().st_size > 1000
+    assert (tmp_path / "bench" / "peers-tiny.png").stat().st_size > 1000
+    assert not (tmp_path / "bench" / "peers.png").exists()  # that of the scale small
 
 
 def test_sets_that_are_missing_are_named(monkeypatch, tmp_path, refused):

@@ -17,6 +17,15 @@ def test_the_original_has_the_published_number_of_parameters():
     assert parameters(CRNN(37, in_chans=1)) == pytest.approx(8.3e6, rel=0.01)
 
 
+def test_the_parameters_of_rgb_images_by_hand():
+    """Seven convolutions with biases, two batch norms, two BiLSTM-256, 37 classes."""
+    convolutions = [(3, 64, 3), (64, 128, 3), (128, 256, 3), (256, 256, 3), (256, 512, 3)]
+    convolutions += [(512, 512, 3), (512, 512, 2)]
+    size = sum((i * k * k + 1) * o for i, o, k in convolutions) + 2 * 2 * 512
+    size += sum(2 * 4 * 256 * (i + 256 + 2) for i in (512, 256)) + 512 * 256 + 256 + 512 * 37 + 37
+    assert parameters(CRNN(37)) == size
+
+
 def test_the_chinese_variant_has_exactly_that_of_the_authors_code():
     assert f"{parameters(CRNN(7935, 'chinese')) / 1e6:.3f}" == "13.695"
 

@@ -59,6 +59,19 @@ class Vector(CTCLoss):
         return logits.sum((0, 2))
 
 
+class Broken(CTCLoss):
+    def __init__(self):
+        super().__init__(**{}["x"])
+
+
+class Text(CTCLoss):
+    needs = "second"
+
+
+class Misspelt(CTCLoss):
+    needs = {"secnod"}
+
+
 class Untyped(CTCLoss):
     def __init__(self, factor):
         super().__init__()
@@ -167,7 +180,6 @@ def test_a_set_that_no_run_was_tested_on_is_named(compared, tmp_path):
 
 def test_a_set_that_no_run_can_be_tested_on_is_named_before_the_training(compared):
     (compared / "typo.yaml").write_text(f"{STUDY}sets: [sen]\n")
-    assert execute(load_study(compared / "mine.yaml").runs()[0], "off", net=False).was_done
     with pytest.raises(ValueError, match="sen is no test set of this run; it has seen, unseen"):
         execute(load_study(compared / "typo.yaml").runs()[0], "off")
 
@@ -221,6 +233,9 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
             "own_words.Untyped",
             "arm twice: .*: TypeError: .*None.*words.py:",
         ),
+        ("own_words.TwiceCTC", "own_words.Broken", r"arm twice: .*: KeyError: 'x' .own_words.py:"),
+        ("own_words.TwiceCTC", "own_words.Text", "arm twice: .* needs 'second': give a set of nam"),
+        ("own_words.TwiceCTC", "own_words.Misspelt", "arm twice: .* needs secnod, which is none"),
         ("own_words.TwiceCTC", "own_words.Vector", "arm twice: .* gave shape .2,., not a scalar"),
     ],
 )

@@ -12,8 +12,18 @@ import pytest
 import torch
 import yaml
 
+from dctc.results.registry import Registry
 from dctc.studies import parallel
-from dctc.studies.parallel import Outcome, _gpus, _on, execute_all, finish_all, report_problems
+from dctc.studies.parallel import (
+    Outcome,
+    _gpus,
+    _missing,
+    _on,
+    _said_left,
+    execute_all,
+    finish_all,
+    report_problems,
+)
 from dctc.studies.study import Run
 from scripts import execute_here
 from tiny import config, held_by_another
@@ -97,6 +107,19 @@ def test_one_that_fails_dies_or_is_busy_stops_no_other(forked, plain, tmp_path, 
     assert report_problems(found) == 2  # one that another process is at is no failure
     said = capfd.readouterr().out
     assert "not yet: t/busy/seed0: " in said and said.count("FAILED: ") == 2
+
+
+def test_minutes_left_are_those_of_missing_runs(plain, runs, record):
+    runs_of = [changed(plain, name) for name in "abcd"]
+    Registry(runs).append(record(arm="t/c", seed=runs_of[0].seed))
+    missing = _missing(runs_of, net=False)
+    assert missing == {"t/a/seed0", "t/b/seed0", "t/d/seed0"}
+    assert _missing(runs_of, net=True) == missing | {"t/c/seed0"}
+    done = {"t/c/seed0": Outcome({})}
+    assert _said_left(missing, done, 60) == ""  # nothing has been trained yet
+    assert _said_left(missing, done | {"t/a/seed0": Outcome({})}, 600) == "; about 20 min left"
+    failed = {name: Outcome({}, "RuntimeError: broken") for name in missing}
+    assert _said_left(missing, failed, 600) == ""
 
 
 def test_nets_that_are_needed(plain, monkeypatch, capsys):

@@ -24,6 +24,8 @@ def test_lines_that_say_nothing_are_not_printed(monkeypatch):
     for package, handler in zip(("pytorch_lightning", "lightning_fabric"), handlers, strict=True):
         monkeypatch.setattr(logging.getLogger(package), "handlers", [handler])
     quiet_lightning()
+    quiet_lightning()  # as each run of a study does
+    assert all(len(handler.filters) == 1 for handler in handlers)
     for text in ("Seed set to 0", "GPU available: False, used: False", "said"):
         record = logging.LogRecord("lightning", logging.INFO, "", 0, text, (), None)
         assert {bool(handler.filter(record)) for handler in handlers} == {text == "said"}

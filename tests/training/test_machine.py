@@ -1,9 +1,13 @@
 """Threads, device, and the end of the process group."""
 
+import os
+
 import pytest
 import torch
 from pytorch_lightning.accelerators import MPSAccelerator
 
+from dctc.data.rendered import RenderedDataModule
+from dctc.training import cli
 from dctc.training.machine import compute_in_float32, end_process_group, needs_cpu, share_cores
 
 
@@ -23,6 +27,23 @@ def test_cores_are_shared_out_where_the_net_runs_on_the_cpu(monkeypatch):
     assert chosen == []
     share_cores(1, "cpu")
     assert chosen == [3]
+
+
+def test_workers_that_no_option_names_have_their_cores(monkeypatch):
+    """RenderedDataModule takes two workers by itself, on a machine with several cores."""
+    shared = []
+    monkeypatch.setattr(cli, "share_cores", lambda workers, accelerator: shared.append(workers))
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    data = RenderedDataModule(charset="36")
+    assert data.num_workers == 2
+    made = cli.RecognizerCLI.__new__(cli.RecognizerCLI)
+    monkeypatch.setattr(cli.LightningCLI, "instantiate_classes", lambda self: None)
+    made.datamodule, made.resolved = data, {"data": {}, "trainer": {"accelerator": "cpu"}}
+    made.instantiate_classes()
+    for given in ({}, {"init_args": {"num_workers": 3}}):
+        made.datamodule, made.resolved["data"] = object(), given
+        made.instantiate_classes()
+    assert shared == [2, 0, 3]
 
 
 def test_the_group_of_processes_is_ended(tmp_path):

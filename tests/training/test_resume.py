@@ -16,7 +16,7 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training import cli
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.checkpoints import DurableCheckpoints
+from dctc.training.checkpoints import DurableCheckpoints, _requeue
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import (
     claim,
@@ -127,6 +127,13 @@ def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
     assert same_weights(stored(folder)["state_dict"], stored(whole[1])["state_dict"])
     found = losses(folder / "metrics.1.csv", folder / "metrics.csv")
     assert found == losses(whole[1] / "metrics.csv")
+
+
+def test_a_job_that_cannot_be_requeued_is_told(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")  # as in a container without scontrol
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    _requeue()
+    assert "the job is not requeued" in capsys.readouterr().out
 
 
 def test_without_validation_a_signal_is_heeded(

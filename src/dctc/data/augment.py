@@ -107,7 +107,7 @@ class Augmentation:
 
 
 class AugmentedDataset(Dataset[Sample | Corrupt]):
-    """A training set after augmentation: a pure function of (seed, Draw.number) and the sample."""
+    """A set with its samples changed: a pure function of (seed, Draw.number) and the sample."""
 
     def __init__(
         self, dataset: Any, augmentation: Callable[[Sample, np.random.Generator], Sample], seed: int

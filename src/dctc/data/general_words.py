@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from functools import partial
+from typing import Any
 
 from dctc.data.augment import AugmentedDataset
 from dctc.data.records.batch import Sample
@@ -39,10 +40,10 @@ def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataMo
     )
     words.setup("validate")
     (name, drawn), *_ = words.val_sets.items()
-
-    def padded(sample: Sample, _: np.random.Generator) -> Sample:
-        image = pad_right(sample.image, size.width, size.fill)
-        return sample._replace(image=image, width=sample.image.shape[1])
-
-    words.val_sets = {name: AugmentedDataset(drawn, padded, seed)}
+    words.val_sets = {name: AugmentedDataset(drawn, partial(_padded, size=size), seed)}
     return words
+
+
+def _padded(sample: Sample, _: Any, size: ImageSize) -> Sample:
+    image = pad_right(sample.image, size.width, size.fill)
+    return sample._replace(image=image, width=sample.image.shape[1])

@@ -142,7 +142,11 @@ class LmdbDataModule(SetsDataModule):
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
 
     def _report(self, sets: dict[str, Any]) -> None:
-        """Say which labels of new sets were left out; refuse those that the protocol alters."""
+        """Say which labels of new sets were left out, and which the protocol alters.
+
+        Raises:
+            ValueError: If it takes characters of the charset out of training labels.
+        """
         usual = usual_protocol(self.charset)
         for name, dataset in sets.items():
             rule = (self.train_options if name == TRAIN else self.options)["protocol"]

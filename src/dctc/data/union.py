@@ -83,6 +83,7 @@ def find_parts(
     if not folders:
         raise ValueError(f"{what}: no folder is named; give at least one")
     sets: dict[Path, str] = {}
+    real: set[Path] = set()
     for folder in folders:
         top = root / folder  # an absolute folder stays what it is
         refuse_single_file(top)
@@ -94,13 +95,14 @@ def find_parts(
         if not below:
             raise FileNotFoundError(f"{what}: no LMDB (data.mdb) in or below {top}")
         for path in below.values():
-            if path.resolve() in {known.resolve() for known in sets}:
+            if path.resolve() in real:
                 raise ValueError(f"{what}: {path} is listed twice; name it once")
             if refuse_tests and is_test_set(path, root, top):
                 raise ValueError(
                     f"{what}: {path} is a test set; never train on one: name folders of "
                     f"training data only"
                 )
+            real.add(path.resolve())
             inside = path.is_relative_to(root)
             sets[path] = (path.relative_to(root) if inside else path).as_posix()
     return sets

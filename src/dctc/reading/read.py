@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,14 @@ def main(args: list[str] | None = None) -> None:
         from dctc.data.archives.sheet import check_image_file
 
         check_image_file(options.show)
+        _refuse_input(options.show, options.images)
     reader = Reader(load_model(options.model), rotate_tall=options.rotate_tall)
     share_cores(options.num_workers)
     compute_in_float32()
     parts = open_parts(options.images, reader)
-    files = [file for part in parts if isinstance(part, ImageFiles) for file in part.files.values()]
-    if options.show and options.show.resolve() in {file.resolve() for file in files}:
-        raise ValueError(f"--show {options.show}: it is one of the images to read; name another")
+    if options.show:
+        for part in parts:
+            _refuse_input(options.show, getattr(part, "files", {}).values())
     cells, unread, number = [], 0, 0
     how = (options.batch_size, options.num_workers, options.characters or options.boxes)
     for images, read in ((part, read) for part in parts for read in reader.read(part, *how)):
@@ -62,6 +63,11 @@ def main(args: list[str] | None = None) -> None:
         print(f"skipped {others:,} files that are not images", file=sys.stderr)
     if unread:
         raise SystemExit(1)
+
+
+def _refuse_input(show: Path, images: Iterable[Path]) -> None:
+    if show.resolve() in {image.resolve() for image in images}:
+        raise ValueError(f"--show {show}: it is one of the images to read; name another")
 
 
 def open_parts(paths: list[Path], reader: Reader) -> list[Images]:

@@ -20,11 +20,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dctc.data.lmdb_sets import say
 from dctc.files import Busy
-from dctc.results.registry import Record, runs_folder
+from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
 from dctc.studies.runner import Finished, Run, execute, resolve
 from dctc.text.characters import printed
+from dctc.training.run_folder import FINAL
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 
@@ -36,13 +38,11 @@ class Outcome(NamedTuple):
         records: Its records by set; empty if it did not finish.
         problem: Why it did not, in one line.
         busy: Whether another process holds the lock of this run, which is no failure.
-        was_done: Whether its results were there already.
     """
 
     records: dict[str, Record]
     problem: str = ""
     busy: bool = False
-    was_done: bool = False
 
 
 def execute_all(
@@ -68,6 +68,7 @@ def execute_all(
     if jobs > 1:
         os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes that are started from here
     waiting, outcomes, began = deque(runs), dict[str, Outcome](), time.monotonic()
+    missing = _missing(runs, net)
     workers: dict[Any, _Worker] = {}
     gpus = deque(itertools.islice(itertools.cycle(_gpus()), jobs))  # one for each training
     console = Console()
@@ -93,10 +94,7 @@ def execute_all(
                     said = _said(outcome, worker.run)
                     text = f"[{len(outcomes)}/{len(runs)}] {worker.run.name}: {said}"
                     text += f" ({time.monotonic() - worker.began:.0f} s)"
-                    trained = sum(not (o.was_done or o.problem) for o in outcomes.values())
-                    left, took = len(runs) - len(outcomes), time.monotonic() - began
-                    if left and trained:
-                        text += f"; about {took / 60 * left / trained:.0f} min left"
+                    text += _said_left(missing, outcomes, time.monotonic() - began)
                     bar.console.print(printed(text), highlight=False, markup=False, soft_wrap=True)
                     bar.advance(task)
                     if waiting and worker.process.is_alive():
@@ -109,6 +107,25 @@ def execute_all(
             for worker in workers.values():  # runs go on from their checkpoints
                 worker.process.kill()
     return outcomes
+
+
+def _missing(runs: Sequence[Run], net: bool) -> set[str]:
+    """Return the names of runs without a net, or without results, whatever configuration they had.
+
+    To compare configurations too would take a second for each run.
+    """
+    folder = runs_folder()
+    if net:
+        return {r.name for r in runs if not (folder / r.name / "checkpoints" / FINAL).exists()}
+    known = Registry(folder).latest()
+    return {run.name for run in runs if (run.arm, run.seed) not in known}
+
+
+def _said_left(missing: set[str], outcomes: Mapping[str, Outcome], took_s: float) -> str:
+    """Say how long the missing runs will take, as long as those that have been trained."""
+    trained = sum(name in missing and not outcome.problem for name, outcome in outcomes.items())
+    left = len(missing - outcomes.keys())
+    return f"; about {took_s / 60 * left / trained:.0f} min left" if left and trained else ""
 
 
 def _said(outcome: Outcome, run: Run) -> str:
@@ -218,6 +235,7 @@ def _work(connection: Connection, quiet: bool, log: LogMode, net: bool) -> None:
             with open(file, "a") as stream:
                 for descriptor in (1, 2):  # which loggers, libraries and loading workers share
                     os.dup2(stream.fileno(), descriptor)
+            say.cache_clear()  # the file of each run has all messages about its data
         outcome = _outcome(run, quiet, log, net)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -231,8 +249,7 @@ def _outcome(run: Run, quiet: bool, log: LogMode, net: bool) -> Outcome:
             if "num_workers" in resolve(run)["data"].get("init_args", {}):
                 alone["data.init_args.num_workers"] = 0
             run = replace(run, set={**run.set, **alone})
-        finished = execute(run, log, net)
-        return Outcome(finished.records, was_done=finished.was_done)
+        return Outcome(execute(run, log, net).records)
     except Busy as error:
         return Outcome({}, str(error), busy=True)
     except (Exception, SystemExit) as error:  # whatever it is, the other runs go on

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from dctc.data.lmdb_sets import LmdbDataModule
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
 from dctc.studies.diagnosis import diagnose
@@ -32,14 +33,12 @@ class Finished:
         folder: Its folder.
         data: Its own data.
         records: Its records by set.
-        was_done: Whether all results were in the registry already.
     """
 
     run: Run
     folder: Path
     data: pl.LightningDataModule
     records: dict[str, Record]
-    was_done: bool
 
 
 def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
@@ -68,10 +67,9 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
                 tests.append(run.benchmarks(cli.resolved))
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
-            _check_sets(run, [name for data in tests for name in data.test_names])
+            _check_sets(run, tests)
             _check_source(cli, run.drawn_from)
-            was_done = on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed))
-            if net or not was_done:
+            if net or not on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed)):
                 cli.train()
                 for data in tests:
                     _test(cli, data)
@@ -80,7 +78,7 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         finally:
             _close_wandb(cli.trainer)
         rank_zero_only(_bring_forward)(cli)
-        return Finished(run, cli.folder, cli.datamodule, _known(cli), was_done)
+        return Finished(run, cli.folder, cli.datamodule, _known(cli))
 
 
 def resolve(run: Run) -> dict[str, Any]:
@@ -116,8 +114,12 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
     )
 
 
-def _check_sets(run: Run, tested: list[str]) -> None:
-    known = [*tested, *(run.benchmarks.names if run.benchmarks else ())]  # some may not be here
+def _check_sets(run: Run, tests: Sequence[Any]) -> None:
+    known = [name for data in tests for name in data.test_names]
+    if isinstance(tests[0], LmdbDataModule):
+        known += tests[0].test  # published sets, some not here
+    known += run.benchmarks.names if run.benchmarks else ()
+    known = list(dict.fromkeys(known))
     if others := [name for name in run.sets if name not in known]:
         raise ValueError(f"sets: {others[0]} is no test set of this run; it has {', '.join(known)}")
 

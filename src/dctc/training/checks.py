@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from argparse import ArgumentError
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
+import dctc
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.configuration import build, check_class_paths, named
-from dctc.training.objective import check_batch, checked_value, needs
+from dctc.training.objective import check_batch, check_needs, checked_value, needs
 from dctc.training.parser import num_classes
 from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.schedule import check_steps
@@ -124,40 +126,60 @@ def try_out(trainer: Any, module: Any, data: Any, checkpoints: Path) -> None:
 
 
 def try_loss(model: Mapping[str, Any]) -> None:
-    """Call a CTC loss of someone's own, and its gradient, on two made-up samples.
+    """Call a CTC loss of someone's own, and its gradient, on two made-up samples on the CPU.
 
-    One that needs features is not called, as their number is the net's.
+    One that needs features is not called, as their number is the net's. Where there is a GPU, a
+    loss that fails is only told of: it may be one for GPUs.
 
     Args:
         model: The resolved configuration of a module.
 
     Raises:
         ValueError: If it raises something, gives no scalar tensor or one without a gradient.
-        ArgumentError: If it cannot be made.
+        ArgumentError: If its arguments are wrong.
     """
     path = model["loss"]["class_path"]
     of_attention = hasattr(named(model["net"]["class_path"]), "teach")
     if path.startswith(("dctc.", "torch.")) or of_attention:
         return
-    loss = build("loss", nn.Module, model["loss"])
+    check_class_paths(model["loss"], "model.loss")
+    try:
+        loss = build("loss", nn.Module, model["loss"])
+    except ArgumentError:
+        raise
+    except Exception as error:  # whatever someone else's code raises
+        raise _fault(path, error) from error
+    check_needs(loss)
     if "features" in needs(loss):
         return
     made = torch.Generator().manual_seed(0)
     classes = num_classes(model["tokenizer"]["init_args"]["charset"])
-    logits = torch.randn(16, 2, classes, generator=made, requires_grad=True)
+    logits = torch.randn(64, 2, classes, generator=made, requires_grad=True)
     one = torch.ones(2, 1, dtype=torch.long)
     extras = {name: logits.detach().clone() for name in {"second", "teacher"} & needs(loss)}
     if "alignment" in needs(loss):
-        extras["alignment"] = torch.ones(16, 2, dtype=torch.long)
+        extras["alignment"] = torch.ones(64, 2, dtype=torch.long)
     try:
-        value = checked_value(loss, loss(logits, one, torch.tensor([16, 12]), one[:, 0], **extras))
+        value = checked_value(loss, loss(logits, one, torch.tensor([64, 48]), one[:, 0], **extras))
         value.backward()
-    except Exception as error:  # whatever someone else's code raises
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"loss {path}: {said} ({Path(at.filename).name}:{at.lineno})") from error
-    if logits.grad is None:
-        raise ValueError(f"loss {path}: its gradient does not reach the logits")
+        if logits.grad is None:
+            raise ValueError("its gradient does not reach the logits")
+    except Exception as error:
+        fault = _fault(path, error)
+        if not torch.cuda.is_available():
+            raise fault from error
+        print(fault)
+
+
+def _fault(path: str, error: BaseException) -> ValueError:
+    """Return an error of someone else's loss in one line, with the place in their code."""
+    while error.__cause__ is not None:  # jsonargparse wraps those of constructors
+        error = error.__cause__
+    own = tuple(str(Path(str(package.__file__)).parent) for package in (torch, dctc))
+    frames = traceback.extract_tb(error.__traceback__)
+    at = [frame for frame in frames if not frame.filename.startswith(own)] or frames
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return ValueError(f"loss {path}: {said} ({Path(at[-1].filename).name}:{at[-1].lineno})")
 
 
 def _check_names(callback: ModelCheckpoint, checkpoints: Path) -> None:

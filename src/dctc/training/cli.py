@@ -175,8 +175,9 @@ class RecognizerCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build trainer, module and data; then share out the cores."""
         super().instantiate_classes()
-        workers = getattr(self.datamodule, "num_workers", 0)
-        share_cores(workers, self.resolved["trainer"]["accelerator"])
+        named = self.resolved["data"].get("init_args", {}).get("num_workers")
+        workers = getattr(self.datamodule, "num_workers", named)
+        share_cores(workers or 0, self.resolved["trainer"]["accelerator"])
 
     def _chosen_checkpoint(self) -> str | None:
         """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""

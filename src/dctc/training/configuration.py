@@ -79,7 +79,8 @@ def build(key: str, kind: type, chosen: Mapping[str, Any]) -> Any:
         ArgumentError: If the class or an argument is wrong.
     """
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(kind, key, fail_untyped=False)  # as Lightning's parser
+    action: Any = parser.add_argument(f"--{key}", type=kind)
+    action.sub_add_kwargs = {"fail_untyped": False}  # as Lightning's parser
     return parser.instantiate(parser.parse_object({key: chosen}))[key]
 
 

@@ -223,6 +223,18 @@ def needs(loss: nn.Module) -> frozenset[str]:
     return getattr(loss, "needs", frozenset())
 
 
+def check_needs(loss: nn.Module) -> None:
+    """Raise ValueError if what a loss ``needs`` is no set, or holds an unknown name."""
+    name, named = type(loss).__name__, needs(loss)
+    if not isinstance(named, (set, frozenset)):
+        raise ValueError(f"loss {name} needs {named!r}: give a set of names")
+    if unknown := named - set(NEEDS):
+        raise ValueError(
+            f"loss {name} needs {', '.join(sorted(unknown))}, which is none of "
+            f"{', '.join(NEEDS)}; see dctc.losses"
+        )
+
+
 def checked_value(loss: nn.Module, value: Any) -> Tensor:
     """Return the value of a loss.
 
@@ -347,13 +359,7 @@ def objective_of(net: nn.Module, loss: nn.Module) -> CTCObjective | AttentionObj
             available.
     """
     net_name, loss_name = type(net).__name__, type(loss).__name__
-    if isinstance(needs(loss), str):
-        raise ValueError(f"loss {loss_name} needs {needs(loss)!r}: give a set of names, not text")
-    if unknown := needs(loss) - set(NEEDS):
-        raise ValueError(
-            f"loss {loss_name} needs {', '.join(sorted(unknown))}, which is none of "
-            f"{', '.join(NEEDS)}; see dctc.losses"
-        )
+    check_needs(loss)
     if isinstance(net, AttentionNet):
         if hasattr(loss, "blank"):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from argparse import ArgumentTypeError
@@ -17,6 +18,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from dctc.results.upload import LogMode
 from dctc.text import Charset
+from dctc.text.characters import printed
 from dctc.training.configuration import explained
 
 register_type(torch.device)  # an argument of Lightning's averages of weights
@@ -51,10 +53,16 @@ class RunParser(LightningArgumentParser):
         return re.sub(r",\s+known\s+subclasses:([^)]*)\)", _of_this_library, said)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Exit with 2, without 60 lines of usage, or raise ArgumentError; the cure is added."""
+        """Exit with 2, without 60 lines of usage, or raise ArgumentError; the cure is added.
+
+        With DCTC_DEBUG the error itself is raised.
+        """
+        if ex is not None and os.environ.get("DCTC_DEBUG"):
+            raise ex
         if self.exit_on_error:
             name = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
-            self.exit(2, f"{name}: {explained(message)}\n({name} --help shows the options)\n")
+            said = printed(explained(message), keep="\n")
+            self.exit(2, f"{name}: {said}\n({name} --help shows the options)\n")
         super().error(explained(message), ex)
 
     def add_lightning_class_args(self, *args: Any, **options: Any) -> list[str]:

@@ -90,6 +90,7 @@ def test_every_registered_set_is_known_by_its_size(tmp_path, write_lmdb, jpeg, f
     [
         ('{"seed": 0, "result": {"records": 1}}', None),
         ('{"result": {"records": 2}}', "1 records where its recipe.json has 2"),
+        ('{"result": {"records": "2"}}', None),
         ('{"seed": 0}', None),
         ("", "recipe.json: is broken"),
     ],

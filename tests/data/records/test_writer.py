@@ -222,6 +222,12 @@ def test_a_wrong_count_is_refused_also_of_a_complete_set(tmp_path, items, comple
             count_records(tmp_path / "set.partial")
 
 
+def test_extents_for_another_number_of_characters(tmp_path):
+    items = [Record(b"", "abc", np.zeros((2, 2), np.float32))]
+    with pytest.raises(ValueError, match=r"record 1: extents \(2, 2\) for the 3 characters"):
+        write_set(tmp_path / "set", RECIPE, lambda taken: items)
+
+
 @pytest.mark.filterwarnings("ignore:file .*left out and counted")
 @pytest.mark.parametrize(("faults", "left_out"), [((), "nothing"), ((0, 1), "2 missing")])
 def test_nothing_to_write_is_an_error_and_leaves_nothing(tmp_path, items, faults, left_out):

@@ -50,9 +50,10 @@ def committed(partial: Path) -> Progress:
         return Progress()
     try:
         with reading(partial) as transaction:
-            return Progress(**json.loads(transaction.get(PROGRESS) or "{}"))
+            raw = transaction.get(PROGRESS) or b"{}"
     except ValueError as error:
         raise ValueError(f"{error}, after removing this folder") from error
+    return Progress(**json.loads(raw))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:

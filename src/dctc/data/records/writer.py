@@ -190,8 +190,13 @@ def _put(batch: list[Record | Fault], before: Progress, transaction: Any) -> Pro
         transaction.put(b"image-%09d" % progress.records, item.image)
         transaction.put(b"label-%09d" % progress.records, item.label.encode())
         if item.extents is not None:
-            limits = np.asarray(item.extents, np.float32).tobytes()
-            transaction.put(b"extents-%09d" % progress.records, limits)
+            extents = np.asarray(item.extents, np.float32)
+            if extents.shape != (len(item.label), 2):
+                raise ValueError(
+                    f"record {progress.records}: extents {extents.shape} for the "
+                    f"{len(item.label)} characters of {item.label!r}"
+                )
+            transaction.put(b"extents-%09d" % progress.records, extents.tobytes())
     transaction.put(PROGRESS, json.dumps(vars(progress)).encode())
     return progress
 
