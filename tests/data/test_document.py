@@ -51,12 +51,6 @@ def test_width_follows_the_source(ready, source, width):
     assert next(iter(data.val_dataloader()[0])).image.shape[2:] == (8, width)
 
 
-def test_views_and_augmentation_reach_the_training_images_only(ready):
-    data = ready("document", augment=1.0, views=2)
-    assert next(iter(data.train_dataloader())).second is not None
-    assert next(iter(data.val_dataloader()[0])).second is None
-
-
 def test_missing_data_is_named_with_where_it_comes_from(ready, sets):
     wrong = "FUNSD, training words: not found below .* named funsd_words_21888; .*guillaumejaume"
     for empty in (sets / "none", sets / "document/test"):

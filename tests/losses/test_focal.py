@@ -33,8 +33,3 @@ def test_a_sample_read_perfectly_has_no_loss_and_a_finite_gradient(gamma):
     arguments = torch.tensor([[1]]), [1], [1]
     value, gradient = value_and_gradient(FocalCTCLoss(gamma=gamma), logits, *arguments)
     assert value == 0 and gradient.abs().sum() == 0
-
-
-def test_gamma_is_not_negative():
-    with pytest.raises(ValueError, match="gamma -1"):
-        FocalCTCLoss(gamma=-1.0)

@@ -67,5 +67,3 @@ def test_what_does_not_fit_is_named(samples):
         PriorCTCLoss(6)(*samples)
     with pytest.raises(ValueError, match=r"prior: torch\.bfloat16; keep the loss in float32"):
         PriorCTCLoss(5).bfloat16()(*samples)
-    with pytest.raises(ValueError, match="momentum"):
-        PriorCTCLoss(5, momentum=1.5)

@@ -14,7 +14,7 @@ from dctc.reading.reader import Reader, spread
 from dctc.text import CTCTokenizer, greedy_decode
 from dctc.text.decode import Run, character_runs
 from dctc.training.nets import Loaded
-from tiny import HEIGHT, WIDTH, TinyNet, encode_text, pixel_reader
+from tiny import HEIGHT, WIDTH, TinyNet, encode_text
 
 
 def noise_files(folder, count=9):
@@ -69,19 +69,6 @@ def test_the_frames_of_characters_are_the_viterbi_alignment_of_the_reading():
             found[run.begin : run.end, k] = run.character
     valid = torch.arange(24)[:, None] < frames
     assert labels.feasible.all() and torch.equal(found[valid], path[valid])
-
-
-def test_characters_and_boxes_are_where_they_are_painted(tmp_path):
-    """PixelNet's characters stand 8 pixels apart, in frames of 4."""
-    (tmp_path / "a.png").write_bytes(encode_text("abc"))
-    reader = pixel_reader()
-    images = ImageFiles(tmp_path / "a.png", reader.size)
-    (read,) = reader.read(images, characters=True)
-    assert [c.character for c in read.characters] == ["a", "b", "c"] == [*read.found.prediction]
-    assert all(c.confidence == pytest.approx(0.9984, abs=1e-4) for c in read.characters)
-    boxes = reader.boxes(images, read)
-    # runs of frames 0, 2 and 4: pixels 0 to 4, 8 to 12, 16 to 20; limits half way between
-    assert boxes == [[0, 0, 6, 8], [6, 0, 14, 8], [14, 0, 22, 8]]
 
 
 def test_limits_of_characters_tile_the_word():
