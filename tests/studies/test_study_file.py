@@ -201,7 +201,7 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         (("seeds: [0, 7, 9]", 'seeds: "0,7"'), "arm ctc: seeds: '0,7' is not a number or a list"),
         (("seeds: [0, 7, 9]", "seeds: [0, a]"), "arm ctc: seeds: .* neither their number nor"),
         (("benchmarks: [SVT", "benchmarks: [IIT5K"), "mine.yaml: benchmarks: 'IIT5K' is not one"),
-        (("sets: [SVT, CUTE80]", "sets: [SVT, SVT]"), "mine.yaml: sets: SVT, SVT; name each once"),
+        (("    sets: rendered", "    sets: [a, a]"), "mine.yaml: sets: a, a; name each once"),
         (("study: mine", "study: 2024"), "mine.yaml: study: 2024 is not text"),
         (("config: ctc.yaml", "config: nix.yaml"), "mine.yaml: no configuration .*nix.yaml"),
         (("config: ctc.yaml", "config: [1]"), "mine.yaml: no configuration .*/1"),

@@ -115,6 +115,8 @@ def _complete(cli: RecognizerCLI, tests: Sequence[Any], diagnosed: bool) -> bool
 
 
 def _check_sets(run: Run, tests: Sequence[Any]) -> None:
+    if not run.sets:
+        return
     known = [name for data in tests for name in data.test_names]
     if isinstance(tests[0], LmdbDataModule):
         known += tests[0].test  # published sets, some not here
