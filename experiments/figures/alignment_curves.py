@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dctc.ctc import ESTIMATORS
+from dctc.results.plots import MUTED
 from dctc.results.statistics import difference_cell, seeds_difference
 from dctc.tables import Table
-from experiments.figures import COLOURS, FONT_SIZE, GREY, WIDTH, Arrays
+from experiments.figures import COLOURS, FONT_SIZE, WIDTH, Arrays
 from experiments.figures.curves import FEW_POINTS, MANY_POINTS, Curve, running_mean, style_axes
 
 # What each metric counts, and of what; see dctc.metrics.alignment
@@ -108,14 +109,14 @@ def _draw_panel(axes: Axes, metric: str, arrays: Arrays, values: np.ndarray) -> 
         constant = (metric, estimator) in CONSTANT
         style = {**STYLES[e], "color": COLOURS[e], "label": f"{estimator} z*", "markersize": 4}
         if constant:
-            style |= {"color": GREY, "linewidth": 1.0, "marker": None}
+            style |= {"color": MUTED, "linewidth": 1.0, "marker": None}
         curves = np.stack([running_mean(list(curve), reach) for curve in values[:, e]])
         marks = (every * (e + 1) // (len(STYLES) + 1), every)
         axes.plot(steps, curves.mean(0), markevery=marks, **style)
         if constant:
             text = "viterbi: 1 by construction"
             place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right"}
-            axes.text(1, 1.02, text, va="bottom", fontsize=FONT_SIZE, color=GREY, **place)
+            axes.text(1, 1.02, text, va="bottom", fontsize=FONT_SIZE, color=MUTED, **place)
         elif len(curves) > 1:
             low, high = curves.min(0), curves.max(0)
             axes.fill_between(steps, low, high, color=COLOURS[e], alpha=0.18, linewidth=0)

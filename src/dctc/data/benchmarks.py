@@ -125,7 +125,7 @@ def is_test_set(folder: Path, root: Path, named: Path | None = None) -> bool:
         named: The folder above it, or itself, that somebody named.
     """
     tops = named or folder
-    for whole in (Path.absolute, Path.resolve):  # a link may lead out of a test folder
+    for whole in (Path.absolute, Path.resolve):  # as written, and where links lead
         path = place_of(whole(folder), whole(root), whole(tops))
         side = split_side(path)
         found = [b for b in TEST_SETS if b.matches(path)]
