@@ -5,7 +5,7 @@ They go block by block on a CPU, so that a block stays in the cache between its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,8 +17,9 @@ from dctc.ctc.labels import Labels, candidate_classes, valid_frames
 from dctc.ctc.lattice import forward_backward, readable, samples_last
 from dctc.ctc.threads import on_few_threads
 
-# Elements of a block on a CPU: 2 MiB of float32, about what cores keep in their caches.
-BLOCK = 2**19
+# Elements of a block on a CPU: 1 MiB of float32, which stays in a core's cache. Logits of up to two
+# blocks are one, and keep their exponentials.
+BLOCK = 2**18
 
 
 class Normaliser(NamedTuple):
@@ -61,15 +62,18 @@ def emissions(
     dtype = compute_dtype(logits)
     peak = torch.empty((t, n), dtype=dtype, device=logits.device)
     rest = torch.empty((t, n), dtype=torch.float64, device=logits.device)
-    for frames in _blocks(logits):
-        block = logits[frames].to(dtype)  # (b, n, c)
+    blocks = _blocks(logits)
+    memory = logits.new_empty(logits[blocks[0]].shape, dtype=dtype)  # (b, n, c), of all blocks
+    for frames in blocks:
+        block = logits[frames].to(dtype)
         peak[frames] = block.amax(2)
-        above = torch.sub(block, peak[frames, :, None])
+        above = torch.sub(block, peak[frames, :, None], out=memory[: len(block)])
         if scale != 1.0:
             above.mul_(scale)
         # the peak adds exactly 1; the others are summed in float64, so that it can be taken off
         rest[frames] = above.exp_().sum(2, dtype=torch.float64).sub_(1.0)
-    normaliser = Normaliser(peak, rest, above if keep and logits.numel() <= BLOCK else None)
+    kept = memory if keep and logits.numel() <= 2 * BLOCK else None
+    normaliser = Normaliser(peak, rest, kept)
     columns = candidate_classes(labels, blank).expand(t, -1, -1)
     with on_few_threads(logits.device, 2 * columns.numel()):
         found = normaliser.log_probs(logits.gather(2, columns), scale)
@@ -165,7 +169,8 @@ def gradient(
     return gradient
 
 
-def _blocks(logits: Tensor) -> Iterator[slice]:
+def _blocks(logits: Tensor) -> list[slice]:
     t, n, c = logits.shape
-    step = max(1, BLOCK // (n * c)) if logits.device.type == "cpu" else t
-    return (slice(i, i + step) for i in range(0, t, step))
+    whole = logits.device.type != "cpu" or logits.numel() <= 2 * BLOCK
+    step = t if whole else max(1, BLOCK // (n * c))
+    return [slice(i, i + step) for i in range(0, t, step)]
