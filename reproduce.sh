@@ -162,10 +162,6 @@ run_module() { run "$VENV/bin/python" -m "$@"; }
 run_target() { # run_target TARGET OPTION...
   local target=$1
   shift
-  if [[ $target != test ]]; then # glibc keeps freed blocks: a step on a CPU takes a tenth less
-    export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} # 32 MiB, the most it takes
-    export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-4294967296}
-  fi
   case $target in
     setup) echo "the environment is in $VENV" ;;
     test) run_tests "$@" ;;

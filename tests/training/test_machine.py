@@ -1,6 +1,7 @@
 """Threads, device, and the end of the process group."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,13 @@ from pytorch_lightning.accelerators import MPSAccelerator
 
 from dctc.data.rendered import RenderedDataModule
 from dctc.training import cli
-from dctc.training.machine import compute_in_float32, end_process_group, needs_cpu, share_cores
+from dctc.training.machine import (
+    compute_in_float32,
+    end_process_group,
+    keep_freed_memory,
+    needs_cpu,
+    share_cores,
+)
 
 
 def test_float32_is_not_rounded(monkeypatch):
@@ -27,6 +34,23 @@ def test_cores_are_shared_out_where_the_net_runs_on_the_cpu(monkeypatch):
     assert chosen == []
     share_cores(1, "cpu")
     assert chosen == [3]
+
+
+def test_glibc_keeps_freed_memory_unless_its_variables_say_otherwise(monkeypatch):
+    asked = []
+    libc = SimpleNamespace(mallopt=lambda option, value: asked.append((option, value)))
+    monkeypatch.setattr("dctc.training.machine.ctypes.CDLL", lambda _: libc)
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    keep_freed_memory()
+    assert asked == [(-3, 2**25), (-1, 2**31 - 1)]
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    keep_freed_memory()
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    del libc.mallopt  # another C library
+    keep_freed_memory()
+    assert len(asked) == 2
 
 
 def test_workers_that_no_option_names_have_their_cores(monkeypatch):

@@ -36,9 +36,10 @@ def main(args: list[str] | None = None) -> None:
     options = parser.parse_args(args)
     if options.what == "models" and not options.configs:
         parser.error("--what models: name the folder of the nets' YAML files with --configs")
-    from dctc.training.machine import compute_in_float32
+    from dctc.training.machine import compute_in_float32, keep_freed_memory
 
     compute_in_float32()
+    keep_freed_memory()
     more: dict[str, list[Any]] = {
         "loss": [options.threads],
         "losses": [options.threads[0]],

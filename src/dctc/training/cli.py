@@ -46,6 +46,7 @@ from dctc.training.logs import (
 from dctc.training.machine import (
     compute_in_float32,
     end_process_group,
+    keep_freed_memory,
     needs_cpu,
     on_rank_zero,
     share_cores,
@@ -165,6 +166,7 @@ class RecognizerCLI(LightningCLI):
             self._restart = self.config["fit"].pop("restart")
         check_config(config, self.folder)
         compute_in_float32()
+        keep_freed_memory()
         checkpoint = self._chosen_checkpoint()
         check_checkpoint(checkpoint, config, self.subcommand, self.folder)
         if checkpoint and self._restart:
