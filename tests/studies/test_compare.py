@@ -221,6 +221,7 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
     [
         ("own_words.TwiceCTC", "own_words.Twice", "arm twice: .* has no attribute 'Twice'"),
         ("trainer.max_steps", "trainer.max_stps", "arm ctc: .*trainer.max_stps=30"),
+        ("trainer.max_steps: 30", "trainer.devices: 2", "arm ctc: trainer.devices 2: .* set 1"),
         (
             "own_words.TwiceCTC",
             "own_words.Partial",

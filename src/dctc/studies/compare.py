@@ -58,6 +58,11 @@ def _check_arms(study: Study, only: Sequence[str]) -> None:
             run = study.run(key, arm.seeds[0], value)
             try:
                 config = resolve(run)
+                if str(devices := config["trainer"]["devices"]) not in ("1", "auto"):
+                    raise ValueError(
+                        f"trainer.devices {devices}: here each training has one device; set 1, and "
+                        f"train several at a time with --jobs, or train on several with dctc fit"
+                    )
                 planned = planned_key(run, config)
                 try_loss(config["model"])
             except (ArgumentError, ValueError) as error:
