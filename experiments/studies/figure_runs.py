@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,13 +19,20 @@ from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
 from dctc.studies.status import status_lines
-from dctc.studies.study import Study
+from dctc.studies.study import FULL, Study
 from dctc.tables import Table
 from dctc.text import CTCTokenizer
 from dctc.training.nets import load_net
 from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
-from experiments.figures.published import save_arrays, save_figure
+from experiments.figures.published import (
+    DRAW,
+    FIGURES,
+    TABLES,
+    load_arrays,
+    save_arrays,
+    save_figure,
+)
 from experiments.studies import PUBLISHED, load
 
 
@@ -48,7 +56,7 @@ def check(
     plans: Callable[[str], Sequence[Study]],
     only: Sequence[str] = (),
 ) -> None:
-    """Check the options of a figure's script; ``--status`` prints it and exits.
+    """Check the options of a figure's script; ``--status`` and ``--from`` are done here and end it.
 
     ``plans`` gives its studies by scale; ``--only`` may name parts of ``only``.
     """
@@ -59,6 +67,21 @@ def check(
         found = {plan.name: plan.runs() for plan in plans(options.scale)}
         print(*status_lines(found or {name: []}, PUBLISHED), sep="\n")
         raise SystemExit(0)
+    if options.source:
+        _draw_published(name, options)
+        raise SystemExit(0)
+
+
+def _draw_published(name: str, options: Namespace) -> None:
+    if options.scale != FULL:
+        raise ValueError(f"--from: figures of --scale {FULL} alone are published")
+    for part in (found for found in FIGURES if found.partition("-")[0] == name):
+        arrays = None
+        if part in TABLES:
+            arrays = load_arrays(Path(options.source) / "figures" / f"{part}.npz")
+        given = () if arrays is None else (arrays,)
+        table = None if arrays is None else TABLES[part](arrays)
+        report_figure(part, FULL, "off", DRAW[part](*given), arrays, table)
 
 
 def finish(plan: Study, options: Namespace) -> list[list[Finished]]:
@@ -98,7 +121,7 @@ def report_figure(
     PNG and SVG are written, and the PNG is sent. ``unsent`` are further figures by name, which are
     written but never leave this machine.
     """
-    target = name if scale == "small" else f"{name}-{scale}"
+    target = name if scale == FULL else f"{name}-{scale}"
     out = runs_folder() / target
     endings = (".png", ".svg")
     sent = [save_figure(figure, out / f"{name}{ending}", arrays) for ending in endings]

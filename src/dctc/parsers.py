@@ -182,7 +182,7 @@ def study_parser(
     Args:
         description: What the command does.
         scales: Scales it knows, ``smoke`` by default; empty for none.
-        tables: Whether it draws tables: of chosen seeds, or of any folder of results.
+        tables: Whether it draws tables, of chosen seeds too.
     """
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
@@ -198,8 +198,8 @@ def study_parser(
     add("--status", action="store_true", help="list what is done and what is missing, and stop")
     if tables:
         add("--seeds", type=seeds, help="train these seeds of each arm, by number: 0,1,2")
-        source = "train nothing; draw the tables of this folder of results"
-        add("--from", dest="source", metavar="FOLDER", help=source)
+    source = "train nothing; draw what this folder of results holds"
+    add("--from", dest="source", metavar="FOLDER", help=source)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,26 @@ def test_figures_share_their_trainings_and_real_words_stay_here(made, write_lmdb
     run, _ = wandb_records(out(folder, "figure1"))
     pictures = [path.name for path in (run / "files").rglob("*.png")]
     assert len(pictures) == 1 and pictures[0].startswith("figure1_")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_published_figures_are_drawn_without_training(name, tmp_path, capsys):
+    results = Path(figure4.__file__).with_name("results")
+    with runs_in(tmp_path), pytest.raises(SystemExit) as ended:
+        main([name, "--scale", "small", "--from", str(results)])
+    assert ended.value.code == 0 and "written to" in capsys.readouterr().out
+    assert (tmp_path / "runs" / name / f"{name}.png").exists()
+    if name != "figure2":
+        made, published = tmp_path / "runs" / name, results / "figures"
+        made, published = (load_arrays(folder / f"{name}.npz") for folder in (made, published))
+        assert made.keys() == published.keys()
+        assert all(np.array_equal(made[key], published[key]) for key in made)
+
+
+def test_figures_of_smaller_scales_are_not_published(capsys):
+    with pytest.raises(SystemExit):
+        main(["figure1", "--scale", "tiny", "--from", "x"])
+    assert "figures of --scale small alone" in capsys.readouterr().err
 
 
 def test_more_lines_go_on_where_the_tested_ones_end():
