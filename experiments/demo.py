@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from dctc.data.archives.sheet import Cell, draw_sheet, save_sheet
+from dctc.data.records.batch import pixels_of
 from dctc.data.records.folders import data_root
 from dctc.data.records.images import as_png
 from dctc.results.plots import save_figure
@@ -18,8 +19,7 @@ from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, differences_table
-from dctc.studies.parallel import finish_all
-from dctc.studies.runner import Finished
+from dctc.studies.runner import Finished, execute
 from dctc.studies.study import Study
 from experiments.figures.curves import Panel, draw_curves, read_metrics
 from experiments.studies import figure_runs, load
@@ -64,12 +64,11 @@ def cells_of(finished: Sequence[Finished]) -> list[Cell]:
         chosen += islice(alike, count)
     cells: dict[str, Cell] = {}
     for batch in figure_runs.test_batches(finished[0].data):
-        for key, image in zip(batch.key, batch.image, strict=True):
+        for key, pixels in zip(batch.key, pixels_of(batch.image), strict=True):
             if key in chosen:
-                pixels = ((image + 1) * 127.5).round().byte().permute(1, 2, 0).squeeze(2).numpy()
                 read = " / ".join(arm[key].prediction or "(nothing)" for arm in arms)
                 text = f"{arms[0][key].label}: {read}"
-                cells[key] = Cell(as_png(Image.fromarray(pixels)), text)
+                cells[key] = Cell(as_png(Image.fromarray(pixels.squeeze(2))), text)
         if len(cells) == len(chosen):
             break
     return [cells[key] for key in chosen]
@@ -88,7 +87,7 @@ def main(options: Namespace) -> None:
     run_command("demo", options, [study], draw)
     if options.status or options.source or options.only or options.seeds:
         return  # the pictures show seed 0 of both arms
-    finished = finish_all(study.runs(), options.jobs, options.log)
+    finished = [execute(run, options.log) for run in study.runs()]  # nothing is left to train
     out = runs_folder() / study.name
     names = [arm.title for arm in study.arms.values()]
     curves = {name: read_metrics(run.folder) for name, run in zip(names, finished, strict=True)}

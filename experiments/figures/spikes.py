@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dctc.data.records.batch import Batch
+from dctc.data.records.batch import Batch, pixels_of
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.registry import Record
 from dctc.text import CTCTokenizer
@@ -115,11 +115,10 @@ def word_panels(
     ]
     weights = np.array([[weight.double().numpy() for weight, _ in row] for row in found])
     frames = np.array([[best_frames(*pair).numpy() for pair in row] for row in found])
-    pixels = ((words.image + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
     misread = select(batch, [choose_misread(nets[0][0], tokenizer, batch)])
     return {
         "families": np.array(families),
-        "images": pixels.numpy(),
+        "images": pixels_of(words.image),
         "labels": np.array(words.label),
         "weights": weights.astype(np.float16),
         "frames": frames.astype(np.int16),

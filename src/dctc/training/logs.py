@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.progress import BarColumn
 
-from dctc.data.records.batch import Batch
+from dctc.data.records.batch import Batch, pixels_of
 from dctc.files import naming, write_whole
 from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
 from dctc.training.run_folder import MARK, save_charset
@@ -121,10 +121,11 @@ class ReadingsTable(pl.Callback):
             return
         import wandb
 
-        images = ((batch.image[:32] + 1) * 127.5).byte().permute(0, 2, 3, 1).cpu().numpy()
         rows = [
             [wandb.Image(image), outcome.label, outcome.prediction, outcome.confidence]
-            for image, outcome in zip(images, outputs["outcomes"], strict=False)
+            for image, outcome in zip(
+                pixels_of(batch.image[:32]), outputs["outcomes"], strict=False
+            )
         ]
         columns = ["image", "label", "prediction", "confidence"]
         for logger in wandb_loggers:

@@ -119,6 +119,11 @@ def _stack(images: Sequence[np.ndarray]) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
+def pixels_of(images: Tensor) -> np.ndarray:
+    """Return the 8-bit pixels ``(n, h, w, ch)`` of a batch's images ``(n, ch, h, w)``."""
+    return images.add(1.0).mul_(127.5).round_().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
 def _pad_extents(extents: Sequence[np.ndarray | None]) -> Tensor | None:
     known = [e for e in extents if e is not None]
     if len(known) < len(extents):
