@@ -102,6 +102,12 @@ def test_a_path_that_reads_as_the_label(label, path, same):
     assert compare_alignment(alignment, labels, alignment, 0).label == same
 
 
+def test_empty_labels_are_aligned_with_the_blank():
+    classes = torch.empty((2, 0), dtype=torch.long)
+    found = true_alignment(torch.empty(2, 0, 2), classes, torch.zeros(2, dtype=int), 4, 32, 3)
+    assert found.dtype == torch.long and found.tolist() == [[3, 3]] * 4
+
+
 def test_shares_of_nothing_are_zero():
     labels = labels_of([[1, 1]], [2], [2], t=2)  # infeasible
     nothing = torch.full((2, 1), -1)

@@ -95,6 +95,8 @@ def true_alignment(
     Returns:
         ``(t, n)`` int64.
     """
+    if not classes.shape[1]:  # all labels are empty
+        return torch.full((t, len(classes)), blank, device=classes.device)
     centre = (torch.arange(t, device=extents.device) + 0.5) * (width / t)  # (t,)
     left, right = extents[:, :, 0], extents[:, :, 1]  # (n, s)
     real = torch.arange(classes.shape[1], device=classes.device) < lengths[:, None]
