@@ -198,14 +198,15 @@ def check_machines(study: Study, registry: Registry) -> None:
         )
     if mixed := [f"{family}, seed {seed}" for (family, seed), m in machines.items() if len(m) > 1]:
         raise ValueError(
-            f"{study.name}: trained on several kinds of machine: {'; '.join(mixed)}; train all "
-            f"arms of these again on one"
+            f"{study.name}: trained on several kinds of machine: {'; '.join(mixed)}; remove the "
+            f"lines of all arms of these from {registry.file}, and their folders, and train them "
+            f"again on one"
         )
 
 
 def _machine(about: Mapping[str, Any]) -> str:
     """Return what trained a run: the GPU, or the CPU and its instructions; all CPUs if several."""
     trained = about.get("trained", {})
-    cpu = {k: v for k, v in (trained.get("cpu") or about["cpu"]).items() if k != "threads"}
-    before = trained.get("before")
-    return gpu(about) or f"{cpu}{f', before on {before}' if before else ''}"
+    every = [trained.get("cpu") or about["cpu"], *trained.get("before", ())]
+    cpus = [{name: value for name, value in cpu.items() if name != "threads"} for cpu in every]
+    return gpu(about) or ", before on ".join(dict.fromkeys(map(str, cpus)))

@@ -135,8 +135,8 @@ def publish_benchmarks(runs: Path, names: Sequence[str], to: Path) -> list[Path]
 def adopt(results: Path, runs: Path) -> list[Record]:
     """Copy published records, hits and curves into a user's registry; return what it lacked.
 
-    Their runs then count as finished there, but for what needs the trained net. Several at once
-    take turns.
+    Those that were scored later than the user's own are taken too. Their runs then count as
+    finished there, but for what needs the trained net. Several at once take turns.
 
     Raises:
         ValueError: If nothing is published, or hits do not add up to their record.
@@ -146,8 +146,12 @@ def adopt(results: Path, runs: Path) -> list[Record]:
     if not published:
         raise ValueError(f"adopt: no results in {source.file}")
     with locked(runs / ".adopt.lock", wait=True):
-        there = {_identity(record) for record in target.records()}
-        lacking = [record for record in published if _identity(record) not in there]
+        there = {_identity(record): scored_at(record) for record in target.records()}
+        lacking = [
+            record
+            for record in published
+            if (which := _identity(record)) not in there or there[which] < scored_at(record)
+        ]
         for run in {record.run for record in lacking}:
             curves = source.folder / "metrics" / f"{run}.csv"
             if curves.exists():

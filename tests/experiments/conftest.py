@@ -25,6 +25,7 @@ def made(tmp_path_factory):
                 sure = np.where(hits, -0.1, -0.4) * rng.random((3, 400))
                 rows = np.stack([sure[0], sure[1], np.full(400, 32)]).T
                 about = {"cpu": CPU, "hardware": "AMD EPYC, 1 thread (x86_64)"}
+                about["time"] = "2026-11-30T12:00:00Z"
                 about["steps"] = 1 if run.arm.endswith("zero_shot") else 400
                 about["certainty"] = registry.write_certainty(rows)
                 counts = {"n": 400, "correct": int(hits.sum()), "similarity": 300 + 90 * share}

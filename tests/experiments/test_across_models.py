@@ -18,6 +18,13 @@ from dctc.studies.compare import without_open
 from dctc.studies.parallel import Outcome, _said
 from dctc.studies.study_file import load_study
 
+FAMILIES = (
+    *("small_resnet", "crnn_micro", "svtr_micro", "vit_micro", "convnext_micro"),
+    "mobilenetv3_small_050",
+)
+LOSSES = ("ctc", "dctc", "confidence_penalty")
+SEEDS = (200, 201, 202, 203)
+
 
 def second_reading(file):
     """The primary difference and its interval from the lines of a registry, without our code."""
@@ -25,18 +32,18 @@ def second_reading(file):
     for line in Path(file).read_text().splitlines():
         record = json.loads(line)
         study, _, arm = record["arm"].partition("/")
-        if study == "protocol" and record["set"] == "FUNSD_fold":
-            family, _, loss = arm.partition("-")
-            found[family, loss, record["seed"]] = 100 * record["correct"] / record["n"]
-    families = sorted({key[0] for key in found})
-    if len(found) != 72:
+        family, _, loss = arm.partition("-")
+        planned = family in FAMILIES and loss in LOSSES and record["seed"] in SEEDS
+        if study == "protocol" and record["set"] == "FUNSD_fold" and planned:
+            read = record["about"]["time"], 100 * record["correct"] / record["n"]
+            key = family, loss, record["seed"]
+            found[key] = max(found.get(key, read), read)  # the latest
+    if len(found) < 72:
         return None
+    found = {key: value for key, (_, value) in found.items()}
     gains, squares = [], 0.0
-    for family in families:
-        table = [
-            [found[family, loss, seed] for seed in (200, 201, 202, 203)]
-            for loss in ("ctc", "dctc", "confidence_penalty")
-        ]
+    for family in FAMILIES:
+        table = [[found[family, loss, seed] for seed in SEEDS] for loss in LOSSES]
         of_loss = [sum(row) / 4 for row in table]
         of_fold = [sum(column) / 3 for column in zip(*table, strict=True)]
         whole = sum(of_loss) / 3
@@ -44,9 +51,9 @@ def second_reading(file):
         for i, row in enumerate(table):
             for j, value in enumerate(row):
                 squares += (value - of_loss[i] - of_fold[j] + whole) ** 2
-    freedom = len(families) * 2 * 3
+    freedom = len(FAMILIES) * 2 * 3
     mean = sum(gains) / len(gains)
-    half = stats.t.ppf(0.975, freedom) * (squares / freedom * 2 / 4 / len(families)) ** 0.5
+    half = stats.t.ppf(0.975, freedom) * (squares / freedom * 2 / 4 / len(FAMILIES)) ** 0.5
     return mean, mean - half, mean + half
 
 
@@ -66,8 +73,7 @@ def test_a_second_reading_gives_the_primary_result(made, published):
 def test_all_that_the_protocol_asks_for(made):
     frame = read_frame(made)
     found = analyse(load("protocol"), frame, made)
-    nets = "small_resnet crnn_micro svtr_micro vit_micro convnext_micro mobilenetv3_small_050"
-    assert list(found.families) == nets.split()
+    assert tuple(found.families) == FAMILIES
     points = [each.points for each in found.families.values()]
     assert found.primary.points == pytest.approx(np.mean(points))
     assert found.random.mean.points == pytest.approx(np.mean(points))  # equal variances
@@ -116,10 +122,14 @@ def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):
             about["trained"] = {"cpu": {"model": "AMD EPYC", "flags": ["avx2", "avx512f"]}}
         if (record.arm, record.seed) == ("protocol/mobilenetv3_small_050-ctc", 201):
             about["trained"] = {"before": [{"model": "another"}]}  # resumed elsewhere
+        if (record.arm, record.seed) == ("protocol/crnn_micro-ctc", 200):
+            about["trained"] = {"before": [{**about["cpu"], "threads": 2}]}  # resumed there
         registry.append(dataclasses.replace(record, about=about))
-    with pytest.raises(ValueError, match=r"vit_micro, seed 202.*train all arms") as caught:
+    with pytest.raises(ValueError, match=r"vit_micro, seed 202.*remove the lines") as caught:
         analyse(load("protocol"), read_frame(registry), registry)
-    assert "mobilenetv3_small_050, seed 201" in str(caught.value)
+    assert "mobilenetv3_small_050, seed 201" in str(caught.value) and "crnn" not in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(

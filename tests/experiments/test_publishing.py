@@ -147,6 +147,18 @@ def test_published_records_are_adopted_once_and_can_be_published_again(runs, to,
         adopt(tmp_path / "empty", mine)
 
 
+def test_a_published_record_that_was_scored_later_is_adopted(runs, to, tmp_path):
+    publish(runs, find_runs(runs, ["t/b"]), to)
+    mine = Registry(tmp_path / "mine")
+    adopt(to, mine.folder)
+    known = Registry(to).find("bb")["test"]
+    later = dataclasses.replace(known, wall_s=5.0, about={**known.about, "time": "2026-12-01"})
+    Registry(to).append(later)
+    assert adopt(to, mine.folder) == [later] and mine.find("bb")["test"] == later
+    mine.append(dataclasses.replace(later, about={**later.about, "time": "2026-12-02"}))
+    assert adopt(to, mine.folder) == []
+
+
 def test_several_that_adopt_at_once_take_turns(runs, to, tmp_path):
     publish(runs, find_runs(runs, ["t/*"]), to)
     fork, mine = multiprocessing.get_context("fork"), tmp_path / "mine"
