@@ -50,7 +50,7 @@ def path_inside(folder: Path, name: str) -> Path:
         ValueError: If the name leads out of the folder, or to a folder, pipe or device.
     """
     top, path = (Path(os.path.abspath(one)) for one in (folder, folder / name))
-    if not path.is_relative_to(top):
+    if not (path.is_relative_to(top) or path.resolve().is_relative_to(top.resolve())):
         raise ValueError(f"its name leads out of {folder}, the folder of the images")
     if path.exists() and not path.is_file():
         raise ValueError("it is a folder, pipe or device")
@@ -167,7 +167,8 @@ def locked(path: Path, wait: bool, busy: str = "") -> Iterator[None]:
     while True:
         with path.open("a") as stream:
             try:
-                fcntl.lockf(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                with naming(path):  # a network disk may have no locks
+                    fcntl.lockf(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except (BlockingIOError, PermissionError) as error:
                 raise Busy(busy or f"{path}: another process holds this lock") from error
             if not _is_at(path, stream):  # its last holder removed it while this process waited

@@ -7,6 +7,7 @@ from dctc.data.records.batch import Corrupt, Sample, collate
 from dctc.data.records.sampler import Draw
 from dctc.data.render.degrade import noise_bank
 from dctc.data.rendered import RenderedDataModule
+from dctc.data.warp import random_warp
 
 HEIGHT, WIDTH = 32, 128
 CELLS = 7  # characters of the marked image
@@ -39,6 +40,14 @@ def only_geometry(monkeypatch):
     monkeypatch.setattr("dctc.data.augment.photometric", lambda pixels, rng, strength: pixels)
     monkeypatch.setattr("dctc.data.augment.mask_stripes", lambda pixels, rng, strength: pixels)
     monkeypatch.setattr("dctc.data.augment.WARP", 1.0)
+
+
+def test_narrow_images_are_neither_mirrored_nor_crushed():
+    """A thin letter of an image that keeps its aspect ratio, such as l."""
+    for number in range(300):
+        warp = random_warp(np.random.default_rng(number), 1.0, 48, 10)
+        left, right = warp.extents(np.array([0, 10]))
+        assert right - left > 4
 
 
 # ---- what is random ----

@@ -118,10 +118,11 @@ class LmdbDataModule(SetsDataModule):
         """Find and index the sets of a stage, as Lightning names it; None is all."""
         root = find_data_root(self.root)
         if stage in ("fit", None) and self.train_set is None:
-            self.train_set = self._open_train(root)
-            if path := self._own_test(root, [self.train_set]):
+            train = self._open_train(root)
+            if path := self._own_test(root, [train]):
                 raise ValueError(f"train: {path} is named in test; never train on a test set")
-            self._report({TRAIN: self.train_set} if self.train_set is not None else {})
+            self._report({TRAIN: train} if train is not None else {})
+            self.train_set = train
         if stage in ("fit", "validate", None) and not self._has_val:  # of which there may be none
             self.val_sets, self._has_val = self._open_val(root), True
             if path := self._own_test(root, self.val_sets.values()):
@@ -132,14 +133,15 @@ class LmdbDataModule(SetsDataModule):
                     report(f"val: {part.path} is trained on too; name others in val")
             self._report(self.val_sets)
         if stage in ("test", "predict", None) and not self.test_sets:
-            self.test_sets = self._open_test(root)
+            tests = self._open_test(root)
             for name, folders in self.own_tests.items():
-                self.test_sets[name] = self._open_own_test(name, folders, root)
-            self._report(self.test_sets)
-            if not self.test_sets and not self.test:
+                tests[name] = self._open_own_test(name, folders, root)
+            self._report(tests)
+            if not tests and not self.test:
                 raise ValueError("test: no set is named; give names, or {NAME: [FOLDER]}")
-            if not self.test_sets:
+            if not tests:
                 raise ValueError(f"test: none of {', '.join(self.test)} found below {root}")
+            self.test_sets = tests
 
     def _report(self, sets: dict[str, Any]) -> None:
         """Say which labels of new sets were left out, and which the protocol alters.

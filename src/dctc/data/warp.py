@@ -20,8 +20,10 @@ TILT = 0.08  # the same at the lower edge
 GROW = (0.3, 0.12)  # room beside, and above and below
 CUT = 0.04  # what each edge of the image may lose
 
-# At any strength: a line that slopes and bends within its height cannot fill it any more.
+# At any strength: a line that slopes and bends within its height cannot fill it any more, nor one
+# that is slanted within its width, which matters where an image is narrow.
 MAX_DRIFT = 0.25
+MAX_LEAN = 0.3  # of the width, by which the edges lean
 MAX_CUT = 0.06
 
 
@@ -80,10 +82,12 @@ def random_warp(rng: np.random.Generator, strength: float, height: int, width: i
     drift = abs(SLOPE * slope) + abs(BEND * bend)
     calm = 2 * min(1.0, MAX_DRIFT / drift) if drift else 0.0
     depth = 1 + TAPER * taper * x + TILT * tilt * y
-    across = (x + SHEAR * shear * height / width * y) / depth
+    lean = np.clip(SHEAR * shear * height / width, -MAX_LEAN, MAX_LEAN)
+    across = (x + lean * y) / depth
     down = (y + calm * (SLOPE * slope * x + BEND * bend * (x * x - 0.5))) / depth
     grow, cut = strength * np.array(GROW), min(strength * CUT, MAX_CUT)
-    rims = rng.uniform(-cut, grow, (2, 2)) * height  # left and top, then right and bottom
+    # left and top, then right and bottom; beside a narrow image no more than its width allows
+    rims = rng.uniform(-cut, grow, (2, 2)) * (min(width, height), height)
     # What every column, and every row, of the result has to show
     across = _fit(across, across[:, 0].max(), across[:, -1].min(), width, *rims[:, 0])
     down = _fit(down, down[0].max(), down[1].min(), height, *rims[:, 1])

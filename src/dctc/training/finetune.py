@@ -19,7 +19,7 @@ from dctc.data.general_words import general_words
 from dctc.data.records.folders import find_lmdbs
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
-from dctc.onnx_files import PRETRAINED
+from dctc.onnx_files import PRETRAINED, read_onnx
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
 from dctc.tables import Table
@@ -95,6 +95,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         given = source if source in PRETRAINED else str(Path(source).resolve())
         init_args = {"source": given, "charset_policy": "new"}
         net: dict[str, Any] = {"class_path": "dctc.models.OnnxRecognizer", "init_args": init_args}
+        if turns := read_onnx(given).metadata.get("rotate_tall"):  # of dctc export
+            images["rotate_tall"] = turns
     else:
         settings = read_settings(config)
         net, stored = settings["model"]["net"], settings["data"]["init_args"]
@@ -105,7 +107,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
             net["init_args"].pop(linked, None)
         begin = {"init_from": str(config.parent.resolve()), "init_policy": "new"}
     lmdbs = [path for folder in folders for path in find_lmdbs(folder).values()]
-    if width := training_width(image_format(net), lmdbs):
+    if width := training_width(image_format(net), lmdbs, images.get("rotate_tall") or "off"):
         images["width"] = width
     return {**begin, "model": {"net": net}, "data": {"init_args": images}}
 

@@ -193,7 +193,9 @@ def _of_onnx(source: str) -> dict[str, Any]:
     return {"model": model, "data": {"init_args": images}}
 
 
-def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | None:
+def training_width(
+    form: ImageFormat | None, lmdbs: Sequence[Path], rotate_tall: RotateTall = "off"
+) -> int | None:
     """Return the width in pixels at which a net is fine-tuned on some LMDBs.
 
     Images that keep their ratio have that of 99 % of the images, at least the usual one, and 3,200
@@ -202,6 +204,7 @@ def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | Non
     Args:
         form: Of the images of the net; None if it has none.
         lmdbs: Their folders.
+        rotate_tall: Where tall images are turned.
 
     Returns:
         None if the net, or its configuration, fixes the width.
@@ -212,7 +215,8 @@ def training_width(form: ImageFormat | None, lmdbs: Sequence[Path]) -> int | Non
         return form.width
     from dctc.data.archives.stats import width_of_most  # here, as reading does not need it
 
-    return min(max(form.width, width_of_most(lmdbs, form.height)), LONGEST)
+    size = ImageSize(form.height, rotate_tall=rotate_tall)
+    return min(max(form.width, width_of_most(lmdbs, size)), LONGEST)
 
 
 def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union", "new"]) -> str:

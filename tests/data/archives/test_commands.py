@@ -228,7 +228,10 @@ def test_convert(root, tmp_path, encode_image, capsys):
     assert "b.png: image missing" in capsys.readouterr().err
     with pytest.warns(UserWarning, match="b.png: image missing .*left out and counted"):
         dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
-    assert f"{tmp_path / 'out'}: 1 records, 1 words left out" in capsys.readouterr().out
+    assert f"{tmp_path / 'out'}: 1 records, 1 words left out\n" in capsys.readouterr().out
+    (tmp_path / "b.png").write_bytes(encode_image())  # comes too late
+    dctc([*arguments, "--out", str(tmp_path / "out"), "--lenient"])
+    assert "1 words left out; complete already, nothing was read" in capsys.readouterr().out
 
 
 def test_alphabet(root, tmp_path, capsys):

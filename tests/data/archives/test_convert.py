@@ -462,6 +462,9 @@ def test_names_do_not_lead_out_of_the_archive(tmp_path, put, write, kind):
         progress = run(kind, source, tmp_path / "lenient", size=3, lenient=True)
     assert (progress.records, progress.faults) == (3, {"image cannot be read": 5})
     run("table", write("list", "archive/a.jpg\ta\n"), tmp_path / "wider", images=tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "archive")  # as names made with $PWD have it
+    linked = write("list", f"{tmp_path}/link/a.jpg\ta\n")
+    run("table", linked, tmp_path / "linked", images=tmp_path / "archive")
 
 
 def test_missing_and_broken_images_are_named(tmp_path, put, table):

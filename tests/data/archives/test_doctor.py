@@ -73,6 +73,10 @@ def test_why_characters_are_outside_the_charset(tmp_path, write_lmdb):
         doctor.RIGHT_TO_LEFT: [6],
     }
     assert numbers(records, write_lmdb, tmp_path / "a", str(chars), "verbatim") == expected
+    chars.write_text("ab ")
+    fixed = [(image(), "a\u00a0b")]  # a no-break space, where the charset has a plain one
+    found = numbers(fixed, write_lmdb, tmp_path / "b", str(chars), "verbatim")
+    assert found == {doctor.FORMS: [1]}
 
 
 def test_images_that_a_net_cannot_read(tmp_path, write_lmdb):

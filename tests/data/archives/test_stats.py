@@ -1,6 +1,7 @@
 import pytest
 
 from dctc.data.archives.stats import set_stats, stats_table, width_of_most
+from dctc.data.records.image_size import ImageSize
 from dctc.text import get_protocol
 
 
@@ -34,7 +35,10 @@ def test_a_protocol_that_leaves_nothing(tmp_path, write_lmdb, encode_image):
 def test_the_width_of_most_images(tmp_path, write_lmdb, encode_image):
     narrow = [(encode_image(i, 64, 32), b"a") for i in range(199)]
     path = write_lmdb(tmp_path / "a", [*narrow, (encode_image(1, 900, 32), b"a"), (b"broken", b"")])
-    assert width_of_most([path], 32) == 64
-    assert width_of_most([path], 48) == 96
-    assert width_of_most([path, write_lmdb(tmp_path / "b", narrow[:9])], 33) == 96
-    assert width_of_most([write_lmdb(tmp_path / "c", [(b"broken", b"")])], 32) == 0
+    assert width_of_most([path], ImageSize(32)) == 64
+    assert width_of_most([path], ImageSize(48)) == 96
+    assert width_of_most([path, write_lmdb(tmp_path / "b", narrow[:9])], ImageSize(33)) == 96
+    assert width_of_most([write_lmdb(tmp_path / "c", [(b"broken", b"")])], ImageSize(32)) == 0
+    tall = write_lmdb(tmp_path / "d", [(encode_image(1, 30, 600), b"a")])
+    assert width_of_most([tall], ImageSize(32)) == 32
+    assert width_of_most([tall], ImageSize(32, rotate_tall="left")) == 640

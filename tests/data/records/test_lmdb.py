@@ -197,6 +197,15 @@ def test_an_lmdb_of_a_single_file_is_named(tmp_path, read):
         read(tmp_path / "a.lmdb")
 
 
+def test_single_files_below_a_folder_are_named(tmp_path, write_lmdb, encode_image):
+    write_lmdb(tmp_path / "a", [(encode_image(), b"ab")])
+    lmdb.open(str(tmp_path / "b.lmdb"), map_size=2**22, subdir=False, lock=False).close()
+    (tmp_path / "c.lmdb").write_text("no LMDB")
+    with pytest.warns(UserWarning, match=r"b\.lmdb: is a single file; make .*; left out") as said:
+        assert [*find_lmdbs(tmp_path)] == ["a"]
+    assert len(said) == 1
+
+
 def test_records_on_a_damaged_page_are_corrupt(words, monkeypatch):
     def damaged(transaction, number):
         if number == 4:

@@ -96,7 +96,7 @@ def doctor(options: Namespace) -> None:
     size, protocol = loaded.training_size(), loaded.train_protocol
     if names_onnx(str(options.model)) or (weights and weights.is_file()):  # as dctc finetune has it
         form = getattr(loaded.net, "image_format", None)
-        size = loaded.training_size(training_width(form, [*sets.values()]))
+        size = loaded.training_size(training_width(form, [*sets.values()], loaded.rotate_tall))
         protocol = "verbatim"
     target = Target(
         str(options.model),
@@ -144,10 +144,12 @@ def convert(options: Namespace) -> None:
     from dctc.data.archives.convert import convert as convert_archive
 
     names = ("kind", "source", "out", "images", "lenient", "literal_quotes")
-    chosen = {name: getattr(options, name) for name in names}
+    chosen, there = {name: getattr(options, name) for name in names}, Path(options.out).exists()
     with progress_bar("words") as show:
         done = convert_archive(**chosen, advance=show)
-    print(f"{options.out}: {done.records:,} records, {done.faults.total():,} words left out")
+    said = "; complete already, nothing was read: remove it to convert anew" if there else ""
+    left_out = f"{done.faults.total():,} words left out"
+    print(f"{options.out}: {done.records:,} records, {left_out}{said}")
 
 
 def alphabet(options: Namespace) -> None:

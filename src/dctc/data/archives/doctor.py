@@ -199,10 +199,10 @@ def _is_usable(
 def _kind(character: str, charset: Set[str]) -> str:
     """Say in which way a character is outside a charset."""
     folded = unicodedata.normalize("NFKC", character)
+    if folded != character and all(c in charset for c in folded):
+        return FORMS  # a no-break space too
     if character.isspace():
         return SPACE
-    if folded != character and all(c in charset for c in folded):
-        return FORMS
     return CASE if character.swapcase() in charset else OUTSIDE
 
 

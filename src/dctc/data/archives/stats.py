@@ -13,7 +13,7 @@ import numpy as np
 from dctc.data.archives.processes import ENDS, in_processes, refuse
 from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
-from dctc.data.records.image_size import WIDTH_STEP
+from dctc.data.records.image_size import WIDTH_STEP, ImageSize
 from dctc.data.records.images import ImageError, image_header
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
@@ -103,18 +103,22 @@ def _stats_or_reason(path: Path, protocol: Callable[[str], str], frames: int) ->
         return str(error).removeprefix(f"LMDB {path}: ")
 
 
-def width_of_most(paths: Sequence[Path], height: int) -> int:
-    """Return the pixels that 99 % of the images of some LMDBs fit into at a height; 0 if none can.
+def width_of_most(paths: Sequence[Path], size: ImageSize) -> int:
+    """Return the pixels that 99 % of the images of some LMDBs fit into; 0 if none can be read.
 
     Of each LMDB about a thousand images, evenly spaced, are looked at.
+
+    Args:
+        paths: LMDB folders.
+        size: How high images are, and which are turned before they are resized.
     """
-    each = in_processes(partial(_widths, height=height), paths, 1, refuse)
+    each = in_processes(partial(_widths, size=size), paths, 1, refuse)
     widths = [width for some in each for width in some]
     wide = float(np.quantile(widths, 0.99)) if widths else 0.0
     return -(-round(wide) // WIDTH_STEP) * WIDTH_STEP
 
 
-def _widths(path: Path, height: int) -> list[float]:
+def _widths(path: Path, size: ImageSize) -> list[float]:
     records, widths = count_records(path), []
     with reading(path) as transaction:
         for number in range(1, records + 1, max(1, records // MEASURED)):
@@ -122,7 +126,9 @@ def _widths(path: Path, height: int) -> list[float]:
                 w, h, _ = image_header(read_record(transaction, number).image or b"")
             except ImageError:
                 continue  # it is named when it is trained on
-            widths.append(w * height / h)
+            if size.turn(w, h) is not None:
+                w, h = h, w
+            widths.append(w * size.height / h)
     return widths
 
 

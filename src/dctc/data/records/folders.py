@@ -67,7 +67,7 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
-        ValueError: If it is an LMDB of a single file.
+        ValueError: If it is an LMDB of a single file; of one below it there is a warning.
     """
     root = Path(root)
     refuse_single_file(root)
@@ -79,6 +79,10 @@ def find_lmdbs(root: str | Path, unfinished: bool = False) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder, below, files in walk(root):
         below[:] = [name for name in below if unfinished or not name.endswith(PARTIAL)]
+        for name in files:
+            if name != "data.mdb" and name.endswith((".lmdb", ".mdb")):
+                if fault := _single_file(Path(folder, name)):
+                    warnings.warn(f"{fault}; left out", stacklevel=2)
         if "data.mdb" in files:
             found[Path(folder).relative_to(root).as_posix()] = Path(folder)
     return dict(sorted(found.items()))
@@ -106,13 +110,17 @@ def split_side(folder: Path) -> str | None:
 
 def refuse_single_file(path: Path) -> None:
     """Raise ValueError if a path is an LMDB of a single file, such as ``words.lmdb``."""
+    if fault := _single_file(path):
+        raise ValueError(f"{fault}, and give the folder")
+
+
+def _single_file(path: Path) -> str:
+    """Return what to do with an LMDB of a single file; empty if a path is none."""
     if path.is_file():
         with path.open("rb") as stream:
             if stream.read(20)[16:] == _MAGIC:
-                raise ValueError(
-                    f"LMDB {path}: is a single file; make a folder, move it there as data.mdb, and "
-                    f"give the folder"
-                )
+                return f"LMDB {path}: is a single file; make a folder, move it there as data.mdb"
+    return ""
 
 
 def open_environment(folder: str | Path) -> Any:
