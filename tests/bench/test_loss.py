@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dctc.bench import SCALES, loss, losses, models
-from dctc.bench.loss import Size, bench_loss, step_of, two_pass_dctc, words_of
+from dctc.bench.loss import LABEL_LENGTH, Size, bench_loss, step_of, two_pass_dctc, words_of
 from dctc.bench.measure import graphed, peak_memory
 from dctc.ctc import pack_labels
 from dctc.ctc.linear import CHUNK
@@ -50,6 +50,15 @@ def test_the_last_layer_fused_with_the_loss_never_holds_all_logits():
     # a chunk of logits in which the gradient takes their place, and little else
     assert peak_memory(step, torch.device("cpu")) < 1.5 * 4 * CHUNK
     assert 2 * CHUNK < size.classes * size.frames * size.batch
+
+
+def test_memory_that_stays_allocated_counts_at_every_step():
+    size = Size(37, 16, 64)
+    logits = torch.randn(size.frames, size.batch, size.classes, requires_grad=True)
+    words = words_of(size, torch.device("cpu"))
+    step = step_of(lambda: DCTCLoss()(logits, *words), [logits])
+    first, again = (peak_memory(step, torch.device("cpu")) for _ in range(2))
+    assert first == again > 8 * size.frames * size.batch * 4 * (LABEL_LENGTH + 1)
 
 
 def test_tables_of_what_was_measured():

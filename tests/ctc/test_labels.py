@@ -62,9 +62,9 @@ def test_labels_may_be_lists_and_arrays(form):
 
 def test_that_no_label_fits_is_said_once(monkeypatch):
     monkeypatch.setattr("dctc.ctc.labels._warned", [])
-    with pytest.warns(UserWarning, match="needs 4 frames; samples have at most 3") as said:
+    with pytest.warns(UserWarning, match="comes closest needs 4 frames and has 3") as said:
         for _ in range(2):
-            pack([[1, 1, 2], [1, 1, 1]], (3, 2), (3, 3))
+            pack([[1, 1, 2], [2, 0, 0]], (3, 0), (3, 1))
     assert len(said) == 1
 
 

@@ -90,5 +90,7 @@ def test_half_precision_features_are_compared_in_float32(samples, features):
 def test_what_does_not_fit_is_named(samples, features):
     with pytest.raises(ValueError, match="5 classes, but 6 centres"):
         CenterCTCLoss(6, 3)(*samples, features=features)
+    with pytest.raises(ValueError, match=r"centers: torch\.bfloat16; keep the loss in float32"):
+        CenterCTCLoss(5, 3).bfloat16()(*samples, features=features)
     with pytest.raises(ValueError, match="center_rate"):
         CenterCTCLoss(5, 3, center_rate=2.0)

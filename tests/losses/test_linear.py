@@ -45,6 +45,14 @@ def assert_equals_the_unfused_loss(inputs, loss, given=None, **options):
     return value
 
 
+def test_without_an_alignment_to_distil_towards_it_is_ctc():
+    inputs, options = problem(), {"blank": C - 1, "reduction": "none"}
+    loss = DCTCLoss(estimator="given", **options).eval()
+    value, found = gradients(loss(linear.LinearLogits.of(*inputs), *LABELS), inputs)
+    expected = gradients(CTCLoss(**options)(F.linear(*inputs), *LABELS), inputs)
+    torch.testing.assert_close((value, found), expected, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_estimator(estimator, bias):

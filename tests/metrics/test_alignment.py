@@ -102,6 +102,13 @@ def test_a_path_that_reads_as_the_label(label, path, same):
     assert compare_alignment(alignment, labels, alignment, 0).label == same
 
 
+def test_labels_that_do_not_fit_are_not_counted_whatever_they_are_distilled_towards():
+    labels = labels_of([[1, 1], [1, 2]], [2, 2], [2, 2], t=2)  # only the second fits
+    alignment = torch.tensor([[0, 1], [0, 2]])
+    counts = compare_alignment(alignment, labels, alignment, 0, alignment)
+    assert counts == AlignmentCounts(label=1, true=2, viterbi=2, blank=0, samples=1, frames=2)
+
+
 def test_empty_labels_are_aligned_with_the_blank():
     classes = torch.empty((2, 0), dtype=torch.long)
     found = true_alignment(torch.empty(2, 0, 2), classes, torch.zeros(2, dtype=int), 4, 32, 3)

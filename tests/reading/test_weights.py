@@ -94,6 +94,17 @@ def test_the_card_tells_what_is_known(noisy, capsys):
     assert card.data.license is None and "Not chosen yet" in card.text
 
 
+def test_a_single_callback_is_one_of_a_list(noisy):
+    config = noisy / "config.yaml"
+    callback = {"class_path": "DCTCCallback", "init_args": {"distill_weight": 0.1}}
+    for given in (callback, [callback]):
+        content = yaml.safe_load(config.read_text())
+        content["trainer"] = {"callbacks": given}
+        config.write_text(yaml.safe_dump(content))
+        card = model_card("a", load_model(noisy), noisy, None)
+        assert "DCTCCallback with distill_weight 0.1" in card
+
+
 def test_the_card_shows_the_accuracy_of_its_own_weights(noisy, record):
     final, other = noisy / "checkpoints" / "final.ckpt", noisy / "checkpoints" / "other.ckpt"
     other.write_bytes(final.read_bytes())

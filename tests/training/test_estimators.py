@@ -36,6 +36,12 @@ def test_every_estimator_is_logged_and_agrees_with_what_dctc_logs(tmp_path):
         assert logged["train/viterbi_agreement/viterbi"] == 1.0
 
 
+def test_the_true_alignment_in_place_of_an_estimate_is_none_of_them(tmp_path):
+    _, logged = train(tmp_path, EstimatorLog(), DCTCCallback(0.1, "given"), log_every_n_steps=2)
+    assert logged["train/aacc_true"] == 1.0 > logged["train/aacc_true/greedy"]
+    assert logged["train/viterbi_agreement/viterbi"] == 1.0 > logged["train/viterbi_agreement"]
+
+
 def test_it_only_looks_on(tmp_path):
     alone, _ = train(tmp_path, DCTCCallback(0.1), log_every_n_steps=1)
     watched, _ = train(tmp_path, EstimatorLog(), DCTCCallback(0.1), log_every_n_steps=1)

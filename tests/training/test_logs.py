@@ -2,11 +2,14 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
 from rich.console import Console
 from rich.progress import Progress
 
-from dctc.training.logs import ProgressBar, loggers, quiet_lightning
+from dctc.data.records.batch import Corrupt, collate
+from dctc.training.logs import ProgressBar, ReadingsTable, loggers, quiet_lightning
+from tiny import noise_batch
 
 
 def test_the_columns_of_a_long_training_leave_room_for_loss_and_accuracy():
@@ -17,6 +20,19 @@ def test_the_columns_of_a_long_training_leave_room_for_loss_and_accuracy():
         shown.add_task(bar._get_train_description(11), total=3125, completed=1234, visible=True)
     (line,) = {line.rstrip() for line in out.getvalue().splitlines() if line.strip()}
     assert len(line) + len(" loss: 105.641 val: 0.843") <= 80
+
+
+def test_a_batch_of_which_nothing_can_be_read_is_not_shown(monkeypatch):
+    shown = []
+    logger = SimpleNamespace(log_table=lambda name, columns, data: shown.append(data))
+    monkeypatch.setattr("dctc.training.logs._wandb_loggers", lambda trainer: [logger])
+    batches = [noise_batch(["ab"]), collate([Corrupt("set/1", "image missing")])]
+    outcomes = [[SimpleNamespace(label="ab", prediction="a", confidence=0.5)], []]
+    for batch, found in zip(batches, outcomes, strict=True):
+        trainer = SimpleNamespace(sanity_checking=False)
+        ReadingsTable().on_validation_batch_end(trainer, None, {"outcomes": found}, batch, 0)
+    ((row,),) = shown
+    assert row[1:] == ["ab", "a", 0.5]
 
 
 def test_lines_that_say_nothing_are_not_printed(monkeypatch):

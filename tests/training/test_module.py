@@ -1,5 +1,6 @@
 import warnings
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -77,6 +78,20 @@ def test_infeasible_labels_make_torchs_loss_infinite_unless_told_not_to(tmp_path
     else:  # nor is it saved
         with pytest.raises(ValueError, match="not finite at step 0"):
             module.on_save_checkpoint({})
+
+
+def test_counts_are_summed_on_the_device_of_the_processes():
+    """Lightning has moved the module to the CPU by the time of the last checkpoint."""
+    module, seen = make_module(), []
+
+    def reduce(counts, reduce_op):
+        seen.append(counts.device.type)
+        return torch.zeros(2)
+
+    strategy = SimpleNamespace(root_device=torch.device("meta"), reduce=reduce)
+    module._trainer = SimpleNamespace(strategy=strategy)
+    module.on_save_checkpoint({})
+    assert seen == ["meta"]
 
 
 @pytest.mark.filterwarnings("ignore:.*more frames")

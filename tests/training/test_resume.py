@@ -129,6 +129,19 @@ def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
     assert found == losses(whole[1] / "metrics.csv")
 
 
+def test_a_kill_in_the_last_validation_does_not_lose_it(runs, monkeypatch, whole):
+    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 3)
+    train = ["fit", whole[0], "--name=one", "--log=off", "--trainer.max_steps=8"]
+    kill = {"step": 8, "number": int(signal.SIGTERM), "validation": True}
+    stop = [f"--trainer.callbacks.{name}={value}" for name, value in kill.items()]
+    with pytest.raises(SystemExit):
+        main([*train, "--trainer.callbacks+=tiny.Kill", *stop])
+    assert read_checkpoint(runs / "one" / "checkpoints" / "last.ckpt")["global_step"] == 6
+    main([*train, "--ckpt_path=last"])
+    found = losses(runs / "one" / "metrics.csv")
+    assert {step for name, step in found if name == "val/loss"} == {7}
+
+
 def test_a_job_that_cannot_be_requeued_is_told(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")  # as in a container without scontrol
     monkeypatch.setenv("SLURM_JOB_ID", "1")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dctc.ctc.threads import free_workspace
 from dctc.files import write_whole
 from dctc.results.environment import environment
 from dctc.results.registry import runs_folder
@@ -109,7 +110,8 @@ def cpu_threads(count: int) -> Iterator[None]:
 def peak_memory(step: Callable[[], None], device: torch.device) -> int:
     """Return the most bytes allocated at any moment of ``step``, beyond what was there before.
 
-    On a CPU the allocations are read off the profiler, so those inside of native kernels count.
+    On a CPU the allocations are read off the profiler, so those inside of native kernels count. The
+    workspace of the losses, which stays allocated between steps, counts as part of the step.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -118,6 +120,7 @@ def peak_memory(step: Callable[[], None], device: torch.device) -> int:
         step()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
+    free_workspace()
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:

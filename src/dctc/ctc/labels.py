@@ -93,7 +93,8 @@ def pack_labels(
     needed = frames_needed(classes, lengths)
     feasible = needed <= frames
     if not feasible.any():
-        _warn_once(int(needed.min()), int(frames.max()))
+        nearest = int((needed - frames).argmin())
+        _warn_once(int(needed[nearest]), int(frames[nearest]))
     s = int((lengths * feasible).max())
     labels = Labels(classes[:, : max(s, 1)], lengths, frames, feasible)
     return labels if logits.device.type == "cpu" else moved(labels, logits.device)
@@ -105,7 +106,7 @@ def _warn_once(needed: int, frames: int) -> None:
         _warned.append(True)
         warnings.warn(
             "CTC: no label of the batch fits its frames, so that the loss is 0 and trains nothing. "
-            f"The shortest label needs {needed} frames; samples have at most {frames}. Check "
+            f"The one that comes closest needs {needed} frames and has {frames}. Check "
             "input_lengths, or give the net more frames (wider images).",
             stacklevel=3,
         )

@@ -38,6 +38,11 @@ def on_few_threads(device: torch.device, elements: int) -> Iterator[None]:
 _kept = threading.local()
 
 
+def free_workspace() -> None:
+    """Give back what :func:`workspace` keeps in this thread."""
+    _kept.__dict__.clear()
+
+
 def workspace(like: Tensor, *shapes: tuple[int, ...]) -> list[Tensor]:
     """Return uninitialised tensors, valid until the next call in this thread.
 

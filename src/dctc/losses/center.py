@@ -93,6 +93,8 @@ class CenterCTCLoss(SequenceLoss[RegularizedTerms]):
             return RegularizedTerms(nll, torch.zeros_like(nll), labels.feasible)
         if logits.shape[2] != len(self.centers):
             raise ValueError(f"logits: {logits.shape[2]} classes, but {len(self.centers)} centres")
+        if self.centers.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"centers: {self.centers.dtype}; keep the loss in float32")
         valid = valid_frames(labels, len(logits))
         offset = self._offset(logits, features, valid)
         distance = frame_mean(offset.square().sum(2), valid).to(nll.dtype)

@@ -113,7 +113,7 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         if self.watch is not None:
             self.watch(logits.detach(), labels, CTCTerms(*(part.detach() for part in terms)))
         nll = terms.nll if self.ctc_weight == 1 else self.ctc_weight * terms.nll  # few operations
-        if not self.distill_weight:
+        if not self.distill_weight or self._is_aimless(extras):
             return nll
         return torch.add(nll, terms.distill, alpha=self.distill_weight)
 
@@ -121,12 +121,16 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
         alignment = extras.alignment
         estimator: Estimator | None = None if self.estimator == "given" else self.estimator
         terms = ctc_terms(logits, labels, self.blank, estimator, alignment, self.margin, self.scale)
-        aimless = estimator is None and alignment is None
+        aimless = self._is_aimless(extras)
         if aimless and self.training:
             raise ValueError("estimator 'given' needs an alignment in training")
         if self.mask_infeasible or aimless or bool(labels.feasible.all()):
             return terms
         return self._blank_where_infeasible(logits, labels, terms)
+
+    def _is_aimless(self, extras: Extras) -> bool:
+        """Tell whether there is nothing to distil towards."""
+        return self.estimator == GIVEN and extras.alignment is None
 
     def _blank_where_infeasible(self, logits: Logits, labels: Labels, terms: CTCTerms) -> CTCTerms:
         """Distil every valid frame of the infeasible samples towards the blank.

@@ -62,7 +62,7 @@ def compare_alignment(
         blank: Class of the blank.
         true: ``(t, n)`` true alignment, see :func:`true_alignment`.
     """
-    takes_part = alignment != NO_CLASS
+    takes_part = (alignment != NO_CLASS) & labels.feasible
     read, lengths = collapse(alignment, blank)
     s = min(read.shape[1], labels.classes.shape[1])
     same = (read[:, :s] == labels.classes[:, :s]).all(1) & (lengths == labels.lengths)
@@ -70,7 +70,7 @@ def compare_alignment(
         label=int((same & labels.feasible).sum()),
         true=None if true is None else int(((alignment == true) & takes_part).sum()),
         viterbi=int(((alignment == viterbi) & takes_part).sum()),
-        blank=int((alignment == blank).sum()),
+        blank=int(((alignment == blank) & takes_part).sum()),
         samples=int(labels.feasible.sum()),
         frames=int(takes_part.sum()),
     )

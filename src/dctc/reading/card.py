@@ -124,7 +124,8 @@ def _command(record: Record) -> str | None:
 def _loss(model: dict[str, Any], config: dict[str, Any]) -> str:
     loss = model.get("loss") or {}
     name = (loss if isinstance(loss, str) else str(loss.get("class_path", ""))).rpartition(".")[2]
-    for callback in (config.get("trainer") or {}).get("callbacks") or []:
+    callbacks = (config.get("trainer") or {}).get("callbacks") or []
+    for callback in [callbacks] if isinstance(callbacks, dict) else callbacks:
         weight = (callback.get("init_args") or {}).get("distill_weight")
         if weight:
             name += f", DCTCCallback with distill_weight {weight:g}"

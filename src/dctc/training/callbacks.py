@@ -175,9 +175,7 @@ class EstimatorLog(pl.Callback):
             name: DCTCLoss(estimator=name, blank=loss.blank, scale=loss.scale)  # type: ignore[arg-type]
             for name in ESTIMATORS
         }
-        self._hook = loss.register_forward_hook(
-            lambda _, args, kwargs, __: self._log(pl_module, args, kwargs), with_kwargs=True
-        )
+        self._hook = loss.register_forward_hook(lambda _, args, __: self._log(pl_module, args))
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int
@@ -186,13 +184,13 @@ class EstimatorLog(pl.Callback):
         if is_logged(trainer):
             self._batch = batch
 
-    def _log(self, module: Any, args: tuple[Logits, Tensor, Tensor, Tensor], kwargs: Any) -> None:
+    def _log(self, module: Any, args: tuple[Logits, Tensor, Tensor, Tensor]) -> None:
         if self._batch is None or not module.training:
             return
         batch, self._batch = self._batch, None
         labels = pack_labels(outline(args[0]), *args[1:], module.loss.blank)
         for name, loss in self._losses.items():
-            report = term_report(loss, batch, args[0], labels, loss.terms(*args, **kwargs))
+            report = term_report(loss, batch, args[0], labels, loss.terms(*args))
             found = {f"train/{m}/{name}": report[m] for m in METRICS if m in report}
             module.log_dict(found, on_step=True, batch_size=len(batch.label))
 

@@ -52,9 +52,12 @@ class RunCheckpoints(Checkpoint):
     """Saves ``last.ckpt`` while training and ``final.ckpt`` at its end, and heeds SIGTERM.
 
     The step before a validation is saved too; a run that goes on from there begins with the
-    validation. SIGTERM ends a training after its step, which is saved, and anything else at once;
-    the exit status is 143. In a job of SLURM that Lightning would requeue, SIGUSR1 does the same
-    and requeues the job: Lightning saves in the middle of a step, and then skips a batch.
+    validation. Not the last step, after which nothing is left to train: what ends in its last
+    validation repeats the steps since the save before.
+
+    SIGTERM ends a training after its step, which is saved, and anything else at once; the exit
+    status is 143. In a job of SLURM that Lightning would requeue, SIGUSR1 does the same and
+    requeues the job: Lightning saves in the middle of a step, and then skips a batch.
 
     Args:
         folder: Folder of the checkpoints.
@@ -125,6 +128,10 @@ class RunCheckpoints(Checkpoint):
         loop = trainer.fit_loop.epoch_loop
         trial = trainer.sanity_checking or trainer.fast_dev_run
         if trial or trainer.state.fn != "fit" or loop._should_accumulate():
+            return
+        if 0 <= trainer.max_steps <= trainer.global_step:
+            if self._ending:
+                self._end(trainer, self._ending)
             return
         progress = loop.val_loop.batch_progress
         progress.total.reset_on_restart()

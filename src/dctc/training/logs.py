@@ -119,6 +119,8 @@ class ReadingsTable(pl.Callback):
         wandb_loggers = _wandb_loggers(trainer)
         if batch_idx or dataloader_idx or trainer.sanity_checking or not wandb_loggers:
             return
+        if not batch.label:  # none of it can be read
+            return
         import wandb
 
         rows = [

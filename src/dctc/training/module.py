@@ -180,7 +180,9 @@ class RecognizerModule(pl.LightningModule):
     def _epoch_counts(self) -> Tensor:
         """Return the counts of all processes."""
         counts: Tensor = self.trainer.strategy.reduce(
-            self._counts.to(self.device, copy=True), reduce_op="sum"
+            # not self.device, a CPU by the end, for which the processes of GPUs have no group
+            self._counts.to(self.trainer.strategy.root_device, copy=True),
+            reduce_op="sum",
         )
         return counts
 
