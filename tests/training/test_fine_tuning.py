@@ -12,6 +12,8 @@ from dctc.models import OnnxRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.configuration import image_options
 from dctc.training.nets import start_from
+from dctc.training.results_writer import writer_of_run
+from dctc.training.run_folder import digest
 from dctc.training.run_key import run_key
 from dctc.training.schedule import LAYERS, FineTuning, SparingAdamW
 from models.onnx_graphs import CHARACTERS, write_recognizer
@@ -78,6 +80,22 @@ def test_the_weights_that_a_run_starts_from_are_in_its_key(checkpoint, tmp_path)
     keys += [run_key(plain | {"init_from": str(file)})]
     assert keys[0] == keys[1] and keys[2] == keys[3]
     assert len(set(keys)) == 3
+
+
+def test_a_fine_tuned_run_is_scored_without_what_it_started_from(
+    checkpoint, runs, tmp_path, write_lmdb, encode_image, capsys
+):
+    write_lmdb(tmp_path / "mine", [(encode_image(i), b"ab") for i in range(5)])
+    test = {"mine": [str(tmp_path / "mine")]}
+    chosen = config("english", train=[], test=test) | {"init_from": str(checkpoint[0])}
+    chosen["model"] |= {"protocol": "english36"}
+    chosen["ckpt_path"] = str(checkpoint[0].rename(tmp_path / "tuned.ckpt"))
+    written = writer_of_run({**chosen, "seed_everything": 0, "arm": "a"}, runs / "tuned", "test")
+    said = capsys.readouterr().out
+    assert f"init_from {checkpoint[0]} is not there any more" in said
+    assert written.run.endswith(digest(chosen["ckpt_path"]))
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):  # needed to train
+        writer_of_run({**chosen, "seed_everything": 0, "arm": "a"}, runs / "tuned", None)
 
 
 def after(steps, tmp_path, **options):

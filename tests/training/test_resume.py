@@ -205,6 +205,27 @@ def test_averages_of_weights_and_epochs_go_on_too(tmp_path, runs, monkeypatch, a
     assert same_weights(stored(runs / "one")["state_dict"], stored(runs / "whole")["state_dict"])
 
 
+def test_a_run_that_is_trained_on_from_its_end_goes_on_too(runs, monkeypatch, whole):
+    """The same command again, after a kill, does not begin with the old end once more."""
+    steps, step = [], RecognizerModule.training_step
+
+    def counted(self, *batch):
+        assert (self.global_step, len(steps)) != (10, 4), "killed"
+        steps.append(self.global_step)
+        return step(self, *batch)
+
+    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 3)
+    train = ["fit", whole[0], "--name=one", "--log=off"]
+    main([*train, "--trainer.max_steps=6"])
+    longer = [*train, "--trainer.max_steps=12", f"--ckpt_path={final(runs / 'one')}"]
+    monkeypatch.setattr(RecognizerModule, "training_step", counted)
+    with pytest.raises(AssertionError, match="killed"):
+        main(longer)
+    main(longer)
+    assert steps == [6, 7, 8, 9, 9, 10, 11]
+    assert stored(runs / "one")["global_step"] == 12
+
+
 def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_path):
     claim(tmp_path / "one", "key")
     left = tmp_path / "one" / "checkpoints" / ".123.last.ckpt"

@@ -65,6 +65,7 @@ from dctc.training.run_folder import (
     final_checkpoint,
     go_on,
     marked,
+    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
@@ -245,8 +246,13 @@ class RecognizerCLI(LightningCLI):
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
         if own:
+            begun = marked(self.folder).startswith(key + GONE_ON)  # by this command, once
             rank_zero_only(go_on)(self.folder, key)
-            return False, own
+            last = resume_point(self.folder) if begun else None
+            if last is None or _steps(last) <= _steps(Path(own)):
+                return False, own
+            rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
+            return False, str(last)
         is_there = rank_zero_only(claim)(self.folder, key)
         if self._restart:
             rank_zero_only(remove_checkpoints)(self.folder)
@@ -311,6 +317,10 @@ def _missing_package(error: BaseException | None) -> ModuleNotFoundError | None:
     while error is not None and not isinstance(error, ModuleNotFoundError):
         error = error.__cause__
     return error
+
+
+def _steps(checkpoint: Path) -> int:
+    return int(read_checkpoint(checkpoint)["global_step"])
 
 
 def _listed(given: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from dctc.data.archives.alphabet import LAYOUT, read_labels
 from dctc.data.archives.processes import in_processes, refuse
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.general_words import general_words
-from dctc.data.records.folders import find_lmdbs
+from dctc.data.records.folders import count_records, find_lmdbs
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
@@ -31,7 +31,7 @@ from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
 from dctc.training.nets import find_model, read_settings, start_from, training_width
-from dctc.training.run_folder import FINAL, alone, read_checkpoint
+from dctc.training.run_folder import FINAL, PACKAGED, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
@@ -48,9 +48,16 @@ IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
 
 
 class Labels(NamedTuple):
-    """Labels of a training: how many, and their characters beyond ASCII, most frequent first."""
+    """Labels of a training.
+
+    Attributes:
+        number: How many there are that a net can be trained on.
+        kept: How many of them are left if the last tenth of each LMDB is held out.
+        characters: Those beyond ASCII, most frequent first.
+    """
 
     number: int
+    kept: int
     characters: str
 
 
@@ -69,17 +76,20 @@ def read_all_labels(folders: Sequence[str]) -> Labels:
                 f"images and a table of labels"
             )
         paths += lmdbs.values()
-    counts, number = Counter[str](), 0
-    for found, labels in in_processes(_count_labels, paths, 1, refuse):
+    counts, number, kept = Counter[str](), 0, 0
+    for found, labels, held_out in in_processes(_count_labels, paths, 1, refuse):
         counts.update(found)
         number += labels
-    return Labels(number, "".join(c for c in by_frequency(counts) if c not in ASCII + LAYOUT))
+        kept += max(labels - held_out, 0)
+    characters = "".join(c for c in by_frequency(counts) if c not in ASCII + LAYOUT)
+    return Labels(number, kept, characters)
 
 
-def _count_labels(path: Path) -> tuple[Counter[str], int]:
-    """Count the characters and the labels of an LMDB."""
+def _count_labels(path: Path) -> tuple[Counter[str], int, int]:
+    """Count the characters, the usable labels and the records to hold out of an LMDB."""
     labels = [normal_form(label) for label in read_labels(path)]
-    return Counter("".join(labels)), len(labels)
+    usable = sum(bool(label) and not {*label} & {*LAYOUT} for label in labels)
+    return Counter("".join(labels)), usable, max(1, round(HELD_OUT * count_records(path)))
 
 
 def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +115,9 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
             images["width"] = DOCUMENTS[stored["source"]].width
         for linked in ("num_classes", "charset"):  # they follow from the charset of this training
             net["init_args"].pop(linked, None)
-        begin = {"init_from": str(config.parent.resolve()), "init_policy": "new"}
+        packaged = config.parent.parent == PACKAGED  # whose name holds on other machines too
+        begin = {"init_from": config.parent.name if packaged else str(config.parent.resolve())}
+        begin["init_policy"] = "new"
     lmdbs = [path for folder in folders for path in find_lmdbs(folder).values()]
     if width := training_width(image_format(net), lmdbs, images.get("rotate_tall") or "off"):
         images["width"] = width
@@ -120,7 +132,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         labels: Of the training data.
         charset: What the net is to read.
     """
-    number = round(labels.number * (1 if options.val else 1 - HELD_OUT))
+    number = labels.number if options.val else labels.kept
     batch = max(1, min(options.batch_size, number))
     passes = -(-number * PASSES // batch)
     steps = options.steps or min(max(passes, LEAST_STEPS), MOST_STEPS)

@@ -152,8 +152,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             chosen["init_args"]["charset"] = tokens["init_args"].get("charset", "36")
         else:
             chosen["init_args"]["num_classes"] = tokenizer.num_classes
-        if checkpoint is not None and "pretrained" in chosen["init_args"]:
-            chosen["init_args"]["pretrained"] = False  # the checkpoint brings all weights
+        if checkpoint is not None:  # it brings all weights
+            _leave_out_first_weights(chosen["init_args"])
         net = build("net", nn.Module, chosen)
     except ArgumentError as error:
         raise ValueError(f"{config}: {_one_line(explained(str(error)))}") from error
@@ -179,6 +179,16 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
         settings={"net": chosen, "tokenizer": tokens, "protocol": protocol},
         train_protocol=given.get("train_protocol") or protocol,
     )
+
+
+def _leave_out_first_weights(arguments: Any) -> None:
+    """Change the arguments of a net, and of nets in it, to those of one without weights."""
+    if isinstance(arguments, dict):
+        if "pretrained" in arguments:
+            arguments["pretrained"] = False
+        arguments.pop("checkpoint_path", None)  # of timm
+        for value in arguments.values():
+            _leave_out_first_weights(value)
 
 
 def _of_onnx(source: str) -> dict[str, Any]:

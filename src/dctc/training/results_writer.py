@@ -33,7 +33,7 @@ from dctc.results.registry import (
 )
 from dctc.training.checks import SCORING
 from dctc.training.module import RecognizerModule
-from dctc.training.run_folder import FINAL, digest, marked
+from dctc.training.run_folder import FINAL, digest, marked, weights_file
 from dctc.training.run_key import arm_of, drawn_versions, run_key
 
 LABELS = "labels.json"  # in the folder of a run: labels of each set, and what was left out
@@ -239,8 +239,14 @@ def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) 
 
     A subcommand such as ``test`` may score other weights than the run's own; None trains.
     """
-    run, readings = run_key(config), "readings"
     checkpoint = config.get("ckpt_path")
+    if subcommand in SCORING and not _is_there(config.get("init_from")):
+        rank_zero_only(print)(
+            f"dctc: init_from {config['init_from']} is not there any more; the weights are scored "
+            f"without it, and tables leave the results out"
+        )
+        config = {**config, "init_from": None}
+    run, readings = run_key(config), "readings"
     if subcommand in SCORING and checkpoint:
         if _is_end(checkpoint, config, folder):
             run = marked(folder)
@@ -261,6 +267,13 @@ def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) 
         readings=folder / readings,
         drawn=drawn_versions(config),
     )
+
+
+def _is_there(start: str | None) -> bool:
+    try:
+        return start is None or weights_file(start).is_file()
+    except FileNotFoundError:
+        return False
 
 
 def _is_end(checkpoint: str, config: dict[str, Any], folder: Path) -> bool:

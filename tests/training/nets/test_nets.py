@@ -74,14 +74,19 @@ def test_a_checkpoint_brings_its_weights(write, tmp_path):
 
 
 def test_with_a_checkpoint_no_pretrained_weights_are_fetched(write, tmp_path):
-    """small_resnet has none, so that asking for them would be an error."""
-    net = {"class_path": "dctc.models.TimmRecognizer", "init_args": {"pretrained": True}}
-    config = write({"model": {"net": net}})
-    with pytest.raises(ValueError, match="no pretrained weights"):
-        load_net(config)
+    """small_resnet has none, so that asking for them would be an error; nor files of weights."""
     checkpoint, _ = checkpoint_of(tmp_path)
-    with pytest.raises(ValueError, match=r"final\.ckpt: Error.*loading state_dict for TimmRec"):
-        load_net(config, checkpoint)
+    gone = {"encoder": "test_convnext", "encoder_options": {"checkpoint_path": "gone.pth"}}
+    for options in ({"pretrained": True}, gone):
+        net = {"class_path": "dctc.models.TimmRecognizer", "init_args": options}
+        inner = {**net, "init_args": {"num_classes": 37, **options}}
+        reads = {"class_path": "dctc.models.AttentionRecognizer", "init_args": {"encoder": inner}}
+        for chosen, name in ((net, "TimmRec"), (reads, "Attention")):
+            config = write({"model": {"net": chosen}})
+            with pytest.raises((ValueError, OSError), match=r"no pretrained weights|no file gone"):
+                load_net(config)
+            with pytest.raises(ValueError, match=rf"final\.ckpt: Error.*state_dict for {name}"):
+                load_net(config, checkpoint)
 
 
 def test_a_checkpoint_of_another_charset(write, tmp_path):
