@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from dctc.data.benchmarks import published_folders
-from dctc.data.catalogue import DOCUMENTS
+from dctc.data.catalogue import DOCUMENTS, TRAIN_WORDS
+from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.data.records.folders import data_root
 from dctc.studies.study import Study
 from dctc.studies.study_file import load_study
@@ -45,14 +46,22 @@ def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Stud
     found = []
     for study in studies:
         try:
-            if "data" not in study.set:  # smaller scales draw words in their place
-                content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
-                source = content["data"]["init_args"].get("source")
-                if source:
-                    published_folders(DOCUMENTS[source].parts, data_root(), any_size=True)
+            _check_data(study)
             found.append(study)
         except FileNotFoundError as error:
             if needed:
                 raise
             print(f"{error}; left out")
     return found
+
+
+def _check_data(study: Study) -> None:
+    """Raise FileNotFoundError if documents or real words that a study trains on are missing."""
+    content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
+    own: Any = study.set.get("data")  # of smaller scales: words that are drawn
+    chosen = (own or content["data"])["init_args"]
+    source = study.set.get("data.init_args.source", chosen.get("source"))
+    if source:
+        published_folders(DOCUMENTS[source].parts, data_root(), any_size=True)
+    if REAL_TRAIN_WORDS in chosen.get("train", ()):
+        published_folders(TRAIN_WORDS.values(), data_root(), any_size=False)

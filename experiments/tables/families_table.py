@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dctc.data.english import REAL_TRAIN_WORDS
 from dctc.results.plots import PlotRow, draw_forest
 from dctc.results.registry import Registry
 from dctc.results.statistics import difference_cell, p_cell
@@ -75,7 +76,10 @@ def _further(
     if study.name != FOLDS:
         scenes = analyse_scenes(study, frame, registry)
         renamed = {"accuracy": "accuracy, DCTC minus CTC", "ned": "NED, DCTC minus CTC"}
-        return {renamed[name]: result for name, result in scenes.items()}
+        named = {renamed[name]: result for name, result in scenes.items()}
+        words = run_values(replace(study, sets=(REAL_TRAIN_WORDS,)), frame)
+        beside = pooled_difference(words, "dctc", "ctc", blocked=False)[0]
+        return {**named, "accuracy on real training words": (beside, None)}
     found = analyse(study, frame, registry)
     tau, low, high = found.random[1:]
     spread = f"random-effects mean (tau {tau:.2f}, prediction [{low:+.2f},{high:+.2f}])"

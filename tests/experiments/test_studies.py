@@ -92,6 +92,9 @@ def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, cap
     assert "; left out" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError):
         without_missing([losses], needed=True)
+    for name, missing in (("sroie", "SROIE"), ("scene", "IIIT5K_2000"), ("funsd", "FUNSD")):
+        assert without_missing([load(f"finetune_{name}")]) == []
+        assert missing in capsys.readouterr().out
     smaller = load("losses", "tiny")  # draws words in their place
     assert without_missing([smaller], needed=True) == [smaller]
 

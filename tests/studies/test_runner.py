@@ -78,6 +78,7 @@ def test_results_of_words_from_other_fonts_are_refused(plain, finished, monkeypa
     monkeypatch.setattr(RenderedDataModule, "drawn_from", lambda _: "other fonts")
     with pytest.raises(ValueError, match="seed0: has results on rendered, drawn with other fonts"):
         execute(plain, "off")
+    assert execute(plain, "off", net=False).records  # as adopted; nothing is drawn for them
     with pytest.raises(ValueError, match=r"are to be drawn from these, .* give other fonts"):
         execute(replace(plain, name="t/new", drawn_from="these"), "off")
 

@@ -199,6 +199,11 @@ def main(args: list[str] | None = None) -> None:
     options = compare_parser().parse_args(args)
     study = load_study(options.study, options.scale)
     options.scale = ""  # the study's name and output say it
-    run_command(
-        study.output or study.name, options, [study], lambda s, f, r: draw_study(s[0], f, r)
-    )
+
+    def draw(studies: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn:
+        if study.drawn_by:
+            print(f"{study.name}: all runs are there; {study.drawn_by} draws them")
+            return {}, {}
+        return draw_study(studies[0], frame, registry)
+
+    run_command(study.output or study.name, options, [study], draw)

@@ -68,8 +68,8 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
             for data in tests:  # before the training, which would be in vain if this failed
                 data.setup("test")
             _check_sets(run, tests)
-            _check_source(cli, run.drawn_from)
             if net or not on_rank_zero(cli.trainer, lambda: _complete(cli, tests, run.diagnosed)):
+                _check_source(cli, run.drawn_from)
                 cli.train()
                 for data in tests:
                     _test(cli, data)

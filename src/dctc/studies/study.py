@@ -150,6 +150,7 @@ class Study:
             beforehand demands.
         drawn_from: Hash of the fonts and words that rendered test words are drawn from, as records
             have it; a machine that would draw others does not train. Empty for any.
+        drawn_by: The command that draws its results, where that is not ``dctc compare``.
         groups: Tables of some of the arms; empty for one table of all.
         notes: Lines below its tables.
         scale: Name of the scale; empty where the file has none.
@@ -172,6 +173,7 @@ class Study:
     diagnose: bool = False
     blind: bool = False
     drawn_from: str = ""
+    drawn_by: str = ""
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
     scale: str = ""

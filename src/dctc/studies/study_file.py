@@ -19,7 +19,9 @@ from dctc.studies.study import FULL, SEARCH_SEED, Arm, Group, Search, Study
 _TEXT, _TEXTS, _KEYS, _FLAG, _SEEDS = (str,), (str, list), (dict,), (bool,), (int, list)
 _SCALED = {"sets": _TEXTS, "validation": _TEXT, "search": _KEYS}  # a scale's replace the study's
 _STUDY = {
-    **dict.fromkeys(("study", "title", "mean", "stored", "drawn_from", "output"), _TEXT),
+    **dict.fromkeys(
+        ("study", "title", "mean", "stored", "drawn_from", "drawn_by", "output"), _TEXT
+    ),
     **dict.fromkeys(("config", "planned", "benchmarks", "notes"), _TEXTS),
     **dict.fromkeys(("set", "scales", "groups"), _KEYS),
     **dict.fromkeys(("blind", "diagnose"), _FLAG),
@@ -106,6 +108,7 @@ def load_study(
         diagnose=bool(content.get("diagnose")),
         blind=bool(content.get("blind")),
         drawn_from=content.get("drawn_from", ""),
+        drawn_by=content.get("drawn_by", ""),
         notes=tuple(_list(content.get("notes"))),
         scale=scale,
         output=f"{content['output']}{suffix}" if content.get("output") else "",
