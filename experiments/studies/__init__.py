@@ -58,8 +58,10 @@ def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Stud
 def _check_data(study: Study) -> None:
     """Raise FileNotFoundError if documents or real words that a study trains on are missing."""
     content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
-    own: Any = study.set.get("data")  # of smaller scales: words that are drawn
-    chosen = (own or content["data"])["init_args"]
+    data: Any = study.set.get("data") or content["data"]
+    if isinstance(data, str):  # of smaller scales: words that are drawn
+        return
+    chosen = data["init_args"]
     source = study.set.get("data.init_args.source", chosen.get("source"))
     if source:
         published_folders(DOCUMENTS[source].parts, data_root(), any_size=True)

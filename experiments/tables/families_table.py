@@ -25,6 +25,7 @@ from experiments.tables.across_models import (
 from experiments.tables.families import Estimate, pooled_difference
 
 FOLDS = "protocol"  # name of the study of FUNSD words in folds; the other one is of scene words
+TITLES = {"ctc": "CTC", "dctc": "DCTC", "confidence_penalty": "confidence penalty"}
 NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."
 
 
@@ -86,7 +87,17 @@ def _further(
     renamed = {"NED": "NED, DCTC minus CTC", "random-effects mean": spread}
     renamed["minus confidence penalty"] = "DCTC minus confidence penalty"
     named = {renamed[name]: result for name, result in found.secondary.items()}
-    return {**named, "folds as units": (found.folds, None)}
+    largest = max(found.families, key=lambda family: found.families[family].points)
+    others = (values := run_values(study, frame))[values.family != largest]
+    without = {
+        f"without {_title(study, largest)}, DCTC minus {name} (looked at afterwards)": (
+            pooled_difference(others, "dctc", arm, blocked=True)[0],
+            None,
+        )
+        for arm, name in TITLES.items()
+        if arm != "dctc"
+    }
+    return {**named, "folds as units": (found.folds, None), **without}
 
 
 def _by_family(
@@ -99,8 +110,7 @@ def _by_family(
         for family, estimate in families.items()
     ]
     rows.append(["all families", *(f"{means[arm].mean():.2f}" for arm in arms), _cell(pooled)])
-    titles = {"ctc": "CTC", "dctc": "DCTC", "confidence_penalty": "confidence penalty"}
-    columns = ["net", *(titles[arm] for arm in arms), "DCTC minus CTC [95 % CI]"]
+    columns = ["net", *(TITLES[arm] for arm in arms), "DCTC minus CTC [95 % CI]"]
     verdict = said(decide(pooled.low, pooled.high))
     return Table(f"{study.title}: word accuracy", columns, rows, [verdict, NOTE])
 
