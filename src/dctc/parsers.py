@@ -18,6 +18,7 @@ MODEL = (
     "folder of a run or of weights, an ONNX file, or a name: scene_ctc, scene_dctc, "
     "ppocr_v6_small, ppocr_v4_mobile"
 )
+_WEIGHTS = "weights (default: the final checkpoint, or those of the folder)"
 _EXAMPLE = """a study (paths are relative to its file):
   study: mine
   config: demo.yaml
@@ -62,8 +63,7 @@ def predict_parser() -> argparse.ArgumentParser:
     add("run", type=Path, metavar="MODEL", help=MODEL)
     add("--images", type=Path, required=True, help="folder of images, LMDB folder, or one image")
     add("--out", type=Path, help="file to write (default: images.tsv in its folder)")
-    weights = "weights (default: the final checkpoint, or those of the folder)"
-    add("--ckpt_path", type=Path, help=weights)
+    add("--ckpt_path", type=Path, help=_WEIGHTS)
     _add_reading(parser, workers=1)
     return parser
 
@@ -109,9 +109,8 @@ def export_parser() -> argparse.ArgumentParser:
         "weights, which is used as the folder of a run is.",
     )
     add = parser.add_argument
-    add("run", type=Path, nargs="?", metavar="MODEL", help=MODEL)
-    add("--config", type=Path, help="in place of a run: its configuration")
-    add("--ckpt_path", type=Path, help="in place of a run: its checkpoint")
+    add("run", type=Path, metavar="MODEL", help=MODEL)
+    add("--ckpt_path", type=Path, help=_WEIGHTS)
     add("--to", choices=FORMATS, required=True)
     add("--out", type=Path, help="default: net.onnx, net.pt2 or weights in its folder")
     add("--precision", choices=PRECISIONS, default="float16", help="of weights (default: float16)")

@@ -41,7 +41,7 @@ def test_a_run_as_onnx(run, capsys):
 
 
 def test_configuration_and_checkpoint_as_pt2(run, tmp_path, capsys):
-    options = ["--config", str(run / "config.yaml"), "--ckpt_path", str(final(run))]
+    options = [str(run / "config.yaml"), "--ckpt_path", str(final(run))]
     main(["export", *options, "--to", "pt2", "--out", str(tmp_path / "a.pt2")])
     assert "a.pt2: written" in capsys.readouterr().out
     torch.export.load(tmp_path / "a.pt2")
@@ -68,7 +68,7 @@ def test_a_net_that_reads_by_attention_is_refused(tmp_path, refused):
     loaded = load_net(config)
     module = RecognizerModule(loaded.net, CharacterCrossEntropy(), loaded.tokenizer)
     run = save_run(tmp_path / "run", module, {})
-    options = ["--config", str(config), "--ckpt_path", str(final(run))]
+    options = [str(config), "--ckpt_path", str(final(run))]
     error = refused("export", *options, "--to", "onnx")
     assert "AttentionRecognizer is no CTC recogniser" in error
 
@@ -85,8 +85,7 @@ def test_a_rectified_net_has_frames_of_the_whole_width():
     ("options", "code", "message"),
     [
         (["nowhere", "--to", "onnx"], 1, "nowhere"),
-        (["--config", "a.yaml", "--to", "onnx"], 2, "both --config and --ckpt_path"),
-        (["--to", "pt2"], 2, "the folder of a run"),
+        (["--to", "pt2"], 2, "required: MODEL"),
     ],
 )
 def test_what_is_missing_is_named(options, code, message, refused):

@@ -157,6 +157,7 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", f"--model.loss=torch.nn.Identity --trainer.callbacks={DCTC}", "works on CTCLoss"),
         ("fit", "--trainer.max_steps=0", "the training has 0 steps"),
         ("fit", "--trainer.limit_train_batches=0", "no batch is left of the 6 of an epoch"),
+        ("fit", "--trainer.limit_train_batches=4", "4 batches do not divide the 6 of an epoch"),
         ("fit", "--trainer.max_steps=-1 --trainer.max_epochs=-1", "the training has inf steps"),
         ("fit", "--trainer.val_check_interval=7", "val_check_interval 7: an epoch has 6 batches"),
         ("fit", f"{OWN}.save_last=true", "ModelCheckpoint: last.ckpt in"),

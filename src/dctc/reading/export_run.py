@@ -30,13 +30,8 @@ def main(args: list[str] | None = None) -> None:
         ValueError: If the net cannot be exported, or the file computes something else.
         OSError: If there is no such run.
     """
-    parser = export_parser()
-    options = parser.parse_args(args)
-
-    given = (options.config is not None, options.ckpt_path is not None)
-    if given != (options.run is None,) * 2:  # both or neither
-        parser.error("give the folder of a run, or both --config and --ckpt_path")
-    config, found = find_model(options.config or options.run)
+    options = export_parser().parse_args(args)
+    config, found = find_model(options.run)
     checkpoint = options.ckpt_path or found
     loaded = load_net(config, checkpoint)
     beside = Path() if config.is_relative_to(PACKAGED) else config.parent

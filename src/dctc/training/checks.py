@@ -206,6 +206,12 @@ def _check_length(trainer: pl.Trainer, batches: int) -> None:
     check_steps(float("inf") if ends == {-1} else 0 if 0 in ends else taken)
     every = trainer.val_check_interval
     in_epoch = trainer.check_val_every_n_epoch is not None and trainer.limit_val_batches > 0
+    if batches % taken and (in_epoch or trainer.max_steps == -1):  # batches go on where one ended
+        raise ValueError(
+            f"trainer.limit_train_batches {limit}: {taken} batches do not divide the {batches} of "
+            f"an epoch; take a number that does, or count steps: trainer.max_steps, and "
+            f"trainer.check_val_every_n_epoch null"
+        )
     if isinstance(every, int) and every > taken and in_epoch:
         raise ValueError(
             f"trainer.val_check_interval {every}: an epoch has {taken} batches; take fewer, or set "
