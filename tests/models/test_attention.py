@@ -9,27 +9,24 @@ from dctc.models.attention import _sinusoids
 IMAGES = torch.rand(3, 3, 32, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
 FRAMES = torch.tensor([16, 7, 1])
 TARGETS = torch.tensor([[5, 5, 3, 8], [2, 7, 0, 0], [1, 0, 0, 0]])
-MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
 
 
-def make(parallel=False, seed=0, **options):
+def make(seed=0, **options):
     torch.manual_seed(seed)
     options = {"size": 32, "layers": 2, "heads": 2, "max_length": 6, **options}
-    net = AttentionRecognizer(11, parallel=parallel, **options).eval()
+    net = AttentionRecognizer(11, **options).eval()
     for parameter in (net.positions, net.head.weight):  # so that readings vary
         nn.init.normal_(parameter, std=1.0)
     return net
 
 
 @pytest.fixture(scope="module")
-def nets():
-    return {parallel: make(parallel) for parallel in (False, True)}
+def net():
+    return make()
 
 
-@MODES
 @torch.no_grad()
-def test_shapes(nets, parallel):
-    net = nets[parallel]
+def test_shapes(net):
     features = net.features(IMAGES)
     assert features.shape == (16, 3, 32) and net.frames(64) == 16
     assert net.teach(features, TARGETS, FRAMES).shape == (5, 3, 11)
@@ -38,8 +35,7 @@ def test_shapes(nets, parallel):
 
 
 @torch.no_grad()
-def test_no_character_is_told_before_it_is_read(nets):
-    net = nets[False]
+def test_no_character_is_told_before_it_is_read(net):
     features = net.features(IMAGES)
     scores = net.teach(features, TARGETS)
     for k in range(4):
@@ -47,15 +43,6 @@ def test_no_character_is_told_before_it_is_read(nets):
         other[:, k] = (other[:, k] + 1) % 11
         changed = (net.teach(features, other) - scores).abs().amax((1, 2))  # (s + 1,)
         assert not changed[: k + 1].any() and (changed[k + 1 :] > 1e-4).all()
-
-
-@torch.no_grad()
-def test_in_parallel_no_character_knows_another(nets):
-    features = nets[True].features(IMAGES)
-    other = (TARGETS + 1) % 11
-    assert torch.equal(nets[True].teach(features, TARGETS), nets[True].teach(features, other))
-    short = nets[True].teach(features, TARGETS[:, :2])
-    assert torch.equal(nets[True].teach(features, TARGETS)[:3], short)
 
 
 @torch.no_grad()
@@ -80,13 +67,6 @@ def test_greedy_reading_is_the_chain_of_best_characters(seed):
 
 
 @torch.no_grad()
-def test_parallel_reading_is_what_is_trained(nets):
-    net = nets[True]
-    features = net.features(IMAGES)
-    assert torch.equal(net.decode(features, FRAMES)[:5], net.teach(features, TARGETS, FRAMES))
-
-
-@torch.no_grad()
 def test_reading_ends_when_all_have_ended():
     net = make()
     net.head.weight.zero_()
@@ -96,43 +76,43 @@ def test_reading_ends_when_all_have_ended():
     assert len(net(IMAGES)) == 7
 
 
-@MODES
 @torch.no_grad()
-def test_attention_sums_to_one_and_vanishes_past_the_valid_frames(nets, parallel):
+def test_attention_sums_to_one_and_vanishes_past_the_valid_frames(net):
     width = torch.tensor([64, 26, 1])
-    looks = nets[parallel].attention(IMAGES, TARGETS, width)
+    looks = net.attention(IMAGES, TARGETS, width)
     torch.testing.assert_close(looks.sum(2), torch.ones(3, 4))
     for row, frames in zip(looks, FRAMES, strict=True):  # 64, 26 and 1 pixels
         assert (row[:, :frames] > 0).all() and not row[:, frames:].any()
-    whole = nets[parallel].attention(IMAGES, TARGETS)
+    whole = net.attention(IMAGES, TARGETS)
     assert (whole > 0).all()
 
 
 @torch.no_grad()
 def test_attention_points_at_the_frame_that_a_position_asks_for():
-    net = make(parallel=True, layers=1, heads=1)
+    net = make(layers=1, heads=1)
     layer = net.decoder[0]
     query, key, _ = layer.frames.in_proj_weight.view(3, 32, 32)
     query.copy_(torch.eye(32))
     key.copy_(30 * torch.eye(32))
     layer.norms[1] = nn.Identity()
     layer.characters.out_proj.weight.zero_()
+    net.begin.zero_()
+    net.embedding.weight.zero_()
     net.positions[:4, 0] = torch.eye(32)[[3, 0, 9, 9]]
     net.features = lambda images: torch.eye(32)[:16, None].expand(-1, len(images), -1)
     looks = net.attention(IMAGES, TARGETS)
     assert looks.argmax(2).tolist() == [[3, 0, 9, 9]] * 3
 
 
-@MODES
 @torch.no_grad()
-def test_what_stands_past_the_valid_frames_is_not_read(nets, parallel):
-    features = nets[parallel].features(IMAGES)
+def test_what_stands_past_the_valid_frames_is_not_read(net):
+    features = net.features(IMAGES)
     other = features.clone()
     for i, frames in enumerate(FRAMES.tolist()):
         other[frames:, i] = 1e3
     for method in (
-        lambda f: nets[parallel].teach(f, TARGETS, FRAMES),
-        lambda f: nets[parallel].decode(f, FRAMES),
+        lambda f: net.teach(f, TARGETS, FRAMES),
+        lambda f: net.decode(f, FRAMES),
     ):
         assert torch.equal(method(features), method(other))
 

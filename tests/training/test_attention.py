@@ -28,19 +28,17 @@ from tiny import (
     write_config,
 )
 
-MODES = pytest.mark.parametrize("parallel", [False, True], ids=["one by one", "parallel"])
 
-
-def make(parallel=False):
+def make():
     def net(num_classes):
-        options = {"size": 16, "heads": 2, "max_length": 4, "parallel": parallel}
+        options = {"size": 16, "heads": 2, "max_length": 4}
         return AttentionRecognizer(num_classes, FeatureNet(1), **options)
 
     return make_module(net, loss=CharacterCrossEntropy())
 
 
 @pytest.mark.slow
-def test_the_parallel_decoder_learns_sixteen_words_by_heart(tmp_path):
+def test_the_decoder_learns_sixteen_words_by_heart(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     data = RenderedDataModule(batch_size=16, epoch_size=16, num_workers=0, seed=2)
@@ -48,7 +46,7 @@ def test_the_parallel_decoder_learns_sixteen_words_by_heart(tmp_path):
     batch = next(iter(data.train_dataloader()))
     torch.manual_seed(0)
     module = RecognizerModule(
-        AttentionRecognizer(37, parallel=True),
+        AttentionRecognizer(37),
         CharacterCrossEntropy(),
         CTCTokenizer("36"),
         lambda parameters: torch.optim.AdamW(parameters, lr=0.001),
@@ -60,15 +58,14 @@ def test_the_parallel_decoder_learns_sixteen_words_by_heart(tmp_path):
     assert after["val/accuracy"] == 1.0
 
 
-@MODES
 @pytest.mark.parametrize("labels", [["ab", "c"], ["abcd", "abcde"], ["abcdef"], ["d"]])
-def test_every_parameter_gets_a_gradient(tmp_path, parallel, labels):
+def test_every_parameter_gets_a_gradient(tmp_path, labels):
     """Several processes would stall, or ask for find_unused_parameters."""
     gradients = Gradients()
     too_long = sum(len(label) > 4 for label in labels)
     message = f"{too_long} of {len(labels)} labels are longer than the 4 characters"
     with pytest.warns(UserWarning, match=message) if too_long else nullcontext():
-        trainer = fit(tmp_path, make(parallel), [noise_batch(labels)], callbacks=[gradients])
+        trainer = fit(tmp_path, make(), [noise_batch(labels)], callbacks=[gradients])
     found = gradients.found
     assert [name for name, gradient in found.items() if gradient is None] == []
     assert any(g.any() for g in found.values()) == (too_long < len(labels))
@@ -97,9 +94,8 @@ def test_the_training_loss_is_the_cross_entropy_of_the_label(tmp_path):
     assert trainer.callback_metrics["train/loss"].item() == pytest.approx(expected / 2, rel=1e-5)
 
 
-@MODES
-def test_validates_tests_and_predicts(tmp_path, parallel):
-    module = make(parallel)
+def test_validates_tests_and_predicts(tmp_path):
+    module = make()
     batches = [with_corrupt(noise_batch(["ab", "c"]), "set/9"), noise_batch(["abcde"], 7)]
     trainer = make_trainer(tmp_path)
     trainer.validate(module, FixedData(val={"set": batches}), verbose=False)

@@ -22,8 +22,7 @@ class AttentionRecognizer(nn.Module):
     is no class but a learnt vector.
 
     The decoder reads character by character, each from those before it: in training from those of
-    the label (teacher forcing), else from its own best. With ``parallel`` it reads all of them at
-    once, from a learnt query for each position, and no character knows the others.
+    the label (teacher forcing), else from its own best.
 
     Frames past the valid ones are masked. The encoder sees the whole image, its padding too.
 
@@ -36,7 +35,6 @@ class AttentionRecognizer(nn.Module):
         heads: Attention heads of a layer.
         dropout: Share of activations and attention weights that training drops in the decoder.
         max_length: Characters of a reading at most.
-        parallel: Read all characters at once.
 
     Raises:
         ValueError: If the encoder has no linear head, or the size does not suit the heads.
@@ -57,12 +55,11 @@ class AttentionRecognizer(nn.Module):
         heads: int = 4,
         dropout: float = 0.1,  # Vaswani et al., base model
         max_length: int = 25,  # PARSeq's, for scene text
-        parallel: bool = False,
     ) -> None:
         super().__init__()
         if size % heads or size % 2:
             raise ValueError(f"size {size}: an even multiple of heads, {heads}, is expected")
-        self.num_classes, self.max_length, self.parallel = num_classes, max_length, parallel
+        self.num_classes, self.max_length = num_classes, max_length
         self.encoder: Any = TimmRecognizer(1, encoder) if isinstance(encoder, str) else encoder
         head = getattr(self.encoder, "head", None)
         if not isinstance(head, nn.Linear):
@@ -72,10 +69,9 @@ class AttentionRecognizer(nn.Module):
         self.in_chans: int = getattr(self.encoder, "in_chans", 3)
         self.project = nn.Sequential(nn.Linear(head.in_features, size), nn.LayerNorm(size))
         self.positions = nn.Parameter(torch.empty(max_length + 1, 1, size).normal_(std=INIT_STD))
-        if not parallel:
-            self.begin = nn.Parameter(torch.empty(1, 1, size).normal_(std=INIT_STD))
-            self.embedding = nn.Embedding(num_classes, size)
-            nn.init.normal_(self.embedding.weight, std=INIT_STD)
+        self.begin = nn.Parameter(torch.empty(1, 1, size).normal_(std=INIT_STD))
+        self.embedding = nn.Embedding(num_classes, size)
+        nn.init.normal_(self.embedding.weight, std=INIT_STD)
         self.dropout = nn.Dropout(dropout)
         self.decoder = nn.ModuleList([_Layer(size, heads, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(size)
@@ -105,7 +101,7 @@ class AttentionRecognizer(nn.Module):
         Returns:
             Logits ``(s + 1, n, c)``, for the characters and the end after the last of them.
         """
-        return self.head(self._attend(features, targets, frames)[0][: targets.shape[1] + 1])
+        return self.head(self._attend(features, targets, frames)[0])
 
     def decode(self, features: Tensor, frames: Tensor | None = None) -> Tensor:
         """Read greedily.
@@ -120,8 +116,6 @@ class AttentionRecognizer(nn.Module):
         """
         n = features.shape[1]
         read = torch.empty(n, 0, dtype=torch.int64, device=features.device)
-        if self.parallel:
-            return self.head(self._attend(features, read, frames)[0])
         ended = torch.zeros(n, dtype=torch.bool, device=features.device)
         logits: list[Tensor] = []
         while len(logits) <= self.max_length and not ended.all():
@@ -154,18 +148,15 @@ class AttentionRecognizer(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Return the decoder's output ``(s + 1, n, d)`` and, on request, its attention."""
         t, n, _ = features.shape
-        padding, causal = None, None
+        padding = None
         if frames is not None:
             position = torch.arange(t, device=features.device)
             padding = position >= frames.to(features.device)[:, None]  # (n, t)
-        if self.parallel:
-            hidden = self.positions.expand(-1, n, -1)  # (max_length + 1, n, d)
-        else:
-            known = self.embedding(targets.to(features.device).T)  # (s, n, d)
-            hidden = torch.cat([self.begin.expand(-1, n, -1), known])
-            s = len(hidden)
-            hidden = hidden + self.positions[:s]
-            causal = torch.ones(s, s, dtype=torch.bool, device=features.device).triu(1)
+        known = self.embedding(targets.to(features.device).T)  # (s, n, d)
+        hidden = torch.cat([self.begin.expand(-1, n, -1), known])
+        s = len(hidden)
+        hidden = hidden + self.positions[:s]
+        causal = torch.ones(s, s, dtype=torch.bool, device=features.device).triu(1)
         hidden, weights = self.dropout(hidden), None
         for layer in self.decoder:
             hidden, weights = layer(hidden, features, causal, padding, looks)
@@ -192,7 +183,7 @@ class _Layer(nn.Module):
         self,
         hidden: Tensor,
         features: Tensor,
-        causal: Tensor | None,
+        causal: Tensor,
         padding: Tensor | None,
         looks: bool,
     ) -> tuple[Tensor, Tensor | None]:
