@@ -7,6 +7,7 @@ CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 CONFIGS=experiments/configs
 BIN=${DCTC_VENV:-.venv}/bin
+export PYTHONPATH=$PWD/src # this clone's code, even where clones share an environment
 # Losses with two views of each image train on half as many words, and as many steps as their
 # reference: 20 epochs of 7,910 batches of 2,048 of 16.2 million words.
 AS_LONG="--trainer.max_epochs=-1 --trainer.max_steps=158200"
@@ -112,6 +113,9 @@ train() { # train ROW CONFIGURATION OPTION...
 
 chosen=() options=() seed=0 nodes=1 host='' slurm='' test='' dry_run=''
 while (($#)); do
+  case $1 in
+    --seed=* | --nodes=* | --host=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+  esac
   case $1 in
     -h | --help) usage && exit ;;
     --list) rows | cut -d ' ' -f 1 && exit ;;

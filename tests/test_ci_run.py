@@ -29,7 +29,7 @@ def ci(tmp_path):
 
 def test_names_the_environment_by_its_stamp(ci, tmp_path):
     lines = ci("-x", "tests/ctc")
-    assert lines == ["test -x tests/ctc", f"DCTC_VENV={tmp_path}/cache/dctc/venv-0123"]
+    assert lines == ["test -- -x tests/ctc", f"DCTC_VENV={tmp_path}/cache/dctc/venv-0123"]
 
 
 def test_the_real_data_beside_the_repository_adds_the_slow_tests(ci, tmp_path):
@@ -37,7 +37,7 @@ def test_the_real_data_beside_the_repository_adds_the_slow_tests(ci, tmp_path):
     (tmp_path / "shared" / "reference").mkdir()
     printed = ci("-x")
     commands = [line for line in printed if line.startswith("test")]
-    assert commands == ["test -x", "test --scale small -m slow -x"]
+    assert commands == ["test -- -x", "test --scale small -- -m slow -x"]
     assert {
         f"DCTC_DATA={tmp_path}/shared/data",
         "DCTC_REQUIRE_DATA=1",

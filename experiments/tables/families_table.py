@@ -77,7 +77,11 @@ def _further(
     if study.name != FOLDS:
         scenes = analyse_scenes(study, frame, registry)
         renamed = {"accuracy": "accuracy, DCTC minus CTC", "ned": "NED, DCTC minus CTC"}
-        named = {renamed[name]: result for name, result in scenes.items()}
+        named: dict[str, tuple[Estimate, float | None]] = {}
+        named |= {renamed[name]: result for name, result in scenes.items()}
+        arms = [study.arm_name(key) for key in study.arms]
+        if not ((frame.set == REAL_TRAIN_WORDS) & frame.arm.isin(arms)).any():
+            return named  # not there where they were tested
         words = run_values(replace(study, sets=(REAL_TRAIN_WORDS,)), frame)
         beside = pooled_difference(words, "dctc", "ctc", blocked=False)[0]
         return {**named, "accuracy on real training words": (beside, None)}

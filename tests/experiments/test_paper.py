@@ -62,6 +62,7 @@ def test_several_nodes_and_tests():
     row = "table1/svtr_base/ctc"
     options = ("--dry-run", "--seed", "3", "--ckpt_path", "last", "--log", "off")
     (alone,) = paper(row, *options)
+    assert paper(row, "--dry-run", "--seed=3", *options[3:]) == [alone]
     (torchrun,) = paper(row, "--nodes", "2", "--host", "node0", *options)
     assert torchrun[:5] == [".venv/bin/torchrun", "--nnodes", "2", "--nproc_per_node", "8"]
     assert torchrun[-1] == "--trainer.num_nodes=2"

@@ -172,6 +172,12 @@ def test_nothing_is_trained_to_draw_and_to_list(compared, tmp_path):
     assert "My loss: mean" in text and str(tmp_path / "none" / "mine") in text
 
 
+def test_a_study_that_another_command_draws_is_not_drawn(compared, tmp_path):
+    (compared / "other.yaml").write_text(STUDY + "drawn_by: ./draw.sh\n")
+    text = printed(compared / "other.yaml", "--from", tmp_path / "runs")
+    assert text == "mine: all runs are there; ./draw.sh draws them\n"
+
+
 def test_a_set_that_no_run_was_tested_on_is_named(compared, tmp_path):
     (compared / "typo.yaml").write_text(f"{STUDY}sets: [sen]\n")
     text = printed(compared / "typo.yaml", "--from", tmp_path / "runs")

@@ -213,6 +213,7 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         (("study: mine", "study:"), "mine.yaml: 'study' is missing"),
         (("search: {set:", "search: {sett:"), "mine.yaml: search: no key 'sett'; there are set"),
         (("values: [0.5, 1, 2]", "values: 3"), "arm focal: search: values: 3 is not a list"),
+        (("values: [0.5, 1, 2]", "values: [[1, 2], 3]"), r"values: \[1, 2\] is no single value"),
         (("values: [0.5, 1, 2]", "values: []"), "arm focal: search: values: there is none to try"),
         (("{title: CTC, ", "{title: CTC, value: 1, "), "mine.yaml: arm ctc: no key 'value'"),
         (("seeds: [0, 7, 9]", "seeds: [99, 100]"), "arm ctc: seeds: 100 is the seed of searches"),

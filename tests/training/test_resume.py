@@ -224,6 +224,15 @@ def test_a_run_that_is_trained_on_from_its_end_goes_on_too(runs, monkeypatch, wh
     main(longer)
     assert steps == [6, 7, 8, 9, 9, 10, 11]
     assert stored(runs / "one")["global_step"] == 12
+    # from an older checkpoint of its own, as long as nothing newer is this command's
+    last = runs / "one" / "checkpoints" / "last.ckpt"
+    older = last.rename(last.with_name("older.ckpt"))
+    final(runs / "one").rename(last)
+    main([*train, "--trainer.max_steps=13", f"--ckpt_path={older}"])
+    assert steps[7:] == [9, 10, 11, 12]
+    # last is the end of a finished run
+    main([*train, "--trainer.max_steps=14", "--ckpt_path=last"])
+    assert steps[11:] == [13]
 
 
 def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_path):

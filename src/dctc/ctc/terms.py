@@ -1,11 +1,12 @@
 """CTC and self-distillation, the two terms of DCTC, and their gradient from one forward-backward.
 
 The logits are passed over twice: once for the normaliser of each frame, once to write the gradient,
-which is the one tensor of their size that is allocated, but for small logits on a CPU, whose
-exponentials are kept. For large charsets logits are computed in chunks, since with 8,000 to 20,000
-classes logits and gradient dominate the memory: the last linear layer is then part of the
-computation. The logits of some frames at a time are reduced to each frame's normaliser and the
-logits of the label's classes, and computed again for the gradient of features and weights.
+which is the one tensor of their size that is allocated; torch operations hold the exponentials too,
+of small logits until the gradient, on a GPU of all logits in the forward pass. For large charsets
+logits are computed in chunks, since with 8,000 to 20,000 classes logits and gradient dominate the
+memory: the last linear layer is then part of the computation. The logits of some frames at a time
+are reduced to each frame's normaliser and the logits of the label's classes, and computed again for
+the gradient of features and weights.
 """
 
 from __future__ import annotations

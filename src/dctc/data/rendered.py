@@ -31,7 +31,7 @@ class RenderedDataModule(SetsDataModule):
     """Rendered words for training, validation and test.
 
     No training sample repeats, because numbers go on from epoch to epoch; stored words are shuffled
-    in each epoch instead. The validation and the test set are made of held-out words and stay the
+    in each epoch instead. The validation and the test set are made of held-out texts and stay the
     same. On several processes it needs ``Trainer(use_distributed_sampler=False)``.
 
     Args:

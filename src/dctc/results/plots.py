@@ -52,7 +52,11 @@ class PlotRow:
 
 
 def draw_runs(
-    rows: Sequence[PlotRow], reference: Sequence[float], xlabel: str, title: str = ""
+    rows: Sequence[PlotRow],
+    reference: Sequence[float],
+    xlabel: str,
+    title: str = "",
+    name: str = "the reference",
 ) -> Figure:
     """Draw each run as a dot, and each arm's mean with the 95 % interval of its difference.
 
@@ -63,6 +67,7 @@ def draw_runs(
         reference: Values of the reference's runs: a band over them, and a line at their mean.
         xlabel: Name of the measure, with its unit.
         title: Heading.
+        name: Name of the reference; arms may be compared with others too.
     """
     middle = float(np.mean(reference))
     means = np.array([np.mean(row.values) for row in rows])
@@ -76,7 +81,7 @@ def draw_runs(
     axes.axvspan(min(reference), max(reference), color=CPU_COLOUR, alpha=0.12, linewidth=0)
     for y, (row, mean) in enumerate(zip(rows, means, strict=True)):
         _row(axes, y, row, mean)
-    band = Patch(color=CPU_COLOUR, alpha=0.12, linewidth=0, label="runs of the reference")
+    band = Patch(color=CPU_COLOUR, alpha=0.12, linewidth=0, label=f"runs of {name}")
     _finish(axes, rows, xlabel, title, [band])
     return figure
 

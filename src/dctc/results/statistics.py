@@ -147,9 +147,10 @@ def dunnett_critical(reference: int, arms: tuple[int, ...], df: float = np.inf) 
 
     Args:
         reference: Runs of the reference.
-        arms: Runs of each arm. The degrees of freedom are those of all these runs; where there are
-            none, Bonferroni's correction of the t quantile is taken.
-        df: Its degrees of freedom, those of the standard error.
+        arms: Runs of each arm. The degrees of freedom are those of all these runs, whatever share
+            of the standard error test words have.
+        df: Where these are none: the degrees of freedom of the t quantile, with Bonferroni's
+            correction, that is taken then.
     """
     freedom = reference + sum(arms) - len(arms) - 1
     if freedom < 1:

@@ -95,7 +95,7 @@ def run_command(
     target: str,
     options: argparse.Namespace,
     studies: Sequence[Study],
-    draw: Callable[[Sequence[Study], pd.DataFrame, Registry], Drawn],
+    draw: Callable[[Sequence[Study], pd.DataFrame, Registry], Drawn | None],
     published: Path | None = None,
     trained: Sequence[Study] | None = None,
 ) -> None:
@@ -105,7 +105,7 @@ def run_command(
         target: Name of the report and of its folder below the runs.
         options: Parsed by :func:`study_parser`.
         studies: The studies that are drawn.
-        draw: Returns tables and figures of their results.
+        draw: Returns tables and figures of their results; None if there is nothing to report.
         published: Folder of published results, which say how long runs take.
         trained: Those of the studies that are trained; None for all.
 
@@ -143,11 +143,11 @@ def run_command(
     for study in shown:
         if said := untested(study, frame):
             print(said)
-    tables, figures = draw(shown, frame, registry) if shown else ({}, {})
+    drawn = draw(shown, frame, registry) if shown else None if studies else ({}, {})
     scale = getattr(options, "scale", "")
     name = target if scale in ("", FULL) else f"{target}-{scale}"
-    if shown or not studies:  # of blind ones it is said already
-        report(name, log, tables, figures)
+    if drawn is not None:  # of blind studies it is said already
+        report(name, log, *drawn)
     if report_problems(outcomes):
         raise SystemExit(1)
 
@@ -200,10 +200,10 @@ def main(args: list[str] | None = None) -> None:
     study = load_study(options.study, options.scale)
     options.scale = ""  # the study's name and output say it
 
-    def draw(studies: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn:
+    def draw(studies: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn | None:
         if study.drawn_by:
             print(f"{study.name}: all runs are there; {study.drawn_by} draws them")
-            return {}, {}
+            return None
         return draw_study(studies[0], frame, registry)
 
     run_command(study.output or study.name, options, [study], draw)

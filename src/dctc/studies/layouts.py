@@ -82,7 +82,7 @@ def comparison_plot(
         on_gpu = [bool(gpus[seed]) for seed in values.index]
         rows.append(PlotRow(_title(row), [*values], on_gpu, row.points, row.low, row.high))
     runs = [*per_run(frame, str(table.arm[reference]), sets)]
-    return draw_runs(rows, runs, "word accuracy, percent", title)
+    return draw_runs(rows, runs, "word accuracy, percent", title, str(table.title[reference]))
 
 
 def runs_table(study: Study, frame: pd.DataFrame) -> Table | None:

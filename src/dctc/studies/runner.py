@@ -54,8 +54,8 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
 
     Raises:
         Busy: If another process holds the lock of this run.
-        ValueError: If its results are those of words from other fonts or another corpus, or a set
-            that its study compares is not among its test sets.
+        ValueError: If it is to be trained, and its results are those of words from other fonts or
+            another corpus; or a set that its study compares is not among its test sets.
     """
     quiet_lightning()
     _find_modules_of(run)

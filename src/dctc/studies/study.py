@@ -211,7 +211,7 @@ class Study:
             folder=self.file.parent,
             blind=self.blind,
             drawn_from=self.drawn_from,
-            sets=() if of_search else self.sets,
+            sets=self.sets if not of_search else (self.validation,) if self.validation else (),
         )
 
     def runs(self) -> list[Run]:

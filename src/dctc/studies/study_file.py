@@ -183,6 +183,8 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
         _check_keys(search, _SEARCH, ("argument", "values"), f"{where}: search")
         if not search["values"]:
             raise ValueError(f"{where}: search: values: there is none to try")
+        if compound := [value for value in search["values"] if isinstance(value, (list, dict))]:
+            raise ValueError(f"{where}: search: values: {compound[0]} is no single value")
     return Arm(
         key=str(key),
         title=content.get("title", str(key)),

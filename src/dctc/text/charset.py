@@ -131,7 +131,8 @@ def _in_lines(lines: list[str], file: str) -> dict[str, int]:
     """Return the characters of a file in their order, each with the number of its line."""
     found: dict[str, int] = {}
     several = sum(map(bool, lines)) > 1
-    for number, line in enumerate(map(normal_form, lines), 1):
+    for number, raw in enumerate(lines, 1):
+        line = normal_form(raw)
         where = f"charset {file!r}, line {number}"
         if several and len(line) > 1 and line != line.strip():
             raise ValueError(
@@ -142,6 +143,8 @@ def _in_lines(lines: list[str], file: str) -> dict[str, int]:
             if character == "\ufeff":
                 raise ValueError(f"{where}: a byte order mark (U+FEFF) inside the file; remove it")
             if character in found:
+                if len(raw) == 1 < len(line):  # NFC takes some characters of Indic scripts apart
+                    continue
                 raise ValueError(
                     f"{where}: {shown(character)} stands in line {found[character]} already; a "
                     f"charset has each character once (a list of words is none)"

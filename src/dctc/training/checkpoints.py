@@ -129,7 +129,8 @@ class RunCheckpoints(Checkpoint):
         trial = trainer.sanity_checking or trainer.fast_dev_run
         if trial or trainer.state.fn != "fit" or loop._should_accumulate():
             return
-        if 0 <= trainer.max_steps <= trainer.global_step:
+        stops = trainer.should_stop and trainer.fit_loop._can_stop_early  # such as after max_time
+        if stops or 0 <= trainer.max_steps <= trainer.global_step:
             if self._ending:
                 self._end(trainer, self._ending)
             return

@@ -59,13 +59,14 @@ from dctc.training.results_writer import PredictionWriter, writer_of_run
 from dctc.training.run_folder import (
     GONE_ON,
     LAST,
+    LAST_FILE,
+    MARK,
     alone,
     claim,
     digest,
     final_checkpoint,
     go_on,
     marked,
-    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
@@ -185,8 +186,11 @@ class RecognizerCLI(LightningCLI):
     def _chosen_checkpoint(self) -> str | None:
         """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""
         given: str | None = self.resolved.get("ckpt_path")
-        if given == LAST and self.subcommand == "fit" and (last := resume_point(self.folder)):
-            given = self.config[self.subcommand]["ckpt_path"] = str(last)
+        if given == LAST and self.subcommand == "fit":
+            found = [final_checkpoint(self.folder), resume_point(self.folder)]
+            if there := [file for file in found if file is not None]:
+                latest = max(there, key=lambda file: file.stat().st_mtime)
+                given = self.config[self.subcommand]["ckpt_path"] = str(latest)
         return given
 
     def fit(self, model: pl.LightningModule, **options: Any) -> None:
@@ -246,13 +250,14 @@ class RecognizerCLI(LightningCLI):
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
         if own:
-            begun = marked(self.folder).startswith(key + GONE_ON)  # by this command, once
             rank_zero_only(go_on)(self.folder, key)
-            last = resume_point(self.folder) if begun else None
-            if last is None or _steps(last) <= _steps(Path(own)):
+            newest = self._checkpoints / LAST_FILE
+            begun = self.folder / MARK  # which this command wrote when it first went on from there
+            is_own = marked(self.folder).startswith(key + GONE_ON)
+            if not (is_own and newest.exists() and newest.stat().st_mtime > begun.stat().st_mtime):
                 return False, own
             rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
-            return False, str(last)
+            return False, str(resume_point(self.folder) or own)
         is_there = rank_zero_only(claim)(self.folder, key)
         if self._restart:
             rank_zero_only(remove_checkpoints)(self.folder)
@@ -317,10 +322,6 @@ def _missing_package(error: BaseException | None) -> ModuleNotFoundError | None:
     while error is not None and not isinstance(error, ModuleNotFoundError):
         error = error.__cause__
     return error
-
-
-def _steps(checkpoint: Path) -> int:
-    return int(read_checkpoint(checkpoint)["global_step"])
 
 
 def _listed(given: Any) -> list[Any]:

@@ -52,10 +52,11 @@ def share_cores(num_workers: int, accelerator: str = "auto") -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep freed blocks of up to 32 MiB, so that each step on a CPU finds them mapped.
 
-    glibc's own variables, ``MALLOC_...``, are obeyed instead if one is set. Other C libraries stay
-    as they are.
+    glibc's own variables, ``MALLOC_...`` and ``GLIBC_TUNABLES``, are obeyed instead if one is set.
+    Other C libraries stay as they are.
     """
-    if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
+    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    if sys.platform == "linux" and not chosen:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             for option, value in _KEPT.items():

@@ -186,7 +186,8 @@ def _leave_out_first_weights(arguments: Any) -> None:
     if isinstance(arguments, dict):
         if "pretrained" in arguments:
             arguments["pretrained"] = False
-        arguments.pop("checkpoint_path", None)  # of timm
+        if isinstance(options := arguments.get("encoder_options"), dict):
+            options.pop("checkpoint_path", None)
         for value in arguments.values():
             _leave_out_first_weights(value)
 

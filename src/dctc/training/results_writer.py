@@ -239,25 +239,20 @@ def writer_of_run(config: dict[str, Any], folder: Path, subcommand: str | None) 
 
     A subcommand such as ``test`` may score other weights than the run's own; None trains.
     """
-    checkpoint = config.get("ckpt_path")
-    if subcommand in SCORING and not _is_there(config.get("init_from")):
-        rank_zero_only(print)(
-            f"dctc: init_from {config['init_from']} is not there any more; the weights are scored "
-            f"without it, and tables leave the results out"
-        )
+    checkpoint, start = config.get("ckpt_path"), config.get("init_from")
+    unknown = f"{checkpoint} is not the end of a training of this configuration in {folder}"
+    if subcommand in SCORING and not _is_there(start):
+        unknown = f"init_from {start}, by which a run is known too, is not there any more"
         config = {**config, "init_from": None}
     run, readings = run_key(config), "readings"
     if subcommand in SCORING and checkpoint:
-        if _is_end(checkpoint, config, folder):
+        if config.get("init_from") == start and _is_end(checkpoint, config, folder):
             run = marked(folder)
         else:
             other = f"{OTHER_WEIGHTS}{digest(checkpoint)}"
             run, readings = run + other, readings + other
             if subcommand == "test":
-                rank_zero_only(print)(
-                    f"dctc: {checkpoint} is not the end of a training of this configuration in "
-                    f"{folder}; tables leave its results out"
-                )
+                rank_zero_only(print)(f"dctc: {unknown}; tables leave its results out")
     return ResultsWriter(
         runs_folder(),
         run=run,

@@ -22,7 +22,7 @@ from dctc.data.render import rendered_words
 from dctc.data.render.fonts import Font
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.data.render.renderer import WordRenderer
-from dctc.data.render.stored import drawn_key, recipe, render_set
+from dctc.data.render.stored import drawn_key, open_stored, recipe, render_set
 from dctc.text import Charset
 
 
@@ -211,3 +211,13 @@ def test_a_killed_rendering_goes_on_without_loss_and_workers_change_nothing(tmp_
     assert resumed == whole and resumed[b"num-samples"] == b"800"
     recipes = [(tmp_path / name / "recipe.json").read_text() for name in ("set", "whole")]
     assert recipes[0] == recipes[1]
+
+
+def test_words_of_a_file_are_known_by_what_they_are(words, tmp_path):
+    """Not by the path of their file, which may be spelled otherwise."""
+    for name in ("a.txt", "b.txt", "other.txt"):
+        (tmp_path / name).write_text("cat\ndog\n" if name != "other.txt" else "cow\n")
+    render_set(words(5, words=str(tmp_path / "a.txt")), tmp_path / "set")
+    open_stored(tmp_path / "set", words(5, words=str(tmp_path / "b.txt")))
+    with pytest.raises(ValueError, match="drawn with corpus"):
+        open_stored(tmp_path / "set", words(5, words=str(tmp_path / "other.txt")))

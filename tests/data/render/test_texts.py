@@ -141,3 +141,12 @@ def test_errors():
     for source in (EnglishTexts({"a": 1.0}, nothing), easy(replace(HELD_OUT, max_length=1), alone)):
         with pytest.raises(ValueError, match="use more characters, or raise max_length"):
             draw(source, 1)
+
+
+def test_capitals_of_a_word_are_as_long_as_the_word():
+    """Those of sharp s are two letters, which may not fit."""
+    characters = string.ascii_letters + "\u00df"
+    limits = replace(PLAIN, split=None, characters=frozenset(characters), protocol=str.lower)
+    texts = draw(easy(limits, characters, {"abschlie\u00dfend": 1}), 300)
+    words = {text for text in texts if text.lower().startswith("abschlie")}
+    assert words == {"abschlie\u00dfend", "Abschlie\u00dfend"}

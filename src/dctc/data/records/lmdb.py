@@ -140,7 +140,8 @@ class LmdbDataset(_Records):
         if not len(self.numbers):
             taken = self.records if only is None else len(only)
             why = f"; {left_out(self)}; choose another protocol or charset" if self.drops else ""
-            raise ValueError(f"LMDB {path}: none of {taken:,} records is left{why}")
+            part = "" if only is None else " of a part, such as hold_out takes,"
+            raise ValueError(f"LMDB {path}: none of {taken:,} records{part} is left{why}")
 
     def _index(self) -> np.ndarray:
         numbers, characters = array("i"), set(self.charset.characters)

@@ -57,8 +57,11 @@ def _draw(font: ImageFont.FreeTypeFont, text: str) -> Glyph:
 
 
 def has_ink(path: str, character: str) -> bool:
-    """Return whether a font draws a character that is not blank."""
-    return face(path, _TRIAL).getmask(character).getbbox() is not None
+    """Return whether a font draws a character that is not blank; not if its outline is broken."""
+    try:
+        return face(path, _TRIAL).getmask(character).getbbox() is not None
+    except OSError:
+        return False
 
 
 def gap(text: str, path: str, size: int) -> float:

@@ -55,7 +55,9 @@ class RenderedWords(Dataset[Sample]):
     other presets also punctuation that the protocol drops, prices, dates and the like.
 
     Args:
-        split: ``train`` draws from the training words, ``val`` and ``test`` from the held-out ones.
+        split: ``train`` draws from the training texts, ``val`` and ``test`` from the held-out ones.
+            Of the usual words it is the whole text that is held out: a word of it may be trained
+            on with other punctuation.
         size: Length of the set; numbers beyond it can be drawn too.
         renderer: Draws the words.
         charset: Name or file, see :meth:`Charset.load`. Words are drawn with those characters that

@@ -203,7 +203,7 @@ class EasyTexts:
             word: count**TEMPER
             for word, count in counts.items()
             if both.admits(word.lower())
-            and any(self.drawable.issuperset(style(word)) for style in styles)
+            and any(self._suits(style(word), word) for style in styles)
             and not disorder(word)
         }
         self.undrawn = [word for word in counts if word not in drawn]
@@ -212,13 +212,17 @@ class EasyTexts:
             raise limits.no_word(len(counts))
         self.styles, self.words = Chances(styles), Chances(kept)
 
+    def _suits(self, text: str, word: str) -> bool:
+        """Tell whether a style of a word can be drawn; not one that lengthens it, as of ß."""
+        return len(text) == len(word) and self.drawable.issuperset(text)
+
     def draw(self, rng: np.random.Generator) -> str:
         """Draw one text, see :class:`TextSource`."""
         kind = rng.random()
         if self.words.things and kind < EASY_WORDS:
             word = self.words.draw(rng.random())
             texts = (style(word) for style in (self.styles.draw(rng.random()), *self.styles.things))
-            return next(text for text in texts if self.drawable.issuperset(text))
+            return next(text for text in texts if self._suits(text, word))
         number = self.digits and kind < (1 + EASY_WORDS) / 2
         alphabet = self.digits if number else self.characters
         longest = min(_EASY_DIGITS if number else _EASY_RANDOM, self.limits.max_length)
