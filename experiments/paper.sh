@@ -15,7 +15,7 @@ AS_LONG="--trainer.max_epochs=-1 --trainer.max_steps=158200"
 usage() {
   cat <<TEXT
 usage: experiments/paper.sh ROW... [--seed N] [--test] [--nodes N --host HOST | --slurm [--nodes N]]
-                            [--dry-run] [OPTION...]
+                            [--gpus N] [--dry-run] [OPTION...]
        experiments/paper.sh --list
 
 ROW         a model and a loss, as --list prints them: table1/svtr_tiny/dctc
@@ -24,6 +24,7 @@ ROW         a model and a loss, as --list prints them: table1/svtr_tiny/dctc
 --nodes     by torchrun on N nodes that share the folder of runs: start the same command on each,
             HOST is the first of them
 --slurm     the same as a job of SLURM on N nodes (1)
+--gpus      of each node (those of the configuration)
 --dry-run   print the commands
 OPTION      any other option, and what follows it, is passed to dctc: --ckpt_path last goes on
             where a training was interrupted
@@ -88,7 +89,7 @@ train() { # train ROW CONFIGURATION OPTION...
   local run=${DCTC_RUNS:-runs}/$arm/seed$seed
   if [[ -n $test ]]; then
     run "$BIN/dctc" test --config "$run/config.yaml" --trainer.num_nodes=1 \
-      --ckpt_path "$run/checkpoints/final.ckpt" ${options[@]+"${options[@]}"}
+      ${per_node:+"--trainer.devices=$per_node"} --ckpt_path "$run/checkpoints/final.ckpt" ${options[@]+"${options[@]}"}
     return
   fi
   case $loss in
@@ -98,11 +99,12 @@ train() { # train ROW CONFIGURATION OPTION...
   esac
   set -- fit --config "$config" "$@" --seed_everything "$seed" --arm "$arm" --name "$arm/seed$seed" \
     ${options[@]+"${options[@]}"}
-  gpus=$(setting devices "$config") workers=$(setting num_workers "$config")
+  if [[ -n $per_node ]]; then set -- "$@" "--trainer.devices=$per_node"; fi
+  gpus=${per_node:-$(setting devices "$config")} workers=$(setting num_workers "$config")
   if [[ -n $slurm ]]; then # srun starts a process for each GPU, which Lightning finds by itself
     run sbatch --nodes "$nodes" --ntasks-per-node "$gpus" --gpus-per-node "$gpus" \
-      --cpus-per-task "$workers" --job-name "$arm" --wrap \
-      "srun --cpus-per-task $workers$(printf ' %q' "$BIN/dctc" "$@" "--trainer.num_nodes=$nodes")"
+      --cpus-per-task "$workers" --job-name "$arm" --wrap "srun --kill-on-bad-exit=1 --cpus-per-task \
+$workers$(printf ' %q' "$BIN/dctc" "$@" "--trainer.num_nodes=$nodes")"
   elif [[ -n $host ]]; then # without --, torchrun takes --log for an abbreviation of its own options
     run "$BIN/torchrun" --nnodes "$nodes" --nproc_per_node "$gpus" --rdzv_backend c10d \
       --rdzv_endpoint "$host:29500" -m -- dctc.cli "$@" "--trainer.num_nodes=$nodes"
@@ -111,15 +113,15 @@ train() { # train ROW CONFIGURATION OPTION...
   fi
 }
 
-chosen=() options=() seed=0 nodes=1 host='' slurm='' test='' dry_run=''
+chosen=() options=() seed=0 nodes=1 gpus='' host='' slurm='' test='' dry_run=''
 while (($#)); do
   case $1 in
-    --seed=* | --nodes=* | --host=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    --seed=* | --nodes=* | --gpus=* | --host=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
   esac
   case $1 in
     -h | --help) usage && exit ;;
     --list) rows | cut -d ' ' -f 1 && exit ;;
-    --seed | --nodes | --host)
+    --seed | --nodes | --gpus | --host)
       (($# > 1)) || fail "$1 needs a value"
       printf -v "${1#--}" %s "$2" && shift
       ;;
@@ -132,7 +134,9 @@ while (($#)); do
   shift
 done
 if ((${#chosen[@]} == 0)); then usage >&2 && exit 2; fi
-[[ $seed$nodes =~ ^[0-9]+$ && $nodes != 0 ]] || fail "--seed and --nodes are numbers"
+[[ $seed$nodes$gpus =~ ^[0-9]+$ && $nodes != 0 && $gpus != 0 ]] ||
+  fail "--seed, --nodes and --gpus are numbers"
+per_node=$gpus
 [[ $nodes == 1 || -n $slurm$host ]] || fail "--nodes $nodes needs --slurm, or --host for torchrun"
 
 for row in "${chosen[@]}"; do

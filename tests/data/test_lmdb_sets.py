@@ -259,6 +259,9 @@ def test_trainers_that_do_not_go_with_the_loaders_are_refused(ready):
     data.trainer = trainer(0, 3)
     with pytest.raises(ValueError, match=r"batch_size 4 .* does not divide by 3"):
         data.train_dataloader()
+    data.trainer = trainer(0, 9)  # of which some would have no sample, and wait for ever
+    with pytest.raises(ValueError, match="are too few for 9 processes"):
+        data.test_dataloader()
 
 
 def test_a_union_hands_the_number_of_the_draw_on():

@@ -74,7 +74,11 @@ def test_several_nodes_and_tests():
     (slurm,) = paper(row, "--nodes", "4", "--slurm", *options)
     assert slurm[:5] == ["sbatch", "--nodes", "4", "--ntasks-per-node", "8"]
     srun = shlex.split(slurm[-1])
-    assert srun == ["srun", "--cpus-per-task", "12", *alone, "--trainer.num_nodes=4"]
+    begin = ["srun", "--kill-on-bad-exit=1", "--cpus-per-task", "12"]
+    assert srun == [*begin, *alone, "--trainer.num_nodes=4"]
+    (four,) = paper(row, "--nodes", "2", "--slurm", "--gpus=4", *options)
+    assert four[3:7] == ["--ntasks-per-node", "4", "--gpus-per-node", "4"]
+    assert "--trainer.devices=4" in shlex.split(four[-1])
     (test,) = paper(row, "--test", *options[:3])
     run = "runs/table1-paper/svtr_base-ctc/seed3"
     assert test[:4] == [".venv/bin/dctc", "test", "--config", f"{run}/config.yaml"]

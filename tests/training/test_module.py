@@ -80,6 +80,22 @@ def test_infeasible_labels_make_torchs_loss_infinite_unless_told_not_to(tmp_path
             module.on_save_checkpoint({})
 
 
+def test_a_sum_over_samples_is_one_over_all_processes():
+    """DDP takes the mean of the processes' gradients."""
+    values = {}
+    for reduction in ("sum", "batchmean"):
+        for world_size in (1, 4):
+            module = make_module(loss=CTCLoss(reduction=reduction))
+            module.log = lambda *_, **__: None
+            module._trainer = SimpleNamespace(
+                world_size=world_size, datamodule=None, log_every_n_steps=0, global_step=0
+            )
+            value = module.training_step(noise_batch(["ab", "c"]), 0)
+            values[reduction, world_size] = value.item()
+    assert values["sum", 4] == pytest.approx(4 * values["sum", 1])
+    assert values["batchmean", 4] == values["batchmean", 1]
+
+
 def test_counts_are_summed_on_the_device_of_the_processes():
     """Lightning has moved the module to the CPU by the time of the last checkpoint."""
     module, seen = make_module(), []

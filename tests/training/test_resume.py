@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from dctc.models import TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training import cli
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.checkpoints import DurableCheckpoints, _requeue
+from dctc.training.checkpoints import DurableCheckpoints, RunCheckpoints, _requeue
 from dctc.training.module import RecognizerModule
 from dctc.training.run_folder import (
     claim,
@@ -140,6 +141,18 @@ def test_a_kill_in_the_last_validation_does_not_lose_it(runs, monkeypatch, whole
     main([*train, "--ckpt_path=last"])
     found = losses(runs / "one" / "metrics.csv")
     assert {step for name, step in found if name == "val/loss"} == {7}
+
+
+@pytest.mark.parametrize(
+    ("error", "killed"),
+    [(OSError("full"), [signal.SIGKILL]), (KeyboardInterrupt(), []), (SystemExit(1), [])],
+)
+def test_an_error_of_the_first_process_ends_those_of_other_gpus(tmp_path, error, killed):
+    sent = []
+    launcher = SimpleNamespace(kill=sent.append)
+    trainer = SimpleNamespace(strategy=SimpleNamespace(launcher=launcher))
+    RunCheckpoints(tmp_path).on_exception(trainer, None, error)
+    assert sent == killed
 
 
 def test_a_job_that_cannot_be_requeued_is_told(monkeypatch, capsys):

@@ -132,9 +132,14 @@ class SetsDataModule(pl.LightningDataModule):
         Of a batch each process takes its share, at least one.
 
         Raises:
-            ValueError: If Lightning would replace the sampler.
+            ValueError: If Lightning would replace the sampler, or a process had no sample.
         """
         rank, world_size = self._rank_and_world_size()
+        if len(dataset) < world_size:
+            raise ValueError(
+                f"{len(dataset)} samples of a set that is scored are too few for {world_size} "
+                f"processes; take fewer devices, or a larger set"
+            )
         sampler = UnpaddedSampler(len(dataset), rank, world_size)
         share = max(1, self.eval_batch_size // world_size)
         return DataLoader(dataset, batch_size=share, sampler=sampler, **self._options())

@@ -42,7 +42,8 @@ class DCTCCallback(pl.Callback):
     ``distill_weight=0`` training is plain CTC, with everything logged that DCTC logs: the fair
     baseline.
 
-    Logged with every ``Trainer(log_every_n_steps)``-th step, over its batch: ``train/ctc`` and
+    Logged with every ``Trainer(log_every_n_steps)``-th step, over its batch, or the share that the
+    first of several processes has of it: ``train/ctc`` and
     ``train/distill`` (nats per sample, unweighted), ``train/distill_weight``,
     ``train/blank_share``, ``train/aacc_label``, ``train/viterbi_agreement`` and, where the extents
     of characters are known, ``train/aacc_true``; see :mod:`dctc.metrics.alignment`.

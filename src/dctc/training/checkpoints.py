@@ -162,8 +162,15 @@ class RunCheckpoints(Checkpoint):
         raise SystemExit(128 + number if trainer.is_global_zero else 0)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """End as on a signal where data workers have ended before this process heeded it."""
-        if self._signal and not isinstance(exception, SystemExit):
+        """End the processes of this one's GPUs, which would wait for it with the next step.
+
+        Where data workers have ended before this process heeded a signal, end as on the signal.
+        """
+        if isinstance(exception, SystemExit):
+            return
+        if trainer.strategy.launcher is not None and not isinstance(exception, KeyboardInterrupt):
+            trainer.strategy.launcher.kill(signal.SIGKILL)  # Lightning does at an interrupt alone
+        if self._signal:
             self._end(trainer, self._signal)
 
     def on_fit_end(self, trainer: Any, pl_module: pl.LightningModule) -> None:

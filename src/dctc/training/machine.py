@@ -98,6 +98,7 @@ def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
 
     Raises:
         SystemExit: In the other processes, if rank 0 raises an error.
+        ValueError: If other processes were started than the trainer's devices and nodes need.
     """
     from pytorch_lightning.plugins.environments import LightningEnvironment
 
@@ -105,6 +106,7 @@ def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
     started = getattr(strategy, "cluster_environment", None)
     if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
         return decide()
+    started.validate_settings(trainer.num_devices, trainer.num_nodes)
     strategy.setup_environment()  # which the training will do too, without effect
     if trainer.global_rank:
         decisions = strategy.broadcast([])
