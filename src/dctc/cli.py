@@ -17,11 +17,12 @@ import dctc
 from dctc import parsers
 from dctc.text.characters import printed
 
-TRAINING = ("fit", "validate", "test", "predict")
+TRAINING = ("fit", "validate", "test")
 EVERY_OPTION = "--help=all"
 COMMANDS = {  # the module of each one's main
     **dict.fromkeys(TRAINING, "dctc.training.cli"),
     "read": "dctc.reading.read",
+    "predict": "dctc.reading.predict",
     "finetune": "dctc.training.finetune",
     "compare": "dctc.studies.compare",
     "data": "dctc.data.archives.commands",
@@ -32,6 +33,7 @@ COMMANDS = {  # the module of each one's main
 }
 PARSERS = {
     "read": parsers.read_parser,
+    "predict": parsers.predict_parser,
     "compare": parsers.compare_parser,
     "finetune": parsers.finetune_parser,
     "score": parsers.score_parser,
@@ -45,10 +47,10 @@ train and score (a LightningCLI: options are dotted paths, or YAML):
   fit        train a recogniser
   validate   score a checkpoint on the validation sets
   test       score a checkpoint on the test sets, into the registry
-  predict    write predictions for the test sets, or for any images:
-             dctc predict MODEL --images FOLDER_OR_LMDB
 
   read       print what images say: dctc read IMAGE_OR_FOLDER...
+  predict    write what images say into a table:
+             dctc predict MODEL --images FOLDER_OR_LMDB
   finetune   train a pretrained recogniser on images of one's own
   compare    train the arms of a study over its seeds, and compare them
   data       render, convert, list, verify and look at sets of word images
@@ -93,11 +95,6 @@ WHAT = {
     ),
     "validate": ("Score a checkpoint on the validation sets.", "the checkpoint; needed"),
     "test": ("Score a checkpoint on the test sets, into the registry.", "the checkpoint; needed"),
-    "predict": (
-        "Write predictions for the test sets of a configuration. For any images:\n"
-        "dctc predict MODEL --images PATH, whose options are listed below.",
-        "the checkpoint; needed",
-    ),
 }
 
 
@@ -184,21 +181,14 @@ def _run(args: list[str]) -> None:
         print(f"dctc: no command {command!r}\n\n{USAGE}", file=sys.stderr)
         raise SystemExit(2)
     module = COMMANDS[command]
-    # predict takes a model and --images, or else a configuration by options alone
-    images = command == "predict" and any(
-        arg.split("=")[0] == "--images" or (i == 1 and arg[:1] != "-") for i, arg in enumerate(args)
-    )
-    if asks and command in TRAINING and not images:
+    if asks and command in TRAINING:
         what, checkpoint = WHAT[command]
         print(TRAINING_HELP.format(command=command, what=what, checkpoint=checkpoint))
-        if command == "predict":
-            print(f"\n{parsers.predict_parser().format_help()}", end="")
         return
-    if images:
-        module = "dctc.reading.predict"
-    parser = parsers.predict_parser if images else PARSERS.get(command)
-    if parser is not None:
-        parser().parse_args(args[1:])  # help and mistakes come before anything is imported
+    if command in PARSERS:
+        PARSERS[command]().parse_args(
+            args[1:]
+        )  # help and mistakes come before anything is imported
     if command in TRAINING:
         args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     # a command imports only what it needs

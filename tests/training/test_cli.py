@@ -164,7 +164,6 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", f"{OWN}.filename=best", "ModelCheckpoint: best.ckpt in"),
         ("fit", "--name=../x", "--name ../x: that is not below"),
         ("validate", "--name=x", "validate needs --ckpt_path"),
-        ("predict", "--name=x", "predict needs --ckpt_path"),
         ("test", "--ckpt_path=best", "--ckpt_path best: no such file"),
         ("test", "--ckpt_path=last", "--ckpt_path last: no such file"),
     ],
@@ -376,12 +375,12 @@ def test_fast_dev_run_leaves_nothing(rendered, runs):
     assert not [path for path in runs.rglob("*") if path.is_file()]
 
 
-def test_a_checkpoint_is_validated_tested_and_used_to_predict(pixels, runs):
+def test_a_checkpoint_is_validated_and_tested(pixels, runs):
     own = [pixels, "--name=one", "--log=off"]
     main(["fit", *own])
     folder = runs / "one"
     kept = [(folder / name).read_text() for name in ("metrics.csv", "config.yaml")]
-    for command in ("validate", "test", "predict"):
+    for command in ("validate", "test"):
         main([command, *own, f"--ckpt_path={final(folder)}"])
     # the training's own files stay what they were
     assert [(folder / name).read_text() for name in ("metrics.csv", "config.yaml")] == kept
@@ -394,13 +393,6 @@ def test_a_checkpoint_is_validated_tested_and_used_to_predict(pixels, runs):
     assert (record.set, record.n, record.correct, record.about["steps"]) == ("CUTE80", 43, 28, 2)
     assert record.drops == {"image cannot be read": 2}
     assert Registry(runs).read_hits(record)[:4].tolist() == [True, True, False, True]
-    with open(folder / "predictions.tsv", newline="", encoding="utf-8") as stream:
-        predicted = {row["key"]: row for row in csv.DictReader(stream, delimiter="\t")}
-    assert len(predicted) == 45
-    assert [predicted[f"CUTE80/{i}"]["prediction"] for i in (1, 3, 11)] == ["cat", "dig", ""]
-    assert 0.9 < float(predicted["CUTE80/1"]["confidence"]) < 1
-    assert predicted["CUTE80/11"]["confidence"].startswith("not read: image cannot be decoded")
-
     # a choice of test sets that is given later leaves it the run's result
     main(["test", *own, "--data.init_args.test=[CUTE80]", f"--ckpt_path={final(folder)}"])
     assert [r.run for r in Registry(runs).records()] == [record.run] * 2

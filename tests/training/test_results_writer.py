@@ -1,6 +1,5 @@
-"""Records of a test in the registry; files of readings and of predictions."""
+"""Records of a test in the registry, and files of readings."""
 
-import csv
 import json
 import re
 import time
@@ -14,7 +13,7 @@ from dctc.results.environment import gpu
 from dctc.results.predictions import READINGS_HEAD, Outcome, read_readings, write_readings
 from dctc.results.registry import Registry
 from dctc.training import results_writer
-from dctc.training.results_writer import CORRUPT, PredictionWriter, ResultsWriter
+from dctc.training.results_writer import CORRUPT, ResultsWriter
 from tiny import (
     FixedData,
     PixelNet,
@@ -164,23 +163,6 @@ def test_readings_come_back_as_they_were_written(tmp_path, outcomes):
     assert not set(text) & {"\r", "\x1b"} and text.count("\n") == 1 + len(outcomes)
     assert not re.search(r"(^|\t)(=|\+f)", text, re.MULTILINE)
     assert read_readings(file) == outcomes
-
-
-def test_a_file_of_predictions_has_a_row_for_every_record(tmp_path):
-    first = with_corrupt(text_batch([("one", "one"), ("two", "tow")], "a"), "a/3")
-    data = FixedData(test={"a": [first, text_batch([("four", "")], "b")]})
-    data.predict_dataloader = data.test_dataloader
-    callback = PredictionWriter(tmp_path / "new" / "predictions.tsv")
-    trainer = make_trainer(tmp_path, callbacks=[callback])
-    trainer.predict(make_module(PixelNet), datamodule=data)
-    with open(callback.file, newline="") as stream:
-        head, *rows = csv.reader(stream, delimiter="\t")
-    assert head == ["key", "prediction", "confidence", "label"]
-    assert [row[3] for row in rows] == ["one", "two", "", "four"]
-    assert [row[:2] for row in rows] == [["a/1", "one"], ["a/2", "tow"], ["a/3", ""], ["b/1", ""]]
-    assert rows[2][2] == "not read: image missing"
-    # each frame has probability e^10 / (e^10 + 36) of its class
-    assert [float(rows[i][2]) for i in (0, 1, 3)] == pytest.approx([0.9984] * 3, abs=1e-4)
 
 
 def test_cpus_on_which_a_training_began_are_named(tmp_path):

@@ -26,7 +26,7 @@ from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, rea
 from dctc.training.schedule import check_steps
 
 NEVER = 2**62  # number of a step that no training reaches
-SCORING = ("validate", "test", "predict")  # subcommands that train nothing
+SCORING = ("validate", "test")  # subcommands that train nothing
 
 
 def check_config(config: dict[str, Any], folder: Path) -> None:

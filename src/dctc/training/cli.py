@@ -55,7 +55,7 @@ from dctc.training.machine import (
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import head_note
 from dctc.training.parser import RunParser
-from dctc.training.results_writer import PredictionWriter, writer_of_run
+from dctc.training.results_writer import writer_of_run
 from dctc.training.run_folder import (
     GONE_ON,
     LAST,
@@ -286,7 +286,6 @@ class RecognizerCLI(LightningCLI):
         callbacks: list[pl.Callback] = [
             *_listed(options.get("callbacks")),
             ReadingsTable(),
-            PredictionWriter(self.folder / "predictions.tsv"),
             self.results,
             BestCheckpoint(self._checkpoints),
             RunCheckpoints(self._checkpoints, CHECKPOINT_EVERY),

@@ -1,4 +1,4 @@
-"""Callbacks that write results: test results to the registry, predictions as tab-separated text."""
+"""Callback that writes test results to the registry, and readings as tab-separated text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ import torch.distributed
 import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
-from dctc.data.records.batch import Batch, Corrupt
+from dctc.data.records.batch import Corrupt
 from dctc.files import write_whole
 from dctc.metrics import normalized_similarity
 from dctc.metrics.edit_distance import EditOperations, edit_operations
 from dctc.results.environment import environment
-from dctc.results.predictions import HEAD, Outcome, prediction_row, write_readings, writing
+from dctc.results.predictions import Outcome, write_readings
 from dctc.results.registry import (
     CERTAINTY,
     EDIT_PARTS,
@@ -183,49 +182,6 @@ class ResultsWriter(pl.Callback):
         other = {name: value for name, value in self.trained.items() if value != here.get(name)}
         trained = {"trained": other} if other else {}
         return {**here, "trained_on": self.trained["hardware"], **trained}
-
-
-class PredictionWriter(pl.Callback):
-    """Writes the predictions of ``dctc predict`` with the columns of HEAD.
-
-    On several processes each writes a file of its own, ``<name>.<rank>``.
-
-    Args:
-        file: The file; its folder is created.
-    """
-
-    def __init__(self, file: str | Path) -> None:
-        self.file = Path(file)
-
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the file and write its head."""
-        file = self.file
-        if trainer.world_size > 1:
-            file = file.with_name(f"{file.name}.{trainer.global_rank}")
-        self._open = ExitStack()
-        self._writer = self._open.enter_context(writing(file, HEAD))
-
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: list[Outcome],
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write a batch, with its unreadable records."""
-        found: list[Outcome | Corrupt] = [*outputs, *batch.corrupt]
-        self._writer.writerows(map(prediction_row, found))
-
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the file."""
-        self._open.close()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Leave no half file."""
-        if hasattr(self, "_open"):
-            self._open.__exit__(type(exception), exception, exception.__traceback__)
 
 
 def _position(key: str) -> tuple[str, int]:
