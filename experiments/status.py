@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.studies.compare import plans
 from dctc.studies.status import status_lines
-from dctc.studies.study import FULL
-from experiments.studies import PUBLISHED, load, table1_studies
+from dctc.studies.study import Study
+from experiments import figure1, figure4
+from experiments.studies import PUBLISHED, figure_runs, load, table1_studies
 from experiments.studies.chinese_lines import chinese_study
 from experiments.tables.across_models import check_machines
 
-# Studies of each target of ./reproduce.sh; figures 1, 3 and 4 share theirs
-STUDIES = {
-    **dict.fromkeys(("figure1", "figure3", "figure4"), ("figures",)),
-    "demo": ("demo",),
-    "renderer": ("renderer", "reader"),
-    "table1": table1_studies("small"),
-    "table2": ("chinese",),
-    "table3": ("losses",),
-    "table3-english": ("losses_english",),
-    "ablations": ("ablations", "true_alignment"),
+
+def _of(*names: str) -> Callable[[str], list[Study]]:
+    return lambda scale: [load(name, scale) for name in names]
+
+
+STUDIES: dict[str, Callable[[str], Sequence[Study]]] = {  # of each target of ./reproduce.sh
+    "figure1": lambda scale: [figure1.figure_study(scale)],
+    "figure3": lambda scale: [figure_runs.study(scale)],
+    "figure4": figure4.plans,
+    "demo": lambda scale: [load("demo", "small" if scale == "smoke" else scale)],
+    "renderer": _of("renderer", "reader"),
+    "table1": lambda scale: [load(name, scale) for name in table1_studies(scale)],
+    "table2": lambda scale: [chinese_study(scale)],
+    "table3": _of("losses"),
+    "table3-english": _of("losses_english"),
+    "ablations": _of("ablations", "true_alignment"),
 }
 
 
@@ -32,16 +40,11 @@ def main(options: Namespace) -> None:
         if target not in STUDIES:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
     chosen = options.targets or [name for name in STUDIES if name not in ("demo", "renderer")]
-    named = STUDIES | {"table1": table1_studies(options.scale)}
-    if options.scale == FULL:  # figure 4 has a Chinese part
-        named["figure4"] = ("figures", "chinese")
-    names = [name for target in chosen for name in named[target]]
-    studies = [
-        chinese_study(options.scale) if name == "chinese" else load(name, options.scale)
-        for name in dict.fromkeys(names)
-    ]
-    frame = read_frame(Registry(runs_folder()))
-    print(*status_lines(plans(studies, frame), PUBLISHED), sep="\n")
+    studies = [study for target in chosen for study in STUDIES[target](options.scale)]
+    found = plans(studies, read_frame(Registry(runs_folder())))
+    # figures share their runs
+    once = {name: [*{run.name: run for run in runs}.values()] for name, runs in found.items()}
+    print(*status_lines(once, PUBLISHED), sep="\n")
     for study in studies:
         if study.blind:
             for registry in (Registry(runs_folder()), Registry(PUBLISHED)):

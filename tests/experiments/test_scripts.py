@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from experiments.__main__ import main
@@ -86,6 +87,12 @@ def test_the_status_of_all_targets(call, capsys):
     assert {"figures-tiny", "table1-tiny", "table1-sroie-tiny", "table3-tiny search"} <= names
     assert lines[-1].startswith("together")
     assert len(call("status", "--scale", "tiny", "table2").splitlines()) == 1
+    for name in ("figure1", "figure3", "demo"):
+        with suppress(SystemExit):  # after what a figure prints
+            main([name, "--scale", "tiny", "--status"])
+        own = capsys.readouterr().out.splitlines()
+        assert call("status", "--scale", "tiny", name).splitlines() == own[-1:]
+    assert call("status", "--scale", "smoke", "demo").startswith("demo-small")
 
 
 def test_the_page_of_tables_is_that_of_the_records(call, tmp_path, monkeypatch, capsys):

@@ -51,7 +51,7 @@ def _english(name: str, size: int, source: str, derived_from: str | None = None)
     return Benchmark(name, size, tuple(aliases), f"{source} {_RELEASES}", derived_from)
 
 
-# The English benchmarks. Sizes: arXiv 1904.01906, section 3.2.
+# The English benchmarks. Sizes: arXiv 1904.01906.
 BENCHMARKS = {
     one.name: one
     for one in (

@@ -107,7 +107,7 @@ def words_of_icdar(source: Path, images: Path) -> Iterator[Word | Fault]:
 def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word | Fault]:
     """Yield those words of ICDAR 2013's 1,095 test words that are of ASCII letters and digits only.
 
-    These are the field's 1,015 (arXiv 1904.01906, section 3.2).
+    These are the field's 1,015 (arXiv 1904.01906).
     """
     for word in words_of_icdar(source, images):
         if isinstance(word, Fault) or _ALPHANUMERIC.issuperset(word.label):
