@@ -92,7 +92,7 @@ def test_the_status_of_all_targets(call, capsys):
             main([name, "--scale", "tiny", "--status"])
         own = capsys.readouterr().out.splitlines()
         assert call("status", "--scale", "tiny", name).splitlines() == own[-1:]
-    assert call("status", "--scale", "smoke", "demo").startswith("demo-small")
+    assert call("status", "--scale", "smoke", "demo").startswith("demo ")
 
 
 def test_the_page_of_tables_is_that_of_the_records(call, tmp_path, monkeypatch, capsys):
