@@ -68,7 +68,10 @@ def cells_of(finished: Sequence[Finished]) -> list[Cell]:
             if key in chosen:
                 read = " / ".join(arm[key].prediction or "(nothing)" for arm in arms)
                 text = f"{arms[0][key].label}: {read}"
-                cells[key] = Cell(as_png(Image.fromarray(pixels.squeeze(2))), text)
+                cells[key] = Cell(
+                    as_png(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)),
+                    text,
+                )
         if len(cells) == len(chosen):
             break
     return [cells[key] for key in chosen]

@@ -260,7 +260,7 @@ def test_trainers_that_do_not_go_with_the_loaders_are_refused(ready):
     with pytest.raises(ValueError, match=r"batch_size 4 .* does not divide by 3"):
         data.train_dataloader()
     data.trainer = trainer(0, 9)  # of which some would have no sample, and wait for ever
-    with pytest.raises(ValueError, match="are too few for 9 processes"):
+    with pytest.raises(ValueError, match=r"SVT: 5 samples are too few .* 9 processes"):
         data.test_dataloader()
 
 

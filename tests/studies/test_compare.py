@@ -175,7 +175,7 @@ def test_nothing_is_trained_to_draw_and_to_list(compared, tmp_path):
 def test_a_study_that_another_command_draws_is_not_drawn(compared, tmp_path):
     (compared / "other.yaml").write_text(STUDY + "drawn_by: ./draw.sh\n")
     text = printed(compared / "other.yaml", "--from", tmp_path / "runs")
-    assert text == "mine: all runs are there; ./draw.sh draws them\n"
+    assert text == "mine: ./draw.sh draws its results\n"
 
 
 def test_a_set_that_no_run_was_tested_on_is_named(compared, tmp_path):

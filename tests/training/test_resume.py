@@ -149,10 +149,10 @@ def test_a_kill_in_the_last_validation_does_not_lose_it(runs, monkeypatch, whole
 )
 def test_an_error_of_the_first_process_ends_those_of_other_gpus(tmp_path, error, killed):
     sent = []
-    launcher = SimpleNamespace(kill=sent.append)
+    launcher = SimpleNamespace(kill=sent.append, procs=["other"])
     trainer = SimpleNamespace(strategy=SimpleNamespace(launcher=launcher))
     RunCheckpoints(tmp_path).on_exception(trainer, None, error)
-    assert sent == killed
+    assert sent == killed and launcher.procs == ([] if killed else ["other"])
 
 
 def test_a_job_that_cannot_be_requeued_is_told(monkeypatch, capsys):
@@ -237,12 +237,13 @@ def test_a_run_that_is_trained_on_from_its_end_goes_on_too(runs, monkeypatch, wh
     main(longer)
     assert steps == [6, 7, 8, 9, 9, 10, 11]
     assert stored(runs / "one")["global_step"] == 12
-    # from an older checkpoint of its own, as long as nothing newer is this command's
-    last = runs / "one" / "checkpoints" / "last.ckpt"
-    older = last.rename(last.with_name("older.ckpt"))
-    final(runs / "one").rename(last)
+    # from an older checkpoint of its own, with the last one of before out of the way
+    folder = runs / "one" / "checkpoints"
+    older = (folder / "last.ckpt").rename(folder / "older.ckpt")
+    final(runs / "one").rename(folder / "last.ckpt")
     main([*train, "--trainer.max_steps=13", f"--ckpt_path={older}"])
     assert steps[7:] == [9, 10, 11, 12]
+    assert read_checkpoint(folder / "before-last.ckpt")["global_step"] == 12
     # last is the end of a finished run
     main([*train, "--trainer.max_steps=14", "--ckpt_path=last"])
     assert steps[11:] == [13]

@@ -135,10 +135,10 @@ class SetsDataModule(pl.LightningDataModule):
             ValueError: If Lightning would replace the sampler, or a process had no sample.
         """
         rank, world_size = self._rank_and_world_size()
-        if len(dataset) < world_size:
+        if 0 < len(dataset) < world_size:
             raise ValueError(
-                f"{len(dataset)} samples of a set that is scored are too few for {world_size} "
-                f"processes; take fewer devices, or a larger set"
+                f"{getattr(dataset, 'name', 'a set')}: {len(dataset)} samples are too few to be "
+                f"scored by {world_size} processes; take fewer devices"
             )
         sampler = UnpaddedSampler(len(dataset), rank, world_size)
         share = max(1, self.eval_batch_size // world_size)

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dctc.metrics.edit_distance import edit_operations, normalized_similarity
+from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
 from dctc.parsers import score_parser
-from dctc.results.frame import PARTS
 from dctc.results.predictions import Prediction, read_predictions
 from dctc.tables import Table, percent
 from dctc.text.alterations import Alterations
 from dctc.text.protocol import EMPTY_LABELS_COUNT, Protocol, get_protocol
 
+PARTS = EditOperations._fields
 NOTES = (
     "Accuracy: share of predictions that equal their label, both under the protocol.",
     "NED: mean of 1 - edit distance / length of the longer of the two; higher is better.",

@@ -202,7 +202,7 @@ def main(args: list[str] | None = None) -> None:
 
     def draw(studies: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> Drawn | None:
         if study.drawn_by:
-            print(f"{study.name}: all runs are there; {study.drawn_by} draws them")
+            print(f"{study.name}: {study.drawn_by} draws its results")
             return None
         return draw_study(studies[0], frame, registry)
 

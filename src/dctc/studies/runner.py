@@ -17,7 +17,7 @@ from dctc.data.lmdb_sets import LmdbDataModule
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
 from dctc.studies.diagnosis import diagnose
-from dctc.studies.study import Run
+from dctc.studies.study import SEARCH_SEED, Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import on_rank_zero
@@ -123,7 +123,10 @@ def _check_sets(run: Run, tests: Sequence[Any]) -> None:
     known += run.benchmarks.names if run.benchmarks else ()
     known = list(dict.fromkeys(known))
     if others := [name for name in run.sets if name not in known]:
-        raise ValueError(f"sets: {others[0]} is no test set of this run; it has {', '.join(known)}")
+        key = "validation" if run.seed == SEARCH_SEED else "sets"
+        raise ValueError(
+            f"{key}: {others[0]} is no test set of this run; it has {', '.join(known)}"
+        )
 
 
 def _check_source(cli: RecognizerCLI, needed: str) -> None:

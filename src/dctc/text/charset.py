@@ -130,6 +130,7 @@ def charset_parts(name: str) -> list[str]:
 def _in_lines(lines: list[str], file: str) -> dict[str, int]:
     """Return the characters of a file in their order, each with the number of its line."""
     found: dict[str, int] = {}
+    parts: set[str] = set()  # of characters that NFC takes apart, as some of Indic scripts
     several = sum(map(bool, lines)) > 1
     for number, raw in enumerate(lines, 1):
         line = normal_form(raw)
@@ -143,11 +144,13 @@ def _in_lines(lines: list[str], file: str) -> dict[str, int]:
             if character == "\ufeff":
                 raise ValueError(f"{where}: a byte order mark (U+FEFF) inside the file; remove it")
             if character in found:
-                if len(raw) == 1 < len(line):  # NFC takes some characters of Indic scripts apart
+                if character in parts or len(raw) == 1 < len(line):
                     continue
                 raise ValueError(
                     f"{where}: {shown(character)} stands in line {found[character]} already; a "
                     f"charset has each character once (a list of words is none)"
                 )
             found[character] = number
+            if len(raw) == 1 < len(line):
+                parts.add(character)
     return found

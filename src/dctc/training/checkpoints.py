@@ -170,6 +170,7 @@ class RunCheckpoints(Checkpoint):
             return
         if trainer.strategy.launcher is not None and not isinstance(exception, KeyboardInterrupt):
             trainer.strategy.launcher.kill(signal.SIGKILL)  # Lightning does at an interrupt alone
+            trainer.strategy.launcher.procs.clear()  # else it would kill this one for their ends
         if self._signal:
             self._end(trainer, self._signal)
 

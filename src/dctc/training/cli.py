@@ -59,14 +59,14 @@ from dctc.training.results_writer import writer_of_run
 from dctc.training.run_folder import (
     GONE_ON,
     LAST,
-    LAST_FILE,
-    MARK,
     alone,
     claim,
     digest,
     final_checkpoint,
     go_on,
     marked,
+    newest,
+    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
@@ -104,6 +104,7 @@ class RecognizerCLI(LightningCLI):
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """Return the chosen subcommand alone, as building the options of one takes a while."""
         known = super().subcommands()
+        del known["predict"]  # dctc.reading.predict reads
         chosen = {name: known[name] for name in self._words[:1] if name in known}
         return chosen or known
 
@@ -189,7 +190,7 @@ class RecognizerCLI(LightningCLI):
         if given == LAST and self.subcommand == "fit":
             found = [final_checkpoint(self.folder), resume_point(self.folder)]
             if there := [file for file in found if file is not None]:
-                latest = max(there, key=lambda file: file.stat().st_mtime)
+                latest = max(there, key=lambda file: int(read_checkpoint(file)["global_step"]))
                 given = self.config[self.subcommand]["ckpt_path"] = str(latest)
         return given
 
@@ -250,14 +251,11 @@ class RecognizerCLI(LightningCLI):
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
         if own:
-            rank_zero_only(go_on)(self.folder, key)
-            newest = self._checkpoints / LAST_FILE
-            begun = self.folder / MARK  # which this command wrote when it first went on from there
-            is_own = marked(self.folder).startswith(key + GONE_ON)
-            if not (is_own and newest.exists() and newest.stat().st_mtime > begun.stat().st_mtime):
-                return False, own
-            rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
-            return False, str(resume_point(self.folder) or own)
+            rank_zero_only(go_on)(self.folder, key, Path(own))
+            begin = newest(self.folder, key, Path(own))
+            if not begin.samefile(own):
+                rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
+            return False, str(begin)
         is_there = rank_zero_only(claim)(self.folder, key)
         if self._restart:
             rank_zero_only(remove_checkpoints)(self.folder)

@@ -100,13 +100,15 @@ def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
         SystemExit: In the other processes, if rank 0 raises an error.
         ValueError: If other processes were started than the trainer's devices and nodes need.
     """
-    from pytorch_lightning.plugins.environments import LightningEnvironment
+    from pytorch_lightning.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
     strategy = trainer.strategy
+    if TorchElasticEnvironment.detect():  # else each would train the whole, where devices is 1
+        TorchElasticEnvironment().validate_settings(trainer.num_devices, trainer.num_nodes)
     started = getattr(strategy, "cluster_environment", None)
     if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
         return decide()
-    started.validate_settings(trainer.num_devices, trainer.num_nodes)
+    started.validate_settings(trainer.num_devices, trainer.num_nodes)  # of SLURM
     strategy.setup_environment()  # which the training will do too, without effect
     if trainer.global_rank:
         decisions = strategy.broadcast([])

@@ -161,6 +161,8 @@ class RecognizerModule(pl.LightningModule):
         check_batch(self.loss, batch, type(self.trainer.datamodule).__name__)  # type: ignore[attr-defined]
         outputs = self.objective.outputs(self, batch)
         loss, unfit = self.objective.loss(self, batch, outputs)
+        if getattr(self.loss, "reduction", "") == "sum":  # of all processes, whose mean DDP takes
+            loss = loss * self.trainer.world_size
         n = len(batch.label)
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=n)
         if unfit:
@@ -168,8 +170,6 @@ class RecognizerModule(pl.LightningModule):
         self._counts += torch.tensor([unfit, len(batch.corrupt)])
         seen = is_logged(self.trainer) or not self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self._finite.note(loss.detach(), self.global_step, seen)
-        if getattr(self.loss, "reduction", "") == "sum":  # of all processes, whose mean DDP takes
-            loss = loss * self.trainer.world_size
         return loss
 
     def on_train_epoch_end(self) -> None:

@@ -83,15 +83,33 @@ def claim(folder: Path, key: str) -> bool:
     return is_there
 
 
-def go_on(folder: Path, key: str) -> None:
+def go_on(folder: Path, key: str, own: Path) -> None:
     """Write the key of a run that continues from its own checkpoint.
 
     If the configuration differs from that of the checkpoint, the folder gets both keys, so that
-    its result counts for neither.
+    its result counts for neither. The last checkpoint of before then gets another name.
+
+    Args:
+        folder: Folder of the run.
+        key: Key of the configuration.
+        own: The checkpoint.
     """
     found = marked(folder)
     if found != key and not found.startswith(key + GONE_ON):
+        for last in (folder / "checkpoints" / name for name in (LAST_FILE, PREVIOUS)):
+            if last.exists() and not last.samefile(own):
+                last.replace(last.with_name(f"before-{last.name}"))
         _mark(folder, f"{key}{GONE_ON}{found}")
+
+
+def newest(folder: Path, key: str, own: Path) -> Path:
+    """Return where a run goes on that :func:`go_on` has marked: the command may have come further.
+
+    Its last checkpoint, if there is one since then; else the given one.
+    """
+    begun = marked(folder).startswith(key + GONE_ON)
+    is_there = (folder / "checkpoints" / LAST_FILE).exists()
+    return (resume_point(folder) if begun and is_there else None) or own
 
 
 def _mark(folder: Path, key: str) -> None:
