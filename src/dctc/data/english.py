@@ -26,6 +26,11 @@ HELD_OUT = "held_out"  # name of that which is part of the training data
 DEFAULT_TEST = ("IIIT5K", "SVT", "IC13_857", "IC15_2077", "IC15_1811", "SVTP", "CUTE80")
 
 
+def held_out_of(records: int, share: float) -> int:
+    """Return how many records of an LMDB a share of it holds out: at least one."""
+    return max(1, round(share * records))
+
+
 class EnglishDataModule(LmdbDataModule):
     """English word images: any LMDBs for training, the usual benchmarks for test.
 
@@ -95,7 +100,7 @@ class EnglishDataModule(LmdbDataModule):
 
         def chosen(path: Path) -> range:
             records = count_records(path)
-            kept = records - max(1, round((share or 0) * records))
+            kept = records - held_out_of(records, share or 0)
             if kept < 1:
                 raise ValueError(
                     f"hold_out {share}: nothing is left to train on of {path}, which has "

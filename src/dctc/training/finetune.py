@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 from dctc.data.archives.alphabet import LAYOUT, read_labels
 from dctc.data.archives.processes import in_processes, refuse
 from dctc.data.catalogue import DOCUMENTS
+from dctc.data.english import held_out_of
 from dctc.data.general_words import general_words
 from dctc.data.records.folders import count_records, find_lmdbs
 from dctc.data.rendered import RenderedDataModule
@@ -89,7 +90,7 @@ def _count_labels(path: Path) -> tuple[Counter[str], int, int]:
     """Count the characters, the usable labels and the records to hold out of an LMDB."""
     labels = [normal_form(label) for label in read_labels(path)]
     usable = sum(bool(label) and not {*label} & {*LAYOUT} for label in labels)
-    return Counter("".join(labels)), usable, max(1, round(HELD_OUT * count_records(path)))
+    return Counter("".join(labels)), usable, held_out_of(count_records(path), HELD_OUT)
 
 
 def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
