@@ -14,8 +14,8 @@ from dctc.cli import main
 from dctc.data.render.fonts import chinese_families, find_fonts
 from dctc.results.frame import read_frame
 from dctc.results.registry import Registry
+from dctc.runs.key import run_key
 from dctc.training.cli import RecognizerCLI
-from dctc.training.run_key import run_key
 from scripts import resolve
 
 CONFIGS = Path("experiments/configs")

@@ -23,10 +23,10 @@ from dctc.data.records.batch import Batch, Corrupt, Sample, collate
 from dctc.losses import CTCLoss
 from dctc.reading.reader import Reader
 from dctc.results.registry import Record, Registry
+from dctc.runs.folder import alone
+from dctc.runs.net import Loaded
 from dctc.text import CTCTokenizer
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import Loaded
-from dctc.training.run_folder import alone
 from dctc.training.schedule import WarmupCosine
 
 HEIGHT, WIDTH = 8, 64  # 16 frames

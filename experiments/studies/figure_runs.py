@@ -15,6 +15,8 @@ from rich.console import Console
 from dctc.data.records.batch import Batch
 from dctc.results.registry import runs_folder
 from dctc.results.upload import LogMode, upload
+from dctc.runs.folder import FINAL
+from dctc.runs.net import load_net
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
@@ -22,8 +24,6 @@ from dctc.studies.status import status_lines
 from dctc.studies.study import FULL, Study
 from dctc.tables import Table
 from dctc.text import CTCTokenizer
-from dctc.training.nets import load_net
-from dctc.training.run_folder import FINAL
 from experiments.figures import Arrays
 from experiments.figures.published import (
     DRAW,

@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dctc.results.plots import BAND, CPU_COLOUR, GPU_COLOUR, INK
+from dctc.runs.folder import marked
 from dctc.studies.search import choices
 from dctc.studies.study import Study
 from dctc.studies.summary import final
 from dctc.tables import Table
-from dctc.training.run_folder import marked
 from experiments.figures.curves import read_metrics, read_parts
 
 SHARES = ("aacc_label", "viterbi_agreement", "blank_share", "greedy_blank_share")

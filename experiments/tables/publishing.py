@@ -17,7 +17,7 @@ import yaml
 from dctc.files import locked, remove_partials, write_whole
 from dctc.results.environment import DIRTY, gpu
 from dctc.results.registry import CERTAINTY, Record, Registry, scored_at
-from dctc.training.run_folder import MARK, marked
+from dctc.runs.folder import MARK, marked
 from experiments.figures.curves import Curve, read_metrics
 
 GPU = "-gpu"  # ends the name of a benchmark that was measured on one

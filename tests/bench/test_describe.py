@@ -17,8 +17,8 @@ from dctc.bench.describe import (
 from dctc.bench.measure import interleaved
 from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.models import AttentionRecognizer, TimmRecognizer
+from dctc.runs.net import Loaded
 from dctc.text import CTCTokenizer
-from dctc.training.nets import Loaded
 from tiny import HEIGHT, WIDTH, FeatureNet, TinyNet, same_weights, weights
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import yaml
 
 from dctc.data.archives.alphabet import write_common_characters
 from dctc.results.registry import Registry
-from dctc.training.run_key import drawn_versions, run_key
+from dctc.runs.key import drawn_versions, run_key
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 FILES = sorted((RESULTS / "configs").glob("*.yaml"))

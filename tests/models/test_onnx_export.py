@@ -12,8 +12,8 @@ from dctc.models import OnnxRecognizer
 from dctc.models.export import export
 from dctc.onnx_files import read_onnx
 from dctc.reading.export_run import metadata
+from dctc.runs.net import Loaded
 from dctc.text import CTCTokenizer
-from dctc.training.nets import Loaded
 from models.onnx_graphs import write_recognizer
 
 

@@ -14,8 +14,8 @@ from dctc.models.export import export
 from dctc.models.onnx_export import reads_back
 from dctc.onnx_files import PRETRAINED, names_onnx, read_onnx
 from dctc.reading.export_run import metadata
+from dctc.runs.net import load_model, training_width
 from dctc.text import Charset, CTCTokenizer
-from dctc.training.nets import load_model, training_width
 from dctc.training.objective import frame_limits
 from models.onnx_graphs import CHARACTERS, write_recognizer
 

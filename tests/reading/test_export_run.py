@@ -11,9 +11,9 @@ from dctc.cli import main
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import TimmRecognizer
 from dctc.reading.export_run import metadata
+from dctc.runs.folder import PACKAGED
+from dctc.runs.net import load_net
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import load_net
-from dctc.training.run_folder import PACKAGED
 from tiny import final, make_module, save_run
 
 ROOT = Path(__file__).parents[2]

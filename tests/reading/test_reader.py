@@ -11,9 +11,9 @@ from dctc.ctc import label_emissions, pack_labels, viterbi_alignment
 from dctc.data.records.image_files import ImageFiles
 from dctc.models import AttentionRecognizer
 from dctc.reading.reader import Reader, spread
+from dctc.runs.net import Loaded
 from dctc.text import CTCTokenizer, greedy_decode
 from dctc.text.decode import Run, character_runs
-from dctc.training.nets import Loaded
 from tiny import HEIGHT, WIDTH, TinyNet, encode_text
 
 

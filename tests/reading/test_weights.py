@@ -17,10 +17,10 @@ from dctc.reading.card import _command, _flat, model_card
 from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.results.registry import Registry
+from dctc.runs import folder as run_folder
+from dctc.runs.folder import digest, marked
+from dctc.runs.net import TOKENIZER, load_model, load_net
 from dctc.text import CTCTokenizer
-from dctc.training import run_folder
-from dctc.training.nets import TOKENIZER, load_model, load_net
-from dctc.training.run_folder import digest, marked
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, make_module, save_run
 

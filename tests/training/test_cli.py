@@ -16,11 +16,11 @@ from torch.utils.data import get_worker_info
 from dctc.cli import main
 from dctc.data.render.rendered_words import RenderedWords
 from dctc.results.registry import Registry
+from dctc.runs.key import arm_of, run_key
 from dctc.text import get_protocol
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import loggers
 from dctc.training.module import RecognizerModule
-from dctc.training.run_key import arm_of, run_key
 from offline_wandb import wandb_records
 from tiny import config, final, held_by_another, run_python, same_weights, stored, write_config
 

@@ -9,12 +9,12 @@ from timm.models import group_parameters
 from torch import nn
 
 from dctc.models import OnnxRecognizer, TimmRecognizer
+from dctc.runs.configuration import image_options
+from dctc.runs.folder import digest
+from dctc.runs.key import run_key
+from dctc.runs.net import start_from
 from dctc.text import CTCTokenizer
-from dctc.training.configuration import image_options
-from dctc.training.nets import start_from
 from dctc.training.results_writer import writer_of_run
-from dctc.training.run_folder import digest
-from dctc.training.run_key import run_key
 from dctc.training.schedule import LAYERS, FineTuning, SparingAdamW
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, config, final, fit, make_module, noise_batch, save_run, weights

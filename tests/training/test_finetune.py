@@ -9,10 +9,10 @@ from dctc.cli import main
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.english import EnglishDataModule
 from dctc.models import TimmRecognizer
+from dctc.runs.folder import PACKAGED, weights_file
+from dctc.runs.net import load_model
 from dctc.text import Charset
 from dctc.training.finetune import read_all_labels, starting_net
-from dctc.training.nets import load_model
-from dctc.training.run_folder import PACKAGED, weights_file
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import make_module, save_run
 

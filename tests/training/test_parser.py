@@ -6,8 +6,8 @@ from jsonargparse import get_loader
 from pytorch_lightning import Trainer
 
 from dctc.cli import main
+from dctc.runs.net import load_net
 from dctc.training.cli import RecognizerCLI
-from dctc.training.nets import load_net
 from dctc.training.parser import RunParser
 from tiny import config, of_class, write_config
 

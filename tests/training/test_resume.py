@@ -14,18 +14,18 @@ from dctc.cli import main
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.models import TimmRecognizer
-from dctc.text import CTCTokenizer
-from dctc.training import cli
-from dctc.training.callbacks import DCTCCallback
-from dctc.training.checkpoints import DurableCheckpoints, RunCheckpoints, _requeue
-from dctc.training.module import RecognizerModule
-from dctc.training.run_folder import (
+from dctc.runs.folder import (
     claim,
     final_checkpoint,
     read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
+from dctc.text import CTCTokenizer
+from dctc.training import cli
+from dctc.training.callbacks import DCTCCallback
+from dctc.training.checkpoints import DurableCheckpoints, RunCheckpoints, _requeue
+from dctc.training.module import RecognizerModule
 from dctc.training.schedule import SparingAdamW
 from tiny import TinyNet, config, final, make_trainer, of_class, same_weights, stored, write_config
 

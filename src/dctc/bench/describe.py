@@ -19,10 +19,10 @@ from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.parsers import describe_parser
 from dctc.results.environment import environment
+from dctc.runs.net import Loaded, find_model, load_net
 from dctc.tables import Table
 from dctc.training.machine import compute_in_float32
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet, head_note
 
 REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits into so many seconds

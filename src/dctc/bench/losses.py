@@ -15,9 +15,9 @@ from dctc.data.records.image_size import HEIGHT, WIDTH
 from dctc.losses import every_loss
 from dctc.losses.base import SequenceLoss
 from dctc.models import TimmRecognizer
+from dctc.runs.net import Loaded
 from dctc.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
-from dctc.training.nets import Loaded
 
 REFERENCE = "ctc"
 WHAT = ("median_s", "peak_bytes")

@@ -17,9 +17,9 @@ from dctc.bench.measure import Steps, cpu_threads, default_device, interleaved, 
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.results.environment import gpu
+from dctc.runs.net import Loaded, load_net
 from dctc.tables import Table
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import Loaded, load_net
 from dctc.training.objective import AttentionNet
 
 # by scale: the largest batch, repeats at most, seconds of a model after which no repeat begins

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from dctc.results.registry import OTHER_WEIGHTS, Record, Registry
-from dctc.training.nets import Loaded
-from dctc.training.run_folder import FINAL, GONE_ON, digest, marked, read_checkpoint
+from dctc.runs.folder import FINAL, GONE_ON, digest, marked, read_checkpoint
+from dctc.runs.net import Loaded
 
 _CARD = """---
 library_name: dctc

@@ -12,10 +12,10 @@ from dctc.models.onnx_export import described
 from dctc.parsers import export_parser
 from dctc.reading.card import model_card
 from dctc.reading.weights import FILES, save_weights
+from dctc.runs.folder import PACKAGED, WEIGHTS
+from dctc.runs.net import Loaded, find_model, load_net
 from dctc.text.tokenizer import BLANK
-from dctc.training.nets import Loaded, find_model, load_net
 from dctc.training.objective import AttentionNet
-from dctc.training.run_folder import PACKAGED, WEIGHTS
 
 _MEAN = "mean colour of the resized image, on its right"
 

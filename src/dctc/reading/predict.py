@@ -10,8 +10,8 @@ from dctc.data.records.lmdb import open_images
 from dctc.parsers import predict_parser
 from dctc.reading.reader import Images, Reader
 from dctc.results.predictions import HEAD, Outcome, prediction_row, writing
+from dctc.runs.net import load_model
 from dctc.training.machine import compute_in_float32, share_cores
-from dctc.training.nets import load_model
 
 
 def read_images(

@@ -15,9 +15,9 @@ from dctc.data.records.lmdb import LmdbImages
 from dctc.parsers import read_parser
 from dctc.reading.reader import Images, Read, Reader
 from dctc.results.predictions import Outcome
+from dctc.runs.net import load_model
 from dctc.text.characters import printed
 from dctc.training.machine import compute_in_float32, share_cores
-from dctc.training.nets import load_model
 
 DRAWN = 300  # ours: images of a sheet at most
 

@@ -21,11 +21,11 @@ from dctc.data.records.lmdb import LmdbImages
 from dctc.onnx_files import names_onnx
 from dctc.reading.weights import FILES, save_weights
 from dctc.results.predictions import Outcome
+from dctc.runs.folder import known_path
+from dctc.runs.net import Loaded, check_own, load_model
 from dctc.text import get_protocol
 from dctc.text.decode import Run, character_runs
-from dctc.training.nets import Loaded, check_own, load_model
 from dctc.training.objective import AttentionNet, frame_limits, objective_of, read_batch
-from dctc.training.run_folder import known_path
 
 Images = ImageFiles | LmdbImages
 

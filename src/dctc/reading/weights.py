@@ -19,9 +19,9 @@ from torch import Tensor
 import dctc
 from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
+from dctc.runs.folder import CHARSET, WEIGHTS
+from dctc.runs.net import Loaded, load_net
 from dctc.text import Charset
-from dctc.training.nets import Loaded, load_net
-from dctc.training.run_folder import CHARSET, WEIGHTS
 
 Precision = Literal["float16", "float32"]
 CARD = "README.md"

@@ -24,9 +24,9 @@ from dctc.data.lmdb_sets import say
 from dctc.files import Busy
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
+from dctc.runs.folder import FINAL
 from dctc.studies.runner import Finished, Run, execute, resolve
 from dctc.text.characters import printed
-from dctc.training.run_folder import FINAL
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would share torch's threads
 

@@ -16,12 +16,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from dctc.data.lmdb_sets import LmdbDataModule
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
+from dctc.runs.folder import FINAL, alone
 from dctc.studies.diagnosis import diagnose
 from dctc.studies.study import SEARCH_SEED, Run
 from dctc.training.cli import RecognizerCLI
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import on_rank_zero
-from dctc.training.run_folder import FINAL, alone
 
 
 @dataclass(frozen=True)

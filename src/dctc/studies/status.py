@@ -11,10 +11,10 @@ import torch
 from dctc.data.records.provenance import RECIPE
 from dctc.results.frame import read_frame
 from dctc.results.registry import Record, Registry, runs_folder
+from dctc.runs.key import run_key
 from dctc.studies.runner import resolve
 from dctc.studies.study import Run
 from dctc.training.logs import quiet_lightning
-from dctc.training.run_key import run_key
 
 
 def planned_key(run: Run, config: dict[str, Any] | None = None) -> str:

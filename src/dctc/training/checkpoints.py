@@ -17,7 +17,7 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from dctc.files import write_whole
-from dctc.training.run_folder import BEST, FINAL, LAST_FILE, PREVIOUS, read_checkpoint
+from dctc.runs.folder import BEST, FINAL, LAST_FILE, PREVIOUS, read_checkpoint
 
 CHECKPOINT_EVERY = 100  # optimizer steps; a killed run loses at most as many
 

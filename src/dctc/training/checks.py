@@ -18,11 +18,11 @@ import dctc
 from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
+from dctc.runs.configuration import build, check_class_paths, named
+from dctc.runs.folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.configuration import build, check_class_paths, named
 from dctc.training.objective import check_batch, check_needs, checked_value, needs
 from dctc.training.parser import num_classes
-from dctc.training.run_folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.schedule import check_steps
 
 NEVER = 2**62  # number of a step that no training reaches

@@ -27,6 +27,21 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from dctc.files import Busy
 from dctc.results.registry import runs_folder
 from dctc.results.upload import check_key
+from dctc.runs.configuration import image_options
+from dctc.runs.folder import (
+    GONE_ON,
+    LAST,
+    alone,
+    claim,
+    digest,
+    final_checkpoint,
+    go_on,
+    marked,
+    newest,
+    read_checkpoint,
+    remove_checkpoints,
+    resume_point,
+)
 from dctc.text import Charset, usual_protocol
 from dctc.training.checkpoints import (
     CHECKPOINT_EVERY,
@@ -35,7 +50,6 @@ from dctc.training.checkpoints import (
     RunCheckpoints,
 )
 from dctc.training.checks import SCORING, check_checkpoint, check_config, try_out
-from dctc.training.configuration import image_options
 from dctc.training.logs import (
     ProgressBar,
     ReadingsTable,
@@ -56,20 +70,6 @@ from dctc.training.module import RecognizerModule
 from dctc.training.objective import head_note
 from dctc.training.parser import RunParser
 from dctc.training.results_writer import writer_of_run
-from dctc.training.run_folder import (
-    GONE_ON,
-    LAST,
-    alone,
-    claim,
-    digest,
-    final_checkpoint,
-    go_on,
-    marked,
-    newest,
-    read_checkpoint,
-    remove_checkpoints,
-    resume_point,
-)
 
 
 class RecognizerCLI(LightningCLI):
@@ -213,7 +213,7 @@ class RecognizerCLI(LightningCLI):
         """
         note = getattr(self.model.net, "charset_note", "")
         if given := self.resolved["init_from"]:
-            from dctc.training.nets import start_from  # timm imports wandb
+            from dctc.runs.net import start_from  # timm imports wandb
 
             note = start_from(self.model, given, self.resolved["init_policy"])
         if note:

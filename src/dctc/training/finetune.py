@@ -23,16 +23,16 @@ from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
+from dctc.runs.configuration import image_format
+from dctc.runs.folder import FINAL, PACKAGED, alone, read_checkpoint
+from dctc.runs.net import find_model, read_settings, start_from, training_width
 from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
 from dctc.text.charset import charset_parts
 from dctc.training.cli import RecognizerCLI
-from dctc.training.configuration import image_format
 from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
-from dctc.training.nets import find_model, read_settings, start_from, training_width
-from dctc.training.run_folder import FINAL, PACKAGED, alone, read_checkpoint
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
 # at most
@@ -97,7 +97,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the sections of a configuration that name the net to begin with, and its images.
 
     The width of images that keep their aspect ratio is that of all but the longest of the data.
-    For ``source`` see :func:`dctc.training.nets.find_model`.
+    For ``source`` see :func:`dctc.runs.net.find_model`.
     """
     config, weights = find_model(source)
     images: dict[str, Any] = {}

@@ -19,7 +19,7 @@ from rich.progress import BarColumn
 from dctc.data.records.batch import Batch, pixels_of
 from dctc.files import naming, write_whole
 from dctc.results.upload import WANDB_PROJECT, LogMode, wandb_silent
-from dctc.training.run_folder import MARK, save_charset
+from dctc.runs.folder import MARK, save_charset
 
 METRICS = "metrics.csv"
 _ASIDE = re.compile(r"metrics\.\d+\.csv")

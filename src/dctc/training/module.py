@@ -17,6 +17,7 @@ from torchmetrics import MeanMetric
 from dctc.data.records.batch import Batch, Corrupt
 from dctc.metrics.scores import SetScores
 from dctc.results.predictions import Outcome
+from dctc.runs.folder import check_charset
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.callbacks import is_logged
 from dctc.training.checks import FiniteLoss
@@ -29,7 +30,6 @@ from dctc.training.objective import (
     objective_of,
     read_batch,
 )
-from dctc.training.run_folder import check_charset
 from dctc.training.schedule import FineTuning, Freeze, WarmupCosine, check_steps
 
 

@@ -17,9 +17,9 @@ from jsonargparse.typing import register_type
 from pytorch_lightning.cli import LightningArgumentParser
 
 from dctc.results.upload import LogMode
+from dctc.runs.configuration import explained
 from dctc.text import Charset
 from dctc.text.characters import printed
-from dctc.training.configuration import explained
 
 register_type(torch.device)  # an argument of Lightning's averages of weights
 

@@ -30,10 +30,10 @@ from dctc.results.registry import (
     runs_folder,
     samples_key,
 )
+from dctc.runs.folder import FINAL, digest, marked, weights_file
+from dctc.runs.key import arm_of, drawn_versions, run_key
 from dctc.training.checks import SCORING
 from dctc.training.module import RecognizerModule
-from dctc.training.run_folder import FINAL, digest, marked, weights_file
-from dctc.training.run_key import arm_of, drawn_versions, run_key
 
 LABELS = "labels.json"  # in the folder of a run: labels of each set, and what was left out
 CORRUPT = "image cannot be read"  # reason of drops that appear only when images are decoded
@@ -50,7 +50,7 @@ class ResultsWriter(pl.Callback):
         protocol: Protocol of labels and predictions.
         readings: Folder for ``<set>.tsv``: key, label, prediction and confidence of every sample;
             beside it, a training writes :data:`LABELS`.
-        drawn: Versions of what draws the data, see :func:`dctc.training.run_key.drawn_versions`.
+        drawn: Versions of what draws the data, see :func:`dctc.runs.key.drawn_versions`.
 
     Attributes:
         records: What the last test wrote.

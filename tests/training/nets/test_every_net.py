@@ -9,8 +9,8 @@ import torch
 from dctc.data.records.batch import Sample, collate
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.runs.net import load_net
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import load_net
 from tiny import Gradients, fit
 
 FRAGMENTS = Path(__file__).parents[3] / "experiments/configs/model"

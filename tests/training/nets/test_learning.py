@@ -13,10 +13,10 @@ from dctc.data.records.folders import data_root
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
+from dctc.runs.net import load_net
 from dctc.text import CTCTokenizer
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.module import RecognizerModule
-from dctc.training.nets import load_net
 from dctc.training.schedule import WarmupCosine
 from tiny import FixedData, make_trainer
 

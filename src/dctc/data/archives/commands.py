@@ -89,7 +89,7 @@ def doctor(options: Namespace) -> None:
     """
     from dctc.data.archives.doctor import Target, doctor_report, examine
     from dctc.data.archives.processes import in_processes, refuse
-    from dctc.training.nets import find_model, load_net, training_width
+    from dctc.runs.net import find_model, load_net, training_width
 
     config, weights = find_model(options.model)
     loaded, sets = load_net(config), _find_sets(options)

@@ -18,9 +18,9 @@ from dctc.models import ImageFormat, OnnxRecognizer, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
-from dctc.training.configuration import build, check_class_paths, explained, image_options
+from dctc.runs.configuration import build, check_class_paths, explained, image_options
 from dctc.training.objective import check_classes
-from dctc.training.run_folder import (
+from dctc.runs.folder import (
     charset_beside,
     check_charset,
     known_path,

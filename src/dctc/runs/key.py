@@ -19,7 +19,7 @@ from dctc.data.render.stored import stored_recipe
 from dctc.onnx_files import SUFFIX
 from dctc.text import Charset
 from dctc.text.charset import charset_parts
-from dctc.training.run_folder import weights_file
+from dctc.runs.folder import weights_file
 
 # Raised by hand when a change of the code would change results; part of every key.
 RECIPE_VERSION = 1

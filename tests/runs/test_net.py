@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from dctc.training.nets import load_net
+from dctc.runs.net import load_net
 from tiny import TinyNet, final, make_module, same_weights, save_run
 
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}

@@ -8,8 +8,8 @@ import pytest
 
 from dctc.data.render.fonts import find_fonts
 from dctc.data.rendered import RenderedDataModule
-from dctc.training import run_key as run_key_module
-from dctc.training.run_key import run_key
+from dctc.runs import key as run_key_module
+from dctc.runs.key import run_key
 
 CONFIG = {
     "seed_everything": 0,

@@ -3,7 +3,7 @@
 import pytest
 
 from dctc.text import Charset
-from dctc.training.run_folder import CHARSET, MARK, charset_beside, save_charset
+from dctc.runs.folder import CHARSET, MARK, charset_beside, save_charset
 
 
 @pytest.mark.parametrize(
