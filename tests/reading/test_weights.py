@@ -18,8 +18,9 @@ from dctc.reading.reader import Reader
 from dctc.reading.weights import save_weights
 from dctc.results.registry import Registry
 from dctc.runs import folder as run_folder
+from dctc.runs.configuration import TOKENIZER
 from dctc.runs.folder import digest, marked
-from dctc.runs.net import TOKENIZER, load_model, load_net
+from dctc.runs.net import load_model, load_net
 from dctc.text import CTCTokenizer
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import TinyNet, make_module, save_run

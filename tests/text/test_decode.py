@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dctc.text import greedy_decode
+from dctc.text.decode import read_until_end
 
 
 def plain_decode(logits, blank):
@@ -46,3 +47,19 @@ def test_frames_past_the_input_length_are_not_read(garbage):
     (reading,) = greedy_decode(logits, torch.tensor([2]))
     assert reading == greedy_decode(logits[:2], torch.tensor([2]))[0]
     assert reading.classes == [1]
+
+
+def test_a_reading_goes_up_to_the_first_end():
+    rows = [[2, 3, 0, 1, 0], [0, 1, 1, 1, 1], [1, 1, 2, 2, 3], [1, 2, 3, 2, 0]]
+    torch.manual_seed(0)
+    probabilities = torch.rand(5, 4, 4) * 0.1
+    for i, row in enumerate(rows):
+        for k, best in enumerate(row):
+            probabilities[k, i, best] = 1.0 + 0.1 * k
+    probabilities /= probabilities.sum(2, keepdim=True)
+    best = probabilities.amax(2).T  # (n, s)
+    readings = read_until_end(probabilities.log(), max_length=4)
+    assert [r.classes for r in readings] == [[2, 3], [], [1, 1, 2, 2], [1, 2, 3, 2]]
+    counted = (best[0, :3], best[1, :1], best[2], best[3])  # the end too
+    expected = [p.log().mean().exp().item() for p in counted]
+    assert [r.confidence for r in readings] == pytest.approx(expected, rel=1e-5)

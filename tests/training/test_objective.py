@@ -9,7 +9,7 @@ from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
 from dctc.training.cli import RecognizerCLI
 from dctc.training.module import RecognizerModule
-from dctc.training.objective import AttentionObjective, CTCObjective, objective_of, read_until_end
+from dctc.training.objective import AttentionObjective, CTCObjective, objective_of
 from tiny import TinyNet, config, fit, make_module, noise_batch, write_config
 
 # ---- which objective ----
@@ -36,25 +36,6 @@ def test_a_loss_for_the_other_kind_of_nets_is_refused(attention_net, make):
     with pytest.raises(ValueError, match=message) as caught:
         RecognizerModule(net, loss, CTCTokenizer("36"))
     assert "\n" not in str(caught.value)
-
-
-# ---- reading character by character ----
-
-
-def test_a_reading_goes_up_to_the_first_end():
-    rows = [[2, 3, 0, 1, 0], [0, 1, 1, 1, 1], [1, 1, 2, 2, 3], [1, 2, 3, 2, 0]]
-    torch.manual_seed(0)
-    probabilities = torch.rand(5, 4, 4) * 0.1
-    for i, row in enumerate(rows):
-        for k, best in enumerate(row):
-            probabilities[k, i, best] = 1.0 + 0.1 * k
-    probabilities /= probabilities.sum(2, keepdim=True)
-    best = probabilities.amax(2).T  # (n, s)
-    readings = read_until_end(probabilities.log(), max_length=4)
-    assert [r.classes for r in readings] == [[2, 3], [], [1, 1, 2, 2], [1, 2, 3, 2]]
-    counted = (best[0, :3], best[1, :1], best[2], best[3])  # the end too
-    expected = [p.log().mean().exp().item() for p in counted]
-    assert [r.confidence for r in readings] == pytest.approx(expected, rel=1e-5)
 
 
 # ---- images of unequal width ----

@@ -19,7 +19,7 @@ class DistillationCTCLoss(SequenceLoss[RegularizedTerms]):
     The naive distillation that the DCTC paper (arXiv 2308.08806, introduction) argues against:
     where teacher and student spike at different frames, the target of a frame is another character
     or the blank. The teacher here is an exponential moving average of the model itself, kept by
-    :class:`dctc.training.objective.Teacher` or the caller; no gradient flows to it. That of the
+    :class:`dctc.training.needs.Teacher` or the caller; no gradient flows to it. That of the
     term with respect to the logits is P - Q.
 
     Nats. With ``weight=0``, and with a teacher equal to the model, this is CTC, and so it is in

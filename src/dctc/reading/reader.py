@@ -21,8 +21,9 @@ from dctc.data.records.lmdb import LmdbImages
 from dctc.onnx_files import names_onnx
 from dctc.reading.weights import FILES, save_weights
 from dctc.results.predictions import Outcome
+from dctc.runs.configuration import check_own
 from dctc.runs.folder import known_path
-from dctc.runs.net import Loaded, check_own, load_model
+from dctc.runs.net import Loaded, load_model
 from dctc.text import get_protocol
 from dctc.text.decode import Run, character_runs
 from dctc.training.objective import AttentionNet, frame_limits, objective_of, read_batch

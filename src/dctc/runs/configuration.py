@@ -1,4 +1,4 @@
-"""Checks of what a configuration names: classes, quoted text, and the images that a net needs."""
+"""Read a configuration and check what it names: classes, quoted text, images that a net needs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, get_loader, set_parsing_settings
+from yaml import YAMLError
 
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import HEIGHT, WIDTH
@@ -84,6 +86,7 @@ def build(key: str, kind: type, chosen: Mapping[str, Any]) -> Any:
     return parser.instantiate(parser.parse_object({key: chosen}))[key]
 
 
+TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 _OPTIONS = ("height", "width", "keep_ratio", "fill", "grayscale")
 
 
@@ -134,3 +137,56 @@ def image_format(net: Mapping[str, Any]) -> ImageFormat | None:
     find = getattr(named(net["class_path"]), "image_format_of", None)
     form: ImageFormat | None = find(net.get("init_args") or {}) if find else None
     return form
+
+
+def check_own(config: Path) -> None:
+    """Refuse a configuration of strangers that names a net or tokenizer outside this library.
+
+    Raises:
+        ValueError: If it does.
+    """
+    model = read_settings(config)["model"]
+    for part in ("net", "tokenizer"):
+        chosen = model[part]["class_path"]
+        if not chosen.startswith("dctc."):
+            raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
+
+
+def read_settings(config: Path) -> dict[str, Any]:
+    """Read the configuration of a net, with class_path and init_args of net, tokenizer and data.
+
+    Raises:
+        ValueError: If it is no configuration, or names no net.
+        OSError: If it cannot be read.
+    """
+    load: Any = get_loader("yaml")  # the reading of numbers that LightningCLI uses
+    try:
+        settings = load(config.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, YAMLError) as error:
+        raise ValueError(f"{config}: not a YAML file ({one_line(error)})") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{config}: not a configuration; it holds no sections")
+    model: Any = settings.get("model")
+    net = _spelled_out(model.get("net") or "", config) if isinstance(model, dict) else {}
+    if not net.get("class_path"):
+        raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
+    tokenizer = _spelled_out(model.get("tokenizer") or TOKENIZER, config)
+    data = _spelled_out(settings.get("data") or {"init_args": {"keep_ratio": None}}, config)
+    return {**settings, "model": {**model, "net": net, "tokenizer": tokenizer}, "data": data}
+
+
+def _spelled_out(chosen: Any, config: Path) -> dict[str, Any]:
+    """Return a chosen class as ``class_path`` and ``init_args``; it may be the path alone."""
+    if not isinstance(chosen, dict):
+        chosen = {"class_path": str(chosen)}
+    if not isinstance(path := chosen.get("class_path", ""), str):
+        raise ValueError(f"{config}: class_path {path!r} is no class; name a class")
+    arguments = chosen.get("init_args") or {}
+    if not isinstance(arguments, dict):
+        raise ValueError(f"{config}: init_args: {arguments!r} is not names with values")
+    return {**chosen, "init_args": dict(arguments)}
+
+
+def one_line(error: Exception | str) -> str:
+    """Return a message without its line breaks."""
+    return " ".join(str(error).split())

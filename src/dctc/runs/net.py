@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from jsonargparse import get_loader
 from torch import nn
-from yaml import YAMLError
 
 from dctc.data.catalogue import DOCUMENTS
 from dctc.data.records.image_size import ImageSize, RotateTall
@@ -18,8 +16,15 @@ from dctc.models import ImageFormat, OnnxRecognizer, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
 from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
-from dctc.runs.configuration import build, check_class_paths, explained, image_options
-from dctc.training.objective import check_classes
+from dctc.runs.configuration import (
+    TOKENIZER,
+    build,
+    check_class_paths,
+    explained,
+    image_options,
+    one_line,
+    read_settings,
+)
 from dctc.runs.folder import (
     charset_beside,
     check_charset,
@@ -29,7 +34,6 @@ from dctc.runs.folder import (
     weights_in,
 )
 
-TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
 
 
@@ -156,10 +160,10 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             _leave_out_first_weights(chosen["init_args"])
         net = build("net", nn.Module, chosen)
     except ArgumentError as error:
-        raise ValueError(f"{config}: {_one_line(explained(str(error)))}") from error
+        raise ValueError(f"{config}: {one_line(explained(str(error)))}") from error
     protocol = model.get("protocol") or usual_protocol(tokenizer.charset)
     get_protocol(protocol)
-    check_classes(net, tokenizer)
+    tokenizer.check_net(net)
     if checkpoint is not None:
         _load(net, tokenizer, checkpoint)
     given = {k: v for k, v in data["init_args"].items() if v is not None}
@@ -271,67 +275,15 @@ def start_from(module: Any, given: str, policy: Literal["keep", "subset", "union
     return note
 
 
-def check_own(config: Path) -> None:
-    """Refuse a configuration of strangers that names a net or tokenizer outside this library.
-
-    Raises:
-        ValueError: If it does.
-    """
-    model = read_settings(config)["model"]
-    for part in ("net", "tokenizer"):
-        chosen = model[part]["class_path"]
-        if not chosen.startswith("dctc."):
-            raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
-
-
-def read_settings(config: Path) -> dict[str, Any]:
-    """Read the configuration of a net, with class_path and init_args of net, tokenizer and data.
-
-    Raises:
-        ValueError: If it is no configuration, or names no net.
-        OSError: If it cannot be read.
-    """
-    load: Any = get_loader("yaml")  # the reading of numbers that LightningCLI uses
-    try:
-        settings = load(config.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, YAMLError) as error:
-        raise ValueError(f"{config}: not a YAML file ({_one_line(error)})") from error
-    if not isinstance(settings, dict):
-        raise ValueError(f"{config}: not a configuration; it holds no sections")
-    model: Any = settings.get("model")
-    net = _spelled_out(model.get("net") or "", config) if isinstance(model, dict) else {}
-    if not net.get("class_path"):
-        raise ValueError(f"{config}: it names no model.net; give the configuration of a model")
-    tokenizer = _spelled_out(model.get("tokenizer") or TOKENIZER, config)
-    data = _spelled_out(settings.get("data") or {"init_args": {"keep_ratio": None}}, config)
-    return {**settings, "model": {**model, "net": net, "tokenizer": tokenizer}, "data": data}
-
-
-def _spelled_out(chosen: Any, config: Path) -> dict[str, Any]:
-    """Return a chosen class as ``class_path`` and ``init_args``; it may be the path alone."""
-    if not isinstance(chosen, dict):
-        chosen = {"class_path": str(chosen)}
-    if not isinstance(path := chosen.get("class_path", ""), str):
-        raise ValueError(f"{config}: class_path {path!r} is no class; name a class")
-    arguments = chosen.get("init_args") or {}
-    if not isinstance(arguments, dict):
-        raise ValueError(f"{config}: init_args: {arguments!r} is not names with values")
-    return {**chosen, "init_args": dict(arguments)}
-
-
 def _load(net: nn.Module, tokenizer: CTCTokenizer, checkpoint: Path) -> None:
     found = read_checkpoint(checkpoint)
     try:
         check_charset(found, tokenizer.charset)
         net.load_state_dict(_net_weights(found))
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{checkpoint}: {_one_line(error)}") from error
+        raise ValueError(f"{checkpoint}: {one_line(error)}") from error
 
 
 def _net_weights(checkpoint: dict[str, Any]) -> dict[str, Any]:
     named = checkpoint["state_dict"].items()
     return {name.removeprefix("net."): w for name, w in named if name.startswith("net.")}
-
-
-def _one_line(error: Exception | str) -> str:
-    return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Greedy (best-path) CTC decoding."""
+"""Greedy decoding: of the best path of CTC, and of what attention reads up to its end."""
 
 from __future__ import annotations
 
@@ -79,6 +79,33 @@ def greedy_decode(logits: Tensor, input_lengths: Tensor, blank: int = 0) -> list
             Reading(classes[begin:end], *sure)
             for begin, end, *sure in zip([0, *ends], ends, confidence, certainty, strict=False)
         ]
+
+
+def read_until_end(logits: Tensor, max_length: int) -> list[Reading]:
+    """Take the best class of each position before the first end, which is class 0.
+
+    Args:
+        logits: ``(s, n, c)``.
+        max_length: Characters of a reading at most.
+
+    Returns:
+        n readings; the confidence is the geometric mean over their characters and the end.
+    """
+    log_probs, best = logits.float().log_softmax(2).max(2)  # both (s, n)
+    ends = (best == 0).int().cumsum(0)
+    counts = ends - (best == 0).int() == 0  # up to and with the first end
+    path = log_probs.where(counts, 0.0).sum(0)
+    weakest = log_probs.where(counts, torch.inf).amin(0)
+    number = counts.sum(0)
+    measures = zip(path.tolist(), weakest.tolist(), number.tolist(), strict=True)
+    sure = zip(
+        (path / number).exp().tolist(), (Certainty(*measure) for measure in measures), strict=True
+    )
+    lengths = (ends == 0).sum(0).clamp(max=max_length).tolist()
+    return [
+        Reading(row[:length], *one)
+        for row, length, one in zip(best.T.tolist(), lengths, sure, strict=True)
+    ]
 
 
 class Run(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -49,6 +49,18 @@ class CTCTokenizer:
     def num_classes(self) -> int:
         """Classes of the network's output: the charset and the blank."""
         return len(self.charset) + 1
+
+    def check_net(self, net: Any) -> None:
+        """Refuse a net whose classes are not those of the charset.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if net.num_classes != self.num_classes:
+            raise ValueError(
+                f"the net has {net.num_classes} classes, the charset and the blank need "
+                f"{self.num_classes}"
+            )
 
     def encode(self, labels: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Turn labels into padded targets.

@@ -21,7 +21,7 @@ from dctc.results.registry import runs_folder
 from dctc.runs.configuration import build, check_class_paths, named
 from dctc.runs.folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.callbacks import DCTCCallback
-from dctc.training.objective import check_batch, check_needs, checked_value, needs
+from dctc.training.needs import check_batch, check_needs, checked_value, needs
 from dctc.training.parser import num_classes
 from dctc.training.schedule import check_steps
 

@@ -23,9 +23,9 @@ from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
 from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
-from dctc.runs.configuration import image_format
+from dctc.runs.configuration import image_format, read_settings
 from dctc.runs.folder import FINAL, PACKAGED, alone, read_checkpoint
-from dctc.runs.net import find_model, read_settings, start_from, training_width
+from dctc.runs.net import find_model, start_from, training_width
 from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency

@@ -21,15 +21,8 @@ from dctc.runs.folder import check_charset
 from dctc.text import CTCTokenizer, get_protocol, usual_protocol
 from dctc.training.callbacks import is_logged
 from dctc.training.checks import FiniteLoss
-from dctc.training.objective import (
-    AttentionObjective,
-    Teacher,
-    check_batch,
-    check_classes,
-    needs,
-    objective_of,
-    read_batch,
-)
+from dctc.training.needs import Teacher, check_batch, needs
+from dctc.training.objective import AttentionObjective, objective_of, read_batch
 from dctc.training.schedule import FineTuning, Freeze, WarmupCosine, check_steps
 
 
@@ -81,7 +74,7 @@ class RecognizerModule(pl.LightningModule):
         layer_lr_decay: float | None = None,
     ) -> None:
         super().__init__()
-        check_classes(net, tokenizer)
+        tokenizer.check_net(net)
         self.objective = objective_of(net, loss)
         if compile:
             if isinstance(self.objective, AttentionObjective) or "features" in needs(loss):
