@@ -24,6 +24,13 @@ def _axes(inputs: Sequence[Any], given: Attributes) -> list[int]:
     return list(range(inputs[0].ndim)) if named is None else [a % inputs[0].ndim for a in named]
 
 
+def _even_pads(given: Attributes, size: int) -> list[int] | None:
+    """Return the padding of each axis, where both sides have the same; torch needs no copy then."""
+    pads = list(given.get("pads", [0] * 2 * size))
+    even = given.get("auto_pad", "NOTSET") == "NOTSET" and pads[:size] == pads[size:]
+    return pads[:size] if even else None
+
+
 def _padded(x: Tensor, kernel: Sequence[int], given: Attributes, value: float) -> Tensor:
     """Pad an image as ``pads`` or ``auto_pad`` says."""
     size, mode = len(kernel), given.get("auto_pad", "NOTSET")
@@ -48,8 +55,10 @@ def _conv(inputs: Sequence[Any], given: Attributes) -> Tensor:
     kernel = list(weight.shape[2:])
     convolve = (F.conv1d, F.conv2d)[len(kernel) - 1]
     strides, dilations = given.get("strides", 1), given.get("dilations", 1)
-    x = _padded(x, kernel, given, 0.0)
-    return convolve(x, weight, bias, strides, 0, dilations, given.get("group", 1))
+    pads: int | list[int] | None = _even_pads(given, len(kernel))
+    if pads is None:
+        x, pads = _padded(x, kernel, given, 0.0), 0
+    return convolve(x, weight, bias, strides, pads, dilations, given.get("group", 1))
 
 
 def _max_pool(inputs: Sequence[Any], given: Attributes) -> Tensor:
@@ -64,9 +73,8 @@ def _average_pool(inputs: Sequence[Any], given: Attributes) -> Tensor:
     kernel, size = given["kernel_shape"], len(given["kernel_shape"])
     pool, strides = (F.avg_pool1d, F.avg_pool2d)[size - 1], given.get("strides", [1] * size)
     ceil, counted = bool(given.get("ceil_mode", 0)), bool(given.get("count_include_pad", 0))
-    pads = given.get("pads", [0] * 2 * size)
-    if given.get("auto_pad", "NOTSET") == "NOTSET" and pads[:size] == pads[size:]:
-        return pool(inputs[0], kernel, strides, pads[:size], ceil, counted)
+    if (pads := _even_pads(given, size)) is not None:
+        return pool(inputs[0], kernel, strides, pads, ceil, counted)
     x = _padded(inputs[0], kernel, given, 0.0)
     if counted or x is inputs[0]:
         return pool(x, kernel, strides, 0, ceil)
