@@ -5,22 +5,7 @@ import resource
 import pytest
 
 from dctc.files import locked, replacing, walk, write_whole
-
-
-def in_child(function):
-    """Run a function in a forked process; return what it returned, or its error, as text."""
-    reader, writer = os.pipe()
-    if (child := os.fork()) == 0:
-        try:
-            said = function()
-        except OSError as error:
-            said = error
-        os.write(writer, str(said).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        return stream.read()
+from tiny import in_child
 
 
 def lock(path, **options):

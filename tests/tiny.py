@@ -4,7 +4,7 @@ import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess, run
@@ -302,6 +302,22 @@ def add_result(
     record = Record(arm=arm, seed=seed, set=name, **fields)
     registry.append(record)
     return record
+
+
+def in_child(function: Callable[[], Any]) -> str:
+    """Run a function in a forked process; return what it returned, or its OSError, as text."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writer, str(function()).encode())
+        except OSError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        return stream.read()
 
 
 class Kill(pl.Callback):

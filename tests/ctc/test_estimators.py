@@ -7,12 +7,11 @@ import torch
 from dctc import DCTCLoss
 from dctc.ctc import (
     ESTIMATORS,
-    NO_CLASS,
     collapse,
     ctc_terms,
     pack_labels,
 )
-from oracle.cases import FEASIBLE, INFEASIBLE, Case
+from oracle.cases import FEASIBLE, Case
 from oracle.enumeration import (
     best_log_probability,
     clear_frames,
@@ -98,28 +97,6 @@ def test_where_probabilities_are_1_the_output_itself_is_the_alignment(estimator,
     terms = DCTCLoss(estimator=estimator).terms(logits, torch.tensor([[1, 2]]), [7], [2])
     assert terms.alignment[:, 0].tolist() == path
     assert terms.distill.item() < 1e-12
-
-
-def test_an_impossible_label_has_no_alignment():
-    logits = torch.zeros((3, 2, 3)).double()
-    logits[:, 0, 2] = -torch.inf
-    terms = DCTCLoss().terms(logits, torch.tensor([[2], [2]]), [3, 3], [1, 1])
-    assert (terms.nll[0], terms.distill[0]) == (0.0, 0.0)
-    assert (terms.alignment == NO_CLASS).all(0).tolist() == [True, False]
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_padded_frames_and_infeasible_samples_have_no_class(estimator):
-    case = Case((1, 2), t=6, c=3)
-    logits = case.logits(n=4)
-    alignment = alignment_of(estimator, case, logits, frames=[6, 4, 2, 1])
-    valid = torch.arange(6)[:, None] < torch.tensor([6, 4, 2, 0])
-    assert torch.equal(alignment != NO_CLASS, valid)
-    for i, frames in enumerate([6, 4, 2]):
-        alone = alignment_of(estimator, case._replace(t=frames), logits[:frames, i : i + 1])
-        assert torch.equal(alignment[:frames, i], alone[:, 0])
-    for infeasible in INFEASIBLE:
-        assert (alignment_of(estimator, infeasible, infeasible.logits()) == NO_CLASS).all()
 
 
 def test_an_unknown_estimator_is_named():

@@ -199,6 +199,7 @@ def test_an_impossible_label_adds_and_trains_nothing(name, samples):
         terms = loss.terms(logits, *rest, **extras(loss, logits))
         assert terms.feasible.tolist() == [False, *FEASIBLE[1:]]
         assert terms.nll[0] == terms[1][0] == 0
+        assert not hasattr(terms, "alignment") or (terms.alignment[:, 0] == -1).all()
 
 
 def test_no_statistics_of_what_is_impossible_or_not_finite(name, samples):

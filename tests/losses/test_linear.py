@@ -61,10 +61,11 @@ def test_every_estimator(estimator, bias):
     assert assert_equals_the_unfused_loss(inputs, DCTCLoss(**options), **options)[2] == 0
 
 
+@pytest.mark.parametrize("mask", [True, False])
 @pytest.mark.parametrize("reduction", ["sum", "mean", "batchmean"])
-def test_options_and_reductions(reduction):
+def test_options_and_reductions(reduction, mask):
     options = {"distill_weight": 0.2, "ctc_weight": 0.5, "margin": 0.4, "scale": 1.7}
-    options["reduction"] = reduction
+    options |= {"reduction": reduction, "mask_infeasible": mask}
     assert_equals_the_unfused_loss(problem(), DCTCLoss(**options), **options)
 
 

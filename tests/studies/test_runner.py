@@ -14,7 +14,6 @@ from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
 from dctc.studies.runner import execute
 from dctc.training import cli as training_cli
-from tiny import held_by_another
 from tiny import stored as checkpoint
 
 from .conftest import OtherSet
@@ -107,15 +106,6 @@ def test_a_run_of_another_configuration_is_set_aside_and_comes_back(plain, finis
     # the same configuration as another arm
     execute(replace(plain, name="t/two/seed0", arm="t/two"), "off", net=False)
     assert counts() == {("t/one", old), ("t/two", old)} and calls["fit"] == 1
-
-
-def test_a_second_process_at_the_same_run_is_refused(plain, runs):
-    with (
-        held_by_another(runs / "t" / "one" / "seed0"),
-        pytest.raises(OSError, match=r"seed0: another process holds the lock of this run"),
-    ):
-        execute(plain, "off")
-    assert not (runs / "t" / "one" / "seed0").exists()
 
 
 class Interrupt(pl.Callback):

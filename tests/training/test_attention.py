@@ -7,13 +7,9 @@ import torch
 from torch import nn
 
 from dctc.cli import main
-from dctc.data.rendered import RenderedDataModule
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
 from dctc.results.predictions import read_readings
-from dctc.text import CTCTokenizer
-from dctc.training.module import RecognizerModule
-from dctc.training.schedule import WarmupCosine
 from tiny import (
     FeatureNet,
     FixedData,
@@ -35,27 +31,6 @@ def make():
         return AttentionRecognizer(num_classes, FeatureNet(1), **options)
 
     return make_module(net, loss=CharacterCrossEntropy())
-
-
-@pytest.mark.slow
-def test_the_decoder_learns_sixteen_words_by_heart(tmp_path):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    data = RenderedDataModule(batch_size=16, epoch_size=16, num_workers=0, seed=2)
-    data.setup()
-    batch = next(iter(data.train_dataloader()))
-    torch.manual_seed(0)
-    module = RecognizerModule(
-        AttentionRecognizer(37),
-        CharacterCrossEntropy(),
-        CTCTokenizer("36"),
-        lambda parameters: torch.optim.AdamW(parameters, lr=0.001),
-        WarmupCosine(0.1),
-    )
-    fit(tmp_path, module, [batch] * 70, gradient_clip_val=5.0)
-    (after,) = make_trainer(tmp_path).validate(module, FixedData(val={"words": [batch]}))
-    torch.set_num_threads(threads)
-    assert after["val/accuracy"] == 1.0
 
 
 @pytest.mark.parametrize("labels", [["ab", "c"], ["abcd", "abcde"], ["abcdef"], ["d"]])
@@ -140,21 +115,3 @@ def test_any_recogniser_can_be_the_encoder_on_the_command_line(tmp_path, runs, s
     settings["model"]["net"]["init_args"]["encoder"] = encoder
     option = write_config(tmp_path / "attention.yaml", settings)
     main(["fit", option, "--log=off", "--trainer.fast_dev_run=1"])
-
-
-@pytest.mark.usefixtures("runs")
-@pytest.mark.parametrize(
-    "option",
-    [
-        "--model.loss=dctc.losses.CTCLoss",
-        "--model.net=tiny.TinyNet",
-        "--trainer.callbacks+=dctc.training.callbacks.DCTCCallback",
-    ],
-)
-def test_what_does_not_go_together_is_told_in_one_line(tmp_path, settings, option, capsys):
-    file = write_config(tmp_path / "attention.yaml", settings)
-    with pytest.raises(SystemExit):
-        main(["fit", file, option, "--log=off"])
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "loss" in line.lower()]
-    net = "TinyNet" if "Tiny" in option else "AttentionRecognizer"
-    assert net in line and ("CTCLoss" in line or "CharacterCrossEntropy" in line)

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import signal
 
 import pytest
 import torch
@@ -11,10 +9,8 @@ import yaml
 from pytorch_lightning.accelerators import CPUAccelerator as CPU
 from pytorch_lightning.accelerators import MPSAccelerator
 from pytorch_lightning.loggers import WandbLogger
-from torch.utils.data import get_worker_info
 
 from dctc.cli import main
-from dctc.data.render.rendered_words import RenderedWords
 from dctc.results.registry import Registry
 from dctc.runs.key import arm_of, run_key
 from dctc.text import get_protocol
@@ -30,6 +26,7 @@ pytestmark = [
 ]
 
 DCTC = "dctc.training.callbacks.DCTCCallback"
+ATTENTIVE = "dctc.losses.cross_entropy.CharacterCrossEntropy"
 
 
 OWN = "--trainer.callbacks=ModelCheckpoint --trainer.callbacks"
@@ -155,6 +152,7 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", "--data.init_args.batch_size=1000", "do not fill one batch of 1000"),
         ("fit", "--data.init_args.views=2 --data.init_args.augment=1", "gives two views"),
         ("fit", f"--model.loss=torch.nn.Identity --trainer.callbacks={DCTC}", "works on CTCLoss"),
+        ("fit", f"--model.loss={ATTENTIVE}", "give the net a loss for CTC"),
         ("fit", "--trainer.max_steps=0", "the training has 0 steps"),
         ("fit", "--trainer.limit_train_batches=0", "no batch is left of the 6 of an epoch"),
         ("fit", "--trainer.limit_train_batches=4", "4 batches do not divide the 6 of an epoch"),
@@ -191,23 +189,6 @@ def test_a_faulty_option_ends_with_2_and_is_named(rendered, runs, refused, optio
     error = refused("fit", rendered, *options, code=2)
     assert error.startswith("dctc fit: ") and complaint in error
     assert len(error) < 600 and "Traceback" not in error and not runs.exists()
-
-
-def test_a_process_that_loads_data_and_ends_is_told_in_one_line(rendered, monkeypatch, capsys):
-    """As where a page of an LMDB is damaged."""
-    draw = RenderedWords.__getitem__
-
-    def fatal(self, index):
-        if get_worker_info() is not None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return draw(self, index)
-
-    monkeypatch.setattr(RenderedWords, "__getitem__", fatal)
-    with pytest.raises(SystemExit):
-        main(["fit", rendered, "--log=off", "--data.init_args.num_workers=1"])
-    (said,) = [line for line in capsys.readouterr().err.splitlines() if line[:5] == "dctc:"]
-    assert said.startswith("dctc: DataLoader worker (pid")
-    assert said.endswith("memory is short, or an LMDB is damaged, which 'dctc data verify' finds")
 
 
 def test_a_run_is_not_moved_by_a_missing_checkpoint_or_while_it_trains(rendered, one, runs):

@@ -9,12 +9,9 @@ from torch import nn
 from dctc.cli import main
 from dctc.ctc import linear
 from dctc.losses import ConfidencePenaltyCTCLoss, CTCLoss, DCTCLoss
-from dctc.models import CRNN, SVTR, OnnxRecognizer, TimmRecognizer
-from dctc.text import CTCTokenizer
 from dctc.training import objective
 from dctc.training.callbacks import METRICS, DCTCCallback, EstimatorLog
 from dctc.training.objective import fuses_head
-from models.onnx_graphs import write_recognizer
 from tiny import (
     FixedData,
     TinyNet,
@@ -43,37 +40,6 @@ def large(monkeypatch):
     monkeypatch.setattr(objective, "FUSED_CLASSES", 2)
 
 
-def onnx(folder):
-    pytest.importorskip("onnx")
-    return OnnxRecognizer(str(write_recognizer(folder)))
-
-
-NETS = {
-    "timm": (lambda _: TimmRecognizer(37), "36"),
-    "lstm": (lambda _: TimmRecognizer(37, neck_size=8), "36"),
-    "crnn": (lambda _: CRNN(37, "micro"), "36"),
-    "svtr": (lambda _: SVTR(37, "micro", width=64), "36"),
-    "onnx": (onnx, "abcABC12 "),
-}
-
-
-@pytest.fixture(params=NETS)
-def module(request, tmp_path):
-    """A module of each kind of net in evaluation mode, float64, and a batch for it."""
-    make, characters = NETS[request.param]
-    torch.manual_seed(0)
-    charset = "36"
-    if characters != "36":
-        charset = str(tmp_path / "chars.txt")
-        (tmp_path / "chars.txt").write_text(characters)
-    net = make(tmp_path)
-    made = make_module(lambda _: net.double(), tokenizer=CTCTokenizer(charset))
-    form = getattr(net, "image_format", None)
-    height, width = (form.height, 128) if form else (32, 64)
-    image = torch.rand(4, 3, height, width, dtype=torch.float64) * 2 - 1
-    return made, noise_batch(WORDS)._replace(image=image, width=torch.full((4,), width))
-
-
 def step(module, batch):
     """Return what a step computes: its outputs, loss and gradients."""
     module.zero_grad()
@@ -82,26 +48,6 @@ def step(module, batch):
     value = module.objective.loss(module, batch, outputs).value
     value.backward()
     return outputs, value.detach(), [p.grad.clone() for p in module.parameters()]
-
-
-LOSSES = [
-    CTCLoss(),
-    DCTCLoss(distill_weight=0.3, margin=0.2),
-    DCTCLoss(estimator="greedy", mask_infeasible=False),
-]
-
-
-@pytest.mark.parametrize("loss", LOSSES, ids=["ctc", "dctc", "greedy"])
-def test_loss_and_gradients_are_those_of_the_logits(module, loss, monkeypatch):
-    made, batch = module
-    made.eval().loss = loss
-    logits, value, gradients = step(made, batch)
-    assert logits.shape[2] == made.net.num_classes
-    monkeypatch.setattr(objective, "FUSED_CLASSES", 2)
-    features, found, of_features = step(made, batch)
-    assert torch.equal(made.net.head(features), logits)
-    torch.testing.assert_close(found, value, rtol=1e-12, atol=0)
-    torch.testing.assert_close(of_features, gradients, rtol=1e-9, atol=1e-12)
 
 
 def fit(folder, loss=None, **options):

@@ -47,15 +47,6 @@ def words(text):
     return " ".join(text.split())
 
 
-def test_help_of_every_verb(capsys):
-    assert ended("--help") == 0
-    printed = capsys.readouterr().out
-    assert all(f"\n    {verb} " in printed for verb in VERBS)
-    for verb in VERBS:
-        assert ended(verb, "--help") == 0
-        assert capsys.readouterr().out.startswith(f"usage: dctc data {verb} ")
-
-
 @pytest.mark.parametrize("arguments", [[], ["lisst"], ["verify", "--workers", "0"]])
 def test_wrong_arguments_end_with_2(arguments, refused):
     assert "usage: dctc data" in refused("data", *arguments, code=2)

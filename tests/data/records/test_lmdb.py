@@ -24,6 +24,7 @@ from dctc.data.records.lmdb import (
 )
 from dctc.data.records.sampler import Draw
 from dctc.text import Charset
+from tiny import in_child
 
 
 def open_set(path, **options):
@@ -258,12 +259,5 @@ def test_an_environment_is_shared_within_a_process_and_not_over_a_fork(words):
     one, two = open_set(words), open_set(words)
     assert one[0].label == two[0].label and one._environment is two._environment
     held = open_environment(words)
-    reader, writer = os.pipe()
-    if (child := os.fork()) == 0:
-        try:
-            os.write(writer, str(open_environment(words) is held).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(reader, 10) == b"False"
+    assert in_child(lambda: open_environment(words) is held) == "False"
     assert held.stat()["entries"] == 11  # the parent's is still open

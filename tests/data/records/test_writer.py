@@ -16,6 +16,7 @@ from dctc.data.records.lmdb import LmdbDataset
 from dctc.data.records.provenance import Progress
 from dctc.data.records.writer import Fault, Record, write_set
 from dctc.text import Charset
+from tiny import in_child
 
 RECIPE = {"seed": 1, "words": ["a", "ä"]}
 
@@ -60,16 +61,6 @@ def begun(request, tmp_path, items, small_transactions):
     with pytest.raises(RuntimeError):
         write_set(tmp_path / "set", RECIPE, items(4, end=3))
     return tmp_path / "set.partial"
-
-
-def killed(change):
-    """Run ``change()`` in a process that then ends without any clearing up."""
-    if (child := os.fork()) == 0:
-        try:
-            change()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
 
 
 def test_a_set_is_read_back(tmp_path, encode_image):
@@ -125,7 +116,7 @@ def test_a_writer_killed_at_the_end_goes_on(tmp_path, items, monkeypatch, method
         return usual(self, argument)
 
     monkeypatch.setattr(Path, method, dies)
-    killed(lambda: write_set(tmp_path / "set", RECIPE, items(4)))
+    in_child(lambda: write_set(tmp_path / "set", RECIPE, items(4)))
     monkeypatch.undo()
     recipe = json.loads((tmp_path / "set.partial" / "recipe.json").read_text())
     assert ("result" in recipe) == (method == "rename")
@@ -154,7 +145,7 @@ def test_another_recipe_may_begin_where_nothing_was_committed(tmp_path, items):
         yield from items(1)(taken)
         os._exit(0)
 
-    killed(lambda: write_set(tmp_path / "set", {}, dies))
+    in_child(lambda: write_set(tmp_path / "set", {}, dies))
     assert (tmp_path / "set.partial" / "recipe.json").exists()
     write_set(tmp_path / "set", RECIPE, items(2))
     assert RECIPE.items() <= json.loads((tmp_path / "set" / "recipe.json").read_text()).items()
@@ -237,21 +228,15 @@ def test_nothing_to_write_is_an_error_and_leaves_nothing(tmp_path, items, faults
 
 
 def test_two_writers_of_one_set(tmp_path, items):
-    said = tmp_path / "said"
-
-    def second():
-        try:
-            write_set(tmp_path / "set", RECIPE, items(1))
-        except OSError as error:
-            said.write_text(str(error))
+    said = []
 
     def first(taken):
-        killed(second)
+        said.append(in_child(lambda: write_set(tmp_path / "set", RECIPE, items(1))))
         return [Record(b"", "a")]
 
     write_set(tmp_path / "set", RECIPE, first)
     partial = tmp_path / "set.partial"
-    assert said.read_text() == f"{partial}: another process is writing it; wait for it"
+    assert said == [f"{partial}: another process is writing it; wait for it"]
 
 
 @pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])

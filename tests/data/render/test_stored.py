@@ -136,15 +136,6 @@ def test_extents_follow_the_size_that_is_read(words, tmp_path):
         np.testing.assert_allclose(padded[i].extents, extents / 2)
 
 
-def test_the_command(tmp_path, capsys, refused):
-    arguments = ["data", "render", "--count", "7", "--workers", "1", "--preset", "document"]
-    arguments += ["--out", str(tmp_path / "set")]
-    dctc(arguments)
-    assert capsys.readouterr().out == f"{tmp_path / 'set'}: 7 records\n"
-    dctc(arguments)  # complete: nothing is done
-    assert "was begun with seed 0, not 1" in refused(*arguments, "--seed", "1")
-
-
 # ---- several processes ----
 
 

@@ -1,11 +1,9 @@
 """Two processes on CPUs give what one process gives: the same counts, the same gradient."""
 
 import csv
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from dctc.cli import main
 from dctc.results.predictions import read_readings
@@ -14,8 +12,6 @@ from tiny import config, final, of_class, run_python, stored, write_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUTE80/")  # records that cannot be decoded
 
-NETS = ("crnn", "svtr_tiny")
-MODELS = Path(__file__).parents[3] / "experiments/configs/model"
 INFEASIBLE = "a" * 9  # needs 17 frames of 16
 
 
@@ -77,12 +73,6 @@ def two(module_runs, gradient, uneven, pixels):
         ["fit", uneven, "--name=uneven"],
         ["test", pixels, "--name=two", from_end(module_runs / "one")],
     ]
-    for name in NETS:
-        settings = config(epoch_size=8, val_size=2)
-        fragment = yaml.safe_load((MODELS / f"{name}.yaml").read_text())
-        settings["model"]["net"] = fragment["model"]["net"]
-        option = write_config(module_runs.parent / f"{name}.yaml", settings)
-        commands.append(["fit", option, f"--name={name}"])
     options = ["--trainer.strategy=ddp", "--trainer.devices=2"]
     program = module_runs.parent / "program.py"
     program.write_text(
@@ -144,15 +134,6 @@ def test_batch_statistics_and_validation_shares_of_unequal_length(two, uneven):
         ((step, value),) = values(two / "uneven" / "metrics.csv", name)
         ((_, expected),) = values(two / "validated" / "validate" / "metrics.csv", name)
         assert step == "1" and value == pytest.approx(expected, rel=1e-5), name
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_nets_of_the_paper_step_without_looking_for_unused_parameters(two, name):
-    """A parameter without a gradient would end the second step."""
-    found = stored(two / name)
-    assert found["global_step"] == 2
-    assert all(value.isfinite().all() for value in found["state_dict"].values())
-    assert len(values(two / name / "metrics.csv", "train/loss")) == 2
 
 
 def test_each_process_of_a_study_s_run_has_its_records(two):
