@@ -16,7 +16,7 @@ from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
 from dctc.tables import Table
-from experiments.studies import PUBLISHED, load, without_missing
+from experiments.studies import PUBLISHED, check_data, load
 from experiments.tables.alignments import (
     alignment_table,
     curves_plot,
@@ -79,5 +79,5 @@ def main(options: Namespace) -> None:
     studies = [load(name, options.scale) for name in ("losses", "losses_english")]
     trained = studies[1:] if options.english else studies[:1]
     if not (options.source or options.status):
-        without_missing(trained, needed=True)
+        check_data(trained[0])
     run_command("table3", options, studies, draw, PUBLISHED, trained)

@@ -180,7 +180,7 @@ def test_a_loss_of_ones_own_is_compared_on_images_of_ones_own(
     study |= {"config": configs, "set": options, "seeds": 1}
     study["arms"]["ctc"]["config"] = str(ROOT / study["arms"]["ctc"]["config"])
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    compare.main([str(tmp_path / "study.yaml"), "--log", "off"])
+    main(["compare", str(tmp_path / "study.yaml"), "--log", "off"])
     assert "mine" in capsys.readouterr().out
     assert (tmp_path / "runs/mine/compare.png").exists()
     assert (tmp_path / "runs/mine/mine/seed0/readings/mine.tsv").exists()

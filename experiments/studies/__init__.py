@@ -37,25 +37,19 @@ def blind_studies() -> set[str]:
     return {study["study"] for study in studies if study.get("blind")}
 
 
-def without_missing(studies: Sequence[Study], needed: bool = False) -> list[Study]:
-    """Return the studies whose data sets are present; print the missing sets of the others.
-
-    Raises:
-        FileNotFoundError: If documents are missing, and ``needed``.
-    """
+def without_missing(studies: Sequence[Study]) -> list[Study]:
+    """Return the studies whose data sets are present; print the missing sets of the others."""
     found = []
     for study in studies:
         try:
-            _check_data(study)
+            check_data(study)
             found.append(study)
         except FileNotFoundError as error:
-            if needed:
-                raise
             print(f"{error}; left out")
     return found
 
 
-def _check_data(study: Study) -> None:
+def check_data(study: Study) -> None:
     """Raise FileNotFoundError if documents or real words that a study trains on are missing."""
     content = yaml.safe_load(study.configs[0].read_text(encoding="utf-8"))
     data: Any = study.set.get("data") or content["data"]

@@ -15,8 +15,7 @@ from rich.console import Console
 from dctc.data.records.batch import Batch
 from dctc.results.registry import runs_folder
 from dctc.results.upload import LogMode, upload
-from dctc.runs.folder import FINAL
-from dctc.runs.net import load_net
+from dctc.runs.net import load_model
 from dctc.studies.benchmark_tests import Benchmarks
 from dctc.studies.parallel import finish_all
 from dctc.studies.runner import Finished
@@ -58,7 +57,8 @@ def check(
 ) -> None:
     """Check the options of a figure's script; ``--status`` and ``--from`` are done here and end it.
 
-    ``plans`` gives its studies by scale; ``--only`` may name parts of ``only``.
+    ``plans`` gives its studies by scale; ``--only`` may name parts of ``only``, the first of which
+    is the figure that has the name alone.
     """
     for part in options.only:
         if part not in only:
@@ -68,14 +68,16 @@ def check(
         print(*status_lines(found or {name: []}, PUBLISHED), sep="\n")
         raise SystemExit(0)
     if options.source:
-        _draw_published(name, options)
+        _draw_published(name, options, only)
         raise SystemExit(0)
 
 
-def _draw_published(name: str, options: Namespace) -> None:
+def _draw_published(name: str, options: Namespace, only: Sequence[str]) -> None:
     if options.scale != FULL:
         raise ValueError(f"--from: figures of --scale {FULL} alone are published")
     for part in (found for found in FIGURES if found.partition("-")[0] == name):
+        if options.only and (part.partition("-")[2] or only[0]) not in options.only:
+            continue
         arrays = None
         if part in TABLES:
             arrays = load_arrays(Path(options.source) / "figures" / f"{part}.npz")
@@ -92,10 +94,7 @@ def finish(plan: Study, options: Namespace) -> list[list[Finished]]:
 
 def load_nets(arms: Sequence[Sequence[Finished]]) -> tuple[list[list[Any]], CTCTokenizer]:
     """Load the trained nets of each arm by seed, and their tokenizer."""
-    loaded = [
-        [load_net(run.folder / "config.yaml", run.folder / "checkpoints" / FINAL) for run in runs]
-        for runs in arms
-    ]
+    loaded = [[load_model(run.folder) for run in runs] for runs in arms]
     return [[one.net for one in row] for row in loaded], loaded[0][0].tokenizer
 
 

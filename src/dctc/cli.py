@@ -31,15 +31,6 @@ COMMANDS = {  # the module of each one's main
     "export": "dctc.reading.export_run",
     "bench": "dctc.bench",
 }
-PARSERS = {
-    "read": parsers.read_parser,
-    "predict": parsers.predict_parser,
-    "compare": parsers.compare_parser,
-    "finetune": parsers.finetune_parser,
-    "score": parsers.score_parser,
-    "describe": parsers.describe_parser,
-    "export": parsers.export_parser,
-}
 
 USAGE = """usage: dctc COMMAND [OPTION...]
 
@@ -185,19 +176,18 @@ def _run(args: list[str]) -> None:
         what, checkpoint = WHAT[command]
         print(TRAINING_HELP.format(command=command, what=what, checkpoint=checkpoint))
         return
-    if command in PARSERS:
-        PARSERS[command]().parse_args(
-            args[1:]
-        )  # help and mistakes come before anything is imported
+    given: Any = args[1:]
     if command in TRAINING:
-        args = ["--help" if arg == EVERY_OPTION else arg for arg in args]
+        given = ["--help" if arg == EVERY_OPTION else arg for arg in args]
+    elif parser := getattr(parsers, f"{command}_parser", None):
+        given = parser().parse_args(given)  # help and mistakes come before anything is imported
     # a command imports only what it needs
     reads = module.startswith("dctc.reading.")
     # a damaged page of an LMDB ends the process that reads it; say where, at least
     faulthandler.enable(sys.__stderr__ or 2, all_threads=False)
     with import_module("dctc.training.machine").without_wandb() if reads else nullcontext():
         run = import_module(module).main
-    run(args if module == "dctc.training.cli" else args[1:])
+    run(given)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from experiments.parsers import SCALES
-from experiments.studies import blind_studies, load, without_missing
+from experiments.studies import blind_studies, check_data, load, without_missing
 from experiments.studies.chinese_lines import chinese_study
 
 from dctc.results.frame import read_frame
@@ -91,7 +91,7 @@ def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, cap
     assert without_missing([models, losses]) == [models]
     assert "; left out" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError):
-        without_missing([losses], needed=True)
+        check_data(losses)
     for name, missing in (("sroie", "SROIE"), ("scene", "IIIT5K_2000"), ("funsd", "FUNSD")):
         assert without_missing([load(f"finetune_{name}")]) == []
         assert missing in capsys.readouterr().out

@@ -5,7 +5,7 @@ import torch
 
 from dctc.ctc import pack_labels
 from dctc.data.records.batch import NO_EXTENT
-from dctc.metrics import AlignmentCounts, compare_alignment, true_alignment
+from dctc.metrics.alignment import AlignmentCounts, compare_alignment, true_alignment
 from dctc.text import CTCTokenizer
 
 PAD = (NO_EXTENT, NO_EXTENT)

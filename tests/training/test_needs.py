@@ -8,7 +8,7 @@ from dctc.data.records.batch import collate
 from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DCTCLoss, DistillationCTCLoss
-from dctc.metrics import true_alignment
+from dctc.metrics.alignment import true_alignment
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.needs import Teacher
 from tiny import FeatureNet, TinyNet, fit, make_module, noise_batch, same_weights, weights

@@ -13,12 +13,8 @@ WHAT = ("loss", "losses", "models", "peers", "boxes")
 SCALES = ("tiny", "smoke", "small")
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run one benchmark; it prints a table and writes a JSON file, see :func:`.measure.report`.
-
-    Args:
-        args: Command line without ``dctc bench``; None takes that of the process.
-    """
+def main(args: list[str]) -> None:
+    """Run one benchmark; it prints a table and writes a JSON file, see :func:`.measure.report`."""
     parser = argparse.ArgumentParser(
         prog="dctc bench",
         description="Time and memory of losses and models, as ratios measured in one run; accuracy "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,6 @@ from dctc.bench.measure import default_device, interleaved, peak_memory
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
-from dctc.parsers import describe_parser
 from dctc.results.environment import environment
 from dctc.runs.net import Loaded, find_model, load_net
 from dctc.tables import Table
@@ -151,17 +151,13 @@ def describe(
     }
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Describe the net of a configuration.
-
-    Args:
-        args: Command line without ``dctc describe``; None takes that of the process.
 
     Raises:
         ValueError: If the configuration names no net, or the images do not fit it.
         OSError: If there is no such configuration.
     """
-    options = describe_parser().parse_args(args)
     compute_in_float32()
 
     if options.threads:

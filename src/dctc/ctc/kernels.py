@@ -60,9 +60,9 @@ def triton_works(device: torch.device) -> bool:
 
     Triton may be installed and yet of no use: a GPU older than it supports, no C compiler.
     """
-    from dctc.ctc import triton_kernels
-
     try:
+        from dctc.ctc import triton_kernels
+
         logits = torch.zeros((1, 1, 2), device=device)
         triton_kernels.emissions(logits, pack_labels(logits, [[1]], [1], [1], 0), 0, 1.0)
     except Exception as error:  # whatever the compiler, its tools or the driver raise

@@ -1,20 +1,10 @@
-"""Edit distance, its operations and the normalised similarity (NED) of two strings (rapidfuzz)."""
+"""Edit operations and normalised similarity (NED) of two strings, by rapidfuzz."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
-
-
-def edit_distance(prediction: str, label: str) -> int:
-    """Return the Levenshtein distance of two strings.
-
-    Example:
-        >>> edit_distance("kitten", "sitting")
-        3
-    """
-    return Levenshtein.distance(prediction, label)
 
 
 class EditOperations(NamedTuple):
@@ -32,7 +22,7 @@ class EditOperations(NamedTuple):
 
 
 def edit_operations(prediction: str, label: str) -> EditOperations:
-    """Count the operations of the edit distance by kind; their sum is :func:`edit_distance`.
+    """Count the operations of the edit distance by kind; their sum is the distance.
 
     Where minimal alignments tie, rapidfuzz's counts; deletions minus insertions does not depend on
     it.

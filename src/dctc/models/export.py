@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -166,16 +167,11 @@ def _session(part: Path, given: Callable[[Tensor], dict[str, Any]]) -> Run:
 
 
 def _need_packages(traced: bool) -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-
-        if traced:
-            import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"ONNX needs the package {error.name}: pip install 'dctc[export]', or export to pt2"
-        ) from error
+    for package in ("onnx", "onnxruntime", *(["onnxscript"] if traced else [])):
+        if find_spec(package) is None:
+            raise ValueError(
+                f"ONNX needs the package {package}: pip install 'dctc[export]', or export to pt2"
+            )
 
 
 @torch.no_grad()

@@ -8,9 +8,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dctc.results.registry import OTHER_WEIGHTS, Record, Registry
+from dctc.runs.configuration import read_settings
 from dctc.runs.folder import FINAL, GONE_ON, digest, marked, read_checkpoint
 from dctc.runs.net import Loaded
 
@@ -64,14 +63,13 @@ def model_card(
     charset = loaded.tokenizer.charset
     number = f"{len(charset):,} characters"
     _, height, width = loaded.image
-    known = run is not None and (run / "config.yaml").exists()
-    facts, records = _training(run, checkpoint) if known and run else ([], [])
+    is_known = run is not None and (run / "config.yaml").exists()
+    facts, records = _training(run, checkpoint) if run and is_known else ([], [])
     accuracy = [
         f"| {r.set} | {r.n:,} | {100 * r.correct / r.n:.2f} | {100 * r.similarity / r.n:.2f} |"
         for r in records
     ]
     table = ["| set | samples | accuracy, % | NED, % |", "| --- | ---: | ---: | ---: |", *accuracy]
-    unknown = "Not measured."
     terms = (
         f"`{license}`." if license else "Not chosen yet: whoever publishes the weights names it."
     )
@@ -84,16 +82,15 @@ def model_card(
         height=height,
         width=width,
         training="\n".join(facts) or "| run | not known |",
-        accuracy="\n".join(table) if accuracy else unknown,
+        accuracy="\n".join(table) if accuracy else "Not measured.",
         terms=f"{terms} The terms of the training data apply too.",
     )
 
 
 def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Record]]:
     """Return rows of facts about the training of a run, and its results."""
-    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    data, model = config.get("data") or {}, config.get("model") or {}
-    options = data.get("init_args") or {}
+    config = read_settings(run / "config.yaml")
+    data, options = config["data"], config["data"]["init_args"]
     shown = ("source", "train", "language", "preset", "train_size", "epoch_size", "augment")
     told = [f"{k} {_flat(options[k])}" for k in shown if options.get(k)]
     folders = [run, *run.resolve().parents][:4]
@@ -106,7 +103,7 @@ def _training(run: Path, checkpoint: Path | None) -> tuple[list[str], list[Recor
     facts = {
         "data": ", ".join([str(data.get("class_path", "unknown")).rpartition(".")[2], *told]),
         "labels": _labels(run),
-        "loss": _loss(model, config),
+        "loss": _loss(config),
         "batch": options.get("batch_size"),
         "seed": config.get("seed_everything"),
         "steps": read_checkpoint(checkpoint).get("global_step") if checkpoint else None,
@@ -121,8 +118,8 @@ def _command(record: Record) -> str | None:
     return f"`{shlex.join(map(_flat, words))}`" if words else None
 
 
-def _loss(model: dict[str, Any], config: dict[str, Any]) -> str:
-    loss = model.get("loss") or {}
+def _loss(config: dict[str, Any]) -> str:
+    loss = config["model"].get("loss") or {}
     name = (loss if isinstance(loss, str) else str(loss.get("class_path", ""))).rpartition(".")[2]
     callbacks = (config.get("trainer") or {}).get("callbacks") or []
     for callback in [callbacks] if isinstance(callbacks, dict) else callbacks:

@@ -9,7 +9,6 @@ from pathlib import Path
 from dctc.models import OnnxRecognizer, Recognizer
 from dctc.models.export import export
 from dctc.models.onnx_export import described
-from dctc.parsers import export_parser
 from dctc.reading.card import model_card
 from dctc.reading.weights import FILES, save_weights
 from dctc.runs.folder import PACKAGED, WEIGHTS
@@ -20,23 +19,20 @@ from dctc.training.objective import AttentionNet
 _MEAN = "mean colour of the resized image, on its right"
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Export the net of a run.
-
-    Args:
-        args: Command line without ``dctc export``; None takes that of the process.
 
     Raises:
         ValueError: If the net cannot be exported, or the file computes something else.
         OSError: If there is no such run.
     """
-    options = export_parser().parse_args(args)
     config, found = find_model(options.run)
     checkpoint = options.ckpt_path or found
     loaded = load_net(config, checkpoint)
     beside = Path() if config.is_relative_to(PACKAGED) else config.parent
     if options.to == "weights":
-        _write_weights(options, loaded, config.parent, checkpoint, beside)
+        run = config.parent if config.name == "config.yaml" else None
+        _write_weights(options, loaded, run, checkpoint, beside)
         return
     if not isinstance(loaded.net, Recognizer) or isinstance(loaded.net, AttentionNet):
         raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
@@ -56,20 +52,15 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _write_weights(
-    options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None, beside: Path
+    options: Namespace, loaded: Loaded, run: Path | None, checkpoint: Path | None, beside: Path
 ) -> None:
     folder: Path = options.out or beside / "weights"
     others = sorted({file.name for file in folder.glob("*")} - {*FILES})
     if others:
         raise ValueError(f"{folder}: holds {others[0]}; name a new folder with --out")
     weights = checkpoint if checkpoint and checkpoint.suffix == ".ckpt" else None
-    card = model_card(
-        folder.resolve().name if options.out else run.resolve().name,
-        loaded,
-        run,
-        weights,
-        options.license,
-    )
+    name = folder if options.out else run or Path(options.run.stem)
+    card = model_card(name.resolve().name, loaded, run, weights, options.license)
     difference = save_weights(loaded, folder, options.precision, card)
     size = (folder / WEIGHTS).stat().st_size
     print(f"{folder}: written, {size / 2**20:.2f} MiB of weights ({options.precision})")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 from dctc.data.records.lmdb import open_images
-from dctc.parsers import predict_parser
 from dctc.reading.reader import Images, Reader
 from dctc.results.predictions import HEAD, Outcome, prediction_row, writing
 from dctc.runs.net import load_model
@@ -42,18 +42,13 @@ def read_images(
     return done, unread
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Recognise images with a trained net.
-
-    Args:
-        args: Command line without ``dctc predict``; None takes that of the process.
 
     Raises:
         ValueError: If configuration and checkpoint do not fit, or the LMDB holds no images.
         OSError: If there is no such run, checkpoint or image.
     """
-    options = predict_parser().parse_args(args)
-
     loaded = load_model(options.run, options.ckpt_path)
     folder: Path = options.run if options.run.is_dir() else options.run.parent
     reader = Reader(loaded, rotate_tall=options.rotate_tall)

@@ -12,7 +12,6 @@ from typing import Any
 
 from dctc.data.records.image_files import ImageFiles
 from dctc.data.records.lmdb import LmdbImages
-from dctc.parsers import read_parser
 from dctc.reading.reader import Images, Read, Reader
 from dctc.results.predictions import Outcome
 from dctc.runs.net import load_model
@@ -22,17 +21,13 @@ from dctc.training.machine import compute_in_float32, share_cores
 DRAWN = 300  # ours: images of a sheet at most
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Read images and print what they say; ends with 1 if one of them cannot be read.
-
-    Args:
-        args: Command line without ``dctc read``; None takes that of the process.
 
     Raises:
         ValueError: If the model cannot be loaded, or has no frames where boxes are asked for.
         OSError: If there is no such model or image.
     """
-    options = read_parser().parse_args(args)
     if options.show:
         from dctc.data.archives.sheet import check_image_file
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
-from dctc.parsers import score_parser
 from dctc.results.predictions import Prediction, read_predictions
 from dctc.tables import Table, percent
 from dctc.text.alterations import Alterations
@@ -143,9 +143,8 @@ def as_json(scores: Sequence[Score], protocol: str) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Run ``dctc score``."""
-    options = score_parser().parse_args(args)
     protocol = get_protocol(options.protocol)
     scores = []
     for name, file in zip(_names(options.files), options.files, strict=True):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from argparse import ArgumentError
+from argparse import ArgumentError, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from dctc.parsers import compare_parser
 from dctc.results.frame import per_run, read_frame
 from dctc.results.registry import Registry, runs_folder
 from dctc.results.upload import LogMode, report
@@ -22,7 +20,6 @@ from dctc.studies.study import FULL, SEARCH_SEED, Run, Study
 from dctc.studies.study_file import load_study, whole_study
 from dctc.studies.summary import own_sets, untested
 from dctc.training.checks import try_loss
-from dctc.training.logs import quiet_lightning
 
 
 def train_study(
@@ -50,7 +47,6 @@ def train_study(
 
 def _check_arms(study: Study, only: Sequence[str]) -> None:
     """Resolve each arm's configuration and try its loss: mistakes show before hours of training."""
-    quiet_lightning()
     arms: dict[str, str] = {}
     for key, arm in study.arms.items():
         if arm.owner is None and (not only or key in only):
@@ -93,7 +89,7 @@ def plans(
 
 def run_command(
     target: str,
-    options: argparse.Namespace,
+    options: Namespace,
     studies: Sequence[Study],
     draw: Callable[[Sequence[Study], pd.DataFrame, Registry], Drawn | None],
     published: Path | None = None,
@@ -194,9 +190,8 @@ def _selected(studies: Sequence[Study], only: Sequence[str]) -> tuple[list[str],
     return arms, chosen
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Run ``dctc compare``."""
-    options = compare_parser().parse_args(args)
     study = load_study(options.study, options.scale)
     options.scale = ""  # the study's name and output say it
 

@@ -20,7 +20,6 @@ from dctc.runs.folder import FINAL, alone
 from dctc.studies.diagnosis import diagnose
 from dctc.studies.study import SEARCH_SEED, Run
 from dctc.training.cli import RecognizerCLI
-from dctc.training.logs import quiet_lightning
 from dctc.training.machine import on_rank_zero
 
 
@@ -57,7 +56,6 @@ def execute(run: Run, log: LogMode = "offline", net: bool = True) -> Finished:
         ValueError: If it is to be trained, and its results are those of words from other fonts or
             another corpus; or a set that its study compares is not among its test sets.
     """
-    quiet_lightning()
     _find_modules_of(run)
     with alone(runs_folder() / run.name):
         cli = RecognizerCLI([*run.options, f"--log={log}"], run=False)

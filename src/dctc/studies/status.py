@@ -14,7 +14,6 @@ from dctc.results.registry import Record, Registry, runs_folder
 from dctc.runs.key import run_key
 from dctc.studies.runner import resolve
 from dctc.studies.study import Run
-from dctc.training.logs import quiet_lightning
 
 
 def planned_key(run: Run, config: dict[str, Any] | None = None) -> str:
@@ -49,7 +48,6 @@ def status_lines(plans: Mapping[str, Sequence[Run]], published: Path | None = No
     mean of its arm's runs, here or in the folder of published ones, on a GPU where there is one and
     on CPU cores elsewhere; an arm without any is guessed by the mean of the others in its plan.
     """
-    quiet_lightning()
     every = {run.name: run for runs in plans.values() for run in runs}
     registry = Registry(runs_folder())
     own = registry.latest()

@@ -55,7 +55,7 @@ class StoredWords:
             if key.startswith(_DATA):
                 arguments[key.removeprefix(_DATA)] = value
             if key in ("model.tokenizer.init_args.charset", "model.protocol"):
-                arguments[key.rpartition(".")[2]] = str(value)
+                arguments[key.rpartition(".")[2]] = None if value is None else str(value)
         try:
             return RenderedDataModule(**arguments, seed=seed)
         except TypeError as error:

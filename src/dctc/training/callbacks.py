@@ -21,7 +21,7 @@ from dctc.ctc.linear import chunks, outline
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.dctc import Target
-from dctc.metrics import compare_alignment, true_alignment
+from dctc.metrics.alignment import compare_alignment, true_alignment
 
 METRICS = ("aacc_label", "aacc_true", "viterbi_agreement")  # of EstimatorLog
 

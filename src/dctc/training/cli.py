@@ -1,4 +1,4 @@
-"""``dctc fit | validate | test | predict``: a LightningCLI around RecognizerModule.
+"""``dctc fit | validate | test``: a LightningCLI around RecognizerModule.
 
 Every run has a folder ``<runs>/<name>`` with ``config.yaml`` (the resolved configuration),
 ``metrics.csv``, checkpoints and, unless logging is off, the W&B files; and a record in the registry
@@ -76,13 +76,14 @@ class RecognizerCLI(LightningCLI):
     """Builds trainer, module and data from layered YAML; adds run folder, logging and registry.
 
     Args:
-        args: Command line without the program's name; None takes that of the process.
+        args: Command line without the program's name.
         run: Whether the first argument is a subcommand, which is run; otherwise the objects of a
             training are built.
     """
 
-    def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
-        self._words = sys.argv[1:] if args is None else args
+    def __init__(self, args: list[str], run: bool = True) -> None:
+        quiet_lightning()
+        self._words = args
         log_off = "--log=off" in self._words or ("--log", "off") in pairwise(self._words)
         self._restart = False
         # the stack holds the lock of the run's folder
@@ -325,17 +326,16 @@ def _listed(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [] if given is None else [given]
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run one subcommand; without ``args``, with the command line of the process.
+def main(args: list[str]) -> None:
+    """Run one subcommand.
 
     Raises:
         ValueError: If Lightning refuses the configuration, or a package that it names is missing.
     """
-    quiet_lightning()
     if os.getcwd() not in sys.path:  # for a loss or net in a file there; last, so it hides nothing
         sys.path.append(os.getcwd())
     try:
-        RecognizerCLI(None if args == sys.argv[1:] else args)
+        RecognizerCLI(args)
     except MisconfigurationException as error:
         raise ValueError(" ".join(str(error).split())) from error
     except (ModuleNotFoundError, ValueError) as error:

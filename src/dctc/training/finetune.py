@@ -21,7 +21,6 @@ from dctc.data.records.folders import count_records, find_lmdbs
 from dctc.data.rendered import RenderedDataModule
 from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
-from dctc.parsers import finetune_parser
 from dctc.results.registry import runs_folder
 from dctc.runs.configuration import image_format, read_settings
 from dctc.runs.folder import FINAL, PACKAGED, alone, read_checkpoint
@@ -31,7 +30,6 @@ from dctc.text import normal_form
 from dctc.text.characters import by_frequency
 from dctc.text.charset import charset_parts
 from dctc.training.cli import RecognizerCLI
-from dctc.training.logs import quiet_lightning
 from dctc.training.machine import needs_cpu
 
 # ours, and not tuned: passes over the training images, and the steps that these make at least and
@@ -144,7 +142,8 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "init_args": {"distill_weight": 0.1},
     }
     begin = starting_net(options.source, options.data)
-    usual = OWN_RATE if "init_from" in begin else ONNX_RATE
+    is_onnx = begin["model"]["net"]["class_path"].endswith(".OnnxRecognizer")
+    usual = ONNX_RATE if is_onnx else OWN_RATE
     rate = usual if options.lr is None else options.lr
     return {
         **begin,
@@ -211,26 +210,23 @@ def scores(cli: RecognizerCLI, general: RenderedDataModule | None) -> dict[str, 
     return found
 
 
-def main(args: list[str] | None = None) -> None:
+def main(options: Namespace) -> None:
     """Run ``dctc finetune``: fine-tune a recogniser, and compare it with what it was.
 
     Raises:
         ValueError: If data and net do not fit, or the model cannot be found.
         OSError: If there is no such data.
     """
-    options = finetune_parser().parse_args(args)
-    quiet_lightning()
     labels = read_all_labels(options.data)
     text = "\n".join(ASCII + labels.characters).encode()
     # named by its content, so that no other run's is replaced
     file = runs_folder().resolve() / "charsets" / f"{hashlib.sha256(text).hexdigest()[:8]}.txt"
+    charset = str(file)
     if options.charset:  # the configuration may be used from elsewhere
-        parts = (
-            Path(p).resolve() if Path(p).is_file() else p for p in charset_parts(options.charset)
-        )
-        options.charset = "+".join(map(str, parts))
-    config = configuration(options, labels, options.charset or str(file))
-    if options.charset is None:
+        parts = charset_parts(options.charset)
+        charset = "+".join(str(Path(p).resolve()) if Path(p).is_file() else p for p in parts)
+    config = configuration(options, labels, charset)
+    if not options.charset:
         write_whole(file, text)  # for the configuration of a dry run too
     if options.dry_run:
         print(json.dumps(config, indent=1, ensure_ascii=False))

@@ -17,8 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.records.batch import Corrupt
 from dctc.files import write_whole
-from dctc.metrics import normalized_similarity
-from dctc.metrics.edit_distance import EditOperations, edit_operations
+from dctc.metrics.edit_distance import EditOperations, edit_operations, normalized_similarity
 from dctc.results.environment import environment
 from dctc.results.predictions import Outcome, write_readings
 from dctc.results.registry import (

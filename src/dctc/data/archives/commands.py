@@ -264,8 +264,8 @@ VERBS: dict[str, tuple[Callable[[Namespace], None], Sequence[Argument]]] = {
 }
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run one verb; ``args`` is the command line without ``dctc data``, or None."""
+def main(args: list[str]) -> None:
+    """Run one verb of ``dctc data``."""
     description = "Render, convert, list, verify and show sets of labelled word images."
     parser = argparse.ArgumentParser("dctc data", description=description, epilog=_EPILOG)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
