@@ -41,7 +41,7 @@ def main(options: Namespace) -> None:
             raise ValueError(f"no target {target!r}; there are {', '.join(STUDIES)}")
     chosen = options.targets or [name for name in STUDIES if name not in ("demo", "renderer")]
     studies = [study for target in chosen for study in STUDIES[target](options.scale)]
-    found = plans(studies, read_frame(Registry(runs_folder())))
+    found = plans([(study, ()) for study in studies], read_frame(Registry(runs_folder())))
     # figures share their runs; figure 1 tests its own on real words too
     once = {
         name: [*{run.name: run for run in reversed(runs)}.values()] for name, runs in found.items()

@@ -125,8 +125,8 @@ class FixedData(pl.LightningDataModule):
         self.val_names, self.test_names = list(self.val), list(self.test)
         self.dropped = dict(drops or {})
 
-    def drops(self, name: str) -> dict[str, int]:
-        return dict(self.dropped.get(name, {}))
+    def labels(self) -> dict[str, dict[str, Any]]:
+        return {name: {"left_out": dict(drops)} for name, drops in self.dropped.items()}
 
     def train_dataloader(self) -> DataLoader:
         return _loader(self.train)

@@ -108,6 +108,14 @@ def test_triton_may_be_absent(monkeypatch):
         CTCLoss()(*ARGUMENTS)
 
 
+def test_a_triton_that_cannot_be_imported_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dctc.ctc.triton_kernels", None)
+    kernels.triton_works.cache_clear()
+    with pytest.warns(UserWarning, match=r"Error: .*; torch operations are used"):
+        assert not kernels.triton_works(torch.device("cpu"))
+    kernels.triton_works.cache_clear()
+
+
 @needs_triton
 def test_a_gpu_without_a_working_compiler_is_told_once(monkeypatch):
     from dctc.ctc import triton_kernels

@@ -50,15 +50,13 @@ def test_the_catalogue_holds_the_sizes_of_the_field():
 def test_published_folder_names_are_known(tmp_path, add, folder, name):
     path = add(folder)
     present = find_benchmarks(tmp_path)
-    assert list(present) == [name]
-    assert present[name].path == path
+    assert present == {name: path}
 
 
 def test_training_words_of_the_same_name_are_no_benchmark(tmp_path, add):
     add("val/SVT"), add("train/synth/MJ/test")
     test = add("test/SVT")
-    present = find_benchmarks(tmp_path)
-    assert {name: found.path for name, found in present.items()} == {"SVT": test}
+    assert find_benchmarks(tmp_path) == {"SVT": test}
     assert find_train_words(tmp_path) == [tmp_path / "val/SVT"]
 
 
@@ -86,27 +84,27 @@ def test_what_is_not_written_to_the_end_is_no_set(tmp_path, add):
 @pytest.mark.parametrize("size", [644, 645, 646])
 def test_a_set_of_another_size_is_refused_by_name(tmp_path, add, size):
     add("SVTP", size, labels=["word", "...", "two"])
-    found = find_benchmarks(tmp_path)["SVTP"]
+    found = BENCHMARKS["SVTP"], find_benchmarks(tmp_path)["SVTP"]
     if size != 645:
         with pytest.raises(ValueError, match=f"SVTP: {size} records where 645 are expected"):
-            open_benchmark(found, **OPTIONS)
-    dataset = open_benchmark(found, allow_size_mismatch=size != 645, **OPTIONS)
+            open_benchmark(*found, **OPTIONS)
+    dataset = open_benchmark(*found, allow_size_mismatch=size != 645, **OPTIONS)
     assert len(dataset) + dataset.drops.total() == size  # what is dropped counts towards the size
     assert len(dataset) < size
 
 
 def test_ic13_857_is_derived_from_ic13_1015(tmp_path, add):
     source = add("test/IC13_1015", 1015, labels=["a1", *["two"] * 5])
-    found = find_benchmarks(tmp_path)["IC13_857"]
-    assert found.path == source
+    found = BENCHMARKS["IC13_857"], find_benchmarks(tmp_path)["IC13_857"]
+    assert found[1] == source
     with pytest.raises(ValueError, match="IC13_857: 845 records where 857 are expected"):
-        open_benchmark(found, **OPTIONS)
-    dataset = open_benchmark(found, allow_size_mismatch=True, **OPTIONS)
+        open_benchmark(*found, **OPTIONS)
+    dataset = open_benchmark(*found, allow_size_mismatch=True, **OPTIONS)
     assert len(dataset) == 845  # 170 of 1015 are "a1"
     assert {sample.label for sample in dataset} == {"two"}
     assert dataset[0].key == "IC13_857/2"
     path = add("IC13_857")  # itself it is preferred
-    assert find_benchmarks(tmp_path)["IC13_857"].path == path
+    assert find_benchmarks(tmp_path)["IC13_857"] == path
 
 
 def test_the_data_root(monkeypatch, tmp_path):
@@ -183,7 +181,7 @@ def test_the_real_sets_are_complete(name):
     if name not in present and not required:
         pytest.skip(f"{name} is not below {data_root()}: {BENCHMARKS[name].how_to_get}")
     assert name in present, f"{name} is not below {data_root()}, and DCTC_REQUIRE_DATA=1"
-    dataset = open_benchmark(present[name], **OPTIONS)
+    dataset = open_benchmark(BENCHMARKS[name], present[name], **OPTIONS)
     assert len(dataset) + dataset.drops.total() == BENCHMARKS[name].size
     first = dataset[0]
     assert isinstance(first, Sample)

@@ -25,14 +25,14 @@ def test_training_labels_keep_what_the_image_shows(ready):
     part = data.train_dataloader().dataset
     assert [part[i].label for i in range(len(part))] == ["漢字", "ctc漢", "乾"]
     assert part[0].key == "chinese/scene_train/1"
-    assert data.drops("train") == {"character outside the charset": 1}
+    assert data.labels()["train"]["left_out"] == {"character outside the charset": 1}
 
 
 def test_validation_is_on_the_settings_trained_on(ready, read):
     data = ready("chinese", "fit", train=["Scene"])
     assert data.val_names == ["Scene_val"]
     assert read(data.val_dataloader()[0]) == [("Scene_val/1", "漢"), ("Scene_val/2", "汉")]
-    assert data.drops("Scene_val") == {"character outside the charset": 1}
+    assert data.labels()["Scene_val"]["left_out"] == {"character outside the charset": 1}
     assert ready("chinese", "fit", train=["Scene"], val=[]).val_names == []
 
 
@@ -41,7 +41,7 @@ def test_test_sets_keep_what_the_image_shows_and_lose_no_sample(ready, read, cap
     assert data.test_names == ["Scene", "Web", "TAIGI_Hanji"]
     labels = enumerate(["漢字", "汉字", "龘", "a"], start=1)
     assert read(data.test_dataloader()[0]) == [(f"Scene/{i}", label) for i, label in labels]
-    assert data.drops("Scene") == {}
+    assert data.labels()["Scene"]["left_out"] == {}
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
     assert lines[0].startswith("Document: not found below") and "FudanVI" in lines[0]
@@ -61,7 +61,7 @@ def test_another_protocol_is_applied_to_training_labels_too(ready, tmp_path):
     options = {"charset": str(tmp_path / "alphabet.txt"), "protocol": "verbatim", "test": ["Web"]}
     data = ready("chinese", train=["Web", "chinese/scene_train"], width=320, **options)
     assert len(data.train_dataloader().dataset) == 6
-    assert data.drops("train") == {"character outside the charset": 1}  # full-width
+    assert data.labels()["train"]["left_out"] == {"character outside the charset": 1}  # full-width
     assert data.val_names == []  # no web_val, and the folder is no setting
     (batch,) = data.test_dataloader()[0]
     assert batch.image.shape == (1, 3, 8, 320)
@@ -76,6 +76,7 @@ def test_the_real_sets_are_complete(name):
         pytest.skip(f"{name} is not below {data_root()}: {CHINESE_TEST[name].how_to_get}")
     everything = Charset("".join(map(chr, [*range(0x21, 0xD800), *range(0x20000, 0x20010)])))
     size = ImageSize(32, 256)
-    dataset = open_benchmark(found[name], protocol="chinese", charset=everything, size=size)
+    options = {"protocol": "chinese", "charset": everything, "size": size}
+    dataset = open_benchmark(CHINESE_TEST[name], found[name], **options)
     assert len(dataset) + dataset.drops.total() == CHINESE_TEST[name].size
     assert dataset[0].image.shape == (32, 256, 3)

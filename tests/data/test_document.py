@@ -19,7 +19,7 @@ def test_funsd_is_validated_on_the_tail_of_the_training_words(ready, read):
     assert data.test_names == ["FUNSD"]
     assert read(data.test_dataloader()[0]) == [("FUNSD/1", "test"), ("FUNSD/3", "two")]
     for name in ("train", "FUNSD_val", "FUNSD"):
-        assert data.drops(name) == {"empty label after protocol": 1}
+        assert data.labels()[name]["left_out"] == {"empty label after protocol": 1}
 
 
 @pytest.mark.parametrize("stage", ["test", None])
@@ -63,7 +63,7 @@ def test_a_part_of_the_training_words_is_the_first_that_have_a_label(ready, read
     part = ready("document", batch_size=2, train_size=4)
     first = {f"FUNSD_train/{i}" for i in (2, 3, 4, 5)}  # the first record has none
     assert {key for key, _ in read(part.train_dataloader())} == first
-    assert part.drops("train") == {"empty label after protocol": 1}
+    assert part.labels()["train"]["left_out"] == {"empty label after protocol": 1}
     other = ready("document", "fit", batch_size=2, train_size=4, seed=7)
     assert {key for key, _ in read(other.train_dataloader())} == first
     assert read(part.val_dataloader()[0]) == read(whole.val_dataloader()[0])

@@ -14,7 +14,7 @@ def test_training_unites_all_lmdbs_of_all_folders(ready, sets):
     every = [f"synth/MJ/train/{i}" for i in range(1, 8)] + [f"synth/ST/{i}" for i in range(1, 6)]
     assert sorted(first) == sorted(second) == every
     assert first != second
-    assert data.drops("train") == {}
+    assert data.labels()["train"]["left_out"] == {}
 
 
 def test_batches_say_how_wide_their_images_are(ready, tmp_path, write_lmdb, encode_image):
@@ -31,7 +31,7 @@ def test_validation_is_the_union_of_the_real_training_words_or_sets_that_are_nam
     assert data.val_names == ["real_train_words"]
     names = ["IC13_848/1", "SVT_257/1", "SVT_257/2"]
     assert keys(data.val_dataloader()[0]) == [f"english/train/{name}" for name in names]
-    assert data.drops("real_train_words") == {"empty label after protocol": 1}
+    assert data.labels()["real_train_words"]["left_out"] == {"empty label after protocol": 1}
     named = {"synthetic": ["synth"], "svt": ["english/train/SVT_257"]}
     data = ready("english", "validate", val=named)
     assert data.val_names == ["synthetic", "svt"]
@@ -112,7 +112,7 @@ def test_benchmarks_are_tested_one_by_one_and_missing_ones_named(ready, sets, ca
     svt, cute = data.test_dataloader()
     assert keys(svt) == [f"SVT/{i}" for i in (1, 2, 4, 5, 6)]
     assert keys(cute) == ["CUTE80/1", "CUTE80/2"]
-    assert data.drops("SVT") == {"empty label after protocol": 1}
+    assert data.labels()["SVT"]["left_out"] == {"empty label after protocol": 1}
     missing = ["IIIT5K", "IC13_857", "IC15_2077", "IC15_1811", "SVTP"]
     assert [line.partition(":")[0] for line in lines] == [*missing, "SVT"]
     assert all(f"not found below {sets}" in line and "get it:" in line for line in lines[:-1])

@@ -153,8 +153,6 @@ def test_nothing_to_train_or_to_test(ready, kind, test, named):
         ready(kind, "fit").train_dataloader()
     with pytest.raises(ValueError, match=f"test: none of {test} found below"):
         ready(kind, "test", test=[test])
-    with pytest.raises(ValueError, match=r"drops\('SVTP'\): not set up"):
-        ready(kind, "test").drops("SVTP")
 
 
 SOME = "SHMOaeulrst"

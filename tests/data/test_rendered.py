@@ -47,9 +47,8 @@ def test_training_goes_on_and_evaluation_repeats():
     assert [len(batch.label) for batch in val] == [8, 8, 5]
     assert sum(len(batch.label) for batch in test) == 13
     assert all(equal(a, b) for a, b in zip(val, data.val_dataloader()[0], strict=True))
-    assert data.drops("train") == data.drops("rendered") == {}
-    with pytest.raises(ValueError, match=r"drops\('other'\): not set up"):
-        data.drops("other")
+    found = {name: (of["labels"], of["left_out"]) for name, of in data.labels().items()}
+    assert found == {"train": (40, {}), "rendered, validation": (21, {}), "rendered": (13, {})}
 
 
 def test_batches_are_the_seams_batches():

@@ -65,6 +65,13 @@ def test_the_status_of_the_other_tables(call, name):
     assert lines and all(" 0 of " in line or "nothing to train" in line for line in lines)
 
 
+def test_of_a_study_that_is_named_all_arms_are_trained(call):
+    only = ("--only", "table1-sroie,small_resnet-confidence_penalty")  # the first has none such
+    lines = call("table1", "--scale", "small", "--status", *only).splitlines()
+    planned = [line.split()[:4] for line in lines]
+    assert planned[:2] == [["table1-sroie", "0", "of", "10"], ["protocol", "0", "of", "4"]]
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_and_mistakes_come_before_the_imports(name):
     for option, code in (("--help", 0), ("--mistake", 2)):

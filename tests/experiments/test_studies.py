@@ -96,7 +96,7 @@ def test_studies_without_their_documents_are_left_out(monkeypatch, tmp_path, cap
         assert without_missing([load(f"finetune_{name}")]) == []
         assert missing in capsys.readouterr().out
     smaller = load("losses", "tiny")  # draws words in their place
-    assert without_missing([smaller], needed=True) == [smaller]
+    assert without_missing([smaller]) == [smaller]
 
 
 def test_whether_an_arm_is_blind_is_said_by_its_study(planned):

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -99,10 +100,16 @@ def test_a_broken_image_has_no_boxes_and_stops_nothing(run, folder, tmp_path, ca
         (["nowhere.png", "--model", "{run}"], "nowhere.png: neither a folder nor a file"),
         (["{file}", "--model", "nowhere"], "nowhere: no folder of a run or of weights"),
         (["{file}", "--model", "{file}"], "not a YAML file"),
+        (
+            ["{folder}/words.lmdb", "--model", "{run}"],
+            "words.lmdb: is a single file; make a fold",
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line(run, folder, options, message, refused):
-    error = refused("read", *(one.format(run=run, file=folder / "a.png") for one in options))
+    lmdb.open(str(folder / "words.lmdb"), subdir=False).close()
+    places = {"run": run, "file": folder / "a.png", "folder": folder}
+    error = refused("read", *(one.format(**places) for one in options))
     assert message in error and len(error.splitlines()) == 2
 
 

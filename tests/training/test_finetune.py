@@ -1,6 +1,7 @@
 """dctc finetune: from an ONNX file and a folder of labelled images to a run that reads them."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from dctc.models import TimmRecognizer
 from dctc.runs.folder import PACKAGED, weights_file
 from dctc.runs.net import load_model
 from dctc.text import Charset
-from dctc.training.finetune import read_all_labels, starting_net
+from dctc.training.finetune import ONNX_RATE, OWN_RATE, read_all_labels, starting_net
 from models.onnx_graphs import CHARACTERS, write_recognizer
 from tiny import make_module, save_run
 
@@ -70,10 +71,19 @@ def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, caps
     assert weights_file("scene_ctc") == weights_file(config["init_from"])
 
 
-def test_a_learning_rate_of_0_is_taken(data, capsys):
-    main(["finetune", str(data), "--from", "scene_ctc", "--lr", "0", "--dry_run"])
-    config = json.loads(capsys.readouterr().out)
-    assert config["model"]["optimizer"]["init_args"]["lr"] == 0
+def test_the_learning_rate_is_that_of_the_kind_of_net(data, tmp_path, capsys):
+    net = {"class_path": "dctc.models.OnnxRecognizer"}
+    net["init_args"] = {"source": str(write_recognizer(tmp_path))}
+    tuned = tmp_path / "tuned"
+    (tuned / "checkpoints").mkdir(parents=True)
+    (tuned / "config.yaml").write_text(yaml.safe_dump({"model": {"net": net}}))
+    (tuned / "checkpoints" / "final.ckpt").touch()
+    cases = ["scene_ctc", OWN_RATE], [str(tuned), ONNX_RATE], ["scene_ctc", 0, "--lr", "0"]
+    for source, rate, *options in cases:
+        main(["finetune", str(data), "--from", source, *options, "--charset", "", "--dry_run"])
+        config = json.loads(capsys.readouterr().out)["model"]
+        assert config["optimizer"]["init_args"]["lr"] == rate
+        assert Path(config["tokenizer"]["init_args"]["charset"]).is_file()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 
 from dctc.bench.measure import cpu_threads, report
 from dctc.data.benchmarks import find_benchmarks, open_benchmark
+from dctc.data.catalogue import BENCHMARKS
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root, read_record, reading
 from dctc.data.records.image_size import ImageSize
@@ -78,7 +79,8 @@ def _words(most: int) -> dict[str, tuple[list[bytes], list[str]]]:
         raise FileNotFoundError(f"{root}: no {', '.join(lacking)}; dctc data list says what is")
     words = {}
     for name in SETS:
-        data = open_benchmark(found[name], protocol=PROTOCOL, charset=Charset.load("36"))
+        charset = Charset.load("36")
+        data = open_benchmark(BENCHMARKS[name], found[name], protocol=PROTOCOL, charset=charset)
         numbers = data.numbers[:: max(1, -(-len(data) // most))].tolist()
         with reading(data.path) as transaction:
             stored = [read_record(transaction, number) for number in numbers]

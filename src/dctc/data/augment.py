@@ -117,11 +117,12 @@ class AugmentedDataset(Dataset[Sample | Corrupt]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: Draw) -> Sample | Corrupt:
+    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
+        number = draw.number if isinstance(draw, Draw) else draw
         sample = self.dataset[draw]
         if isinstance(sample, Corrupt):
             return sample
-        return self.augmentation(sample, np.random.default_rng([self.seed, _STREAM, draw.number]))
+        return self.augmentation(sample, np.random.default_rng([self.seed, _STREAM, number]))
 
 
 def photometric(pixels: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:

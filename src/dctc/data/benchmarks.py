@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dctc.data.catalogue import BENCHMARKS, CHINESE_TEST, TEST_SETS, TRAIN_WORDS, Benchmark
 from dctc.data.records.folders import count_records, find_lmdbs, place_of, split_side
 from dctc.data.records.lmdb import LmdbDataset
-
-
-class Found(NamedTuple):
-    """A set below a data root."""
-
-    benchmark: Benchmark
-    path: Path  # its LMDB folder, or that of the set that it has to be selected from
 
 
 def three_or_more(label: str) -> bool:
@@ -43,10 +36,13 @@ def find_sets(
     root: str | Path,
     names: Iterable[str] | None = None,
     not_below_train: bool = False,
-) -> dict[str, Found]:
+) -> dict[str, Path]:
     """Look for sets below a data root; those that are not there are not in the answer.
 
     ``names`` chooses some of ``sets``, such as :data:`dctc.data.catalogue.CHINESE_TEST`.
+
+    Returns:
+        The LMDB folder of each by its name, or that of the set that it has to be selected from.
 
     Raises:
         FileNotFoundError: If ``root`` is not a folder.
@@ -55,25 +51,22 @@ def find_sets(
     lmdbs = find_lmdbs(root)
     if not_below_train:
         lmdbs = {name: p for name, p in lmdbs.items() if split_side(Path(name)) != "train"}
-
-    def path_of(name: str) -> Path | None:
-        return match(sets[name], lmdbs) if name in sets else None
-
     found = {}
     for name in sets if names is None else names:
-        if path := path_of(name) or path_of(sets[name].derived_from or ""):
-            found[name] = Found(sets[name], path)
+        source = sets.get(sets[name].derived_from or "")
+        if path := match(sets[name], lmdbs) or (source and match(source, lmdbs)):
+            found[name] = path
     return found
 
 
-def find_benchmarks(root: str | Path) -> dict[str, Found]:
+def find_benchmarks(root: str | Path) -> dict[str, Path]:
     """Look for the English benchmarks, see :func:`find_sets`; train folders are left out."""
     return find_sets(BENCHMARKS, root, not_below_train=True)
 
 
 def find_train_words(root: str | Path) -> list[Path]:
     """Return the LMDB folders of ``TRAIN_WORDS`` below a data root, see :func:`find_sets`."""
-    return [found.path for found in find_sets(TRAIN_WORDS, root).values()]
+    return list(find_sets(TRAIN_WORDS, root).values())
 
 
 def published_folders(sets: Iterable[Benchmark], root: Path, any_size: bool) -> dict[str, Path]:
@@ -96,13 +89,14 @@ def published_folders(sets: Iterable[Benchmark], root: Path, any_size: bool) -> 
     return found
 
 
-def open_benchmark(found: Found, allow_size_mismatch: bool = False, **options: Any) -> LmdbDataset:
-    """Index a set, with options of :class:`LmdbDataset`.
+def open_benchmark(
+    benchmark: Benchmark, path: Path, allow_size_mismatch: bool = False, **options: Any
+) -> LmdbDataset:
+    """Index a set that :func:`find_sets` found, with options of :class:`LmdbDataset`.
 
     Raises:
         ValueError: If the number of records is not that of the catalogue, unless that is allowed.
     """
-    benchmark, path = found
     derived = not benchmark.matches(path)
     source = BENCHMARKS[benchmark.derived_from] if derived and benchmark.derived_from else benchmark
     dataset = LmdbDataset(path, benchmark.name, keep=three_or_more if derived else None, **options)

@@ -89,12 +89,12 @@ class ChineseDataModule(LmdbDataModule):
         """Open the sets that are there, and name those that are not."""
         if not names:  # then no data root is needed either
             return {}
-        present, sets = find_sets(catalogue, root, names), {}
-        for found in self._present(names, catalogue, present, done, root):
-            name, options = found.benchmark.name, self.options
+        found, sets = find_sets(catalogue, root, names), {}
+        for name in self._present(names, catalogue, found, done, root):
+            one, options = catalogue[name], self.options
             if catalogue is CHINESE_TEST:
-                options = self._test_options(name, [found.path])
-            sets[name] = open_benchmark(found, self.allow_size_mismatch, **options)
+                options = self._test_options(one.name, [found[name]])
+            sets[one.name] = open_benchmark(one, found[name], self.allow_size_mismatch, **options)
         return sets
 
     def _open_own_test(self, name: str, folders: list[str], root: Path) -> UnionDataset:

@@ -123,8 +123,10 @@ class EnglishDataModule(LmdbDataModule):
         names = [name for name in self.test if name != REAL_TRAIN_WORDS]
         found = find_benchmarks(root) if names else {}  # own folders may lie elsewhere
         sets: dict[str, Any] = {
-            one.benchmark.name: open_benchmark(one, self.allow_size_mismatch, **self.options)
-            for one in self._present(names, BENCHMARKS, found, "tested", root)
+            name: open_benchmark(
+                BENCHMARKS[name], found[name], self.allow_size_mismatch, **self.options
+            )
+            for name in self._present(names, BENCHMARKS, found, "tested", root)
         }
         return sets | (self._words_there(root) if REAL_TRAIN_WORDS in self.test else {})
 

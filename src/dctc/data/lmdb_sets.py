@@ -11,7 +11,6 @@ from typing import Any, Literal
 from pytorch_lightning.utilities import rank_zero_only
 
 from dctc.data.augment import Augmentation
-from dctc.data.benchmarks import Found
 from dctc.data.catalogue import Benchmark
 from dctc.data.records.folders import data_root as find_data_root
 from dctc.data.records.image_size import HEIGHT, WIDTH, ImageSize, RotateTall
@@ -203,15 +202,15 @@ class LmdbDataModule(SetsDataModule):
         self,
         names: Iterable[str],
         sets: Mapping[str, Benchmark],
-        found: Mapping[str, Found],
+        found: Mapping[str, Path],
         done: str,
         root: Path,
-    ) -> list[Found]:
+    ) -> list[str]:
         """Return those of some published sets that were found, and say which are not ``done``."""
         for name in names:
             if name not in found:
                 report(sets[name].missing_from(root, f", so it is not {done}"))
-        return [found[name] for name in names if name in found]
+        return [name for name in names if name in found]
 
     def _own_test(self, root: Path, datasets: Iterable[Any]) -> Path | None:
         """Return an own test set among other data; None if there is none."""

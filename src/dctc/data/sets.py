@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 
 from dctc.data.augment import Augmentation, AugmentedDataset
 from dctc.data.records.batch import Batch, collate
-from dctc.data.records.sampler import StepBatchSampler, StepDataLoader, UnpaddedSampler
+from dctc.data.records.sampler import StepBatchSampler, StepDataLoader
 from dctc.text.characters import by_frequency
 
-TRAIN = "train"  # name of the training data in SetsDataModule.drops
+TRAIN = "train"  # name of the training data in SetsDataModule.labels
 
 
 class SetsDataModule(pl.LightningDataModule):
@@ -58,22 +58,11 @@ class SetsDataModule(pl.LightningDataModule):
         """Names of the test sets, in the order of their loaders."""
         return list(self.test_sets)
 
-    def drops(self, name: str) -> dict[str, int]:
-        """Return how many records of a set were dropped when it was indexed, by reason.
-
-        Args:
-            name: ``train``, or one of :attr:`val_names` and :attr:`test_names`.
-
-        Raises:
-            ValueError: If no such set has been set up.
-        """
-        sets = self._sets()
-        if name not in sets:
-            raise ValueError(f"drops({name!r}): not set up; there are {[*sets]}")
-        return dict(sets[name].drops)
-
     def labels(self) -> dict[str, dict[str, Any]]:
-        """Return what indexing left of the labels of each set, by the names of :meth:`drops`.
+        """Return what indexing left of the labels of each set that is set up, by its name.
+
+        That of the training data is ``train``, that of a validation set whose name a test set has
+        too ``NAME, validation``.
 
         Returns:
             Of each set: ``labels``, how many it has; ``left_out`` by reason; ``outside``, for how
@@ -95,7 +84,11 @@ class SetsDataModule(pl.LightningDataModule):
 
     def _sets(self) -> dict[str, Any]:
         train = {} if self.train_set is None else {TRAIN: self.train_set}
-        return {**train, **self.val_sets, **self.test_sets}
+        val = {
+            f"{name}, validation" if self.test_sets.get(name, found) is not found else name: found
+            for name, found in self.val_sets.items()
+        }
+        return {**train, **val, **self.test_sets}
 
     def train_dataloader(self) -> StepDataLoader:
         """Return the shuffled training batches; batch k of a run is a function of (seed, k).
@@ -140,7 +133,7 @@ class SetsDataModule(pl.LightningDataModule):
                 f"{getattr(dataset, 'name', 'a set')}: {len(dataset)} samples are too few to be "
                 f"scored by {world_size} processes; take fewer devices"
             )
-        sampler = UnpaddedSampler(len(dataset), rank, world_size)
+        sampler = range(rank, len(dataset), world_size)  # Lightning's own repeats samples
         share = max(1, self.eval_batch_size // world_size)
         return DataLoader(dataset, batch_size=share, sampler=sampler, **self._options())
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from dctc.data.records.folders import refuse_single_file
 from dctc.data.records.image_files import ImageFiles
 from dctc.data.records.lmdb import LmdbImages
 from dctc.reading.reader import Images, Read, Reader
@@ -68,6 +69,8 @@ def _refuse_input(show: Path, images: Iterable[Path]) -> None:
 def open_parts(paths: list[Path], reader: Reader) -> list[Images]:
     """Open images and folders as one set, and each LMDB as one of its own, in their order."""
     parts: list[Images] = []
+    for path in paths:
+        refuse_single_file(path)
     for is_lmdb, group in groupby(paths, lambda path: (path / "data.mdb").is_file()):
         if is_lmdb:
             parts += [LmdbImages(path, reader.size) for path in group]

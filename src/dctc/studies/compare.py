@@ -69,17 +69,17 @@ def _check_arms(study: Study, only: Sequence[str]) -> None:
 
 
 def plans(
-    studies: Sequence[Study],
+    chosen: Sequence[tuple[Study, Sequence[str]]],
     frame: pd.DataFrame,
-    only: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
 ) -> dict[str, list[Run]]:
-    """Return the planned runs of studies by the study's name, searches apart.
+    """Return the planned runs of studies, of some arms or all, by the study's name.
 
+    Searches have names of their own.
     Final runs of an arm whose search is open are not among them.
     """
     found: dict[str, list[Run]] = {}
-    for study in studies:
+    for study, only in chosen:
         if searches := study.search_runs(only):
             found.setdefault(f"{study.name} search", []).extend(searches)
         runs = study.final_runs(choices(study, frame), only, seeds)
@@ -112,19 +112,19 @@ def run_command(
         SystemExit: If a run failed.
     """
     trained = studies if trained is None else trained
-    arms, chosen = _selected(trained, options.only)
+    chosen = _selected(trained, options.only)
     if SEARCH_SEED in (options.seeds or ()):
         raise ValueError(f"--seeds: {SEARCH_SEED} is the seed of searches; take another")
     if options.status:
-        found = plans(chosen, read_frame(Registry(runs_folder())), arms, options.seeds)
-        print(*status_lines(found, published), sep="\n")
+        frame = read_frame(Registry(runs_folder()))
+        print(*status_lines(plans(chosen, frame, options.seeds), published), sep="\n")
         return
     for study in studies:
         whole_study(study)  # a fault in a file beside it shows before hours of training
     outcomes: dict[str, Outcome] = {}
     log: LogMode = "off" if options.source else options.log
     if not options.source:
-        for study in chosen:
+        for study, arms in chosen:
             outcomes |= train_study(study, options.jobs, log, arms, options.seeds)
         if trained and not outcomes:
             raise ValueError(
@@ -179,15 +179,14 @@ def _missing(study: Study, frame: pd.DataFrame) -> int:
     return sum(run.seed not in seeds[run.arm] for run in runs)
 
 
-def _selected(studies: Sequence[Study], only: Sequence[str]) -> tuple[list[str], list[Study]]:
-    """Return the arms that ``--only`` names, and the studies that it names or that have these."""
+def _selected(studies: Sequence[Study], only: Sequence[str]) -> list[tuple[Study, list[str]]]:
+    """Return the studies that ``--only`` names or that have arms it names, each with these arms."""
     known = {study.name for study in studies} | {key for study in studies for key in study.arms}
     for name in only:
         if name not in known:
             raise ValueError(f"--only {name}: there are {', '.join(sorted(known))}")
-    arms = [name for name in only if any(name in study.arms for study in studies)]
-    chosen = [s for s in studies if not only or s.name in only or {*arms} & {*s.arms}]
-    return arms, chosen
+    found = [(study, [name for name in only if name in study.arms]) for study in studies]
+    return [(study, arms) for study, arms in found if arms or not only or study.name in only]
 
 
 def main(options: Namespace) -> None:

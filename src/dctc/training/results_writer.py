@@ -143,7 +143,8 @@ class ResultsWriter(pl.Callback):
         operations = [edit_operations(o.prediction, o.label) for o in outcomes]
         parts = EditOperations(*map(sum, zip((0, 0, 0), *operations, strict=True)))
         data: Any = getattr(trainer, "datamodule", None)
-        drops = Counter(data.drops(name) if hasattr(data, "drops") else {})
+        indexed: dict[str, Any] = getattr(data, "labels", dict)()
+        drops = Counter[str](indexed.get(name, {}).get("left_out", {}))
         if corrupt:
             drops[CORRUPT] += len(corrupt)
         return Record(

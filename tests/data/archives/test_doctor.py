@@ -93,7 +93,12 @@ def test_images_that_a_net_cannot_read(tmp_path, write_lmdb):
     assert found.pop(doctor.TALL_CROP) == [1] and found.pop(doctor.NARROW) == [2]
     assert found.pop(doctor.CONSTANT) == [3] and found.pop(doctor.TWICE) == [6]
     ((what, where),) = found.items()
-    assert what.startswith("image cannot be decoded") and where == [4]
+    assert what.startswith(doctor.UNDECODED) and where == [4]
+    half = np.full((32, 100, 3), 9, np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(half).save(stream, "JPEG")
+    (damaged,) = numbers([(stream.getvalue()[:-40], "cat")], write_lmdb, tmp_path / "c")
+    assert damaged.startswith(doctor.DAMAGED)
     turned = numbers(records[:1], write_lmdb, tmp_path / "b", rotate_tall="left")
     assert turned == {}
 
@@ -116,7 +121,9 @@ def test_a_large_set_is_looked_at_in_part_and_said_so(tmp_path, write_lmdb):
 
 def test_every_finding_has_a_cure(tmp_path, write_lmdb):
     named = {v for k, v in vars(doctor).items() if k.isupper() and isinstance(v, str)}
-    assert named - {doctor.BROKEN, doctor.NO_IMAGE, doctor.UNDECODED} == {*doctor.CURES}
+    assert named - {doctor.BROKEN, doctor.NO_IMAGE, doctor.UNDECODED, doctor.DAMAGED} == {
+        *doctor.CURES
+    }
     net = target()
     records = [(b"broken", b"cat"), (image(), b"\xff")]
     report = doctor_report("a", examine(write_lmdb(tmp_path / "a", records), net), net)
@@ -146,11 +153,11 @@ def test_what_is_seen_in_pixels_is_a_share_of_those_that_were_read(
     tmp_path, write_lmdb, monkeypatch
 ):
     monkeypatch.setattr(doctor, "PIXELS", 2)
-    set_ = write_lmdb(tmp_path / "a", [(image(constant=True), b"cat")] * 8)
-    found = examine(set_, target())
-    assert (found.looked_at, found.decoded, len(found.found[doctor.CONSTANT])) == (8, 2, 2)
+    records = [(image(constant=True), b"cat")] * 8 + [(b"no image", b"cat")] * 2
+    found = examine(write_lmdb(tmp_path / "a", records), target())
+    assert (found.looked_at, found.decoded, len(found.found[doctor.CONSTANT])) == (10, 2, 2)
     report = doctor_report("a", found, target())
-    assert report.rows[0][:2] == ["2", "100.0"]
+    assert [row[:2] for row in report.rows] == [["2", "100.0"], ["2", "20.0"]]
     assert any("Pixels were read of 2 records" in note for note in report.notes)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dctc.data.records.sampler import Draw, StepBatchSampler, StepDataLoader, UnpaddedSampler
+from dctc.data.records.sampler import StepBatchSampler, StepDataLoader
 
 
 class Echo:
@@ -87,10 +87,3 @@ def test_the_loader_saves_what_was_read_and_not_what_was_fetched(num_workers):
     resumed.load_state_dict(interrupted.state_dict())
     assert [*read, *resumed, *resumed] == whole
     assert resumed.state_dict() == first.state_dict() == {"next_batch": 10}
-
-
-def test_unpadded_ranks_share_out_every_item_once():
-    ranks = [UnpaddedSampler(645, rank, 2) for rank in range(2)]
-    assert [len(rank) for rank in ranks] == [323, 322]
-    draws = [draw for rank in ranks for draw in rank]
-    assert sorted(draws) == [Draw(i, i) for i in range(645)]

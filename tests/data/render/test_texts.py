@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dctc.data.render.corpora import english_words
-from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, TextSource, is_held_out, number
+from dctc.data.render.texts import EasyTexts, EnglishTexts, Limits, is_held_out, number
 from dctc.text.protocol import english36, english94
 
 ALPHANUMERIC = string.digits + string.ascii_letters
@@ -30,7 +30,7 @@ def signs(limits: Limits = PLAIN) -> EnglishTexts:
     return EnglishTexts(dict(english_words()), limits)
 
 
-def draw(source: TextSource, count: int) -> list[str]:
+def draw(source, count: int) -> list[str]:
     rng = np.random.default_rng(0)
     return [source.draw(rng) for _ in range(count)]
 

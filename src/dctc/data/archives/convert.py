@@ -23,11 +23,12 @@ from dctc.data.archives.annotations import (
 )
 from dctc.data.archives.text_lists import (
     Word,
+    icdar_line,
+    image_list_line,
     mjsynth_lacks,
+    mjsynth_line,
     words_of_ic13_1015,
-    words_of_icdar,
-    words_of_image_list,
-    words_of_mjsynth,
+    words_of_lines,
     words_of_table,
 )
 from dctc.data.archives.verify import label_fault
@@ -43,9 +44,9 @@ FORMS: dict[str, Callable[[Path, Path], Iterator[Word | Fault]]] = {
     "iiit5k": words_of_iiit5k,
     "svt": words_of_svt,
     "ic13_1015": words_of_ic13_1015,
-    "icdar": words_of_icdar,
-    "image_list": words_of_image_list,
-    "mjsynth": words_of_mjsynth,
+    "icdar": partial(words_of_lines, parse=icdar_line),
+    "image_list": partial(words_of_lines, parse=image_list_line),
+    "mjsynth": partial(words_of_lines, parse=mjsynth_line),
     "synthtext": words_of_synthtext,
     "table": words_of_table,
 }

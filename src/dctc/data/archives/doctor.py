@@ -90,6 +90,7 @@ TALL_CROP = "image taller than wide, and not turned"
 NARROW = f"image squashed to less than 1/{SQUASHED:g} of its width"
 RIGHT_TO_LEFT = "label runs from right to left"
 CONSTANT = "image of a single colour"
+DAMAGED = "image whose pixels cannot be decoded"
 TWICE = "same image as another record, with another label"
 CURES = {
     OUTSIDE: "dctc data alphabet makes a charset of labels; dctc finetune adds characters to a "
@@ -152,11 +153,13 @@ def _look_at_image(
     encoded: bytes, number: int, target: Target, done: Examined, pixels: bool
 ) -> int | None:
     """Return the valid width of an image when it is resized; None if it cannot be decoded."""
+    finding = UNDECODED
     try:
         width, height, _ = image_header(encoded)
+        finding = DAMAGED
         image = load_image(encoded) if pixels else None
     except ImageError as error:
-        done.add(number, f"{UNDECODED} ({error.kind})")
+        done.add(number, f"{finding} ({error.kind})")
         return None
     if image is not None and np.ptp(np.asarray(image), axis=(0, 1)).max() == 0:
         done.add(number, CONSTANT)
@@ -254,7 +257,7 @@ def doctor_report(name: str, done: Examined, target: Target) -> Table:
 
 def _of(finding: str, done: Examined) -> int:
     """Return of how many records a finding was looked for."""
-    return done.decoded if finding == CONSTANT or finding.startswith(UNDECODED) else done.looked_at
+    return done.decoded if finding.startswith((CONSTANT, DAMAGED)) else done.looked_at
 
 
 def _lengths(done: Examined, target: Target) -> list[str]:

@@ -37,7 +37,9 @@ def _read_entry(item: tuple[str, Path]) -> Entry:
     name, path = item
     if path.name.endswith(PARTIAL):
         return Entry(0, None, "unfinished; run its command again")
-    known, faults, records, result = known_as(name, path), [], 0, None
+    tests = [] if split_side(Path(name)) == "train" else BENCHMARKS.values()
+    known = next((one for one in (*tests, *OTHERS) if one.matches(path)), None)
+    faults, records, result = list[str](), 0, None
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -54,12 +56,6 @@ def _read_entry(item: tuple[str, Path]) -> Entry:
     here = (f"LMDB {path}: ", f"LMDB {path.resolve()}: ")
     faults = [fault.removeprefix(here[0]).removeprefix(here[1]) for fault in faults]
     return Entry(records, known, "; ".join(faults))
-
-
-def known_as(name: str, path: Path) -> Benchmark | None:
-    """Return the registered set whose name a folder bears, a test set only outside of train."""
-    tests = [] if split_side(Path(name)) == "train" else BENCHMARKS.values()
-    return next((one for one in (*tests, *OTHERS) if one.matches(path)), None)
 
 
 def list_sets(root: Path, usual: bool = False) -> tuple[Table, Table]:

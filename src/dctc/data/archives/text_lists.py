@@ -77,7 +77,7 @@ def word_file(images: Path, name: str, label: str, place: str = "") -> Word:
     return Word(f"{place}{name}", label, lambda: image_file(images, name).read_bytes())
 
 
-def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
+def words_of_lines(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
     """Yield the word of each line, or why it has none; a line without an image is left out."""
     for number, line in text_lines(source):
         try:
@@ -89,19 +89,38 @@ def _words(source: Path, images: Path, parse: Parse) -> Iterator[Word | Fault]:
             yield word_file(images, name, label, f"line {number}, ")
 
 
-def words_of_icdar(source: Path, images: Path) -> Iterator[Word | Fault]:
-    r"""Yield the words of ICDAR 2013 and 2015 (rrc.cvc.uab.es): ``word_1.png, "Label"``.
+def icdar_line(line: str) -> tuple[str, str]:
+    r"""Parse a line of ICDAR 2013 and 2015 (rrc.cvc.uab.es): ``word_1.png, "Label"``.
 
     In a label of ``gt.txt``, ``\"`` and ``\\`` stand for ``"`` and ``\``.
     """
+    found = _LINE.fullmatch(line)
+    if not found:
+        raise ValueError(f'{line[:60]!r} is not: file, "label"')
+    return found[1], _ESCAPED.sub(r"\1", found[2])
 
-    def parse(line: str) -> tuple[str, str]:
-        found = _LINE.fullmatch(line)
-        if not found:
-            raise ValueError(f'{line[:60]!r} is not: file, "label"')
-        return found[1], _ESCAPED.sub(r"\1", found[2])
 
-    return _words(source, images, parse)
+def image_list_line(line: str) -> tuple[str, str]:
+    """Parse a line of an ``imagelist.txt``, as SVT-Perspective and the cropped CUTE80 have it.
+
+    It is ``file label`` or ``file label size,of,lexicon the,lexicon``; no label has spaces.
+    """
+    parts = line.split(maxsplit=3)
+    if len(parts) not in (2, 4) or (len(parts) == 4 and not parts[2].isdigit()):
+        raise ValueError(f"{line[:60]!r} is not: file label, or file label lexicon-size lexicon")
+    return parts[0], parts[1]
+
+
+def mjsynth_line(line: str) -> tuple[str, str]:
+    """Parse a line of MJSynth (Jaderberg et al., 2014): the name of a file has its label.
+
+    Lines of ``annotation_train.txt`` and its neighbours are ``./2425/1/115_Lube_45484.jpg 45484``.
+    """
+    name = line.split()[0]
+    parts = PurePosixPath(name).stem.split("_")
+    if len(parts) != 3:
+        raise ValueError(f"{line[:60]!r} names no file number_LABEL_number.jpg")
+    return name, parts[1]
 
 
 def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word | Fault]:
@@ -109,49 +128,16 @@ def words_of_ic13_1015(source: Path, images: Path) -> Iterator[Word | Fault]:
 
     These are the field's 1,015 (arXiv 1904.01906).
     """
-    for word in words_of_icdar(source, images):
+    for word in words_of_lines(source, images, icdar_line):
         if isinstance(word, Fault) or _ALPHANUMERIC.issuperset(word.label):
             yield word
-
-
-def words_of_image_list(source: Path, images: Path) -> Iterator[Word | Fault]:
-    """Yield the words of an ``imagelist.txt``, as SVT-Perspective and the cropped CUTE80 have it.
-
-    Its lines are ``file label`` or ``file label size,of,lexicon the,lexicon``; no label has spaces.
-    """
-
-    def parse(line: str) -> tuple[str, str]:
-        parts = line.split(maxsplit=3)
-        if len(parts) not in (2, 4) or (len(parts) == 4 and not parts[2].isdigit()):
-            raise ValueError(
-                f"{line[:60]!r} is not: file label, or file label lexicon-size lexicon"
-            )
-        return parts[0], parts[1]
-
-    return _words(source, images, parse)
 
 
 def words_of_table(
     source: Path, images: Path, literal_quotes: bool = False
 ) -> Iterator[Word | Fault]:
     """Yield the words of a table of image files and labels, see :func:`find_table`."""
-    return _words(source, images, find_table(source, literal_quotes).parse)
-
-
-def words_of_mjsynth(source: Path, images: Path) -> Iterator[Word | Fault]:
-    """Yield the words of MJSynth (Jaderberg et al., 2014): the name of a file has its label.
-
-    Lines of ``annotation_train.txt`` and its neighbours are ``./2425/1/115_Lube_45484.jpg 45484``.
-    """
-
-    def parse(line: str) -> tuple[str, str]:
-        name = line.split()[0]
-        parts = PurePosixPath(name).stem.split("_")
-        if len(parts) != 3:
-            raise ValueError(f"{line[:60]!r} names no file number_LABEL_number.jpg")
-        return name, parts[1]
-
-    return _words(source, images, parse)
+    return words_of_lines(source, images, find_table(source, literal_quotes).parse)
 
 
 def mjsynth_lacks(source: Path) -> str:

@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import SUFFIXES
-from dctc.data.records.sampler import Draw
 from dctc.files import walk
 
 
@@ -70,7 +69,6 @@ class ImageFiles(Dataset[Sample | Corrupt]):
         """Return the file of an image."""
         return self.files[self.names[index]]
 
-    def __getitem__(self, draw: Draw | int) -> Sample | Corrupt:
+    def __getitem__(self, index: int) -> Sample | Corrupt:
         """Return an image with the empty label, or why it cannot be read."""
-        index = draw.index if isinstance(draw, Draw) else draw
         return self.size.sample(self.source(index), "", self.key(index))

@@ -101,20 +101,3 @@ class StepDataLoader(DataLoader):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on after that many batches."""
         self.batch_sampler.next_batch = state["next_batch"]
-
-
-class UnpaddedSampler(Sampler[Draw]):
-    """Every item once, in order, split over the processes without padding.
-
-    Lightning's own distributed sampler repeats items so that all processes get the same number; a
-    set of 645 would then count 646 on two processes. A process takes items ``rank::world_size``.
-    """
-
-    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.indices = range(rank, size, world_size)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __iter__(self) -> Iterator[Draw]:
-        return (Draw(i, i) for i in self.indices)

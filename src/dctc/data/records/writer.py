@@ -30,7 +30,7 @@ from dctc.data.records.provenance import (
     warn_of_versions,
     write_recipe,
 )
-from dctc.files import locked
+from dctc.files import locked, remove_partials
 
 FIRST_MAP = 64 * 2**20  # bytes, ours; doubled whenever it is full
 PER_TRANSACTION = 500  # items, ours: a commit every few hundred milliseconds
@@ -130,8 +130,7 @@ def _claim(partial: Path, recipe: dict[str, Any]) -> Progress:
     Returns:
         How far it has been written.
     """
-    for left in partial.glob(f".*.{RECIPE}"):  # of a writer that was killed
-        left.unlink()
+    remove_partials(partial)
     progress = committed(partial)
     if progress.taken:
         found = read_recipe(partial)

@@ -60,7 +60,7 @@ class ChineseLines:
         self.frequent = Chances({c: frequencies.get(c, floor) ** TEMPER for c in self.alphabet})
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one line, see :class:`TextSource`."""
+        """Draw one line; all that is random comes from ``rng``."""
         return self.limits.first_fit(self._any, rng)
 
     def _any(self, dice: random.Random) -> str:

@@ -42,14 +42,14 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
     Raises:
         ValueError: If there is no such folder or no text font in it, or ``fc-list`` fails.
     """
-    where, every = _examined(fonts)
+    every = font_report(fonts)
     for font in every:
         if font.damaged:
             warnings.warn(f"font {font.path}: {font.reason}; left out", stacklevel=2)
     found = [font for font in every if not font.reason]
     if not found:
         raise ValueError(
-            f"fonts {where!r}: none of its {len(every)} {'/'.join(SUFFIXES)} files is a text "
+            f"fonts {fonts!r}: none of its {len(every)} {'/'.join(SUFFIXES)} files is a text "
             f"font; give a folder with one, or none to use the fonts of matplotlib"
         )
     return found
@@ -57,7 +57,16 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
 
 def font_report(fonts: str | None = None) -> list[Font]:
     """Return every font file of :func:`find_fonts`, those too that are not used."""
-    return _examined(fonts)[1]
+    if fonts == SYSTEM:
+        return [examine(file) for file in _system_files()]
+    root = Path(fonts) if fonts is not None else matplotlib_folder()
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "no such folder"
+        raise ValueError(
+            f"fonts {str(root)!r}: {what}; give a folder of font files, or {SYSTEM!r} for those of "
+            f"the machine"
+        )
+    return [examine(file) for file in _below(root)]
 
 
 def chinese_families(fonts: Sequence[Font], charset: str) -> list[str]:
@@ -101,22 +110,6 @@ def split_fonts(fonts: Sequence[Font], held_out: bool, chinese: str | None = Non
 
 def _hash(family: str) -> int:
     return zlib.crc32(family.encode())
-
-
-def _examined(fonts: str | None) -> tuple[str, list[Font]]:
-    """Return where fonts were looked for, and the font files there."""
-    if fonts == SYSTEM:
-        where, files = SYSTEM, _system_files()
-    else:
-        root = Path(fonts) if fonts is not None else matplotlib_folder()
-        if not root.is_dir():
-            what = "is a file" if root.exists() else "no such folder"
-            raise ValueError(
-                f"fonts {str(root)!r}: {what}; give a folder of font files, or {SYSTEM!r} for "
-                f"those of the machine"
-            )
-        where, files = str(root), _below(root)
-    return where, [examine(file) for file in files]
 
 
 def _below(root: Path) -> list[Path]:

@@ -29,7 +29,6 @@ from dctc.data.render.texts import (
     EnglishTexts,
     Limits,
     Split,
-    TextSource,
 )
 from dctc.text.characters import by_frequency, listed, printed, shown
 from dctc.text.charset import NAMED, Charset
@@ -133,7 +132,7 @@ class RenderedWords(Dataset[Sample]):
                 f"characters of the charset into others ({shown(altered)}), so no label has them",
                 stacklevel=2,
             )
-        self.words: TextSource
+        self.words: EasyTexts | EnglishTexts | ChineseLines
         counts = word_counts(words, language, None if language == "zh" else top_k)
         own = words not in (PYTHON, WORDFREQ)
         if language == "zh":
@@ -151,14 +150,15 @@ class RenderedWords(Dataset[Sample]):
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        rng = np.random.default_rng([self.seed, STREAM[self.split], draw.number])
+    def __getitem__(self, draw: Draw | int) -> Sample:
+        number = draw.number if isinstance(draw, Draw) else draw
+        rng = np.random.default_rng([self.seed, STREAM[self.split], number])
         text = self.words.draw(rng)
         image, extents = self.renderer.render(text, rng)
         if self.grayscale:
             image = np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
         label, kept = label_extents(text, extents, self.protocol)
-        return Sample(image, label, f"rendered/{self.seed}/{self.split}/{draw.number}", kept)
+        return Sample(image, label, f"rendered/{self.seed}/{self.split}/{number}", kept)
 
     def _limits(self, characters: str) -> Limits:
         part: Split = "train" if self.split == "train" else "heldout"

@@ -9,7 +9,7 @@ from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -54,25 +54,6 @@ def frames_needed(label: str) -> int:
 def is_held_out(text: str) -> bool:
     """Return whether a text, whatever its case, belongs to the held-out tenth."""
     return zlib.crc32(text.lower().encode()) % HELD_OUT == 0
-
-
-class TextSource(Protocol):
-    """Draws texts.
-
-    Attributes:
-        counts: The words that it knows with their frequencies.
-        undrawn: Those of them that are drawn in no split.
-    """
-
-    counts: dict[str, float]
-    undrawn: list[str]
-
-    def draw(self, rng: np.random.Generator) -> str:
-        """Draw one text; all that is random comes from ``rng``.
-
-        Raises:
-            ValueError: If the characters leave no text for this split (a charset of two or three).
-        """
 
 
 @dataclass(frozen=True)
@@ -217,7 +198,7 @@ class EasyTexts:
         return len(text) == len(word) and self.drawable.issuperset(text)
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one text, see :class:`TextSource`."""
+        """Draw one text; all that is random comes from ``rng``."""
         kind = rng.random()
         if self.words.things and kind < EASY_WORDS:
             word = self.words.draw(rng.random())
@@ -264,7 +245,7 @@ class EnglishTexts:
         self.styles = Chances(STYLES)
 
     def draw(self, rng: np.random.Generator) -> str:
-        """Draw one text, see :class:`TextSource`."""
+        """Draw one text; all that is random comes from ``rng``."""
         return self.limits.first_fit(self._any, rng)
 
     def _any(self, dice: random.Random) -> str:
