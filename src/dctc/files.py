@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,12 @@ def path_inside(folder: Path, name: str) -> Path:
     if path.exists() and not path.is_file():
         raise ValueError("it is a folder, pipe or device")
     return path
+
+
+def short_hash(content: str | bytes) -> str:
+    """Return the first 16 digits of the SHA-256 of some content."""
+    data = content.encode() if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 class Busy(OSError):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dctc.results.predictions import Prediction, RowWriter, read_predictions
+from dctc.results.predictions import Prediction, read_predictions, writing
 
 
 @pytest.fixture
@@ -88,10 +88,9 @@ def test_what_is_wrong_is_named(write, name, text, message):
 def test_a_table_as_a_run_writes_it(tmp_path):
     rows = [("set/1", 'a"b', "c\td", 0.5), ("set/2", "x\ny", "", 1.0), ("set/3", "", "[z] [z]", 0)]
     file = tmp_path / "set.tsv"
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = RowWriter(stream)
-        writer.writerow(("key", "label", "prediction", "confidence"))
-        writer.writerows(rows)
+    with writing(file, ("key", "label", "prediction", "confidence")) as write:
+        for row in rows:
+            write(row)
     assert read(file) == [Prediction(key, read, label) for key, label, read, _ in rows]
 
 

@@ -62,8 +62,9 @@ def test_empty_labels_count_under_the_chinese_protocols(tmp_path, capsys):
 
 def test_images_that_could_not_be_decoded_are_told_apart_from_empty_labels(tmp_path, capsys):
     read = Outcome("1", "one", "on", 0.5)
-    with writing(tmp_path / "a.tsv", HEAD) as writer:
-        writer.writerows(map(prediction_row, (read, Corrupt("2", "cut off"), Corrupt("3", "x"))))
+    with writing(tmp_path / "a.tsv", HEAD) as write:
+        for found in (read, Corrupt("2", "cut off"), Corrupt("3", "x")):
+            write(prediction_row(found))
     for protocol in ("chinese", "english36"):
         found = score_file(tmp_path / "a.tsv", protocol)
         assert (found.n, found.correct, found.dropped, found.unread) == (1, 0, 0, 2)

@@ -34,9 +34,9 @@ def read_images(
         How many images there were, and how many of them could not be decoded.
     """
     done = unread = 0
-    with writing(file, HEAD) as writer:
+    with writing(file, HEAD) as write:
         for read in reader.read(images, batch_size, num_workers):
-            writer.writerow(prediction_row(read.found))
+            write(prediction_row(read.found))
             done += 1
             unread += not isinstance(read.found, Outcome)
     return done, unread

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dctc.files import locked, replacing
 from dctc.text.lines import cells, decoded, text_lines
@@ -139,7 +139,7 @@ def _table(head: str) -> Callable[[str], Prediction] | None:
 
 
 def read_row(line: str, delimiter: str = "\t") -> list[str]:
-    """Return the cells of a line that :class:`RowWriter` wrote.
+    """Return the cells of a line that :func:`writing` wrote.
 
     Raises:
         ValueError: If it has a quote that is not closed.
@@ -148,29 +148,10 @@ def read_row(line: str, delimiter: str = "\t") -> list[str]:
     return [cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell for cell in row]
 
 
-class RowWriter:
-    """Writes rows as lines of a tab-separated table, quoted as :mod:`csv` does.
-
-    Args:
-        stream: Opened with ``newline=""``.
-    """
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-
-    def writerow(self, row: Iterable[object]) -> None:
-        """Write a row."""
-        texts = [str(cell).translate(_PICTURES) for cell in row]
-        self._writer.writerow([f"'{text}" if _FORMULA.match(text) else text for text in texts])
-
-    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
-        """Write rows."""
-        for row in rows:
-            self.writerow(row)
-
-
 @contextmanager
-def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any]:
+def writing(
+    file: Path, head: Iterable[str], wait: bool = False
+) -> Iterator[Callable[[Iterable[object]], None]]:
     """Open a tab-separated file with a head line; it gets its name when it is complete.
 
     Args:
@@ -179,7 +160,7 @@ def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any
         wait: Wait for another process that is writing it.
 
     Yields:
-        Its writer.
+        What writes a row, quoted as :mod:`csv` does.
 
     Raises:
         Busy: If another process is writing it, and ``wait`` is false.
@@ -193,15 +174,21 @@ def writing(file: Path, head: Iterable[str], wait: bool = False) -> Iterator[Any
         replacing(file) as partial,
         partial.open("w", **text) as stream,
     ):
-        writer = RowWriter(stream)
-        writer.writerow(head)
-        yield writer
+        lines = csv.writer(stream, delimiter="\t", lineterminator="\n")
+
+        def write(row: Iterable[object]) -> None:
+            texts = [str(cell).translate(_PICTURES) for cell in row]
+            lines.writerow([f"'{text}" if _FORMULA.match(text) else text for text in texts])
+
+        write(head)
+        yield write
 
 
 def write_readings(file: Path, outcomes: list[Outcome]) -> None:
     """Write outcomes as tab-separated text with a head line."""
-    with writing(file, READINGS_HEAD, wait=True) as writer:
-        writer.writerows(outcome[: len(READINGS_HEAD)] for outcome in outcomes)
+    with writing(file, READINGS_HEAD, wait=True) as write:
+        for outcome in outcomes:
+            write(outcome[: len(READINGS_HEAD)])
 
 
 def read_readings(file: Path) -> list[Outcome]:

@@ -6,7 +6,6 @@ order of the set, so that two arms can be compared sample by sample.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dctc.files import locked, naming, write_whole
+from dctc.files import locked, naming, short_hash, write_whole
 
 EDIT_PARTS = "edit_parts"  # key in Record.about: substitutions, deletions and insertions
 CERTAINTY = "certainty"  # key in Record.about, and folder: how sure each reading is
@@ -237,7 +236,7 @@ def scored_at(record: Record) -> str:
 
 
 def _content_name(kind: str, packed: bytes, n: int) -> str:
-    return f"{hashlib.sha256(packed).hexdigest()[:16]}-{n}.{_SUFFIXES[kind]}"
+    return f"{short_hash(packed)}-{n}.{_SUFFIXES[kind]}"
 
 
 def _parse(line: str | bytes) -> Record | Exception:
@@ -249,4 +248,4 @@ def _parse(line: str | bytes) -> Record | Exception:
 
 def samples_key(keys: Sequence[str]) -> str:
     """Return a hash of which samples were scored, in their order."""
-    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+    return short_hash("\n".join(keys))

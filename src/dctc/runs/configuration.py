@@ -87,6 +87,8 @@ def build(key: str, kind: type, chosen: Mapping[str, Any]) -> Any:
 
 
 TOKENIZER = "dctc.text.CTCTokenizer"  # its charset is 36
+# What a data module may say of images
+IMAGES = ("height", "width", "grayscale", "keep_ratio", "fill", "rotate_tall")
 _OPTIONS = ("height", "width", "keep_ratio", "fill", "grayscale")
 
 

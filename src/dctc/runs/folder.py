@@ -5,7 +5,6 @@ A checkpoint is read without executing what is in it, and with the charset that 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import pickle
 import shutil
@@ -21,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 import dctc
-from dctc.files import locked, remove_partials, write_whole
+from dctc.files import locked, remove_partials, short_hash, write_whole
 from dctc.onnx_files import names_onnx
 from dctc.text.charset import NAMED, Charset, charset_parts
 
@@ -134,7 +133,7 @@ def _free_name(path: Path) -> Path:
 
 def digest(file: str) -> str:
     """Return a short hash of a file's content."""
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8]
+    return short_hash(Path(file).read_bytes())[:8]
 
 
 def save_charset(charset: str, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,6 +10,7 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
+from dctc.files import short_hash
 from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
@@ -178,13 +178,13 @@ def _source(path: str) -> str | None:
     installed = [get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     if any(Path(spec.origin).is_relative_to(folder) for folder in installed):
         return None
-    return _digest(Path(spec.origin).read_bytes())
+    return short_hash(Path(spec.origin).read_bytes())
 
 
 def _content(value: Any) -> Any:
     """Return a hash of the recipe in place of a folder of rendered words or of a converted set."""
     if isinstance(value, str) and value.endswith(SUFFIX) and Path(value).is_file():
-        return f"{SUFFIX} {_digest(Path(value).read_bytes())}"
+        return f"{SUFFIX} {short_hash(Path(value).read_bytes())}"
     recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
     if recipe is not None and recipe.is_file():
         found = json.loads(recipe.read_text(encoding="utf-8"))
@@ -209,19 +209,19 @@ def _characters(charset: Any) -> Any:
 
 def _words(words: Any) -> Any:
     if isinstance(words, str) and words not in (PYTHON, WORDFREQ) and Path(words).is_file():
-        return f"words {_digest(Path(words).read_bytes())}"
+        return f"words {short_hash(Path(words).read_bytes())}"
     return words
 
 
 def _fonts(fonts: Any) -> Any:
     if isinstance(fonts, str) and fonts != SYSTEM and Path(fonts).is_dir():
         files = {font.path for font in find_fonts(fonts)}
-        return f"fonts {_hash(sorted(_digest(Path(file).read_bytes()) for file in files))}"
+        return f"fonts {_hash(sorted(short_hash(Path(file).read_bytes()) for file in files))}"
     return fonts
 
 
 def _weights(given: Any) -> str | None:
-    return f"weights {_digest(weights_file(given).read_bytes())}" if given else None
+    return f"weights {short_hash(weights_file(given).read_bytes())}" if given else None
 
 
 _HELD = {
@@ -235,8 +235,4 @@ _HELD = {
 
 
 def _hash(value: Any) -> str:
-    return _digest(json.dumps(value, sort_keys=True, default=str).encode())
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    return short_hash(json.dumps(value, sort_keys=True, default=str))

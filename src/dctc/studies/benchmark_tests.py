@@ -8,12 +8,10 @@ from typing import Any
 from dctc.data.benchmarks import find_benchmarks, find_train_words
 from dctc.data.english import REAL_TRAIN_WORDS, EnglishDataModule
 from dctc.data.records.folders import data_root
+from dctc.runs.configuration import IMAGES
 
-# What a run's own data may say of images, which the benchmarks have to share
-_SHARED = (
-    *("height", "width", "grayscale", "keep_ratio", "fill", "rotate_tall"),
-    *("eval_batch_size", "num_workers"),
-)
+# What the benchmarks share with a run's own data
+_SHARED = (*IMAGES, "eval_batch_size", "num_workers")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from argparse import Namespace
 from collections import Counter
@@ -19,10 +18,10 @@ from dctc.data.english import held_out_of
 from dctc.data.general_words import general_words
 from dctc.data.records.folders import count_records, find_lmdbs
 from dctc.data.rendered import RenderedDataModule
-from dctc.files import write_whole
+from dctc.files import short_hash, write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
 from dctc.results.registry import runs_folder
-from dctc.runs.configuration import image_format, read_settings
+from dctc.runs.configuration import IMAGES, image_format, read_settings
 from dctc.runs.folder import FINAL, PACKAGED, alone, read_checkpoint
 from dctc.runs.net import find_model, start_from, training_width
 from dctc.tables import Table
@@ -43,7 +42,6 @@ PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
 ONNX_RATE, OWN_RATE = 3e-5, 1e-4
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
 ASCII = "".join(map(chr, range(32, 127)))
-IMAGES = ("height", "width", "keep_ratio", "fill", "rotate_tall", "grayscale")
 
 
 class Labels(NamedTuple):
@@ -220,7 +218,7 @@ def main(options: Namespace) -> None:
     labels = read_all_labels(options.data)
     text = "\n".join(ASCII + labels.characters).encode()
     # named by its content, so that no other run's is replaced
-    file = runs_folder().resolve() / "charsets" / f"{hashlib.sha256(text).hexdigest()[:8]}.txt"
+    file = runs_folder().resolve() / "charsets" / f"{short_hash(text)[:8]}.txt"
     charset = str(file)
     if options.charset:  # the configuration may be used from elsewhere
         parts = charset_parts(options.charset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import os
 import platform
@@ -30,6 +29,7 @@ from dctc.data.records.sampler import Draw
 from dctc.data.records.writer import Record, write_set
 from dctc.data.render.chinese_lines import ChineseLines
 from dctc.data.render.rendered_words import RenderedWords
+from dctc.files import short_hash
 from dctc.text import Charset
 from dctc.text.protocol import verbatim
 
@@ -64,14 +64,14 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
         "height": renderer.height,
         "width": renderer.width,
         **dataset.options,
-        "charset": {"characters": len(dataset.charset), "sha256": _hash(dataset.charset)},
-        "corpus": {"words": len(counts), "sha256": _hash(_listed(counts))},
+        "charset": {"characters": len(dataset.charset), "sha256": short_hash(dataset.charset)},
+        "corpus": {"words": len(counts), "sha256": short_hash(_listed(counts))},
         "preset": asdict(renderer.preset),
         "fonts": [
             {
                 "file": Path(font.path).name,
                 "family": font.family,
-                "sha256": _hash(Path(font.path).read_bytes()),
+                "sha256": short_hash(Path(font.path).read_bytes()),
             }
             for font in renderer.fonts
         ],
@@ -80,7 +80,7 @@ def recipe(dataset: RenderedWords) -> dict[str, Any]:
         made["own"] = OWN_VERSION
     if isinstance(dataset.words, ChineseLines):
         known = dataset.words.frequencies
-        made["frequencies"] = {"characters": len(known), "sha256": _hash(_listed(known))}
+        made["frequencies"] = {"characters": len(known), "sha256": short_hash(_listed(known))}
         made["left_out"] = dataset.left_out
         made["chinese"] = CHINESE_VERSION
         made["versions"].update(wordfreq=_version("wordfreq"), fonttools=_version("fonttools"))
@@ -94,16 +94,11 @@ def drawn_key(dataset: RenderedWords) -> str:
     """
     left_out = ("versions", "size", "words")  # words: their file's name; "corpus" hashes them
     found = {k: v for k, v in recipe(dataset).items() if k not in left_out}
-    return _hash(json.dumps(found, sort_keys=True))
+    return short_hash(json.dumps(found, sort_keys=True))
 
 
 def _listed(counts: dict[str, float]) -> str:
     return "".join(f"{name}\t{count!r}\n" for name, count in counts.items())
-
-
-def _hash(content: str | bytes) -> str:
-    data = content.encode() if isinstance(content, str) else content
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:
