@@ -64,6 +64,17 @@ def test_all_is_every_extra_that_installs_everywhere():
     assert everything.extras == EXTRAS.keys() - {"all", "peers"}
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_git_ignores_nothing_that_it_has():
+    """What git ignores, the wheel lacks, ruff does not read, and a new file of is not added."""
+    ignored = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert not subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True).stdout
+    packages = {file.parent for file in (ROOT / "src" / "dctc").rglob("*.py")}
+    known = subprocess.run(["git", "ls-files", "src"], cwd=ROOT, capture_output=True, text=True)
+    inits = [str((package / "__init__.py").relative_to(ROOT)) for package in packages]
+    assert {*inits} <= {*known.stdout.split()}
+
+
 def test_citation_names_the_paper():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["license"] == PROJECT["project"]["license"]

@@ -50,6 +50,7 @@ def test_a_net_computes_what_onnxruntime_does(tmp_path, opset):
         images = images_of(n, width)
         logits = net(images)
         assert logits.shape == (net.frames(width), n, len(CHARACTERS) + 2)
+        assert torch.equal(net.head(net.features(images)), logits)
         expected = scores(file, images)
         np.testing.assert_allclose(logits.softmax(-1).transpose(0, 1), expected, atol=1e-5)
 

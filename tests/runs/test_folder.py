@@ -2,8 +2,8 @@
 
 import pytest
 
-from dctc.text import Charset
 from dctc.runs.folder import CHARSET, MARK, charset_beside, save_charset
+from dctc.text import Charset
 
 
 @pytest.mark.parametrize(

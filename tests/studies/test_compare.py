@@ -59,6 +59,10 @@ class Broken(CTCLoss):
         super().__init__(**{}["x"])
 
 
+class Misspelt(CTCLoss):
+    needs = {"secnod"}
+
+
 class Untyped(CTCLoss):
     def __init__(self, factor):
         super().__init__()
@@ -227,6 +231,7 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
             "own_words.Untyped",
             "arm twice: .*: TypeError: .*None.*words.py:",
         ),
+        ("own_words.TwiceCTC", "own_words.Misspelt", "arm twice: .* needs secnod, which is none"),
         ("own_words.TwiceCTC", "own_words.Broken", r"arm twice: .*: KeyError: 'x' .own_words.py:"),
     ],
 )

@@ -77,9 +77,8 @@ def _words(most: int) -> dict[str, tuple[list[bytes], list[str]]]:
     found = find_benchmarks(root)
     if lacking := [name for name in SETS if name not in found]:
         raise FileNotFoundError(f"{root}: no {', '.join(lacking)}; dctc data list says what is")
-    words = {}
+    words, charset = {}, Charset.load("36")
     for name in SETS:
-        charset = Charset.load("36")
         data = open_benchmark(BENCHMARKS[name], found[name], protocol=PROTOCOL, charset=charset)
         numbers = data.numbers[:: max(1, -(-len(data) // most))].tolist()
         with reading(data.path) as transaction:

@@ -8,7 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -168,10 +168,12 @@ def _session(part: Path, given: Callable[[Tensor], dict[str, Any]]) -> Run:
 
 def _need_packages(traced: bool) -> None:
     for package in ("onnx", "onnxruntime", *(["onnxscript"] if traced else [])):
-        if find_spec(package) is None:
+        try:
+            import_module(package)
+        except ImportError as error:
             raise ValueError(
                 f"ONNX needs the package {package}: pip install 'dctc[export]', or export to pt2"
-            )
+            ) from error
 
 
 @torch.no_grad()

@@ -63,8 +63,7 @@ def model_card(
     charset = loaded.tokenizer.charset
     number = f"{len(charset):,} characters"
     _, height, width = loaded.image
-    is_known = run is not None and (run / "config.yaml").exists()
-    facts, records = _training(run, checkpoint) if run and is_known else ([], [])
+    facts, records = _training(run, checkpoint) if run else ([], [])
     accuracy = [
         f"| {r.set} | {r.n:,} | {100 * r.correct / r.n:.2f} | {100 * r.similarity / r.n:.2f} |"
         for r in records

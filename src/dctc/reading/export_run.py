@@ -31,7 +31,7 @@ def main(options: Namespace) -> None:
     loaded = load_net(config, checkpoint)
     beside = Path() if config.is_relative_to(PACKAGED) else config.parent
     if options.to == "weights":
-        _write_weights(options, loaded, config.parent, checkpoint, beside)
+        _write_weights(options, loaded, config, checkpoint, beside)
         return
     if not isinstance(loaded.net, Recognizer) or isinstance(loaded.net, AttentionNet):
         raise ValueError(f"{config}: {type(loaded.net).__name__} is no CTC recogniser")
@@ -51,14 +51,15 @@ def main(options: Namespace) -> None:
 
 
 def _write_weights(
-    options: Namespace, loaded: Loaded, run: Path, checkpoint: Path | None, beside: Path
+    options: Namespace, loaded: Loaded, config: Path, checkpoint: Path | None, beside: Path
 ) -> None:
     folder: Path = options.out or beside / "weights"
     others = sorted({file.name for file in folder.glob("*")} - {*FILES})
     if others:
         raise ValueError(f"{folder}: holds {others[0]}; name a new folder with --out")
     weights = checkpoint if checkpoint and checkpoint.suffix == ".ckpt" else None
-    name = (folder if options.out else run).resolve().name
+    name = (folder if options.out else config.parent).resolve().name
+    run = config.parent if config.name == "config.yaml" else None
     card = model_card(name, loaded, run, weights, options.license)
     difference = save_weights(loaded, folder, options.precision, card)
     size = (folder / WEIGHTS).stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
@@ -70,7 +71,8 @@ def open_parts(paths: list[Path], reader: Reader) -> list[Images]:
     """Open images and folders as one set, and each LMDB as one of its own, in their order."""
     parts: list[Images] = []
     for path in paths:
-        refuse_single_file(path)
+        if os.access(path, os.R_OK):  # what cannot be opened is told as an image is
+            refuse_single_file(path)
     for is_lmdb, group in groupby(paths, lambda path: (path / "data.mdb").is_file()):
         if is_lmdb:
             parts += [LmdbImages(path, reader.size) for path in group]

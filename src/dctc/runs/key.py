@@ -10,16 +10,16 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
-from dctc.files import short_hash
 from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.data.render.rendered_words import is_own
 from dctc.data.render.stored import stored_recipe
+from dctc.files import short_hash
 from dctc.onnx_files import SUFFIX
+from dctc.runs.folder import weights_file
 from dctc.text import Charset
 from dctc.text.charset import charset_parts
-from dctc.runs.folder import weights_file
 
 # Raised by hand when a change of the code would change results; part of every key.
 RECIPE_VERSION = 1

@@ -15,7 +15,6 @@ from dctc.data.records.image_size import ImageSize, RotateTall
 from dctc.models import ImageFormat, OnnxRecognizer, Recognizer
 from dctc.models.onnx_head import check_policy, new_head
 from dctc.onnx_files import names_onnx, read_onnx
-from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
 from dctc.runs.configuration import (
     TOKENIZER,
     build,
@@ -33,6 +32,7 @@ from dctc.runs.folder import (
     weights_file,
     weights_in,
 )
+from dctc.text import PROTOCOLS, CTCTokenizer, get_protocol, usual_protocol
 
 LONGEST = 3200  # pixels, ours: the longest line that is read at its own width
 

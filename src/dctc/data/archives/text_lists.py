@@ -1,7 +1,8 @@
 """Labelled words of archives that list them in text files: ICDAR, SVTP, CUTE80, MJSynth, tables.
 
-Each ``words_of_...`` takes the annotation file and the folder that image names are relative to. A
-line that is not UTF-8 or not of its form is yielded as a fault.
+Each ``words_of_...`` takes the annotation file and the folder that image names are relative to; a
+``..._line`` parses one line of a form. A line that is not UTF-8 or not of its form is yielded as a
+fault.
 """
 
 from __future__ import annotations

@@ -48,9 +48,10 @@ def find_fonts(fonts: str | None = None) -> list[Font]:
             warnings.warn(f"font {font.path}: {font.reason}; left out", stacklevel=2)
     found = [font for font in every if not font.reason]
     if not found:
+        where = str(fonts or matplotlib_folder())
         raise ValueError(
-            f"fonts {fonts!r}: none of its {len(every)} {'/'.join(SUFFIXES)} files is a text "
-            f"font; give a folder with one, or none to use the fonts of matplotlib"
+            f"fonts {where!r}: none of its {len(every)} {'/'.join(SUFFIXES)} files is a text font; "
+            f"give a folder with one, or none to use the fonts of matplotlib"
         )
     return found
 
