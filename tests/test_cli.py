@@ -81,6 +81,23 @@ def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch,
     assert "invalid choice: 'word'" in refused("export", "runs/mine", "--to", "word", code=2)
 
 
+def test_every_command_finds_a_net_in_a_file_of_the_current_folder(tmp_path):
+    (tmp_path / "my_own.py").write_text("from dctc.models import CRNN\n\nclass Own(CRNN): pass\n")
+    net = "{class_path: my_own.Own, init_args: {variant: micro}}"
+    (tmp_path / "net.yaml").write_text(f"model: {{net: {net}}}")
+    program = "import os, sys; os.chdir(sys.argv[1]); sys.path = sys.path[1:]; import dctc.cli; "
+    program += "dctc.cli.main(['describe', 'net.yaml', '--height', '30', '--batch_size', '1'])"
+    done = run_python("-c", program, str(tmp_path))
+    assert "images are 30 high, the net expects 32" in done.stderr
+
+
+def test_a_terminal_of_few_characters_gets_escapes(tmp_path, write_lmdb, encode_image):
+    write_lmdb(tmp_path / "\u6587", [(encode_image(0), b"a")])
+    command = ["-m", "dctc.cli", "data", "list", "--root", str(tmp_path)]
+    done = run_python(*command, PYTHONIOENCODING="latin-1", COLUMNS="400")
+    assert done.returncode == 0 and "\\u6587" in done.stdout, done.stderr
+
+
 def test_output_that_nobody_reads_on_ends_without_a_word(tmp_path, monkeypatch, capsys):
     with (tmp_path / "pipe").open("w") as stream:
         monkeypatch.setattr("sys.stdout", stream)

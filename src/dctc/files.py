@@ -102,9 +102,10 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         the end, when it has reached the disk; after an error it is removed.
 
     Raises:
-        OSError: If it cannot be written, or is a device or a pipe, which would be replaced.
+        OSError: If it cannot be written, or is a folder, or a device or pipe, which would be
+            replaced.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.exists() and not path.is_file():
         raise OSError(f"{path}: is no file; name one")
     if keep is None:
         path = Path(os.path.realpath(path))

@@ -16,7 +16,7 @@ from dctc.bench.describe import (
 )
 from dctc.bench.measure import interleaved
 from dctc.losses import CTCLoss, DCTCLoss, DistillationCTCLoss
-from dctc.models import AttentionRecognizer, TimmRecognizer
+from dctc.models import SVTR, AttentionRecognizer, TimmRecognizer
 from dctc.runs.net import Loaded
 from dctc.text import CTCTokenizer
 from tiny import HEIGHT, WIDTH, FeatureNet, TinyNet, same_weights, weights
@@ -58,6 +58,19 @@ def test_flops_count_attention():
 class _Attention(nn.Module):
     def forward(self, x):
         return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+def test_flops_of_a_net_with_a_rectifier():
+    plain, rectified = (SVTR(37, "micro", width=64, rectifier=on).eval() for on in (False, True))
+    assert count_flops(rectified, (3, 64, 256)) > count_flops(plain, (3, 32, 64))
+
+
+def test_short_readings_and_combining_marks(tmp_path):
+    (tmp_path / "chars.txt").write_text("a\nb\n\N{COMBINING ACUTE ACCENT}")
+    tokenizer = CTCTokenizer(str(tmp_path / "chars.txt"))
+    net = AttentionRecognizer(4, FeatureNet(1), size=16, heads=2, max_length=3)
+    loaded = Loaded(net, tokenizer, "verbatim", (3, HEIGHT, WIDTH), False)
+    assert describe(loaded, CPU, batch_size=8, limit_s=0.0)["classes"] == 4
 
 
 def test_a_conv_and_a_linear_layer_are_described_and_left_as_they_were(loaded):

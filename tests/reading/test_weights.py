@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from dctc.cli import main
+from dctc.models import AttentionRecognizer
 from dctc.onnx_files import PRETRAINED
 from dctc.reading.card import _command, _flat, model_card
 from dctc.reading.reader import Reader
@@ -20,10 +21,10 @@ from dctc.results.registry import Registry
 from dctc.runs import folder as run_folder
 from dctc.runs.configuration import TOKENIZER
 from dctc.runs.folder import digest, marked
-from dctc.runs.net import load_model, load_net
+from dctc.runs.net import Loaded, load_model, load_net
 from dctc.text import CTCTokenizer
 from models.onnx_graphs import CHARACTERS, write_recognizer
-from tiny import TinyNet, make_module, save_run
+from tiny import HEIGHT, WIDTH, FeatureNet, TinyNet, make_module, save_run
 
 SIGNS = "ab é漢\n\N{COMBINING ACUTE ACCENT}\nc"
 TINY = {"class_path": "tiny.TinyNet", "init_args": {"height": 8}}
@@ -130,8 +131,14 @@ def test_as_a_model_of_the_hub(noisy, folder, tmp_path):
 def test_what_the_hub_brings_names_nets_of_the_library_alone(tmp_path, noisy, monkeypatch):
     save_weights(load_model(noisy), tmp_path / "hub")
     monkeypatch.setattr("dctc.reading.reader.snapshot_download", lambda *_, **__: tmp_path / "hub")
-    with pytest.raises(ValueError, match=r"net tiny\.TinyNet is none of dctc; it is not loaded"):
-        Reader.from_pretrained("somebody/net")
+    outer = "dctc.models.AttentionRecognizer"
+    within = {"class_path": outer, "init_args": {"encoder": {"class_path": "tiny.TinyNet"}}}
+    for net in (None, within):
+        if net:
+            config = yaml.safe_dump({"model": {"net": net}})
+            (tmp_path / "hub" / "config.yaml").write_text(config)
+        with pytest.raises(ValueError, match=r"net tiny\.TinyNet is none of dctc; it is not load"):
+            Reader.from_pretrained("somebody/net")
 
 
 def test_packaged_weights_have_names(noisy, tmp_path, monkeypatch, folder, capsys, refused):
@@ -176,6 +183,30 @@ def test_what_is_added_to_a_pretrained_net_is_kept_beside_its_own(tmp_path, monk
     loaded = pretrained(tmp_path, monkeypatch, added, "union", own, "tiny+{}")
     assert save_weights(loaded, tmp_path / "w", "float32") == 0
     assert load_model(tmp_path / "w").tokenizer.charset.characters == own + " " + added
+
+
+def test_a_net_of_ones_own_may_have_the_charset_of_a_pretrained_one(tmp_path, monkeypatch):
+    own = "\N{ANGSTROM SIGN}\N{LATIN CAPITAL LETTER A WITH RING ABOVE}" + CHARACTERS[2:]
+    pretrained(tmp_path, monkeypatch, "x", "union", own, "tiny+{}")
+    net = {"class_path": "dctc.models.TimmRecognizer"}
+    tokens = {"class_path": TOKENIZER, "init_args": {"charset": "tiny"}}
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump({"model": {"net": net, "tokenizer": tokens}}))
+    assert save_weights(load_net(file), tmp_path / "w", "float32") == 0
+    assert load_model(tmp_path / "w").tokenizer.charset.characters == own + " "
+    assert not (tmp_path / "w" / "charset.txt").exists()
+
+
+def test_weights_of_a_net_that_reads_by_attention(tmp_path):
+    torch.manual_seed(0)
+    net = AttentionRecognizer(37, FeatureNet(1), size=16, heads=2, max_length=4).eval()
+    loaded = Loaded(net, CTCTokenizer("36"), "english36", (3, HEIGHT, WIDTH), False)
+    encoder = {"class_path": "tiny.FeatureNet", "init_args": {"num_classes": 1}}
+    options = {"encoder": encoder, "size": 16, "heads": 2, "max_length": 4}
+    net = {"class_path": "dctc.models.AttentionRecognizer", "init_args": options}
+    tokens = {"class_path": TOKENIZER, "init_args": {"charset": "36"}}
+    loaded = loaded._replace(settings={"net": net, "tokenizer": tokens})
+    assert save_weights(loaded, tmp_path / "w") < 0.01
 
 
 def test_a_card_names_no_folder_of_somebody(noisy):

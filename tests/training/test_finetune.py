@@ -125,7 +125,8 @@ def test_a_run_of_an_onnx_recogniser_takes_the_width_of_the_new_images(
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     long = write_lmdb(tmp_path / "long", [(encode_image(0, 800, 24), b"a")])
-    begin = starting_net(str(tmp_path / "run"), [str(long)])
+    short = write_lmdb(tmp_path / "short", [(encode_image(0, 90, 24), b"a")])
+    begin = starting_net(str(tmp_path / "run"), [str(short), str(long)])
     assert begin["data"]["init_args"]["width"] == 1600
 
 

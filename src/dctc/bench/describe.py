@@ -7,6 +7,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
+from unicodedata import combining
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.results.environment import environment
 from dctc.runs.net import Loaded, find_model, load_net
 from dctc.tables import Table
+from dctc.text import normal_form
 from dctc.training.machine import compute_in_float32
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import AttentionNet, head_note
@@ -48,7 +50,8 @@ def count_flops(net: Any, image: tuple[int, int, int]) -> int:
     images = torch.zeros(1, *image, device="meta")
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         if isinstance(net, AttentionNet):  # how long it reads depends on what it reads
-            label = torch.zeros(1, LABEL_LENGTH, dtype=torch.int64, device="meta")
+            length = min(LABEL_LENGTH, net.max_length)
+            label = torch.zeros(1, length, dtype=torch.int64, device="meta")
             shapes.teach(shapes.features(images), label, None)
         else:
             shapes(images)
@@ -65,10 +68,13 @@ def noise(n: int, loaded: Loaded, device: torch.device) -> Batch:
     """Return random images and words, in the memory format of the DataModules' batches."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.rand(n, *loaded.image, generator=generator) * 2 - 1
-    classes = torch.randint(1, loaded.net.num_classes, (n, LABEL_LENGTH), generator=generator)
+    classes = torch.randint(1, loaded.net.num_classes, (n, LABEL_LENGTH), generator=generator) - 1
+    every = loaded.tokenizer.charset.characters
+    # marks would join what is before them, and no label has what is not composed
+    known = [c for c in every if not combining(c) and normal_form(c) == c] or every
     return Batch(
         image=pixels.to(device, memory_format=torch.channels_last),
-        label=[loaded.tokenizer.decode(row) for row in classes.tolist()],
+        label=["".join(known[k % len(known)] for k in row) for row in classes.tolist()],
         key=[str(i) for i in range(n)],
         width=torch.full((n,), loaded.image[2], device=device),  # as Lightning moves a batch
         extents=None,
@@ -139,7 +145,7 @@ def describe(
         "parameters": count_parameters(module),
         "flops": count_flops(loaded.net, loaded.image),
         "frames": loaded.net.frames(width),
-        "stride": width / loaded.net.frames(width),
+        "stride": loaded.frame_stride,
         "features": features,
         "classes": loaded.net.num_classes,
         "image": loaded.image,

@@ -60,7 +60,7 @@ def bench_peers(scale: str) -> None:
         for name, make in READERS.items():
             try:
                 read, settings = make()
-            except (ImportError, OSError) as error:
+            except (ImportError, OSError, ValueError) as error:
                 missing.append(f"{name}: {error}")
                 continue
             rows.append({"reader": name, "settings": settings, **_measure(read, words)})

@@ -105,7 +105,7 @@ def _warn_once(needed: int, frames: int) -> None:
     if not _warned:
         _warned.append(True)
         warnings.warn(
-            "CTC: no label of the batch fits its frames, so that the loss is 0 and trains nothing. "
+            "CTC: no label of the batch fits its frames, so that CTC is 0 and trains nothing. "
             f"The one that comes closest needs {needed} frames and has {frames}. Check "
             "input_lengths, or give the net more frames (wider images).",
             stacklevel=3,

@@ -62,7 +62,8 @@ class Rectifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images ``(n, ch, h, w)`` of any size into ``(n, ch, height, width)``."""
         points = self.locate(images)
-        with torch.autocast(images.device.type, enabled=False):  # bf16 cannot tell pixels apart
+        device = "cpu" if images.is_meta else images.device.type  # meta has no autocast
+        with torch.autocast(device, enabled=False):  # bf16 cannot tell pixels apart
             positions = (self.grid.float() @ points.float()).clamp(0, 1)  # (n, height * width, 2)
             positions = (2 * positions - 1).unflatten(1, self.size)
             straight = F.grid_sample(images.float(), positions, align_corners=True)

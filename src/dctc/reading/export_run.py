@@ -74,7 +74,6 @@ def metadata(loaded: Loaded) -> dict[str, str]:
     """
     channels, height, width = loaded.image
     frames = loaded.net.frames
-    grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
     valid = [*range(1, width + 1)]
     if getattr(loaded.net, "reads_padding", False):
         valid = [width] * width
@@ -96,7 +95,7 @@ def metadata(loaded: Loaded) -> dict[str, str]:
         # on its right, where the ratio is kept
         "fill": _MEAN if loaded.fill is None else str(loaded.fill),
         "output": "logits (frames, batch, classes)",
-        "frame_stride": f"{256 / grown if grown else width / frames(width):g}",
+        "frame_stride": f"{loaded.frame_stride:g}",
         "frames": str(frames(width)),
         # of an image of 1, 2, ... pixels before it is padded
         "valid_frames": json.dumps([max(frames(columns), 1) for columns in valid]),

@@ -8,6 +8,7 @@ folder of a run takes it too, and so does the Hugging Face Hub.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
 from dctc.runs.folder import CHARSET, WEIGHTS
 from dctc.runs.net import Loaded, load_net
-from dctc.text import Charset
+from dctc.text.charset import NAMED, Charset, charset_parts
+from dctc.training.objective import AttentionNet
 
 Precision = Literal["float16", "float32"]
 CARD = "README.md"
@@ -56,9 +58,13 @@ def save_weights(
     if source is not None and source not in PRETRAINED:
         raise ValueError(f"{source}: these weights are of no use without this file; export to onnx")
     folder.mkdir(parents=True, exist_ok=True)
-    named, more = charset.name, "" if charset.name else charset.characters
-    if source is not None and more.startswith(own := Charset.load(source).characters):
-        named, more = source, more.removeprefix(own)  # its own may not be composed, as a file is
+    # of a pretrained net's characters some are not composed, as those of a file are
+    parts = charset_parts(tokens["init_args"].get("charset", "36"))
+    named = "+".join(takewhile(lambda part: part in (*NAMED, *PRETRAINED), parts)) or source or ""
+    own = Charset.load(named).characters if named else ""
+    if not charset.characters.startswith(own):
+        named = own = ""
+    more = charset.characters.removeprefix(own)
     if more:
         write_whole(folder / CHARSET, "\n".join(more).encode())
     follow = ("num_classes", "charset")  # from the tokenizer
@@ -107,5 +113,12 @@ def _stored(weight: Tensor, precision: Precision) -> Tensor:
 def _difference(a: Loaded, b: Loaded) -> float:
     images = torch.rand(IMAGES, *a.image, generator=torch.Generator().manual_seed(0)) * 2 - 1
     nets: list[Any] = [a.net, b.net]
-    scores = [net(images.to(next(net.parameters()).device)).cpu() for net in nets]
+    scores = []
+    for net in nets:
+        x = images.to(next(net.parameters()).device)
+        if isinstance(net, AttentionNet):  # the first character; others depend on what is read
+            first = torch.zeros(IMAGES, 0, dtype=torch.int64)
+            scores.append(net.teach(net.features(x), first, None).cpu())  # type: ignore[attr-defined]
+        else:
+            scores.append(net(x).cpu())
     return float((scores[0] - scores[1]).abs().max())

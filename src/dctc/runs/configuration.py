@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -142,16 +142,27 @@ def image_format(net: Mapping[str, Any]) -> ImageFormat | None:
 
 
 def check_own(config: Path) -> None:
-    """Refuse a configuration of strangers that names a net or tokenizer outside this library.
+    """Refuse a configuration of strangers that names a class outside this library.
 
     Raises:
-        ValueError: If it does.
+        ValueError: If net or tokenizer, or anything in them, is such a class.
     """
     model = read_settings(config)["model"]
     for part in ("net", "tokenizer"):
-        chosen = model[part]["class_path"]
-        if not chosen.startswith("dctc."):
-            raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
+        for chosen in _class_paths(model[part]):
+            if not chosen.startswith("dctc."):
+                raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
+
+
+def _class_paths(config: Any) -> Iterator[str]:
+    """Yield every ``class_path`` of a part of a configuration."""
+    if isinstance(config, Mapping):
+        if "class_path" in config:
+            yield str(config["class_path"])
+        config = [*config.values()]
+    if isinstance(config, list):
+        for part in config:
+            yield from _class_paths(part)
 
 
 def read_settings(config: Path) -> dict[str, Any]:

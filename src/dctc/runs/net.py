@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import nn
 
 from dctc.data.catalogue import DOCUMENTS
@@ -66,6 +67,13 @@ class Loaded(NamedTuple):
     def any_width(self) -> bool:
         """Whether long lines are read at the width that their height gives."""
         return self.keep_ratio and getattr(self.net, "any_width", False)
+
+    @property
+    def frame_stride(self) -> float:
+        """Pixels of width per frame."""
+        frames, width = self.net.frames, self.image[2]
+        grown = frames(512) - frames(256)  # 0 if a rectifier gives images of any width one size
+        return 256 / grown if grown else width / frames(width)
 
     def training_size(self, width: int | None = None) -> ImageSize:
         """Return how images are resized in training; ``width`` replaces the configuration's."""
@@ -128,6 +136,7 @@ def load_model(model: str | Path, checkpoint: Path | None = None) -> Loaded:
     return load_net(config, checkpoint or weights)
 
 
+@torch.inference_mode(False)  # building a net may take a gradient
 def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     """Build the net of a configuration, or a pretrained one by its name.
 

@@ -98,8 +98,7 @@ def unseen(text: str) -> str:
 def printed(text: object, keep: str = "") -> str:
     r"""Return a text for the terminal: what is neither printable nor a blank becomes an escape.
 
-    So names and labels can neither move the cursor, colour, reorder or overwrite what is shown, nor
-    fail to be encoded.
+    So names and labels can neither move the cursor, colour, reorder or overwrite what is shown.
 
     Args:
         text: Anything with a ``str``.

@@ -9,8 +9,6 @@ in a folder below, such as ``<runs>/<name>/test``. ``<runs>`` is the environment
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from itertools import pairwise
@@ -332,8 +330,6 @@ def main(args: list[str]) -> None:
     Raises:
         ValueError: If Lightning refuses the configuration, or a package that it names is missing.
     """
-    if os.getcwd() not in sys.path:  # for a loss or net in a file there; last, so it hides nothing
-        sys.path.append(os.getcwd())
     try:
         RecognizerCLI(args)
     except MisconfigurationException as error:

@@ -115,7 +115,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         packaged = config.parent.parent == PACKAGED  # whose name holds on other machines too
         begin = {"init_from": config.parent.name if packaged else str(config.parent.resolve())}
         begin["init_policy"] = "new"
-    lmdbs = [path for folder in folders for path in find_lmdbs(folder).values()]
+    there = [folder for folder in folders if Path(folder).is_dir()]
+    lmdbs = [path for folder in there for path in find_lmdbs(folder).values()]
     if width := training_width(image_format(net), lmdbs, images.get("rotate_tall") or "off"):
         images["width"] = width
     return {**begin, "model": {"net": net}, "data": {"init_args": images}}
@@ -139,7 +140,7 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
         "class_path": "dctc.training.callbacks.DCTCCallback",
         "init_args": {"distill_weight": 0.1},
     }
-    begin = starting_net(options.source, options.data)
+    begin = starting_net(options.source, [*options.data, *(options.val or ())])
     is_onnx = begin["model"]["net"]["class_path"].endswith(".OnnxRecognizer")
     usual = ONNX_RATE if is_onnx else OWN_RATE
     rate = usual if options.lr is None else options.lr

@@ -17,7 +17,7 @@ from dctc.files import walk
 class ImageFiles(Dataset[Sample | Corrupt]):
     """Image files, and the images of folders and of the folders below them, each folder sorted.
 
-    Links are followed; a folder reached twice is read once, and so is a file.
+    Links are followed; below a path, a folder that is reached twice is read once.
 
     Args:
         path: Folder or file, or several. In a folder, files with another suffix than
