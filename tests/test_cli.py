@@ -1,5 +1,6 @@
 """The ``dctc`` command: usage, unknown commands, and that each loads only what it needs."""
 
+import io
 import os
 import signal
 from typing import get_args
@@ -91,11 +92,17 @@ def test_every_command_finds_a_net_in_a_file_of_the_current_folder(tmp_path):
     assert "images are 30 high, the net expects 32" in done.stderr
 
 
-def test_a_terminal_of_few_characters_gets_escapes(tmp_path, write_lmdb, encode_image):
+def test_a_terminal_of_few_characters_gets_escapes(tmp_path, write_lmdb, encode_image, monkeypatch):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "400")
     write_lmdb(tmp_path / "\u6587", [(encode_image(0), b"a")])
-    command = ["-m", "dctc.cli", "data", "list", "--root", str(tmp_path)]
-    done = run_python(*command, PYTHONIOENCODING="latin-1", COLUMNS="400")
-    assert done.returncode == 0 and "\\u6587" in done.stdout, done.stderr
+    monkeypatch.setattr("sys.stdout", Terminal(shown := io.BytesIO(), "latin-1"))
+    cli.main(["data", "list", "--root", str(tmp_path)])
+    cli.sys.stdout.flush()
+    assert b"\\u6587" in shown.getvalue()
 
 
 def test_output_that_nobody_reads_on_ends_without_a_word(tmp_path, monkeypatch, capsys):

@@ -93,9 +93,8 @@ WHAT = {
 def main(args: list[str] | None = None) -> None:
     """Run one command; bad input ends in one line, or in a traceback if DCTC_DEBUG is set."""
     args = sys.argv[1:] if args is None else args
-    for stream in (sys.stdout, sys.stderr):  # which may know few characters
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.isatty():  # it may know few characters
+        sys.stdout.reconfigure(errors="backslashreplace")
     with (
         one_line_errors("dctc"),
         printable_warnings(short=args[:1] in (["data"], ["read"], ["predict"])),
@@ -185,8 +184,6 @@ def _run(args: list[str]) -> None:
         given = ["--help" if arg == EVERY_OPTION else arg for arg in args]
     elif parser := getattr(parsers, f"{command}_parser", None):
         given = parser().parse_args(given)  # help and mistakes come before anything is imported
-    if os.getcwd() not in sys.path:  # for a loss or net in a file there; last, so it hides nothing
-        sys.path.append(os.getcwd())
     # a command imports only what it needs
     reads = module.startswith("dctc.reading.")
     # a damaged page of an LMDB ends the process that reads it; say where, at least

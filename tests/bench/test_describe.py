@@ -66,11 +66,13 @@ def test_flops_of_a_net_with_a_rectifier():
 
 
 def test_short_readings_and_combining_marks(tmp_path):
-    (tmp_path / "chars.txt").write_text("a\nb\n\N{COMBINING ACUTE ACCENT}")
+    # two vowel signs that compose, and two jamo
+    signs = "ab\N{COMBINING ACUTE ACCENT}\u0bc6\u0bbe\u1100\u1161"
+    (tmp_path / "chars.txt").write_text("\n".join(signs))
     tokenizer = CTCTokenizer(str(tmp_path / "chars.txt"))
-    net = AttentionRecognizer(4, FeatureNet(1), size=16, heads=2, max_length=3)
+    net = AttentionRecognizer(8, FeatureNet(1), size=16, heads=2, max_length=3)
     loaded = Loaded(net, tokenizer, "verbatim", (3, HEIGHT, WIDTH), False)
-    assert describe(loaded, CPU, batch_size=8, limit_s=0.0)["classes"] == 4
+    assert describe(loaded, CPU, batch_size=8, limit_s=0.0)["classes"] == 8
 
 
 def test_a_conv_and_a_linear_layer_are_described_and_left_as_they_were(loaded):

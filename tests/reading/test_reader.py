@@ -46,6 +46,12 @@ def test_a_batch_reads_as_its_images_do_alone(tmp_path):
                 assert [c.limits for c in a.characters] == [c.limits for c in b.characters]
 
 
+@torch.inference_mode()
+def test_a_net_is_built_where_no_gradient_is_taken():
+    reader = Reader.from_pretrained("scene_ctc", device="cpu")
+    assert not any(p.is_inference() for p in reader.net.parameters())
+
+
 def test_the_frames_of_characters_are_the_viterbi_alignment_of_the_reading():
     random = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(24, 40, 5, generator=random, dtype=torch.float64)

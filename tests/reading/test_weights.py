@@ -133,7 +133,8 @@ def test_what_the_hub_brings_names_nets_of_the_library_alone(tmp_path, noisy, mo
     monkeypatch.setattr("dctc.reading.reader.snapshot_download", lambda *_, **__: tmp_path / "hub")
     outer = "dctc.models.AttentionRecognizer"
     within = {"class_path": outer, "init_args": {"encoder": {"class_path": "tiny.TinyNet"}}}
-    for net in (None, within):
+    dotted = {"class_path": outer, "init_args": {"encoder.class_path": "tiny.TinyNet"}}
+    for net in (None, within, dotted):
         if net:
             config = yaml.safe_dump({"model": {"net": net}})
             (tmp_path / "hub" / "config.yaml").write_text(config)

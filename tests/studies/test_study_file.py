@@ -173,6 +173,9 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         *("other/own/seed0", "mine/focal-2/seed0")
     ]
     assert load_study(folder / "other.yaml", "tiny").run("ctc", 0).name == "mine-tiny/ctc/seed0"
+    third = (folder / "other.yaml").with_name("third.yaml")
+    third.write_text("study: third\nconfig: ../base.yaml\narms: {w: {use: other.yaml#focal}}\n")
+    assert load_study(third).run("w", 0) == mine.run("focal", 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +213,8 @@ def test_an_arm_of_another_study_has_its_runs(folder):
         (("  alone:", "  1:"), "mine.yaml: 1 is no name of a study or arm; give text, in quotes"),
         (("  alone:", "  on:"), "mine.yaml: True is no name of a study or arm"),
         (("set: {trainer.max_steps: 50,", "set: {arm: x,"), "set: arm follows from study, arm and"),
+        (("    set: {trainer.max_steps: 1}", "    set: {name: x}"), "set: name follows from study"),
+        (("search: {set: {data", "search: {set: {arm: x, data"), "set: arm follows from study"),
         (("study: mine", "study:"), "mine.yaml: 'study' is missing"),
         (("search: {set:", "search: {sett:"), "mine.yaml: search: no key 'sett'; there are set"),
         (("values: [0.5, 1, 2]", "values: 3"), "arm focal: search: values: 3 is not a list"),

@@ -147,6 +147,8 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
     [
         ("fit", "--trainer.use_distributed_sampler=true", "use_distributed_sampler must stay"),
         ("fit", "--trainer.overfit_batches=1", "overfit_batches is not supported"),
+        ("fit", "--trainer.reload_dataloaders_every_n_epochs=1", "the batches of the first"),
+        ("fit", "--trainer.enable_checkpointing=false", "enable_checkpointing must stay true"),
         ("fit", "--ckpt_path=last", "--ckpt_path last: no such file"),
         ("fit", "--model.optimizer.init_args.lr=-1", "Invalid learning rate"),
         ("fit", "--data.init_args.batch_size=1000", "do not fill one batch of 1000"),

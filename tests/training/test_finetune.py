@@ -115,7 +115,7 @@ def test_the_width_of_a_run_of_documents_is_kept(tmp_path):
 
 
 def test_a_run_of_an_onnx_recogniser_takes_the_width_of_the_new_images(
-    tmp_path, write_lmdb, encode_image
+    tmp_path, runs, write_lmdb, encode_image, capsys
 ):
     net = {
         "class_path": "dctc.models.OnnxRecognizer",
@@ -125,9 +125,15 @@ def test_a_run_of_an_onnx_recogniser_takes_the_width_of_the_new_images(
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     long = write_lmdb(tmp_path / "long", [(encode_image(0, 800, 24), b"a")])
-    short = write_lmdb(tmp_path / "short", [(encode_image(0, 90, 24), b"a")])
-    begin = starting_net(str(tmp_path / "run"), [str(short), str(long)])
+    begin = starting_net(str(tmp_path / "run"), [str(long)])
     assert begin["data"]["init_args"]["width"] == 1600
+    assert begin["model"]["net"]["init_args"]["charset_policy"] == "new"
+    short = write_lmdb(tmp_path / "short", [(encode_image(0, 90, 24), b"a")] * 9)
+    command = ["finetune", str(short), "--from", str(tmp_path / "tiny.onnx"), "--dry_run"]
+    for val, is_wide in ((long, True), (tmp_path / "none", False)):
+        main([*command, "--val", str(val)])
+        width = json.loads(capsys.readouterr().out)["data"]["init_args"]["width"]
+        assert (width > 1000) == is_wide and width >= 320
 
 
 def test_an_exported_net_turns_tall_images_as_its_run_did(tmp_path, write_lmdb, encode_image):

@@ -7,7 +7,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
-from unicodedata import combining
+from unicodedata import category
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ REPEATS, LIMIT_S = 20, 10.0  # ours: medians of so many runs, or of what fits in
 FLOPS_NOTE = (
     "FLOPs: a multiply-add is 2; matrix products, convolutions, attention and LSTM count; "
     "normalisation, activations, pooling, softmax, additions and the resizing of images do not. "
-    "Of a net that reads by attention: one pass over a word of 8 characters."
+    "Of a net that reads by attention: one pass over a word of up to 8 characters."
 )
 
 
@@ -70,11 +70,11 @@ def noise(n: int, loaded: Loaded, device: torch.device) -> Batch:
     pixels = torch.rand(n, *loaded.image, generator=generator) * 2 - 1
     classes = torch.randint(1, loaded.net.num_classes, (n, LABEL_LENGTH), generator=generator) - 1
     every = loaded.tokenizer.charset.characters
-    # marks would join what is before them, and no label has what is not composed
-    known = [c for c in every if not combining(c) and normal_form(c) == c] or every
+    known = [c for c in every if category(c)[0] != "M"] or every  # marks join what is before them
+    drawn = ("".join(known[k % len(known)] for k in row) for row in classes.tolist())
     return Batch(
         image=pixels.to(device, memory_format=torch.channels_last),
-        label=["".join(known[k % len(known)] for k in row) for row in classes.tolist()],
+        label=["".join(c for c in normal_form(label) if c in every) for label in drawn],
         key=[str(i) for i in range(n)],
         width=torch.full((n,), loaded.image[2], device=device),  # as Lightning moves a batch
         extents=None,

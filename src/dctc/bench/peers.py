@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import metadata
+from importlib import import_module, metadata
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from dctc.data.records.batch import Corrupt, Sample
 from dctc.data.records.folders import data_root, read_record, reading
 from dctc.data.records.image_size import ImageSize
 from dctc.data.records.images import load_image
+from dctc.onnx_files import PRETRAINED
 from dctc.reading.reader import Reader
 from dctc.results.plots import save_figure
 from dctc.results.predictions import Prediction
@@ -60,7 +61,7 @@ def bench_peers(scale: str) -> None:
         for name, make in READERS.items():
             try:
                 read, settings = make()
-            except (ImportError, OSError, ValueError) as error:
+            except (ImportError, OSError) as error:
                 missing.append(f"{name}: {error}")
                 continue
             rows.append({"reader": name, "settings": settings, **_measure(read, words)})
@@ -187,6 +188,8 @@ class Crops(Dataset[Sample | Corrupt]):
 
 def ours(model: str) -> tuple[Read, str]:
     """Return a net of this library, as ``dctc read`` uses it, in batches."""
+    if model in PRETRAINED:
+        import_module("onnx")  # without it they are left out
     reader = Reader.from_pretrained(model, device="cpu")
 
     def read(images: Images) -> list[str]:

@@ -172,7 +172,8 @@ def _need_packages(traced: bool) -> None:
             import_module(package)
         except ImportError as error:
             raise ValueError(
-                f"ONNX needs the package {package}: pip install 'dctc[export]', or export to pt2"
+                f"ONNX needs the package {package}: pip install 'dctc[export]', or export to pt2 "
+                f"({error})"
             ) from error
 
 

@@ -11,6 +11,7 @@ from dctc.data.records.lmdb import open_images
 from dctc.reading.reader import Images, Reader
 from dctc.results.predictions import HEAD, Outcome, prediction_row, writing
 from dctc.runs.net import load_model
+from dctc.text.characters import printed
 from dctc.training.machine import compute_in_float32, share_cores
 
 
@@ -58,8 +59,8 @@ def main(options: Namespace) -> None:
     out = options.out or folder / "images.tsv"
     began = time.perf_counter()
     done, unread = read_images(reader, images, out, options.batch_size, options.num_workers)
-    print(f"{done:,} images in {time.perf_counter() - began:.1f} s, written to {out}")
+    print(f"{done:,} images in {time.perf_counter() - began:.1f} s, written to {printed(out)}")
     if unread:
-        print(f"{unread:,} of them could not be read; {out} says why", file=sys.stderr)
+        print(f"{unread:,} of them could not be read; {printed(out)} says why", file=sys.stderr)
     if images.others:
-        print(f"{options.images}: skipped {images.others:,} files that are not images")
+        print(f"{printed(options.images)}: skipped {images.others:,} files that are not images")

@@ -8,7 +8,6 @@ folder of a run takes it too, and so does the Hugging Face Hub.
 
 from __future__ import annotations
 
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,8 @@ from dctc.files import write_whole
 from dctc.onnx_files import PRETRAINED
 from dctc.runs.folder import CHARSET, WEIGHTS
 from dctc.runs.net import Loaded, load_net
-from dctc.text.charset import NAMED, Charset, charset_parts
+from dctc.text import Charset, normal_form
+from dctc.text.charset import charset_parts
 from dctc.training.objective import AttentionNet
 
 Precision = Literal["float16", "float32"]
@@ -58,13 +58,15 @@ def save_weights(
     if source is not None and source not in PRETRAINED:
         raise ValueError(f"{source}: these weights are of no use without this file; export to onnx")
     folder.mkdir(parents=True, exist_ok=True)
-    # of a pretrained net's characters some are not composed, as those of a file are
-    parts = charset_parts(tokens["init_args"].get("charset", "36"))
-    named = "+".join(takewhile(lambda part: part in (*NAMED, *PRETRAINED), parts)) or source or ""
-    own = Charset.load(named).characters if named else ""
-    if not charset.characters.startswith(own):
-        named = own = ""
-    more = charset.characters.removeprefix(own)
+    named, more = charset.name, "" if charset.name else charset.characters
+    begin = [source] if source else []
+    if any(normal_form(c) != c for c in more):  # a file would compose it
+        parts = charset_parts(tokens["init_args"]["charset"])
+        begin += [part for part in parts if part in PRETRAINED]
+    for one in begin:
+        if more.startswith(own := Charset.load(one).characters):
+            named, more = one, more.removeprefix(own)
+            break
     if more:
         write_whole(folder / CHARSET, "\n".join(more).encode())
     follow = ("num_classes", "charset")  # from the tokenizer

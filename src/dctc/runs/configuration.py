@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from operator import attrgetter
@@ -45,11 +46,11 @@ def check_class_paths(config: Any, where: str = "") -> None:
         ValueError: If one names something else.
     """
     if isinstance(config, Mapping):
-        found = named(str(config.get("class_path", "")))
-        if found is not None and not inspect.isclass(found):
-            path = config["class_path"]
-            raise ValueError(f"{where}: class_path {path} is no class; name a class")
         for key, value in config.items():
+            if str(key).split(".")[-1] == "class_path":  # jsonargparse takes dotted keys too
+                found = named(str(value))
+                if found is not None and not inspect.isclass(found):
+                    raise ValueError(f"{where}: class_path {value} is no class; name a class")
             check_class_paths(value, f"{where}.{key}".lstrip("."))
     elif isinstance(config, (list, tuple)):
         for value in config:
@@ -141,6 +142,13 @@ def image_format(net: Mapping[str, Any]) -> ImageFormat | None:
     return form
 
 
+def find_own_modules() -> None:
+    """Let a configuration name a loss or net in a file of the current folder."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that it hides nothing
+
+
 def check_own(config: Path) -> None:
     """Refuse a configuration of strangers that names a class outside this library.
 
@@ -157,8 +165,8 @@ def check_own(config: Path) -> None:
 def _class_paths(config: Any) -> Iterator[str]:
     """Yield every ``class_path`` of a part of a configuration."""
     if isinstance(config, Mapping):
-        if "class_path" in config:
-            yield str(config["class_path"])
+        # jsonargparse takes dotted keys too
+        yield from (str(v) for k, v in config.items() if str(k).split(".")[-1] == "class_path")
         config = [*config.values()]
     if isinstance(config, list):
         for part in config:

@@ -137,7 +137,7 @@ def _trainer(arguments: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name in _TRAINER:
         value = arguments.get(name)
-        if name.startswith(_COUNTS_OR_SHARES) and value is not None:
+        if name.startswith(_COUNTS_OR_SHARES) and isinstance(value, (int, float)):
             counts = isinstance(value, int) or value > 1
             value = f"{int(value)} batches" if counts else float(value)
         kept[name] = value

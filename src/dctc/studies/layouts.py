@@ -51,7 +51,8 @@ def comparison_table(
 def _title(row: Any) -> str:
     """Return an arm's title with its value, unless that stands there already."""
     value = "" if row.value is None or pd.isna(row.value) else str(row.value)
-    return row.title if value in row.title else f"{row.title} {value}"
+    told = not value or value in row.title.replace(",", " ").split()
+    return row.title if told else f"{row.title} {value}"
 
 
 def _explained(study: Study, table: pd.DataFrame, frame: pd.DataFrame) -> list[str]:

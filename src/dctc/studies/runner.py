@@ -170,7 +170,7 @@ def _diagnose(cli: RecognizerCLI) -> None:
     for name, loader in zip(data.test_names, data.test_dataloader(), strict=True):
         if name in data.val_names and "alignment" not in records[name].about:
             weights = torch.load(final, map_location="cpu", weights_only=True)["state_dict"]
-            cli.model.load_state_dict(weights)
+            cli.model.float().load_state_dict(weights)
             cli.model.to(cli.trainer.strategy.root_device)  # Lightning leaves it on the CPU
             about = {**records[name].about, "alignment": diagnose(cli.model, loader)}
             # the latest record of a run and set counts

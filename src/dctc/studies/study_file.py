@@ -176,7 +176,7 @@ def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> 
             title=content.get("title", arm.title),
             reference=compared_with,
             search=arm.search if value is None else None,
-            value=value,
+            value=arm.value if value is None else value,
             owner=arm.owner or owner,
         )
     if search := content.get("search"):
@@ -237,14 +237,16 @@ def _read(file: Path) -> dict[str, Any]:
         where = f"{file}: arm {key}{', of another study' * of_another}"
         _check_keys(arm or {}, _SHARED if of_another else _OWN, (), where)
         named.append((arm or {}).get("reference"))
-    settings = [content.get("set"), *((arm or {}).get("set") for arm in arms.values())]
-    if own := sorted({key for some in settings for key in some or ()} & {*_OF_STUDY}):
-        raise ValueError(f"{file}: set: {own[0]} follows from study, arm and seeds; leave it out")
     for key, scale in (content.get("scales") or {}).items():
         scale = scale or {}
         _check_keys(scale, _SCALE, (), f"{file}: scale {key}")
         _check_keys(scale.get("search") or {}, {"set": _KEYS}, (), f"{file}: scale {key}: search")
         named += _list(scale.get("arms"))
+    scales = [scale or {} for scale in (content.get("scales") or {}).values()]
+    searches = [(one.get("search") or {}) for one in (content, *scales)]
+    settings = [(one or {}).get("set") for one in (content, *scales, *searches, *arms.values())]
+    if own := sorted({key for some in settings for key in some or ()} & {*_OF_STUDY}):
+        raise ValueError(f"{file}: set: {own[0]} follows from study, arm and seeds; leave it out")
     for key, group in (content.get("groups") or {}).items():
         _check_keys(group, _GROUP, ("title", "arms"), f"{file}: group {key}")
         named += [*_list(group["arms"]), *(group.get("references") or {}).values()]

@@ -47,6 +47,15 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
             "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
             "give a data set of a few words instead"
         )
+    if config["trainer"]["reload_dataloaders_every_n_epochs"]:
+        raise SystemExit(
+            "dctc: trainer.reload_dataloaders_every_n_epochs is not supported: each epoch would "
+            "have the batches of the first"
+        )
+    if config["trainer"]["enable_checkpointing"] is False:
+        raise SystemExit(
+            "dctc: trainer.enable_checkpointing must stay true: a run goes on from its checkpoints"
+        )
     # as written, since what lies below may be a link to another disk
     if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
         raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")

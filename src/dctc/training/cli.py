@@ -25,7 +25,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from dctc.files import Busy
 from dctc.results.registry import runs_folder
 from dctc.results.upload import check_key
-from dctc.runs.configuration import image_options
+from dctc.runs.configuration import find_own_modules, image_options
 from dctc.runs.folder import (
     GONE_ON,
     LAST,
@@ -81,6 +81,7 @@ class RecognizerCLI(LightningCLI):
 
     def __init__(self, args: list[str], run: bool = True) -> None:
         quiet_lightning()
+        find_own_modules()
         self._words = args
         log_off = "--log=off" in self._words or ("--log", "off") in pairwise(self._words)
         self._restart = False

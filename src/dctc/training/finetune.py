@@ -110,6 +110,8 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         images = {name: stored[name] for name in IMAGES if name in stored}
         if images.get("width") is None and stored.get("source") in DOCUMENTS:
             images["width"] = DOCUMENTS[stored["source"]].width
+        if net["class_path"].endswith(".OnnxRecognizer"):
+            net["init_args"]["charset_policy"] = "new"
         for linked in ("num_classes", "charset"):  # they follow from the charset of this training
             net["init_args"].pop(linked, None)
         packaged = config.parent.parent == PACKAGED  # whose name holds on other machines too

@@ -172,7 +172,7 @@ def test_a_data_file_that_was_cut_off_is_one_line(begun, items, pages):
 
 def test_what_is_not_ours_is_left_alone(tmp_path, items):
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match="exists already, made with other options"):
+    with pytest.raises(ValueError, match="exists already, and is no set of this command"):
         write_set(tmp_path / "other", RECIPE, items(1))
     assert names(tmp_path / "other") == []
     (tmp_path / "set.partial").mkdir()

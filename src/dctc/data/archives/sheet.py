@@ -95,6 +95,8 @@ def check_image_file(file: Path) -> None:
     """Refuse a file without a folder, or whose name ends as no format that Pillow writes."""
     if not file.parent.is_dir():
         raise FileNotFoundError(f"{file}: there is no folder {file.parent}; make it first")
+    if file.is_dir():
+        raise IsADirectoryError(f"{file}: is a folder; name a file")
     if Image.EXTENSION.get(file.suffix.lower()) not in Image.SAVE:
         raise ValueError(f"{file}: names no format of images; let it end in .png")
 

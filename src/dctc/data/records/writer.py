@@ -117,7 +117,9 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     found = read_recipe(folder)
     result = found.pop("result", None)
     if result is None:
-        raise ValueError(f"{folder}: exists already, made with other options; name another folder")
+        raise ValueError(
+            f"{folder}: exists already, and is no set of this command; remove it or name another"
+        )
     wanted = dict(recipe)
     warn_of_versions(folder, found.pop("versions", None), wanted.pop("versions", None))
     check_recipe(folder, found, wanted)
