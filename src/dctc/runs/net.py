@@ -154,11 +154,8 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
             another charset or another net, or is none at all.
         OSError: If a file cannot be read.
     """
-    if names_onnx(str(config)):
-        settings = _of_onnx(str(config))
-    else:
-        settings = read_settings(config)
-        find_own_modules()
+    settings = _of_onnx(str(config)) if names_onnx(str(config)) else read_settings(config)
+    find_own_modules()
     model, data = settings["model"], settings["data"]
     chosen, tokens = model["net"], model["tokenizer"]
     check_class_paths({"model": model})
