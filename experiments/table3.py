@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from dctc.results.environment import measured_on
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, draw_study
@@ -26,7 +27,8 @@ from experiments.tables.alignments import (
 
 COST_NOTE = (
     "Time and memory as multiples of CTC's, medians of one run of dctc bench --what losses, each "
-    "loss with its defaults: of a training step (forward, loss, backward), and of the loss alone."
+    "loss with its defaults: of a training step (forward, loss, backward) of {net}, {batch} images "
+    "of {size}, and of the loss alone, {classes} classes. {where}."
 )
 RIVALS = "Differences to DCTC, not to CTC; CR-CTC and its control train on augmented images."
 
@@ -41,7 +43,7 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
     found = summarize(unplanned, frame, registry, rivals, (), against)
     if len(found) > 1 and "dctc" in found.index:
         title = f"{losses.title}: against DCTC"
-        tables["rivals"] = comparison_table(unplanned, found, frame, title, [RIVALS])
+        tables["rivals"] = comparison_table(unplanned, found, frame, title, [*losses.notes, RIVALS])
     costs = registry.folder / "bench" / "losses.json"
     if costs.exists():
         tables["costs"] = costs_table(losses, json.loads(costs.read_text(encoding="utf-8")))
@@ -71,7 +73,14 @@ def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
         if key in losses.arms
     ]
     columns = ["loss", "step time", "step memory", "loss time"]
-    return Table("Cost of the losses", columns, rows, [COST_NOTE])
+    note = COST_NOTE.format(
+        net=step["net"],
+        batch=step["batch"],
+        size="x".join(map(str, step["image"][1:])),
+        classes=alone["classes"],
+        where=measured_on(measured),
+    )
+    return Table("Cost of the losses", columns, rows, [note])
 
 
 def main(options: Namespace) -> None:

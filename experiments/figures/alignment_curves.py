@@ -145,7 +145,11 @@ def last_values(arrays: Arrays) -> Table:
                 for m in range(len(arrays["metrics"]))
             ]
             rows.append([f"{arm} - {arms[0]}", estimator, *cells])
-    notes = ["Percent; training batches of the last tenth of the steps, mean over seeds."]
+    notes = [
+        "Percent; training batches of the last tenth of the steps, mean over seeds. aacc_label: "
+        "words whose collapsed z* is the label. aacc_true: frames of z* that agree with the true "
+        "alignment. viterbi_agreement: frames of z* that agree with the Viterbi alignment."
+    ]
     if len(arms) > 1 and last.shape[1] > 1:
         notes.append("Differences: points, with the 95 % CI over seeds.")
     columns = ["trained with", "z*", *map(str, arrays["metrics"])]

@@ -20,7 +20,7 @@ from dctc.data.render.fonts import SYSTEM, find_fonts
 from dctc.tables import Table
 from dctc.text import CTCTokenizer
 from dctc.training.objective import frame_limits
-from experiments.figures import COLOURS, WIDTH, Arrays
+from experiments.figures import COLOURS, Arrays
 from experiments.figures.cohesion import NEIGHBOURS, cohesion
 from experiments.figures.confusion import confused_groups, substitutions
 from experiments.figures.localization import NOWHERE, best_frames, character_posterior
@@ -31,7 +31,7 @@ GROUPS = 4  # that are drawn
 LIMIT = 100  # occurrences of a character
 LEAST = 20  # occurrences of a Chinese character: twice NEIGHBOURS; most have fewer
 MARKERS = "osD^v"
-PLANE = 1.55  # inches, the height of a panel
+PLANE = 1.75  # inches, the side of a panel
 MEASURES = ("silhouette ↑", "neighbours alike ↑", "within / between ↓")  # better
 
 
@@ -160,7 +160,7 @@ def cluster_arrays(
 
 
 def draw_clusters(arrays: Arrays) -> Figure:
-    """Draw Figure 4: a row for each group of characters, a column for each arm.
+    """Draw Figure 4: a column for each group of characters, a row for each arm.
 
     Characters beyond ASCII are written with a font of the machine that draws all of them; if there
     is none, as code points such as U+5730.
@@ -171,17 +171,18 @@ def draw_clusters(arrays: Arrays) -> Figure:
     groups, arms = ([str(name) for name in arrays[key]] for key in ("groups", "arms"))
     font, names = _font_and_names("".join(groups))
     legend: dict[str, Any] = {"handletextpad": 0.0, "frameon": False, "markerscale": 1.3}
-    legend |= {"loc": "center right", "bbox_to_anchor": (0, 0.5), "borderaxespad": 0.2}
-    legend |= {"prop": {"family": ["monospace", *font], "size": 12}}
-    figure = Figure(figsize=(WIDTH, PLANE * len(groups) + 0.6), layout="constrained")
+    legend |= {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "borderaxespad": 0.0}
+    legend |= {"prop": {"family": ["monospace", *font], "size": 12}, "columnspacing": 0.8}
+    size = max(4, len(groups)) * PLANE + 0.3, len(arms) * PLANE + 0.7
+    figure = Figure(figsize=size, layout="constrained")
     with mpl.rc_context({"font.family": [*mpl.rcParams["font.family"], *font]}):
-        grid = figure.subplots(len(groups), len(arms), squeeze=False)
+        grid = figure.subplots(len(arms), len(groups), squeeze=False)
         for k, group in enumerate(groups):
-            for axes, points in zip(grid[k], arrays[f"points_{k}"], strict=True):
+            for axes, points in zip(grid[:, k], arrays[f"points_{k}"], strict=True):
                 _draw_plane(axes, points, arrays[f"characters_{k}"], group, names)
-            grid[k, 0].legend(**legend)
-    for axes, arm in zip(grid[0], arms, strict=True):
-        axes.set_title(arm, fontsize=9)
+            grid[0, k].legend(**legend, ncols=len(group))
+    for axes, arm in zip(grid[:, 0], arms, strict=True):
+        axes.set_ylabel(arm, fontsize=9)
     fewest = min(len(arrays[f"characters_{k}"]) for k in range(len(groups)))
     less = ", or a third of the frames if they are few" if (fewest - 1) / 3 < PERPLEXITY else ""
     title = (
@@ -222,6 +223,7 @@ def _draw_plane(
         axes.scatter(x, y, s=14, label=names[character], **style)
     axes.set(xticks=[], yticks=[])
     axes.set_aspect("equal", adjustable="datalim")  # as distances are what the plane shows
+    axes.set_box_aspect(1)
     axes.margins(0.08)
     for spine in axes.spines.values():
         spine.set_color("#BBBBBB")

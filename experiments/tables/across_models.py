@@ -111,11 +111,11 @@ def analyse(study: Study, frame: pd.DataFrame, registry: Registry) -> Analysis:
         families=families,
         secondary=dict(zip(secondary, zip(secondary.values(), adjusted, strict=True), strict=True)),
         random=random,
-        folds=_of_blocks(accuracy),
+        folds=of_blocks(accuracy),
     )
 
 
-def _of_blocks(values: pd.DataFrame) -> Estimate:
+def of_blocks(values: pd.DataFrame) -> Estimate:
     """Return DCTC minus CTC with blocks as units: of each the mean over families."""
     means = values.pivot_table(index="block", columns="arm", values="value")
     gains = means["dctc"] - means["ctc"]
@@ -141,8 +141,22 @@ def analyse_scenes(
     return dict(zip(found, zip(found.values(), adjusted, strict=True), strict=True))
 
 
-def calibration(study: Study, registry: Registry, blocked: bool) -> dict[tuple[str, str], Estimate]:
-    """Return DCTC minus CTC of each measure of each confidence, times 100.
+class Calibration(NamedTuple):
+    """A calibration measure of one confidence, times 100.
+
+    Attributes:
+        ctc: Mean over families of CTC's runs.
+        dctc: That of DCTC's.
+        difference: DCTC minus CTC.
+    """
+
+    ctc: float
+    dctc: float
+    difference: Estimate
+
+
+def calibration(study: Study, registry: Registry, blocked: bool) -> dict[str, Calibration]:
+    """Return each measure of each confidence, by name.
 
     Args:
         study: The study.
@@ -156,18 +170,20 @@ def calibration(study: Study, registry: Registry, blocked: bool) -> dict[tuple[s
             for which, value in measured.mean().items():
                 row = {"family": family, "arm": arm, "block": seed, "value": 100 * value}
                 found.append({"which": which, **row})
-    return {
-        which: pooled_difference(rows.drop(columns="which"), "dctc", "ctc", blocked)[0]
-        for which, rows in pd.DataFrame(found).groupby("which", sort=False)
-    }
+    measured = {}
+    for which, rows in pd.DataFrame(found).groupby("which", sort=False):
+        means = rows.groupby(["arm", "family"]).value.mean().groupby("arm").mean()
+        difference = pooled_difference(rows.drop(columns="which"), "dctc", "ctc", blocked)[0]
+        measured[str(which)] = Calibration(means["ctc"], means["dctc"], difference)
+    return measured
 
 
-def _measures(record: Record, registry: Registry) -> dict[tuple[str, str], float]:
+def _measures(record: Record, registry: Registry) -> dict[str, float]:
     path, weakest, frames = registry.read_certainty(record)
     hits = registry.read_hits(record)
     logs = dict(zip(CONFIDENCES, (path, path / frames, weakest), strict=True))
     return {
-        (measure, name): compute(np.exp(log) if measure == "ECE" else log, hits)
+        f"{measure}, {name}": compute(np.exp(log) if measure == "ECE" else log, hits)
         for measure, compute in MEASURES.items()
         for name, log in logs.items()
     }

@@ -16,16 +16,23 @@ from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
 from dctc.tables import Table
 from experiments.tables.across_models import (
+    Calibration,
     analyse,
     analyse_scenes,
     calibration,
     decide,
+    of_blocks,
     run_values,
 )
 from experiments.tables.families import Estimate, pooled_difference
 
 FOLDS = "protocol"  # name of the study of FUNSD words in folds; the other one is of scene words
 TITLES = {"ctc": "CTC", "dctc": "DCTC", "confidence_penalty": "confidence penalty"}
+CALIBRATION_NOTE = (
+    "Expected calibration error and area under the risk-coverage curve: the lower, the better. "
+    "Confidence of a word: probability of its best path; the geometric mean of that over frames; "
+    "the lowest probability of a character at its most probable frame."
+)
 NOTE = "Percent and points, two-sided 95 % t intervals; see experiments/PROTOCOL.md."
 
 
@@ -59,15 +66,19 @@ def draw_families(study: Study, frame: pd.DataFrame, registry: Registry) -> Draw
     return tables, figures
 
 
-def draw_calibration(
-    title: str, measured: Mapping[tuple[str, str], Estimate]
-) -> tuple[Table, Figure]:
+def draw_calibration(title: str, measured: Mapping[str, Calibration]) -> tuple[Table, Figure]:
     """Return table and plot of :func:`experiments.tables.across_models.calibration`."""
-    named = {f"{measure}, {name}": estimate for (measure, name), estimate in measured.items()}
-    rows = [PlotRow(name, [], [], *estimate[:3], marker="D") for name, estimate in named.items()]
+    rows = [
+        [name, f"{of.ctc:.2f}", f"{of.dctc:.2f}", _cell(of.difference)]
+        for name, of in measured.items()
+    ]
+    columns = ["measure, confidence", "CTC", "DCTC", "DCTC minus CTC [95 % CI]"]
     heading = f"{title}: calibration, times 100"
-    table = estimates_table(heading, {name: (estimate, None) for name, estimate in named.items()})
-    return table, draw_forest(rows, "DCTC minus CTC, times 100 (lower is better)")
+    plotted = [
+        PlotRow(name, [], [], *of.difference[:3], marker="D") for name, of in measured.items()
+    ]
+    plot = draw_forest(plotted, "DCTC minus CTC, times 100 (lower is better)")
+    return Table(heading, columns, rows, [CALIBRATION_NOTE, NOTE]), plot
 
 
 def _further(
@@ -91,8 +102,11 @@ def _further(
     renamed = {"NED": "NED, DCTC minus CTC", "random-effects mean": spread}
     renamed["minus confidence penalty"] = "DCTC minus confidence penalty"
     named = {renamed[name]: result for name, result in found.secondary.items()}
+    values = run_values(study, frame)
+    gained = pooled_difference(values, "confidence_penalty", "ctc", blocked=True)[0]
+    named["confidence penalty minus CTC (looked at afterwards)"] = (gained, None)
     largest = max(found.families, key=lambda family: found.families[family].points)
-    others = (values := run_values(study, frame))[values.family != largest]
+    others = values[values.family != largest]
     without = {
         f"without {_title(study, largest)}, DCTC minus {name} (looked at afterwards)": (
             pooled_difference(others, "dctc", arm, blocked=True)[0],
@@ -115,8 +129,23 @@ def _by_family(
     ]
     rows.append(["all families", *(f"{means[arm].mean():.2f}" for arm in arms), _cell(pooled)])
     columns = ["net", *(TITLES[arm] for arm in arms), "DCTC minus CTC [95 % CI]"]
-    verdict = said(decide(pooled.low, pooled.high))
-    return Table(f"{study.title}: word accuracy", columns, rows, [verdict, NOTE])
+    notes = [said(decide(pooled.low, pooled.high)), NOTE]
+    if study.name == FOLDS:
+        columns.append("folds as units")
+        for row, family in zip(rows, [*families], strict=False):
+            row.append(_interval(of_blocks(values[values.family == family])))
+        rows[-1].append(_interval(of_blocks(values)))
+        runs = values.block.nunique()
+        sd = pooled.error * (runs * len(families) / 2) ** 0.5
+        notes.append(
+            f"Intervals of differences use one standard deviation, pooled within family and arm: "
+            f"{sd:.2f} points. Folds as units: the interval of the {runs} differences alone."
+        )
+    return Table(f"{study.title}: word accuracy", columns, rows, notes)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"[{estimate.low:+.2f},{estimate.high:+.2f}]"
 
 
 def said(verdict: str) -> str:
@@ -147,7 +176,8 @@ def _forest(
     ]
     rows.append(PlotRow("all families", [], [], *pooled[:3]))
     rows = [replace(row, marker="D") for row in rows]
-    return draw_forest(rows, "DCTC minus CTC, percentage points of word accuracy")
+    run = "a test fold" if study.name == FOLDS else "a seed"
+    return draw_forest(rows, "DCTC minus CTC, percentage points of word accuracy", run)
 
 
 def _title(study: Study, family: str) -> str:

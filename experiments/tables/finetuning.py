@@ -15,7 +15,13 @@ from dctc.results.statistics import check_comparable, difference_cell
 from dctc.studies.layouts import Drawn
 from dctc.studies.study import Study
 from dctc.tables import Table
-from experiments.tables.across_models import calibration, check_machines, decide, run_values
+from experiments.tables.across_models import (
+    Calibration,
+    calibration,
+    check_machines,
+    decide,
+    run_values,
+)
 from experiments.tables.families import Estimate, holm, pooled_difference, t_estimate
 from experiments.tables.families_table import NOTE, draw_calibration, estimates_table, said
 
@@ -117,7 +123,14 @@ def draw_finetuning(studies: Sequence[Study], frame: pd.DataFrame, registry: Reg
     """
     found = analyse(studies, frame, registry)
     measured = [calibration(study, registry, has_folds(study)) for study in studies]
-    means = {which: mean_of([of[which] for of in measured]) for which in measured[0]}
+    means = {
+        which: Calibration(
+            float(np.mean([of[which].ctc for of in measured])),
+            float(np.mean([of[which].dctc for of in measured])),
+            mean_of([of[which].difference for of in measured]),
+        )
+        for which in measured[0]
+    }
     table, plot = draw_calibration("Fine-tuning", means)
     tables = {
         STUDY: _by_kind(studies, frame, found),
@@ -139,7 +152,9 @@ def draw_finetuning(studies: Sequence[Study], frame: pd.DataFrame, registry: Reg
         rows.append(PlotRow(_title(study), gains, [False] * len(gains), *interval, marker="D"))
     rows.append(PlotRow("mean", [], [], *found.primary[:3], marker="D"))
     figures = {
-        STUDY: draw_forest(rows, "DCTC minus CTC, percentage points of word accuracy"),
+        STUDY: draw_forest(
+            rows, "DCTC minus CTC, percentage points of word accuracy", "a test fold or seed"
+        ),
         f"{STUDY}-calibration": plot,
     }
     return tables, figures

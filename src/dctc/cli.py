@@ -63,7 +63,7 @@ and trainers may be combined.
   --config FILE          a file of options; any number of them
   --print_config         print the whole configuration that results, and stop
   --name NAME            of the run, and of its folder below $DCTC_RUNS or runs
-  --arm NAME             of what is compared, in tables (default: by the loss)
+  --arm NAME             name of the arm in tables (default: from the loss)
   --log MODE             W&B: offline (default), online or off
   --seed_everything N    of weights, data and dropout (default: 0)
   --ckpt_path FILE       {{checkpoint}}

@@ -93,8 +93,8 @@ def _add_reading(parser: argparse.ArgumentParser, workers: int) -> None:
     parser.add_argument(
         "--rotate_tall",
         choices=ROTATIONS,
-        help="turn images of more than 1.5 times their width in height by a quarter, as for "
-        "vertical words (default: as in training)",
+        help="turn images taller than 1.5 times their width by 90 degrees, for vertical words "
+        "(default: as in training)",
     )
     parser.add_argument("--batch_size", type=positive, default=128, help="default: 128")
     decode = f"processes that decode images (default: {workers})"

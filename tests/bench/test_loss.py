@@ -68,10 +68,11 @@ def test_tables_of_what_was_measured():
         "median_s": {"torch CTC": 2.0, "CTC": 1.0, "DCTC": 3.0, "two-pass": 5.0},
         "peak_bytes": {"torch CTC": 100, "CTC": 1, "DCTC": 25, "two-pass": 1},
     }
-    about = {"versions": {"torch": "2"}, "rows": [row], "hardware": "X, 1 thread (x86_64)"}
+    about = {"versions": {"torch": "2"}, "rows": [row], "commit": "0123456789ab"}
+    about["hardware"] = "X, 1 thread (x86_64)"
     table = loss.loss_table(about)
     assert table.rows == [["37", "16 x 4", "1", "0.50", "1.50", "2.50", "0.25"]]
-    assert "X, 1 thread (x86_64), torch 2." in table.notes[0]
+    assert "X (x86_64), torch 2, commit 0123456." in table.notes[0]
     about["hardware"] = "NVIDIA X (x86_64)"  # a GPU has no threads
     table = loss.loss_table(about)
     assert table.rows == [["37", "16 x 4", "0.50", "1.50", "2.50", "0.25"]]

@@ -86,7 +86,10 @@ def test_all_that_the_protocol_asks_for(made):
     assert [e.freedom for e, _ in scenes.values()] == [24, 24]
     for name, blocked in (("protocol", True), ("protocol_scene", False)):
         measured = calibration(load(name), made, blocked)
-        assert len(measured) == 6 and all(np.isfinite([*e[:3]]).all() for e in measured.values())
+        assert len(measured) == 6
+        for each in measured.values():
+            assert np.isfinite(each.difference[:3]).all() and 0 <= each.ctc <= 100
+            assert each.dctc - each.ctc == pytest.approx(each.difference.points)
 
 
 def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, tmp_path, capsys):
@@ -111,7 +114,9 @@ def test_a_study_is_drawn_when_it_is_complete_and_only_counted_before(made, tmp_
         assert {study.name, f"{study.name}-calibration"} == {*figures} < {*tables}
         assert len(tables[study.name].rows) == 7 and "rule" in tables[study.name].notes[0]
     tables, _ = draw_families(studies[0], frame, made)
-    assert tables["protocol"].rows[-1][-1] == difference_cell(primary._asdict())
+    assert tables["protocol"].rows[-1][-2] == difference_cell(primary._asdict())
+    folds = analyse(studies[0], frame, made).folds
+    assert tables["protocol"].rows[-1][-1] == f"[{folds.low:+.2f},{folds.high:+.2f}]"
 
 
 def test_a_block_from_two_kinds_of_machine_is_refused(made, tmp_path):

@@ -74,6 +74,11 @@ def test_intervals_do_not_stretch_the_axis_of_differences_and_runs_do():
     assert -1 < low < 0 and 3 < high < 4
 
 
+def test_a_difference_far_from_the_others_does_not_stretch_the_axis_of_a_forest():
+    rows = [PlotRow(f"row {x}", [], [], x, x - 1, x + 1) for x in (-1, 0.5, 1, 2, 40)]
+    assert limits(draw_forest(rows, "points"))[1] < 4
+
+
 def test_equal_runs_are_drawn():
     low, high = limits(draw_runs([PlotRow("CTC", [0.0], [False])], [0.0], "percent"))
     assert low < 0 < high

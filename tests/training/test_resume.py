@@ -260,6 +260,14 @@ def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_pa
     assert (key.stat().st_mtime_ns, key.stat().st_ino) == written and not left.exists()
 
 
+def test_a_folder_of_other_files_is_left_alone(tmp_path):
+    (tmp_path / "hits").mkdir()
+    (tmp_path / "hits" / "one.bits").touch()
+    with pytest.raises(ValueError, match="hits holds files that are no run's"):
+        claim(tmp_path / "hits", "key")
+    assert [file.name for file in (tmp_path / "hits").iterdir()] == ["one.bits"]
+
+
 def test_a_restart_removes_checkpoints_behind_a_link_too(tmp_path):
     disk = tmp_path / "disk"
     (disk / "sharded.ckpt").mkdir(parents=True)

@@ -23,7 +23,7 @@ from dctc.bench.measure import (
 from dctc.ctc import Labels, LinearLogits, ctc_terms, pack_labels, torch_kernels
 from dctc.ctc.kernels import choose_kernels
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.results.environment import gpu
+from dctc.results.environment import gpu, measured_on
 from dctc.tables import Table
 
 LABEL_LENGTH = 8  # characters, a usual word; what CTC costs hardly depends on it
@@ -182,7 +182,7 @@ def loss_table(measured: dict[str, Any]) -> Table:
     note = (
         "Forward and backward as multiples of torch.nn.CTCLoss with log_softmax: medians of "
         f"interleaved runs, and peak memory beyond the logits; labels of {LABEL_LENGTH} "
-        f"characters. {measured['hardware']}, torch {measured['versions']['torch']}."
+        f"characters. CTC is dctc.CTCLoss. {measured_on(measured, threads=False)}."
     )
     title = f"Time and memory of the losses{'' if on_cpu else ' on a GPU'}"
     columns = ["classes", "frames x batch", *(["threads"] if on_cpu else []), "CTC", "DCTC"]

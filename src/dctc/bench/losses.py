@@ -15,6 +15,7 @@ from dctc.data.records.image_size import HEIGHT, WIDTH
 from dctc.losses import every_loss
 from dctc.losses.base import SequenceLoss
 from dctc.models import TimmRecognizer
+from dctc.results.environment import measured_on
 from dctc.runs.net import Loaded
 from dctc.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
@@ -106,7 +107,7 @@ def _table(measured: dict[str, Any]) -> Table:
         f"Step: forward, loss and backward of {step['net']}, {step['batch']} images of "
         f"{height}x{width}; the others: forward and backward of the loss alone. Frame distillation "
         f"has its teacher's pass and update in the step; CR-CTC is on two views of half the batch. "
-        f"{measured['hardware']}",
+        f"{measured_on(measured)}.",
     ]
     columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
     return Table("Every loss: time and memory relative to CTC", columns, rows, notes)

@@ -16,7 +16,7 @@ from dctc.bench.describe import arm, count_parameters, describe, inference_step,
 from dctc.bench.measure import Steps, cpu_threads, default_device, interleaved, report
 from dctc.data.records.batch import Batch
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.results.environment import gpu
+from dctc.results.environment import gpu, measured_on
 from dctc.runs.net import Loaded, load_net
 from dctc.tables import Table
 from dctc.training.module import RecognizerModule
@@ -126,7 +126,7 @@ def models_table(measured: dict[str, Any]) -> Table:
     note = (
         f"{usual}, float32; ratios of medians measured in one run, below 1 is "
         "faster. Channels-last and bf16 (autocast, to float32): inference. "
-        f"{measured['hardware']}, torch {measured['versions']['torch']}."
+        f"{measured_on(measured)}."
     )
     columns = [*heads, "DCTC/CTC, training step", "channels-last", "bf16"]
     return Table(f"Models{' on a GPU' if gpu(measured) else ''}", columns, rows, [note])

@@ -14,9 +14,9 @@ it names in ``needs``, a frozenset of keywords:
 :mod:`dctc.training.objective` gives them. In evaluation they may be missing; the term that needs
 one is then left out. Where a loss has terms, ``loss.terms(...)`` gives them per sample, with the
 same arguments. Infeasible samples, whose label does not fit their frames, are 0 in every term of
-every loss (but for DCTCLoss's ``mask_infeasible=False``), and so are those whose label logits of
--inf make impossible, or the lowest numbers of float32 in their place. Padded frames are never read,
-and a mean or sum over frames is one over a sample's own valid frames. The reduction is
+every loss (but for DCTCLoss's ``mask_infeasible=False``). So are samples whose label has
+probability 0, because of logits of -inf or of the lowest float32 number. Padded frames are never
+read, and a mean or sum over frames is one over a sample's own valid frames. The reduction is
 ``batchmean`` by default, where torch's is ``mean``. An argument that does not fit is a ValueError,
 an unknown option a TypeError.
 

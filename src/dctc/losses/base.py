@@ -120,8 +120,8 @@ class SequenceLoss(nn.Module, Generic[TermsT]):
     Attributes:
         needs: Names of the keywords that it needs in training, see :mod:`dctc.losses`.
         options: What each option may be; ``print(loss)`` shows them first.
-        fused: Whether it computes the last linear layer too, see :class:`dctc.ctc.LinearLogits`. A
-            class says so itself: what one that is derived from it does with logits is not known.
+        fused: Whether it computes the last linear layer too, see :class:`dctc.ctc.LinearLogits`.
+            Subclasses do not inherit it, as their methods may need the whole logits.
     """
 
     needs: frozenset[str] = frozenset()

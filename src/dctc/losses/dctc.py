@@ -55,7 +55,7 @@ class DCTCLoss(SequenceLoss[CTCTerms]):
             :class:`dctc.losses.base.SequenceLoss`.
 
     Attributes:
-        needs: ``{"alignment"}`` if it is given, else empty.
+        needs: ``{"alignment"}`` if the estimator is ``given``, else empty.
         watch: If set, called in each forward pass with its logits, labels and terms, which have no
             gradient: what logs the terms needs no forward-backward of its own.
 

@@ -93,6 +93,19 @@ def gpu(about: Mapping[str, Any]) -> str:
     return "" if "thread" in hardware else hardware.rpartition(" (")[0]
 
 
+def measured_on(measured: Mapping[str, Any], threads: bool = True) -> str:
+    """Return hardware, torch and commit of a measurement, as a note of its table.
+
+    Args:
+        measured: What was measured, with its :func:`environment`.
+        threads: Whether to name the CPU's threads.
+    """
+    hardware = measured["hardware"]
+    if not threads:
+        hardware = re.sub(r", \d+ threads?", "", hardware)
+    return f"{hardware}, torch {measured['versions']['torch']}, commit {measured['commit'][:7]}"
+
+
 def _commit() -> str:
     try:
         # an installed package may lie in a virtual environment inside somebody else's checkout

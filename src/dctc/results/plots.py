@@ -71,8 +71,7 @@ def draw_runs(
     """
     middle = float(np.mean(reference))
     means = np.array([np.mean(row.values) for row in rows])
-    away = np.abs([0.0 if np.isnan(row.points) else row.points for row in rows])
-    near = away <= _FAR * np.median(away[away > 0]) if away.any() else away == 0
+    near = _near(rows)
     shown = [*reference]
     for row, mean, is_near in zip(rows, means, near, strict=True):
         ends = [mean + end - row.points for end in (row.low, row.high) if not np.isnan(end)]
@@ -86,22 +85,25 @@ def draw_runs(
     return figure
 
 
-def draw_forest(rows: Sequence[PlotRow], xlabel: str) -> Figure:
+def draw_forest(rows: Sequence[PlotRow], xlabel: str, run: str = "run") -> Figure:
     """Draw differences with their 95 % intervals around zero, and a dot for each run.
 
-    Intervals wider than all runs together are cut off; an arrow says so.
+    Intervals wider than all runs together, and differences far from all others, are cut off; an
+    arrow says so.
 
     Args:
-        rows: The comparisons; ``values`` are those of runs less the mean of the reference.
+        rows: The comparisons; ``values`` are differences of single runs.
         xlabel: Name of the measure, with its unit.
+        run: What a dot stands for.
     """
     values = [value for row in rows for value in row.values]
-    shown = values or [end for row in rows for end in (row.low, row.high)]
+    near = [row for row, near in zip(rows, _near(rows), strict=True) if near]
+    shown = values or [end for row in near for end in (row.low, row.high)]
     figure, axes = _axes(rows, [0.0, *shown], 0.0)
     for y, row in enumerate(rows):
         if not row.heading:
             _row(axes, y, row, row.points)
-    _finish(axes, rows, xlabel)
+    _finish(axes, rows, xlabel, run=run)
     return figure
 
 
@@ -119,6 +121,12 @@ def save_figure(figure: Figure, file: Path, metadata: Mapping[str, str] | None =
         else:
             figure.savefig(partial, metadata={"Date": None})
     return file
+
+
+def _near(rows: Sequence[PlotRow]) -> np.ndarray:
+    """Return which rows are not far from all others."""
+    away = np.abs([0.0 if np.isnan(row.points) else row.points for row in rows])
+    return np.asarray(away <= _FAR * np.median(away[away > 0]) if away.any() else away == 0)
 
 
 def _axes(rows: Sequence[PlotRow], shown: Sequence[float], middle: float) -> tuple[Figure, Axes]:
@@ -142,12 +150,19 @@ def _row(axes: Axes, y: int, row: PlotRow, mean: float) -> None:
         axes.plot([least if mean < least else most], [y], "<" if mean < least else ">", **_ARROW)
     elif not np.isnan(row.points):
         low, high = mean + row.low - row.points, mean + row.high - row.points
-        axes.plot([low, high], [y - 0.12] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(
+            np.clip([low, high], least, most),
+            [y - 0.12] * 2,
+            color=INK,
+            linewidth=1.6,
+            solid_capstyle="butt",
+        )
         size, width = (9, 2) if row.marker == "|" else (5.5, 0)
         axes.plot([mean], [y - 0.12], row.marker, color=INK, markersize=size, markeredgewidth=width)
         for end, edge, marker in ((low, least, "<"), (high, most, ">")):
             if (end < edge) if marker == "<" else (end > edge):
-                axes.plot([edge], [y - 0.12], marker, **_ARROW)
+                inside = edge + (most - least) * (0.008 if edge == least else -0.008)
+                axes.plot([inside], [y - 0.12], marker, **_ARROW)
     if not np.isnan(row.points):
         text = difference_cell({"points": row.points, "low": row.low, "high": row.high})
         place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
@@ -155,7 +170,12 @@ def _row(axes: Axes, y: int, row: PlotRow, mean: float) -> None:
 
 
 def _finish(
-    axes: Axes, rows: Sequence[PlotRow], xlabel: str, title: str = "", more: Sequence[Artist] = ()
+    axes: Axes,
+    rows: Sequence[PlotRow],
+    xlabel: str,
+    title: str = "",
+    more: Sequence[Artist] = (),
+    run: str = "run",
 ) -> None:
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8.5)
     for y, (label, row) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
@@ -169,9 +189,8 @@ def _finish(
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(title, fontsize=10, loc="left")
     on_gpu = {gpu for row in rows for gpu in row.on_gpu}
-    handles = [_key("o", CPU_COLOUR, "run (CPU)")] if False in on_gpu else []
-    if True in on_gpu:
-        handles.append(_key("^", GPU_COLOUR, "run (GPU)"))
+    kinds = ((False, "o", CPU_COLOUR, "CPU"), (True, "^", GPU_COLOUR, "GPU"))
+    handles = [_key(m, colour, f"{run} ({on})") for gpu, m, colour, on in kinds if gpu in on_gpu]
     handles.append(
         Line2D([], [], color=INK, linewidth=1.6, label="mean, 95 % CI of the difference")
     )

@@ -62,12 +62,14 @@ def claim(folder: Path, key: str) -> bool:
         Whether the run had a folder before.
 
     Raises:
-        ValueError: If other runs lie below the folder.
+        ValueError: If other runs lie below the folder, or it holds files and no key.
     """
     if folder.exists():
         found = marked(folder)
         if found != key and next(folder.glob(f"*/**/{MARK}"), None):
             raise ValueError(f"{folder} holds runs; take another --name, such as one below it")
+        if found == UNKNOWN and any(folder.iterdir()):
+            raise ValueError(f"{folder} holds files that are no run's; take another --name")
         if found != key:
             aside = _free_name(folder.with_name(f"{folder.name}.{found}"))
             folder.rename(aside)

@@ -60,7 +60,7 @@ def _explained(study: Study, table: pd.DataFrame, frame: pd.DataFrame) -> list[s
     if table.ned_points.notna().any() and table.ned_low.isna().all():
         notes.append("NED's has no interval, as no arm has two runs.")
     others = [key for key in table.index if table.reference[key] and key not in study.planned]
-    if len(others) > 1:
+    if table.reference[others].value_counts().max() > 1:
         notes.append("Arms of one reference have simultaneous intervals (Dunnett), and no p.")
         if planned := [table.title[key] for key in table.index if key in study.planned]:
             notes.append(f"Planned by itself, with an interval of its own: {', '.join(planned)}.")

@@ -94,20 +94,20 @@ class RunParser(LightningArgumentParser):
             "--arm",
             type=str,
             default="",
-            help="Name in tables of what is compared; default: by the loss.",
+            help="Name of the arm in tables; default: from the loss.",
         )
         self.add_argument(
             "--init_from",
             type=str | None,
             default=None,
             metavar="RUN_OR_CKPT",
-            help="Start with the weights of another run; the last layer's go by character.",
+            help="Start with another run's weights; the last layer's are matched by character.",
         )
         self.add_argument(
             "--init_policy",
             type=Literal["keep", "subset", "union", "new"],
             default="keep",
-            help="What the charset may be: that of the other run, a part, more, or any.",
+            help="Charset beside the other run's: keep (the same), subset, union, or new (any).",
         )
         if restart:
             self.add_argument(
