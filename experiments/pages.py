@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from argparse import Namespace
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -66,7 +67,8 @@ def gather() -> tuple[dict[str, dict[str, Table]], dict[str, Figure]]:
         "ablations": ablations.draw([load("ablations"), load("true_alignment")], frame, registry),
         "renderer": renderer.draw([load("renderer"), load("reader")], frame, registry),
     }
-    drawn["table3"][0]["costs"].notes.append(EARLIER)
+    costs = drawn["table3"][0]["costs"]
+    drawn["table3"][0]["costs"] = replace(costs, notes=[*costs.notes, EARLIER])
     headline = {"headline": headline_table(frame, registry), "errors": errors_table(frame)}
     sections = {"all": {name: table for name, table in headline.items() if table}}
     sections |= {name: tables for name, (tables, _) in drawn.items()}
@@ -90,9 +92,10 @@ def _bench_tables() -> dict[str, Table]:
     tables = {name: draw(_measured(name)) for name, draw in draws.items()}
     notes = dict.fromkeys(("loss-gpu", "models", "models-gpu"), EARLIER)
     notes |= dict.fromkeys(("peers", "boxes"), PACKAGED)
-    for name, note in notes.items():
-        tables[name].notes.append(note)
-    return tables
+    return {
+        name: replace(table, notes=[*table.notes, notes[name]]) if name in notes else table
+        for name, table in tables.items()
+    }
 
 
 def _measured(name: str) -> dict[str, Any]:
