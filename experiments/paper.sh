@@ -26,8 +26,9 @@ ROW         a model and a loss, as --list prints them: table1/svtr_tiny/dctc
 --slurm     the same as a job of SLURM on N nodes (1)
 --gpus      of each node (those of the configuration)
 --dry-run   print the commands
-OPTION      any other option, and what follows it, is passed to dctc: --ckpt_path last goes on
-            where a training was interrupted
+OPTION      any other option, and what follows it, is passed to dctc
+
+The same command goes on where a training was interrupted.
 
 First ./reproduce.sh setup. The sets lie below DCTC_DATA (README.md, Data), for table 2 the
 benchmark's alphabet as data/chinese/alphabet.txt. Runs lie below \${DCTC_RUNS:-runs}.

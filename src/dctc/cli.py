@@ -83,7 +83,7 @@ and trainers may be combined.
 WHAT = {
     "fit": (
         "Train a recogniser. A run of the same name and configuration goes on.",
-        "go on from this checkpoint\n  --restart              begin anew",
+        "go on from a checkpoint of another run\n  --restart              begin anew",
     ),
     "validate": ("Score a checkpoint on the validation sets.", "the checkpoint; needed"),
     "test": ("Score a checkpoint on the test sets, into the registry.", "the checkpoint; needed"),

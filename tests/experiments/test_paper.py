@@ -60,7 +60,7 @@ def test_every_row_resolves_and_trains_as_many_images(monkeypatch, tmp_path):
 
 def test_several_nodes_and_tests():
     row = "table1/svtr_base/ctc"
-    options = ("--dry-run", "--seed", "3", "--ckpt_path", "last", "--log", "off")
+    options = ("--dry-run", "--seed", "3", "--arm", "x", "--log", "off")
     (alone,) = paper(row, *options)
     assert paper(row, "--dry-run", "--seed=3", *options[3:]) == [alone]
     (torchrun,) = paper(row, "--nodes", "2", "--host", "node0", *options)

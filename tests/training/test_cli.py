@@ -149,7 +149,7 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
         ("fit", "--trainer.overfit_batches=1", "overfit_batches is not supported"),
         ("fit", "--trainer.reload_dataloaders_every_n_epochs=1", "the batches of the first"),
         ("fit", "--trainer.enable_checkpointing=false", "enable_checkpointing must stay true"),
-        ("fit", "--ckpt_path=last", "--ckpt_path last: no such file"),
+        ("fit", "--ckpt_path=last", "the same command goes on from the run's own last"),
         ("fit", "--model.optimizer.init_args.lr=-1", "Invalid learning rate"),
         ("fit", "--data.init_args.batch_size=1000", "do not fill one batch of 1000"),
         ("fit", "--data.init_args.views=2 --data.init_args.augment=1", "gives two views"),
@@ -232,10 +232,12 @@ def test_what_is_no_checkpoint_of_the_net_is_refused_in_one_line(rendered, one, 
 def test_a_folder_of_runs_is_not_moved(rendered, one, runs):
     (runs / "study").mkdir()
     one.rename(runs / "study" / "one")
-    options = ([], ["--trainer.max_steps=4", f"--ckpt_path={final(runs / 'study' / 'one')}"])
-    for further in options:
+    further = ["--trainer.max_steps=4", f"--ckpt_path={final(runs / 'study' / 'one')}"]
+    for options in ([], further):
         with pytest.raises(SystemExit, match="study holds runs"):
-            main(["fit", rendered, "--name=study", "--log=off", *further])
+            main(["fit", rendered, "--name=study", "--log=off", *options])
+    with pytest.raises(SystemExit, match="to train longer, take another --name"):
+        main(["fit", rendered, "--name=study/one", "--log=off", *further])
     assert visible(runs) == ["study"]
 
 
@@ -256,7 +258,6 @@ def test_the_same_command_goes_on_where_it_was_interrupted(rendered, runs, capsy
     for further, said, first in (
         ([], "going on from its last checkpoint", 8),
         ([], "is finished; --restart trains it again", 8),
-        (["--ckpt_path=last"], "is finished; --restart trains it again", 8),
         (["--restart"], "", 0),
     ):
         main([*own, *further])
@@ -293,21 +294,6 @@ def test_averages_of_weights_and_other_loggers_leave_the_same_files(rendered, ru
     assert (runs / "1e5" / "config.yaml").read_text() == kept
     (record,) = Registry(runs).records()
     assert record.run == (runs / "1e5" / "run_key").read_text().strip()
-
-
-def test_a_run_goes_on_from_its_end_and_counts_for_neither_configuration(rendered, one, runs):
-    first = (one / "metrics.csv").read_text()
-    longer = [rendered, "--name=one", "--log=off", "--trainer.max_steps=4"]
-    main(["fit", *longer, f"--ckpt_path={final(one)}"])
-    assert (one / "metrics.1.csv").read_text() == first
-    assert {int(r["step"]) for r in rows(one / "metrics.csv") if r["train/loss"]} == {2, 3}
-    assert stored(one)["global_step"] == 4
-    for steps in (2, 4):  # tables take it for neither run
-        options = [*longer[:3], f"--trainer.max_steps={steps}"]
-        main(["test", *options, f"--ckpt_path={final(one)}"])
-    keys = [key_of(rendered, f"--trainer.max_steps={steps}") for steps in (2, 4)]
-    found = [record.run for record in Registry(runs).records()]
-    assert [run.partition("+")[0] for run in found] == keys and all("+" in run for run in found)
 
 
 def test_a_checkpoint_of_another_run_goes_on_in_a_folder_of_its_own(rendered, one, two, runs):

@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +28,17 @@ from dctc.training.callbacks import DCTCCallback
 from dctc.training.checkpoints import DurableCheckpoints, RunCheckpoints, _requeue
 from dctc.training.module import RecognizerModule
 from dctc.training.schedule import SparingAdamW
-from tiny import TinyNet, config, final, make_trainer, of_class, same_weights, stored, write_config
+from tiny import (
+    Kill,
+    TinyNet,
+    config,
+    final,
+    make_trainer,
+    of_class,
+    same_weights,
+    stored,
+    write_config,
+)
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -114,17 +125,17 @@ def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
         (tmp_path / "scontrol").chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 2)
-    kill = {"step": step, "number": int(number), "validation": validation}
-    stop = [f"--trainer.callbacks.{name}={value}" for name, value in kill.items()]
-    before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as ended:
-        main(["fit", whole[0], "--name=one", "--log=off", "--trainer.callbacks+=tiny.Kill", *stop])
+    before, train = signal.getsignal(number), ["fit", whole[0], "--name=one", "--log=off"]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        # in place of a callback of every run: a further one would be of another configuration
+        patch.setattr(cli, "ReadingsTable", partial(Kill, step, number, validation))
+        main(train)
     assert ended.value.code == 128 + number and signal.getsignal(number) == before
     assert (tmp_path / "asked").exists() == (number == signal.SIGUSR1)
     folder = runs / "one"
     assert not final(folder).exists()
     assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["global_step"] == saved
-    main(["fit", whole[0], "--name=one", "--log=off", "--ckpt_path=last"])
+    main(train)
     assert same_weights(stored(folder)["state_dict"], stored(whole[1])["state_dict"])
     found = losses(folder / "metrics.1.csv", folder / "metrics.csv")
     assert found == losses(whole[1] / "metrics.csv")
@@ -133,12 +144,11 @@ def test_a_signal_ends_a_run_that_goes_on_as_if_nothing_had_happened(
 def test_a_kill_in_the_last_validation_does_not_lose_it(runs, monkeypatch, whole):
     monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 3)
     train = ["fit", whole[0], "--name=one", "--log=off", "--trainer.max_steps=8"]
-    kill = {"step": 8, "number": int(signal.SIGTERM), "validation": True}
-    stop = [f"--trainer.callbacks.{name}={value}" for name, value in kill.items()]
-    with pytest.raises(SystemExit):
-        main([*train, "--trainer.callbacks+=tiny.Kill", *stop])
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(cli, "ReadingsTable", partial(Kill, 8, signal.SIGTERM, True))
+        main(train)
     assert read_checkpoint(runs / "one" / "checkpoints" / "last.ckpt")["global_step"] == 6
-    main([*train, "--ckpt_path=last"])
+    main(train)
     found = losses(runs / "one" / "metrics.csv")
     assert {step for name, step in found if name == "val/loss"} == {7}
 
@@ -216,37 +226,6 @@ def test_averages_of_weights_and_epochs_go_on_too(tmp_path, runs, monkeypatch, a
     main([*own, "--name=one"])
     assert stored(runs / "one")["global_step"] == 12
     assert same_weights(stored(runs / "one")["state_dict"], stored(runs / "whole")["state_dict"])
-
-
-def test_a_run_that_is_trained_on_from_its_end_goes_on_too(runs, monkeypatch, whole):
-    """The same command again, after a kill, does not begin with the old end once more."""
-    steps, step = [], RecognizerModule.training_step
-
-    def counted(self, *batch):
-        assert (self.global_step, len(steps)) != (10, 4), "killed"
-        steps.append(self.global_step)
-        return step(self, *batch)
-
-    monkeypatch.setattr(cli, "CHECKPOINT_EVERY", 3)
-    train = ["fit", whole[0], "--name=one", "--log=off"]
-    main([*train, "--trainer.max_steps=6"])
-    longer = [*train, "--trainer.max_steps=12", f"--ckpt_path={final(runs / 'one')}"]
-    monkeypatch.setattr(RecognizerModule, "training_step", counted)
-    with pytest.raises(AssertionError, match="killed"):
-        main(longer)
-    main(longer)
-    assert steps == [6, 7, 8, 9, 9, 10, 11]
-    assert stored(runs / "one")["global_step"] == 12
-    # from an older checkpoint of its own, with the last one of before out of the way
-    folder = runs / "one" / "checkpoints"
-    older = (folder / "last.ckpt").rename(folder / "older.ckpt")
-    final(runs / "one").rename(folder / "last.ckpt")
-    main([*train, "--trainer.max_steps=13", f"--ckpt_path={older}"])
-    assert steps[7:] == [9, 10, 11, 12]
-    assert read_checkpoint(folder / "before-last.ckpt")["global_step"] == 12
-    # last is the end of a finished run
-    main([*train, "--trainer.max_steps=14", "--ckpt_path=last"])
-    assert steps[11:] == [13]
 
 
 def test_the_key_of_a_run_is_written_once_and_what_a_kill_left_is_removed(tmp_path):

@@ -29,7 +29,6 @@ UNKNOWN = "unknown"  # key of a folder without that file
 GONE_ON = "+"  # between the keys of a configuration and of the run that it continued
 FINAL = "final.ckpt"  # checkpoint of a finished training
 BEST = "best.ckpt"  # weights of its best validation
-LAST = "last"  # value of fit's --ckpt_path: the last checkpoint of the run itself
 LAST_FILE, PREVIOUS = "last.ckpt", "previous.ckpt"  # the last checkpoint, and the one before
 CHARSET = "charset.txt"  # beside config.yaml: characters of its charset that come from files
 WEIGHTS = "model.safetensors"  # in a folder of exported weights
@@ -82,35 +81,6 @@ def claim(folder: Path, key: str) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     _mark(folder, key)
     return is_there
-
-
-def go_on(folder: Path, key: str, own: Path) -> None:
-    """Write the key of a run that continues from its own checkpoint.
-
-    If the configuration differs from that of the checkpoint, the folder gets both keys, so that
-    its result counts for neither. The last checkpoint of before then gets another name.
-
-    Args:
-        folder: Folder of the run.
-        key: Key of the configuration.
-        own: The checkpoint.
-    """
-    found = marked(folder)
-    if found != key and not found.startswith(key + GONE_ON):
-        for last in (folder / "checkpoints" / name for name in (LAST_FILE, PREVIOUS)):
-            if last.exists() and not last.samefile(own):
-                last.replace(last.with_name(f"before-{last.name}"))
-        _mark(folder, f"{key}{GONE_ON}{found}")
-
-
-def newest(folder: Path, key: str, own: Path) -> Path:
-    """Return where a run goes on that :func:`go_on` has marked: the command may have come further.
-
-    Its last checkpoint, if there is one since then; else the given one.
-    """
-    begun = marked(folder).startswith(key + GONE_ON)
-    is_there = (folder / "checkpoints" / LAST_FILE).exists()
-    return (resume_point(folder) if begun and is_there else None) or own
 
 
 def _mark(folder: Path, key: str) -> None:

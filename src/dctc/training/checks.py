@@ -19,7 +19,7 @@ from dctc.data.records.sampler import Draw
 from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
 from dctc.runs.configuration import build, check_class_paths, named
-from dctc.runs.folder import BEST, FINAL, LAST, LAST_FILE, PREVIOUS, read_checkpoint
+from dctc.runs.folder import BEST, FINAL, LAST_FILE, PREVIOUS, read_checkpoint
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.needs import check_batch, check_needs, checked_value, needs
 from dctc.training.parser import num_classes
@@ -68,16 +68,14 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
         )
 
 
-def check_checkpoint(
-    checkpoint: str | None, config: dict[str, Any], subcommand: str | None, folder: Path
-) -> None:
-    """Refuse a checkpoint that is not a file, for which Lightning may use random weights.
-
-    It is the file that ``--ckpt_path`` stands for, None without one.
+def check_checkpoint(config: dict[str, Any], subcommand: str | None, folder: Path) -> None:
+    """Refuse a ``--ckpt_path`` that is not a file, for which Lightning may use random weights.
 
     Raises:
-        SystemExit: If it is none, is damaged, or leaves nothing to train.
+        SystemExit: If it is none, is damaged or a run's own that is trained, or leaves nothing to
+            train.
     """
+    checkpoint = config.get("ckpt_path")
     if subcommand in SCORING and not checkpoint:
         raise SystemExit(
             f"dctc: {subcommand} needs --ckpt_path; without one it would score random weights "
@@ -85,6 +83,12 @@ def check_checkpoint(
         )
     if not checkpoint:
         return
+    own = (folder / "checkpoints").resolve()
+    if subcommand == "fit" and (checkpoint == "last" or Path(checkpoint).resolve().parent == own):
+        raise SystemExit(
+            f"dctc: --ckpt_path {checkpoint}: the same command goes on from the run's own last "
+            f"checkpoint without it; to train longer, take another --name"
+        )
     if not Path(checkpoint).is_file():
         raise SystemExit(
             f"dctc: --ckpt_path {checkpoint}: no such file; {subcommand} takes the file of a "
@@ -100,7 +104,7 @@ def check_checkpoint(
             f"dctc: --ckpt_path {checkpoint}: weights alone; {subcommand} takes a whole checkpoint "
             f"of a training, such as {LAST_FILE}"
         )
-    if subcommand != "fit" or config["ckpt_path"] == LAST:
+    if subcommand != "fit":
         return
     epochs = stored["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"]
     for name, count in {"max_steps": stored["global_step"], "max_epochs": epochs}.items():

@@ -28,15 +28,11 @@ from dctc.results.upload import check_key
 from dctc.runs.configuration import find_own_modules, image_options
 from dctc.runs.folder import (
     GONE_ON,
-    LAST,
     alone,
     claim,
     digest,
     final_checkpoint,
-    go_on,
     marked,
-    newest,
-    read_checkpoint,
     remove_checkpoints,
     resume_point,
 )
@@ -170,9 +166,8 @@ class RecognizerCLI(LightningCLI):
         check_config(config, self.folder)
         compute_in_float32()
         keep_freed_memory()
-        checkpoint = self._chosen_checkpoint()
-        check_checkpoint(checkpoint, config, self.subcommand, self.folder)
-        if checkpoint and self._restart:
+        check_checkpoint(config, self.subcommand, self.folder)
+        if config.get("ckpt_path") and self._restart:
             raise SystemExit("dctc: --restart begins anew; leave --ckpt_path out")
         if trainer["logger"] in (None, True) and not trainer["fast_dev_run"]:
             check_key(config["log"])
@@ -184,16 +179,6 @@ class RecognizerCLI(LightningCLI):
         workers = getattr(self.datamodule, "num_workers", named)
         share_cores(workers or 0, self.resolved["trainer"]["accelerator"])
 
-    def _chosen_checkpoint(self) -> str | None:
-        """Return ``--ckpt_path``, with the file of ``last``, which Lightning does not know."""
-        given: str | None = self.resolved.get("ckpt_path")
-        if given == LAST and self.subcommand == "fit":
-            found = [final_checkpoint(self.folder), resume_point(self.folder)]
-            if there := [file for file in found if file is not None]:
-                latest = max(there, key=lambda file: int(read_checkpoint(file)["global_step"]))
-                given = self.config[self.subcommand]["ckpt_path"] = str(latest)
-        return given
-
     def fit(self, model: pl.LightningModule, **options: Any) -> None:
         """Train as the command line asks; called by LightningCLI."""
         self.train(options["ckpt_path"], options["weights_only"])
@@ -204,7 +189,7 @@ class RecognizerCLI(LightningCLI):
         The folder is claimed when data, net, optimizer and callbacks are known to be sound.
 
         Args:
-            checkpoint: What to go on from; None is the run's own last checkpoint, if any.
+            checkpoint: Of another run, to go on from; the run's own last one, if any, goes before.
             weights_only: See :func:`torch.load`.
 
         Raises:
@@ -220,23 +205,19 @@ class RecognizerCLI(LightningCLI):
             rank_zero_only(print)(note)
         if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             key = self.results.run
-            own = checkpoint and Path(checkpoint).resolve().parent == self._checkpoints.resolve()
-            if checkpoint and not own:
+            if checkpoint:
                 key += f"{GONE_ON}{digest(checkpoint)}"
-            own_last = own and self.resolved["ckpt_path"] == LAST
-            if own_last or not own:
-                if on_rank_zero(self.trainer, lambda: self._is_finished(key)):
-                    return
+            if on_rank_zero(self.trainer, lambda: self._is_finished(key)):
+                return
             try_out(self.trainer, self.model, self.datamodule, self._checkpoints)
             try:
-                named = checkpoint if own else None
-                done, last = on_rank_zero(self.trainer, lambda: self._claim(key, named))
+                done, last = on_rank_zero(self.trainer, lambda: self._claim(key))
             except (Busy, ValueError) as error:
                 raise SystemExit(f"dctc: {error}") from error
             if done:
                 return
             if last is not None:
-                checkpoint, weights_only = last, weights_only if own else True
+                checkpoint, weights_only = last, True
         if note := head_note(self.model):
             rank_zero_only(print)(note)
         self.trainer.fit(
@@ -246,16 +227,10 @@ class RecognizerCLI(LightningCLI):
             weights_only=weights_only,
         )
 
-    def _claim(self, key: str, own: str | None) -> tuple[bool, str | None]:
+    def _claim(self, key: str) -> tuple[bool, str | None]:
         """Take the folder; return whether its run is finished, and the checkpoint to go on from."""
         if self.subcommand == "fit":  # the runner of studies holds the lock itself
             self._held.enter_context(alone(self.folder))
-        if own:
-            rank_zero_only(go_on)(self.folder, key, Path(own))
-            begin = newest(self.folder, key, Path(own))
-            if not begin.samefile(own):
-                rank_zero_only(print)(f"{self.folder}: going on from its last checkpoint")
-            return False, str(begin)
         is_there = rank_zero_only(claim)(self.folder, key)
         if self._restart:
             rank_zero_only(remove_checkpoints)(self.folder)
