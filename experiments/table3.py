@@ -6,17 +6,15 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-from dctc.results.environment import measured_on
+from dctc.bench.losses import losses_table
 from dctc.results.registry import Registry
 from dctc.studies.compare import run_command
 from dctc.studies.layouts import Drawn, comparison_table, draw_study
 from dctc.studies.study import Study
 from dctc.studies.summary import summarize
-from dctc.tables import Table
 from experiments.studies import PUBLISHED, check_data, load
 from experiments.tables.alignments import (
     alignment_table,
@@ -25,11 +23,6 @@ from experiments.tables.alignments import (
     validation_curves,
 )
 
-COST_NOTE = (
-    "Time and memory as multiples of CTC's, medians of one run of dctc bench --what losses, each "
-    "loss with its defaults: of a training step (forward, loss, backward) of {net}, {batch} images "
-    "of {size}, and of the loss alone, {classes} classes. {where}."
-)
 RIVALS = "Differences to DCTC, not to CTC; CR-CTC and its control train on augmented images."
 
 
@@ -46,7 +39,8 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
         tables["rivals"] = comparison_table(unplanned, found, frame, title, [*losses.notes, RIVALS])
     costs = registry.folder / "bench" / "losses.json"
     if costs.exists():
-        tables["costs"] = costs_table(losses, json.loads(costs.read_text(encoding="utf-8")))
+        titles = {key: arm.title for key, arm in losses.arms.items()}
+        tables["costs"] = losses_table(json.loads(costs.read_text(encoding="utf-8")), titles)
     if alignment := alignment_table(losses, frame, losses.validation):
         tables["alignment"] = alignment
     curves = validation_curves(losses, frame, registry.folder, ("ctc", "dctc"), losses.sets[0])
@@ -58,29 +52,6 @@ def draw(planned: Sequence[Study], frame: pd.DataFrame, registry: Registry) -> D
         tables |= {f"english-{name}": table for name, table in more.items()}
         figures |= {f"english-{name}": plot for name, plot in plots.items()}
     return tables, figures
-
-
-def costs_table(losses: Study, measured: dict[str, Any]) -> Table:
-    """Return the cost of each loss as a multiple of that of CTC; the loss alone at the first size.
-
-    It was ``measured`` by :mod:`dctc.bench.losses`.
-    """
-    step, alone = measured["training"], measured["rows"][0]
-    parts = (step["median_s"], step["peak_bytes"], alone["median_s"])
-    rows = [
-        [losses.arms[key].title, *(f"{part[key] / part['ctc']:.2f}" for part in parts)]
-        for key in step["median_s"]
-        if key in losses.arms
-    ]
-    columns = ["loss", "step time", "step memory", "loss time"]
-    note = COST_NOTE.format(
-        net=step["net"],
-        batch=step["batch"],
-        size="x".join(map(str, step["image"][1:])),
-        classes=alone["classes"],
-        where=measured_on(measured),
-    )
-    return Table("Cost of the losses", columns, rows, [note])
 
 
 def main(options: Namespace) -> None:

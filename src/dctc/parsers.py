@@ -74,7 +74,8 @@ def read_parser() -> argparse.ArgumentParser:
         prog="dctc read",
         description="Read crops of one word or line: confidence, text and path, with tabs between.",
         epilog="A confidence is the geometric mean over the characters. A box is left, top, right, "
-        "bottom in pixels of the file, as high as the line; left and right are estimates. "
+        "bottom in pixels of the upright image (EXIF), as high as the line; left and right are "
+        "estimates. "
         "scene_ctc and scene_dctc are small nets for scene words of lower-case letters and digits, "
         "ppocr_v6_small is that of RapidOCR.",
     )

@@ -15,4 +15,4 @@ def test_ratios_to_ctc_are_printed(bench):
     # two views of half the batch take the room of the batch
     assert 0.9 < step["peak_bytes"]["cr_ctc"] / step["peak_bytes"]["ctc"] < 1.5
     cells = [line.split()[1:] for line in printed.splitlines() if line.startswith("enctc ")]
-    assert cells == [[f"{ratio:.2f}" for ratio in ratios]]
+    assert cells == [[f"{ratio:.2f}" for ratio in ratios[:3]]]

@@ -146,7 +146,7 @@ def test_batch_statistics_of_all_processes_and_the_device_are_ours(rendered, mon
     "command, option, complaint",
     [
         ("fit", "--trainer.use_distributed_sampler=true", "use_distributed_sampler must stay"),
-        ("fit", "--trainer.overfit_batches=1", "overfit_batches is not supported"),
+        ("fit", "--trainer.overfit_batches=1", "overfit_batches must stay 0: batches depend"),
         ("fit", "--trainer.reload_dataloaders_every_n_epochs=1", "the batches of the first"),
         ("fit", "--trainer.enable_checkpointing=false", "enable_checkpointing must stay true"),
         ("fit", "--ckpt_path=last", "the same command goes on from the run's own last"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,6 @@ from dctc.tables import Table
 from dctc.text import CTCTokenizer, usual_protocol
 
 REFERENCE = "ctc"
-WHAT = ("median_s", "peak_bytes")
 NET = "small_resnet"
 FEATURES = 128  # d of this net
 
@@ -55,7 +54,7 @@ def bench_losses(scale: str, threads: int) -> None:
             rows.append({**size._asdict(), **time_and_memory(alone, REPEATS[scale], device)})
         training = {"net": NET, "image": loaded.image, "batch": n, **steps}
         measured = {"threads": threads, "rows": rows, "training": training}
-        report("losses", scale, measured, _table)
+        report("losses", scale, measured, losses_table)
 
 
 def _training_steps(loaded: Loaded, n: int, device: torch.device) -> Steps:
@@ -84,30 +83,27 @@ def _step(loss: SequenceLoss[Any], size: Size, device: torch.device) -> Callable
     return step_of(call, [logits, *extras.values()])
 
 
-def _table(measured: dict[str, Any]) -> Table:
-    step = measured["training"]
-    parts = {"step": step}
-    parts |= {f"c={r['classes']:,} t={r['frames']} n={r['batch']}": r for r in measured["rows"]}
+def losses_table(measured: dict[str, Any], titles: Mapping[str, str] | None = None) -> Table:
+    """Return the cost of each loss as a multiple of that of CTC; the loss alone at the first size.
+
+    Args:
+        measured: What :func:`bench_losses` has written.
+        titles: Losses that are shown, by key; all of them by default.
+    """
+    step, alone = measured["training"], measured["rows"][0]
+    titles = titles or {key: key.replace("_", " ") for key in step["median_s"]}
+    parts = (step["median_s"], step["peak_bytes"], alone["median_s"])
     rows = [
-        [
-            name.replace("_", " "),
-            *(f"{p[w][name] / p[w][REFERENCE]:.2f}" for p in parts.values() for w in WHAT),
-        ]
-        for name in step["median_s"]
+        [titles[key], *(f"{part[key] / part[REFERENCE]:.2f}" for part in parts)]
+        for key in step["median_s"]
+        if key in titles
     ]
-    absolute = "; ".join(
-        f"{name}: {1e3 * p['median_s'][REFERENCE]:.2f} ms and "
-        f"{p['peak_bytes'][REFERENCE] / 2**20:.2f} MiB"
-        for name, p in parts.items()
+    size = "x".join(map(str, step["image"][1:]))
+    note = (
+        "Time and memory as multiples of CTC's, medians of one run of dctc bench --what losses, "
+        "each loss with its defaults: of a training step (forward, loss, backward) of "
+        f"{step['net']}, {step['batch']} images of {size}, and of the loss alone, "
+        f"{alone['classes']} classes. {measured_on(measured)}."
     )
-    _, height, width = step["image"]
-    notes = [
-        f"Medians of interleaved runs, and peak memory beyond weights and inputs, relative to "
-        f"{REFERENCE}, which takes: {absolute}.",
-        f"Step: forward, loss and backward of {step['net']}, {step['batch']} images of "
-        f"{height}x{width}; the others: forward and backward of the loss alone. Frame distillation "
-        f"has its teacher's pass and update in the step; CR-CTC is on two views of half the batch. "
-        f"{measured_on(measured)}.",
-    ]
-    columns = ["", *(f"{name} {what}" for name in parts for what in ("time", "memory"))]
-    return Table("Every loss: time and memory relative to CTC", columns, rows, notes)
+    columns = ["loss", "step time", "step memory", "loss time"]
+    return Table("Cost of the losses", columns, rows, [note])

@@ -51,7 +51,7 @@ def main(options: Namespace) -> None:
         else:
             text, unread = "", unread + 1
         if options.show and number < DRAWN:
-            boxes = reader.boxes(images, read, upright=True) if options.boxes else []
+            boxes = reader.boxes(images, read) if options.boxes else []
             cells.append((images.source(read.number), text, boxes))
         number += 1
     if options.show:

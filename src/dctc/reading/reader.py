@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from dctc.data.records.batch import Batch, Corrupt, collate_by_width
-from dctc.data.records.boxes import stored_boxes
 from dctc.data.records.image_files import ImageFiles
 from dctc.data.records.image_size import RotateTall
+from dctc.data.records.images import upright_size
 from dctc.data.records.lmdb import LmdbImages
 from dctc.onnx_files import names_onnx
 from dctc.reading.weights import FILES, save_weights
@@ -197,13 +197,12 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
             )
         ]
 
-    def boxes(self, images: Images, read: Read, upright: bool = False) -> list[list[float]]:
-        """Return a box for each character, in pixels of the image as it is stored.
+    def boxes(self, images: Images, read: Read) -> list[list[float]]:
+        """Return a box for each character, in pixels of the image as viewers show it (EXIF).
 
         Args:
             images: Those that were read.
             read: What was read of one of them, with characters.
-            upright: Whether in pixels of the image as viewers show it, see EXIF.
 
         Returns:
             Left, top, right and bottom; a box is as high as the line. An image that cannot be read
@@ -212,7 +211,7 @@ class Reader(ModelHubMixin, library_name="dctc", pipeline_tag="image-to-text"):
         if not read.characters:
             return []
         limits = np.array([c.limits for c in read.characters]).reshape(-1, 2)
-        found = stored_boxes(images.source(read.number), self.size, limits, upright)
+        found = self.size.boxes(*upright_size(images.source(read.number)), limits)
         boxes: list[list[float]] = found.round(1).tolist()
         return boxes
 

@@ -32,29 +32,31 @@ def explained(message: str) -> str:
     return f"{message}\n{cure}"
 
 
-def check_class_paths(config: Any, where: str = "") -> None:
-    """Check that each ``class_path`` of a configuration names a class.
+def check_class_paths(config: Any) -> None:
+    """Check that each ``class_path`` of a configuration, as plain values, names a class.
 
     jsonargparse calls any function that is named where a callable is expected, such as
     ``os.system``.
 
-    Args:
-        config: A configuration or a part of one, as plain values.
-        where: Its place in the whole.
-
     Raises:
         ValueError: If one names something else.
     """
+    for where, path in _class_paths(config):
+        found = named(path)
+        if found is not None and not inspect.isclass(found):
+            raise ValueError(f"{where}: class_path {path} is no class; name a class")
+
+
+def _class_paths(config: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place and the value of every ``class_path`` of a part of a configuration."""
     if isinstance(config, Mapping):
         for key, value in config.items():
             if str(key).split(".")[-1] == "class_path":  # jsonargparse takes dotted keys too
-                found = named(str(value))
-                if found is not None and not inspect.isclass(found):
-                    raise ValueError(f"{where}: class_path {value} is no class; name a class")
-            check_class_paths(value, f"{where}.{key}".lstrip("."))
+                yield where, str(value)
+            yield from _class_paths(value, f"{where}.{key}".lstrip("."))
     elif isinstance(config, (list, tuple)):
         for value in config:
-            check_class_paths(value, where)
+            yield from _class_paths(value, where)
 
 
 def named(path: str) -> Any:
@@ -157,20 +159,9 @@ def check_own(config: Path) -> None:
     """
     model = read_settings(config)["model"]
     for part in ("net", "tokenizer"):
-        for chosen in _class_paths(model[part]):
+        for _, chosen in _class_paths(model[part]):
             if not chosen.startswith("dctc."):
                 raise ValueError(f"{config}: {part} {chosen} is none of dctc; it is not loaded")
-
-
-def _class_paths(config: Any) -> Iterator[str]:
-    """Yield every ``class_path`` of a part of a configuration."""
-    if isinstance(config, Mapping):
-        # jsonargparse takes dotted keys too
-        yield from (str(v) for k, v in config.items() if str(k).split(".")[-1] == "class_path")
-        config = [*config.values()]
-    if isinstance(config, list):
-        for part in config:
-            yield from _class_paths(part)
 
 
 def read_settings(config: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,10 @@ import yaml
 
 from dctc.data.archives.progress import progress_bar
 from dctc.data.rendered import RenderedDataModule
-from dctc.files import Busy
+from dctc.files import locked
 from dctc.results.registry import runs_folder
 
 _DATA = "data.init_args."
-_WAIT_S = 5.0  # between two looks at words that another process draws
 
 
 @dataclass(frozen=True)
@@ -72,19 +70,13 @@ class StoredWords:
 
         Raises:
             ValueError: If the folder holds other words.
+            Busy: If ``dctc data render`` writes into it.
             OSError: If the disk is full.
         """
-        data, said = self.data(), False
-        while True:
-            try:
-                with progress_bar("training words", data.sizes["train"]) as show:
-                    data.store(self.folder, os.cpu_count() or 1, show)
-                return
-            except Busy as error:
-                if not said:
-                    print(error, flush=True)
-                said = True
-                time.sleep(_WAIT_S)
+        data, folder = self.data(), self.folder
+        lock = folder.with_name(f".{folder.name}.drawing.lock")
+        with locked(lock, wait=True), progress_bar("training words", data.sizes["train"]) as show:
+            data.store(folder, os.cpu_count() or 1, show)
 
 
 def _keys(value: Any) -> dict[str, Any]:

@@ -26,6 +26,20 @@ from dctc.training.parser import num_classes
 from dctc.training.schedule import check_steps
 
 NEVER = 2**62  # number of a step that no training reaches
+# Options of the trainer that a run has no other value of, and why
+FIXED: dict[str, tuple[float, str]] = {
+    "use_distributed_sampler": (
+        False,
+        "the data module already shares the data among processes, and Lightning's sampler counts "
+        "some samples twice",
+    ),
+    "overfit_batches": (
+        0,
+        "batches depend on the step; give a data set of a few words instead",
+    ),
+    "reload_dataloaders_every_n_epochs": (0, "each epoch would have the batches of the first"),
+    "enable_checkpointing": (True, "a run goes on from its checkpoints"),
+}
 SCORING = ("validate", "test")  # subcommands that train nothing
 
 
@@ -37,25 +51,9 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
         SystemExit: For anything else.
     """
     check_class_paths(config)
-    if config["trainer"]["use_distributed_sampler"]:
-        raise SystemExit(
-            "dctc: trainer.use_distributed_sampler must stay false: the data module already "
-            "shares the data among processes, and Lightning's sampler counts some samples twice"
-        )
-    if config["trainer"]["overfit_batches"]:
-        raise SystemExit(
-            "dctc: trainer.overfit_batches is not supported, as batches depend on the step; "
-            "give a data set of a few words instead"
-        )
-    if config["trainer"]["reload_dataloaders_every_n_epochs"]:
-        raise SystemExit(
-            "dctc: trainer.reload_dataloaders_every_n_epochs is not supported: each epoch would "
-            "have the batches of the first"
-        )
-    if config["trainer"]["enable_checkpointing"] is False:
-        raise SystemExit(
-            "dctc: trainer.enable_checkpointing must stay true: a run goes on from its checkpoints"
-        )
+    for option, (value, why) in FIXED.items():
+        if config["trainer"][option] not in (value, None):
+            raise SystemExit(f"dctc: trainer.{option} must stay {str(value).lower()}: {why}")
     # as written, since what lies below may be a link to another disk
     if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
         raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
@@ -155,7 +153,7 @@ def try_loss(model: Mapping[str, Any]) -> None:
     of_attention = hasattr(named(model["net"]["class_path"]), "teach")
     if path.startswith(("dctc.", "torch.")) or of_attention:
         return
-    check_class_paths(model["loss"], "model.loss")
+    check_class_paths({"model.loss": model["loss"]})
     try:
         loss = build("loss", nn.Module, model["loss"])
     except ArgumentError:

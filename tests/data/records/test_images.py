@@ -15,8 +15,8 @@ from dctc.data.records.images import (
     MAX_PIXELS,
     SUFFIXES,
     ImageError,
-    image_header,
     load_image,
+    upright_size,
 )
 from dctc.data.records.lmdb import LmdbImages, open_images
 
@@ -87,7 +87,7 @@ def test_images_are_upright(tmp_path, encode_image, format, orientation):
         expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
     np.testing.assert_array_equal(np.asarray(load_image(file)), expected)
     size = (40, 16) if orientation < 5 else (16, 40)
-    assert image_header(file)[:2] == load_image(file.read_bytes()).size == size
+    assert upright_size(file) == load_image(file.read_bytes()).size == size
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
@@ -95,7 +95,7 @@ def test_broken_exif_takes_no_image_away(encode_image, format):
     """Pillow raises a SyntaxError for it, but of the pixels nothing is missing."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(encode_image())).save(buffer, format, exif=b"Exif\0\0no TIFF header")
-    assert load_image(buffer.getvalue()).size == image_header(buffer.getvalue())[:2] == (40, 16)
+    assert load_image(buffer.getvalue()).size == upright_size(buffer.getvalue()) == (40, 16)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about the bytes
@@ -107,7 +107,7 @@ def test_whatever_the_bytes_are_there_is_one_line(encode_image, format):
         broken = bytearray(whole[:kept])
         if broken:
             broken[draw.randrange(min(len(broken), 300))] ^= draw.randrange(1, 256)
-        for read in (load_image, image_header):
+        for read in (load_image, upright_size):
             try:
                 read(bytes(broken))
             except ImageError as error:
@@ -119,7 +119,7 @@ def test_whatever_the_bytes_are_there_is_one_line(encode_image, format):
 def test_no_image_starts_ghostscript(tmp_path, encode_image, monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("was started"))
     (tmp_path / "a.png").write_bytes(encode_image(format="EPS"))
-    for read in (load_image, image_header):
+    for read in (load_image, upright_size):
         with pytest.raises(ImageError, match="cannot identify"):
             read(tmp_path / "a.png")
 
@@ -127,7 +127,7 @@ def test_no_image_starts_ghostscript(tmp_path, encode_image, monkeypatch):
 @pytest.mark.parametrize("width", [MAX_PIXELS // 8000 + 1, 10**6])
 def test_large_images_are_refused_by_their_headers(width):
     header = b"P5 %d 8000 255\n" % width
-    for read in (load_image, image_header):
+    for read in (load_image, upright_size):
         with pytest.raises(ImageError, match=r"too large: .*pixels") as caught:
             read(header)
         assert caught.value.kind == "too large"

@@ -15,7 +15,7 @@ import numpy as np
 from dctc.data.archives.verify import NO_IMAGE, UNDECODED, label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import TALL, ImageSize
-from dctc.data.records.images import ImageError, image_header, load_image
+from dctc.data.records.images import ImageError, load_image, upright_size
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 from dctc.text import Charset, get_protocol, usual_protocol
@@ -155,7 +155,7 @@ def _look_at_image(
     """Return the valid width of an image when it is resized; None if it cannot be decoded."""
     finding = UNDECODED
     try:
-        width, height, _ = image_header(encoded)
+        width, height = upright_size(encoded)
         finding = DAMAGED
         image = load_image(encoded) if pixels else None
     except ImageError as error:

@@ -14,7 +14,7 @@ from dctc.data.archives.processes import ENDS, in_processes, refuse
 from dctc.data.archives.verify import label_fault
 from dctc.data.records.folders import count_records, label_text, read_record, reading
 from dctc.data.records.image_size import WIDTH_STEP, ImageSize
-from dctc.data.records.images import ImageError, image_header
+from dctc.data.records.images import ImageError, upright_size
 from dctc.data.render.texts import frames_needed
 from dctc.tables import Table
 
@@ -56,7 +56,7 @@ def set_stats(path: Path, protocol: Callable[[str], str], frames: int) -> Stats:
             stored = read_record(transaction, number)
             try:
                 label = protocol(label_text(stored.label or b""))
-                sizes.append(image_header(stored.image or b"")[:2])
+                sizes.append(upright_size(stored.image or b""))
             except ValueError:  # ImageError, or UnicodeDecodeError
                 unreadable += 1
                 continue
@@ -123,7 +123,7 @@ def _widths(path: Path, size: ImageSize) -> list[float]:
     with reading(path) as transaction:
         for number in range(1, records + 1, max(1, records // MEASURED)):
             try:
-                w, h, _ = image_header(read_record(transaction, number).image or b"")
+                w, h = upright_size(read_record(transaction, number).image or b"")
             except ImageError:
                 continue  # it is named when it is trained on
             if size.turn(w, h) is not None:

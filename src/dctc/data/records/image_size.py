@@ -88,6 +88,26 @@ class ImageSize:
             return self.width
         return min(max(round(width * self.height / height), 1), self.width)
 
+    def boxes(self, width: int, height: int, limits: np.ndarray) -> np.ndarray:
+        """Return boxes in an upright image, as high as its line, from limits in what it became.
+
+        Args:
+            width: Of the image.
+            height: Of the image.
+            limits: ``(s, 2)`` left and right limit in pixels of the resized image.
+
+        Returns:
+            ``(s, 4)`` float64: left, top, right, bottom, in pixels of the image.
+        """
+        turn = self.turn(width, height)
+        along, across = (width, height) if turn is None else (height, width)
+        begin, end = np.clip(limits * (along / self.valid(along, across)), 0, along).T
+        if turn == Image.Transpose.ROTATE_270:  # what is left lay at the bottom
+            begin, end = along - end, along - begin
+        low, high = np.zeros_like(begin), np.full_like(begin, across)
+        sides = (begin, low, end, high) if turn is None else (low, begin, high, end)
+        return np.stack(sides, 1)
+
     def resize(self, image: Image.Image) -> tuple[np.ndarray, int]:
         """Resize with Pillow's bicubic filter, as PARSeq (Bautista & Atienza, ECCV 2022) does.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 Image.init()  # registers all formats
 # The formats that are read, by Pillow's names. Others start programs (EPS starts Ghostscript), or
@@ -23,19 +23,7 @@ FORMATS = tuple(
 SUFFIXES = frozenset(s for s, name in Image.EXTENSION.items() if name in (*FORMATS, "MPO"))
 MAX_PIXELS = 40_000_000  # ours: a page of A4 at 600 dpi has 35 million; some bytes for each
 _EIGHT_BITS, _SIXTEEN_BITS = 255, 65_535  # the largest levels
-_ORIENTATION = 0x0112  # tag of EXIF
 _TAGGED = {"exif", "xmp", "Raw profile type exif"}  # where Pillow looks for it; the last of PNG
-_TURN = Image.Transpose
-# What makes an image upright, by its orientation (EXIF 2.32, section 4.6.4)
-UPRIGHT = {
-    2: _TURN.FLIP_LEFT_RIGHT,
-    3: _TURN.ROTATE_180,
-    4: _TURN.FLIP_TOP_BOTTOM,
-    5: _TURN.TRANSPOSE,
-    6: _TURN.ROTATE_270,
-    7: _TURN.TRANSVERSE,
-    8: _TURN.ROTATE_90,
-}
 # larger images are refused below, by name; Pillow's own warning does not know which one it is
 warnings.simplefilter("ignore", Image.DecompressionBombWarning, append=True)
 
@@ -91,10 +79,12 @@ def load_image(source: bytes | Path, grayscale: bool = False) -> Image.Image:
     """
     with _opened(source) as image:
         image.load()  # turns a TIFF itself, and then it has no orientation
-        upright = UPRIGHT.get(_orientation(image))
-        shown = opaque(image if upright is None else image.transpose(upright))
+        with suppress(
+            Exception
+        ):  # SyntaxError, struct.error... of broken EXIF: the pixels are there
+            ImageOps.exif_transpose(image, in_place=True)
         # a copy even where the mode is the same, so that nothing of the file is left
-        return shown.convert("L" if grayscale else "RGB")
+        return opaque(image).convert("L" if grayscale else "RGB")
 
 
 def as_png(image: Image.Image) -> bytes:
@@ -104,30 +94,21 @@ def as_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def image_header(source: bytes | Path) -> tuple[int, int, int]:
-    """Return width and height of an image when it is upright, and its orientation (EXIF, 1 to 8).
-
-    Reads the header alone.
+def upright_size(source: bytes | Path) -> tuple[int, int]:
+    """Return width and height of an image when it is upright; reads the header alone.
 
     Raises:
         ImageError: As :func:`load_image`.
     """
     with _opened(source) as image:
-        width, height = image.size
-        turned_already = image.format == "TIFF"
-        tagged = turned_already or image.info.keys() & _TAGGED
-        orientation = _orientation(image) if tagged else 1
-        if orientation in (5, 6, 7, 8) and not turned_already:
-            width, height = height, width
-        return width, height, orientation if orientation in UPRIGHT else 1
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the orientation of an image; 1 (upright) where its EXIF is broken, as in viewers."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # SyntaxError, struct.error... of data that the pixels do not need
-        return 1
+        size, turned_already = image.size, image.format == "TIFF"
+        if turned_already or not image.info.keys() & _TAGGED:
+            return size
+        try:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        except Exception:  # as in load_image
+            return size
+        return size[::-1] if orientation in (5, 6, 7, 8) else size
 
 
 def opaque(image: Image.Image) -> Image.Image:
