@@ -125,6 +125,8 @@ def one_line_errors(program: str) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)  # else a loop of the shell would go on
     except RuntimeError as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported for data commands
+            _end(program, "the GPU has too little memory; lower the batch size", error)
         if not str(error).startswith("DataLoader worker"):
             raise
         reason = f"{str(error).split('. ')[0]}: memory is short, or an LMDB is damaged, which "

@@ -163,6 +163,8 @@ def finetune_parser() -> argparse.ArgumentParser:
     add("--val", nargs="+", default=[], help="LMDB folders (default: the last tenth of DATA)")
     add("--loss", choices=("ctc", "dctc"), default="ctc", help="default: ctc")
     add("--charset", help="characters to read (default: ASCII and those of the labels)")
+    tall = "turn images taller than 1.5 times their width by 90 degrees (default: the model's)"
+    add("--rotate_tall", choices=ROTATIONS, help=tall)
     add("--name", default="finetuned", help="of the run (default: finetuned)")
     rate = "learning rate (default: 3e-5 for an ONNX recogniser, 1e-4 for a net of this library)"
     add("--lr", type=float, help=rate)

@@ -178,6 +178,32 @@ def test_a_class_counts_by_its_name_and_not_by_its_module():
     path = ("model", "net", "class_path")
     assert key_with(*path, value="elsewhere.TimmRecognizer") == run_key(CONFIG)
     assert key_with(*path, value="dctc.models.CRNN") != run_key(CONFIG)
+    assert key_with(*path, value="torch.nn.CTCLoss") != key_with(*path, value="dctc.CTCLoss")
+
+
+def test_a_class_that_a_package_exports_counts_by_the_file_it_is_in(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "exporting"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .losses import Mine\n")
+    keys = []
+    for number in range(2):
+        (package / "losses.py").write_text(f"class Mine:\n    number = {number}\n")
+        keys.append(key_with("model", "net", "class_path", value="exporting.Mine"))
+    assert keys[0] != keys[1]
+
+
+def test_a_set_below_the_data_root_counts_as_what_it_holds(tmp_path, monkeypatch):
+    monkeypatch.setenv("DCTC_DATA", str(tmp_path))
+    (tmp_path / "train").mkdir()
+    keys = []
+    for recipe in ({"kind": "a"}, {"kind": "b"}):
+        (tmp_path / "train" / "recipe.json").write_text(json.dumps(recipe))
+        keys += [
+            key_with("data", "init_args", "train", value=[name])
+            for name in ("train", str(tmp_path / "train"))
+        ]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
 @pytest.fixture

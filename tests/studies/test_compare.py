@@ -202,6 +202,21 @@ def test_a_command_that_trains_nothing_is_an_error(compared, refused, monkeypatc
     assert "mine: nothing is trained of twice" in error
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "seeds"),
+    [("max_steps: 30", "max_steps: 31", "0, 1"), ("seeds: 2", "seeds: 1", "1")],
+)
+def test_results_that_are_not_of_the_study_are_left_out(compared, capsys, right, wrong, seeds):
+    (compared / "changed.yaml").write_text(STUDY.replace(right, wrong))
+    with pytest.raises(SystemExit):  # no training succeeds
+        main(["compare", str(compared / "changed.yaml"), "--log=off"])
+    said = capsys.readouterr().out
+    for arm in ("ctc", "twice"):
+        left_out = "left out, of another configuration or not of the study"
+        assert f"mine/{arm}: {left_out}: seeds {seeds}\n" in said
+    assert ("My loss: mean" in said) == (seeds == "1")
+
+
 def test_a_changed_file_of_a_users_class_is_another_run(compared):
     own = compared / "own_words.py"
     kept = own.read_text()
@@ -219,6 +234,7 @@ def test_a_changed_file_of_a_users_class_is_another_run(compared):
         ("own_words.TwiceCTC", "own_words.Twice", "arm twice: .* has no attribute 'Twice'"),
         ("trainer.max_steps", "trainer.max_stps", "arm ctc: .*trainer.max_stps=30"),
         ("trainer.max_steps: 30", "trainer.devices: 2", "arm ctc: trainer.devices 2: .* set 1"),
+        ("trainer.max_steps: 30", "trainer.num_nodes: 2", "arm ctc: trainer.num_nodes 2: .*"),
         (
             "own_words.TwiceCTC",
             "own_words.Partial",

@@ -236,6 +236,12 @@ def test_what_is_wrong_is_named(folder, change, message):
         load_study(file, "tiny")
 
 
+def test_arms_whose_runs_would_have_one_name_are_refused(folder):
+    (folder / "mine.yaml").write_text(STUDY.replace("  alone:", "  focal-1:"))
+    with pytest.raises(ValueError, match=r"arms focal and focal-1 would both be mine/focal-1"):
+        load_study(folder / "mine.yaml", "small")
+
+
 def test_scales_and_shared_arms_that_are_not_there(folder):
     with pytest.raises(ValueError, match=r"mine.yaml: no scale 'big'; there are small, tiny"):
         load_study(folder / "mine.yaml", "big")

@@ -45,8 +45,13 @@ def test_before_and_after(data, tmp_path, capsys):
     main(["predict", str(tmp_path / "runs/mine"), "--images", str(data)])
     assert len((tmp_path / "runs/mine/images.tsv").read_text().splitlines()) == 21
     main(command)  # there is nothing left to train
-    assert "before" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "mine is finished, and not trained again" in out and "before" in out
+    assert config["data"]["init_args"]["train"] == [str(data)]
     main(["export", str(tmp_path / "runs/mine"), "--to", "onnx"])
+    own = tmp_path / "runs/mine/net.onnx"
+    with pytest.raises(SystemExit, match=r"net\.onnx, which is in its own folder"):
+        main(["finetune", str(data), "--from", str(own), "--name", "mine", "--log", "off"])
     command[command.index(str(net))] = str(tmp_path / "runs/mine")
     main([*command, "--name", "again"])
     assert "96 of 96 characters kept, 0 added, 0 dropped" in capsys.readouterr().out
@@ -59,6 +64,19 @@ def test_before_and_after(data, tmp_path, capsys):
         charsets.unlink()
     moved = (tmp_path / "runs/mine").rename(tmp_path / "moved")
     assert load_model(moved).tokenizer.charset == charset
+
+
+def test_every_set_of_a_folder_is_named_and_tall_images_are_turned(data, tmp_path, capsys):
+    data.rename(tmp_path / "📁")
+    (tmp_path / "all").mkdir()
+    (tmp_path / "📁").rename(tmp_path / "all" / "📁")
+    command = ["finetune", str(tmp_path / "all"), "--from", "scene_ctc", "--rotate_tall", "left"]
+    main([*command, "--dry_run"])
+    data_options = json.loads(capsys.readouterr().out)["data"]["init_args"]
+    assert data_options["train"] == [str(tmp_path / "all" / "📁")]
+    assert data_options["rotate_tall"] == "left"
+    main([*command, "--steps", "1", "--batch_size", "4", "--name", "one", "--log", "off"])
+    assert "before" in capsys.readouterr().out
 
 
 def test_a_packaged_net_and_a_configuration_are_named_by_their_folder(data, capsys):

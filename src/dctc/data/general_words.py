@@ -14,13 +14,16 @@ from dctc.text.charset import NAMED
 GENERAL = 300  # words
 
 
-def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataModule | None:
+def general_words(
+    characters: str, size: ImageSize, seed: int, batch_size: int
+) -> RenderedDataModule | None:
     """Return English words, drawn in fonts that are there everywhere, as a validation set.
 
     Args:
         characters: Those that the net reads; without digits and letters there are no words.
         size: Of its images.
         seed: Of the words.
+        batch_size: Words read at a time.
     """
     known = (name for name, text in NAMED.items() if set(text) <= set(characters))
     charset = max(known, key=int, default=None)
@@ -35,6 +38,7 @@ def general_words(characters: str, size: ImageSize, seed: int) -> RenderedDataMo
         charset=charset,
         protocol="verbatim",
         preset="scene",
+        batch_size=batch_size,
         num_workers=0,
         seed=seed,
     )

@@ -99,8 +99,9 @@ def find_parts(
                 raise ValueError(f"{what}: {path} is listed twice; name it once")
             if refuse_tests and is_test_set(path, root, top):
                 raise ValueError(
-                    f"{what}: {path} is a test set; never train on one: name folders of "
-                    f"training data only"
+                    f"{what}: {path} is a test set by its path (a folder test, testing or "
+                    f"evaluation, or a benchmark's name); never train on one: name training data, "
+                    f"or move it"
                 )
             real.add(path.resolve())
             inside = path.is_relative_to(root)

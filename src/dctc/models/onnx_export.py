@@ -97,7 +97,7 @@ def described(net: OnnxRecognizer) -> dict[str, str]:
     shape = "frames, batch" if net.time_first else "batch, frames"
     return {
         "input": f"{net.graph.input} (batch, channels, height, width)",
-        "channel_order": "BGR" if net.is_bgr else "RGB",
+        "channel_order": "L" if net.in_chans == 1 else "BGR" if net.is_bgr else "RGB",
         "output": f"{output_kind(net)} ({shape}, classes)",
         "blank": str(net.num_classes - 1 if net.blank_last else BLANK),
     }

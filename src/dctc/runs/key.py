@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +11,9 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
+import dctc
+from dctc import losses
+from dctc.data.records.folders import data_root
 from dctc.data.records.provenance import RECIPE
 from dctc.data.render.corpora import PYTHON, WORDFREQ
 from dctc.data.render.fonts import SYSTEM, find_fonts
@@ -17,6 +21,7 @@ from dctc.data.render.rendered_words import is_own
 from dctc.data.render.stored import stored_recipe
 from dctc.files import short_hash
 from dctc.onnx_files import SUFFIX
+from dctc.runs.configuration import named
 from dctc.runs.folder import weights_file
 from dctc.text import Charset
 from dctc.text.charset import charset_parts
@@ -108,7 +113,8 @@ def run_key(config: Mapping[str, Any], versions: Mapping[str, int] | None = None
         "init_from": config.get("init_from"),
         "drawn": drawn_versions(config) if versions is None else versions,
     }
-    return _hash(_essence(hashed))
+    root = data_root(data.get("init_args", {}).get("data_root"))
+    return _hash(_essence(hashed, root))
 
 
 def drawn_versions(config: Mapping[str, Any]) -> dict[str, int]:
@@ -151,17 +157,17 @@ def _trainer(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _essence(value: Any) -> Any:
+def _essence(value: Any, root: Path) -> Any:
     """Return a configuration in the form that is hashed, see :func:`run_key`."""
     if isinstance(value, Mapping):
-        kept = {k: _HELD[k](v) if k in _HELD else _essence(v) for k, v in value.items()}
+        kept = {k: _HELD[k](v) if k in _HELD else _essence(v, root) for k, v in value.items()}
         if "class_path" in kept:
             path = str(kept["class_path"])
             kept |= {"class_path": path.rsplit(".", 1)[-1], "source": _source(path)}
         return {k: v for k, v in kept.items() if v is not None and v is not False}
     if isinstance(value, (list, tuple)):
-        return [_essence(inner) for inner in value]
-    return _content(value)
+        return [_essence(inner, root) for inner in value]
+    return _content(value, root)
 
 
 def _source(path: str) -> str | None:
@@ -169,24 +175,43 @@ def _source(path: str) -> str | None:
     module = path.rpartition(".")[0]
     if not module or module.partition(".")[0] == "dctc":
         return None
+    # where the class is defined, which may be another module than the one that exports it
+    module = getattr(named(path), "__module__", module)
     try:
         spec = find_spec(module)
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, ValueError):
         return None
     if spec is None or not spec.origin or not Path(spec.origin).is_file():
         return None
-    installed = [get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    if any(Path(spec.origin).is_relative_to(folder) for folder in installed):
-        return None
+    if _is_installed(spec.origin):
+        # a class of another library with the name of one of ours is another class
+        return module.partition(".")[0] if hasattr(losses, path.rpartition(".")[2]) else None
     return short_hash(Path(spec.origin).read_bytes())
 
 
-def _content(value: Any) -> Any:
-    """Return a hash of the recipe in place of a folder of rendered words or of a converted set."""
+def _is_installed(file: str) -> bool:
+    installed = [get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return any(Path(file).is_relative_to(folder) for folder in installed)
+
+
+def own_sources() -> dict[str, int]:
+    """Return when each loaded module that is in no installed package was changed, by its file."""
+    files = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
+    here = Path(dctc.__file__).parent
+    own = [f for f in files if f and not _is_installed(f) and not Path(f).is_relative_to(here)]
+    return {file: Path(file).stat().st_mtime_ns for file in own if Path(file).is_file()}
+
+
+def _content(value: Any, root: Path) -> Any:
+    """Return a hash of the recipe in place of a folder of rendered words or of a converted set.
+
+    Data modules take it as a folder below the data root, unless it is an absolute path.
+    """
     if isinstance(value, str) and value.endswith(SUFFIX) and Path(value).is_file():
         return f"{SUFFIX} {short_hash(Path(value).read_bytes())}"
-    recipe = Path(value) / RECIPE if isinstance(value, str) and value else None
-    if recipe is not None and recipe.is_file():
+    folders = (Path(value), root / value) if isinstance(value, str) and value else ()
+    recipe = next((f / RECIPE for f in folders if (f / RECIPE).is_file()), None)
+    if recipe is not None:
         found = json.loads(recipe.read_text(encoding="utf-8"))
         if "renderer" in found:  # of a converted set, what came of it says what it holds
             found = {k: v for k, v in found.items() if k not in _NOT_DRAWN}

@@ -168,7 +168,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
         else:
             chosen["init_args"]["num_classes"] = tokenizer.num_classes
         if checkpoint is not None:  # it brings all weights
-            _leave_out_first_weights(chosen["init_args"])
+            leave_out_first_weights(chosen["init_args"])
         net = build("net", nn.Module, chosen)
     except ArgumentError as error:
         raise ValueError(f"{config}: {one_line(explained(str(error)))}") from error
@@ -196,7 +196,7 @@ def load_net(config: Path, checkpoint: Path | None = None) -> Loaded:
     )
 
 
-def _leave_out_first_weights(arguments: Any) -> None:
+def leave_out_first_weights(arguments: Any) -> None:
     """Change the arguments of a net, and of nets in it, to those of one without weights."""
     if isinstance(arguments, dict):
         if "pretrained" in arguments:
@@ -204,7 +204,7 @@ def _leave_out_first_weights(arguments: Any) -> None:
         if isinstance(options := arguments.get("encoder_options"), dict):
             options.pop("checkpoint_path", None)
         for value in arguments.values():
-            _leave_out_first_weights(value)
+            leave_out_first_weights(value)
 
 
 def _of_onnx(source: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dctc.results.frame import per_run, read_frame
@@ -54,11 +55,13 @@ def _check_arms(study: Study, only: Sequence[str]) -> None:
             run = study.run(key, arm.seeds[0], value)
             try:
                 config = resolve(run)
-                if str(devices := config["trainer"]["devices"]) not in ("1", "auto"):
-                    raise ValueError(
-                        f"trainer.devices {devices}: here each training has one device; set 1, and "
-                        f"train several at a time with --jobs, or train on several with dctc fit"
-                    )
+                for option in ("devices", "num_nodes"):
+                    if str(number := config["trainer"][option]) not in ("1", "auto"):
+                        raise ValueError(
+                            f"trainer.{option} {number}: here each training has one device; set 1, "
+                            f"and train several at a time with --jobs, or one on several with "
+                            f"dctc fit"
+                        )
                 planned = planned_key(run, config)
                 try_loss(config["model"])
             except (ArgumentError, ValueError) as error:
@@ -135,6 +138,8 @@ def run_command(
     if options.source and not registry.file.is_file():
         raise FileNotFoundError(f"--from {options.source}: it holds no {registry.file.name}")
     frame = read_frame(registry)
+    if not options.source:
+        frame = _of_these(studies, frame, outcomes, options.seeds)
     shown = without_open(studies, frame)
     for study in shown:
         if said := untested(study, frame):
@@ -146,6 +151,35 @@ def run_command(
         report(name, log, *drawn)
     if report_problems(outcomes):
         raise SystemExit(1)
+
+
+def _of_these(
+    studies: Sequence[Study],
+    frame: pd.DataFrame,
+    outcomes: Mapping[str, Outcome],
+    seeds: Sequence[int] | None,
+) -> pd.DataFrame:
+    """Leave out results that are of other configurations or seeds than a study's, and say which."""
+    left_out = pd.Series(False, index=frame.index)
+    for study in studies:
+        chosen = choices(study, frame)
+        runs = study.final_runs(chosen) + (study.final_runs(chosen, (), seeds) if seeds else [])
+        keys: dict[tuple[str, int], str] = {}
+        for run in runs:
+            of_run = (frame.arm == run.arm) & (frame.seed == run.seed)
+            if of_run.any() and (run.arm, run.seed) not in keys:
+                known = outcomes[run.name].records if run.name in outcomes else {}
+                key = next((record.run for record in known.values()), None) or planned_key(run)
+                keys[run.arm, run.seed] = key
+        ours = frame.arm.isin({run.arm for run in runs}) & (frame.seed != SEARCH_SEED)
+        found = zip(frame.arm, frame.seed, frame.run, strict=True)
+        left_out |= ours & np.array(
+            [keys.get((arm, seed)) != run for arm, seed, run in found], bool
+        )
+    for arm, of_arm in frame[left_out].groupby("arm"):
+        of = ", ".join(map(str, sorted({*of_arm.seed})))
+        print(f"{arm}: left out, of another configuration or not of the study: seeds {of}")
+    return frame[~left_out]
 
 
 def without_open(studies: Sequence[Study], frame: pd.DataFrame) -> list[Study]:

@@ -25,6 +25,7 @@ from dctc.files import Busy
 from dctc.results.registry import Record, Registry, runs_folder
 from dctc.results.upload import LogMode
 from dctc.runs.folder import FINAL
+from dctc.runs.key import own_sources
 from dctc.studies.runner import Finished, Run, execute, resolve
 from dctc.text.characters import printed
 
@@ -97,7 +98,8 @@ def execute_all(
                     text += _said_left(missing, outcomes, time.monotonic() - began)
                     bar.console.print(printed(text), highlight=False, markup=False, soft_wrap=True)
                     bar.advance(task)
-                    if waiting and worker.process.is_alive():
+                    # a module that has been changed meanwhile is loaded by a new process
+                    if waiting and worker.process.is_alive() and worker.sources == own_sources():
                         worker.start(waiting.popleft())
                         workers[worker.connection] = worker
                     else:
@@ -198,7 +200,7 @@ class _Worker:
 
     def __init__(self, run: Run, quiet: bool, log: LogMode, net: bool, gpu: str) -> None:
         self.connection, theirs = _SPAWN.Pipe()
-        self.gpu = gpu
+        self.gpu, self.sources = gpu, own_sources()
         # not a daemon, which may not have loading workers
         self.process = _SPAWN.Process(target=_work, args=(theirs, quiet, log, net))
         with _on(gpu):

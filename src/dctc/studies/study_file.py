@@ -130,6 +130,7 @@ def load_study(
             names = f", or a scale that does: {', '.join(scales)}" if scales else ""
             raise ValueError(f"{file}: arm {key}: a search needs 'validation'; name a set{names}")
         arms[key] = arm
+    _check_arm_names(replace(study, arms=arms))
     groups = []
     for name, group in (content.get("groups") or {}).items():
         of, notes = (key for key in _list(group["arms"]) if key in arms), _list(group.get("notes"))
@@ -155,6 +156,18 @@ def _names(file: Path, study: str) -> bool:
     except yaml.YAMLError:
         return False
     return isinstance(content, dict) and content.get("study") == study
+
+
+def _check_arm_names(study: Study) -> None:
+    """Refuse arms whose runs would have one name, such as ``a-1`` and ``a`` at the value 1."""
+    names: dict[str, str] = {}
+    for key, arm in study.arms.items():
+        for value in arm.search.values if arm.search and not arm.owner else (None,):
+            name = study.arm_name(key, value)
+            if not arm.owner and (other := names.setdefault(name, key)) != key:
+                raise ValueError(
+                    f"{study.file}: arms {other} and {key} would both be {name}; rename one"
+                )
 
 
 def _arm(study: Study, key: str, content: Mapping[str, Any], reference: str) -> Arm:

@@ -19,6 +19,8 @@ NAMED = {
     "94": string.digits + string.ascii_lowercase + string.ascii_uppercase + string.punctuation,
 }
 
+ASCII = "".join(map(chr, range(32, 127)))  # printable, with the space
+
 _EXPECTED = "\u00ad\u200c\u200d"  # see Charset.load
 
 

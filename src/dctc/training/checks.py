@@ -20,6 +20,7 @@ from dctc.data.sets import SetsDataModule
 from dctc.results.registry import runs_folder
 from dctc.runs.configuration import build, check_class_paths, named
 from dctc.runs.folder import BEST, FINAL, LAST_FILE, PREVIOUS, read_checkpoint
+from dctc.text.charset import charset_parts
 from dctc.training.callbacks import DCTCCallback
 from dctc.training.needs import check_batch, check_needs, checked_value, needs
 from dctc.training.parser import num_classes
@@ -58,10 +59,15 @@ def check_config(config: dict[str, Any], folder: Path) -> None:
     if Path(os.path.abspath(runs_folder())) not in Path(os.path.abspath(folder)).parents:
         raise SystemExit(f"dctc: --name {config['name']}: that is not below {runs_folder()}")
     # the folder would be set aside, and the path lead nowhere
-    begin = config.get("init_from")
-    if begin and Path(begin).resolve().is_relative_to(folder.resolve()):
+    source = config["model"]["net"].get("init_args", {}).get("source")
+    tokens = config["model"]["tokenizer"].get("init_args", {}).get("charset") or ""
+    for given in (config.get("init_from"), source, *charset_parts(str(tokens))):
+        if not given or not Path(given).exists():
+            continue
+        if not Path(given).resolve().is_relative_to(folder.resolve()):
+            continue
         raise SystemExit(
-            f"dctc: the run is to begin with {begin}, which is in its own folder; take another "
+            f"dctc: the run is to begin with {given}, which is in its own folder; take another "
             f"--name"
         )
 

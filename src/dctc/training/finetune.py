@@ -22,12 +22,19 @@ from dctc.files import short_hash, write_whole
 from dctc.onnx_files import PRETRAINED, read_onnx
 from dctc.results.registry import runs_folder
 from dctc.runs.configuration import IMAGES, image_format, read_settings
-from dctc.runs.folder import FINAL, PACKAGED, alone, read_checkpoint
-from dctc.runs.net import find_model, start_from, training_width
+from dctc.runs.folder import (
+    FINAL,
+    PACKAGED,
+    alone,
+    final_checkpoint,
+    marked,
+    read_checkpoint,
+)
+from dctc.runs.net import find_model, leave_out_first_weights, start_from, training_width
 from dctc.tables import Table
 from dctc.text import normal_form
 from dctc.text.characters import by_frequency
-from dctc.text.charset import charset_parts
+from dctc.text.charset import ASCII, charset_parts
 from dctc.training.cli import RecognizerCLI
 from dctc.training.machine import needs_cpu
 
@@ -41,7 +48,6 @@ PASSES, LEAST_STEPS, MOST_STEPS = 20, 100, 3000
 # The rate of other nets is not tuned.
 ONNX_RATE, OWN_RATE = 3e-5, 1e-4
 HELD_OUT = 0.1  # share of the images that are the validation set, where none is named
-ASCII = "".join(map(chr, range(32, 127)))
 
 
 class Labels(NamedTuple):
@@ -89,11 +95,11 @@ def _count_labels(path: Path) -> tuple[Counter[str], int, int]:
     return Counter("".join(labels)), usable, held_out_of(count_records(path), HELD_OUT)
 
 
-def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
+def starting_net(source: str, folders: Sequence[str], turn: str | None = None) -> dict[str, Any]:
     """Return the sections of a configuration that name the net to begin with, and its images.
 
     The width of images that keep their aspect ratio is that of all but the longest of the data.
-    For ``source`` see :func:`dctc.runs.net.find_model`.
+    For ``source`` see :func:`dctc.runs.net.find_model`; ``turn`` replaces its ``rotate_tall``.
     """
     config, weights = find_model(source)
     images: dict[str, Any] = {}
@@ -110,6 +116,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         images = {name: stored[name] for name in IMAGES if name in stored}
         if images.get("width") is None and stored.get("source") in DOCUMENTS:
             images["width"] = DOCUMENTS[stored["source"]].width
+        leave_out_first_weights(net["init_args"])
         if net["class_path"].endswith(".OnnxRecognizer"):
             net["init_args"]["charset_policy"] = "new"
         for linked in ("num_classes", "charset"):  # they follow from the charset of this training
@@ -117,6 +124,7 @@ def starting_net(source: str, folders: Sequence[str]) -> dict[str, Any]:
         packaged = config.parent.parent == PACKAGED  # whose name holds on other machines too
         begin = {"init_from": config.parent.name if packaged else str(config.parent.resolve())}
         begin["init_policy"] = "new"
+    images |= {"rotate_tall": turn} if turn else {}
     there = [folder for folder in folders if Path(folder).is_dir()]
     lmdbs = [path for folder in there for path in find_lmdbs(folder).values()]
     if width := training_width(image_format(net), lmdbs, images.get("rotate_tall") or "off"):
@@ -136,13 +144,14 @@ def configuration(options: Namespace, labels: Labels, charset: str) -> dict[str,
     batch = max(1, min(options.batch_size, number))
     passes = -(-number * PASSES // batch)
     steps = options.steps or min(max(passes, LEAST_STEPS), MOST_STEPS)
-    folders = [str(Path(folder).resolve()) for folder in options.data]
+    # each set by itself, so that one more below a folder is another training
+    folders = [str(lmdb.resolve()) for data in options.data for lmdb in find_lmdbs(data).values()]
     val = {"val": [str(Path(folder).resolve()) for folder in options.val]} if options.val else None
     distil = {
         "class_path": "dctc.training.callbacks.DCTCCallback",
         "init_args": {"distill_weight": 0.1},
     }
-    begin = starting_net(options.source, [*options.data, *(options.val or ())])
+    begin = starting_net(options.source, [*options.data, *(options.val or ())], options.rotate_tall)
     is_onnx = begin["model"]["net"]["class_path"].endswith(".OnnxRecognizer")
     usual = ONNX_RATE if is_onnx else OWN_RATE
     rate = usual if options.lr is None else options.lr
@@ -232,16 +241,20 @@ def main(options: Namespace) -> None:
     if options.dry_run:
         print(json.dumps(config, indent=1, ensure_ascii=False))
         return
-    words = ["--config", json.dumps(config), "--name", options.name, "--log", options.log]
+    words = ["--config", json.dumps(config, ensure_ascii=False)]
+    words += ["--name", options.name, "--log", options.log]
     with alone(runs_folder() / options.name):
         cli = RecognizerCLI([*words, "--arm", options.loss], run=False)
         steps = config["trainer"]["max_steps"]
         batch = config["data"]["init_args"]["batch_size"]
         print(f"{labels.number:,} labels, {steps:,} steps of {batch} images")
         characters = cli.model.tokenizer.charset.characters
-        general = general_words(characters, cli.datamodule.options["size"], options.seed)
+        size = cli.datamodule.options["size"]
+        general = general_words(characters, size, options.seed, batch)
         if cli.resolved["init_from"]:
             start_from(cli.model, cli.resolved["init_from"], "new")
+        if marked(cli.folder) == cli.results.run and final_checkpoint(cli.folder):
+            print(f"{cli.folder} is finished, and not trained again; else take another --name")
         before = scores(cli, general)
         cli.train()
         # a run that is finished has not been trained just now

@@ -38,7 +38,7 @@ def needs_cpu(accelerator: Any) -> bool:
 
 
 def share_cores(num_workers: int, accelerator: str = "auto") -> None:
-    """Set torch's threads so that each data worker has a core, where the net runs on the CPU.
+    """Set torch's threads where the net runs on the CPU: data workers get up to half of the cores.
 
     Threads that wait for each other on a core taken by a worker slow small batches down many times
     over. OMP_NUM_THREADS, if set, is obeyed instead.
@@ -46,7 +46,8 @@ def share_cores(num_workers: int, accelerator: str = "auto") -> None:
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     if not on_gpu and "OMP_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        torch.set_num_threads(max(1, (cores or 1) - num_workers))
+        cores = cores or 1
+        torch.set_num_threads(max(1, cores - min(num_workers, cores // 2)))
 
 
 def keep_freed_memory() -> None:
@@ -100,11 +101,21 @@ def on_rank_zero(trainer: Any, decide: Callable[[], Decision]) -> Decision:
         SystemExit: In the other processes, if rank 0 raises an error.
         ValueError: If other processes were started than the trainer's devices and nodes need.
     """
-    from pytorch_lightning.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+    from pytorch_lightning.plugins.environments import (
+        LightningEnvironment,
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
 
     strategy = trainer.strategy
     if TorchElasticEnvironment.detect():  # else each would train the whole, where devices is 1
         TorchElasticEnvironment().validate_settings(trainer.num_devices, trainer.num_nodes)
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    if SLURMEnvironment.detect() and tasks > 1 and tasks != trainer.world_size:
+        raise ValueError(
+            f"srun started {tasks} tasks, and the trainer has {trainer.world_size} processes: each "
+            f"task would train the whole; set trainer.devices and trainer.num_nodes, or --ntasks 1"
+        )
     started = getattr(strategy, "cluster_environment", None)
     if trainer.world_size == 1 or started is None or isinstance(started, LightningEnvironment):
         return decide()

@@ -403,6 +403,10 @@ crops\\e\u0301.jpg;;Stra\u0308\u00dfe\r\ncrops/c.jpg;"y";=1+1\r\n;;\r\n"""
         (SHEET.encode("utf-8-sig"), ['say "hi"; or, no', "Str\u00e4\u00dfe", "=1+1"]),  # Excel
         ("a.jpg\tä\r\nb.jpg\t1, 2\r\n".encode("utf-16"), ["ä", "1, 2"]),  # its "Unicode text"
         (b'a.jpg, "1, 2"\nb.jpg, b\n', ["1, 2", "b"]),
+        (b'a.jpg, "1, 2"\nb.jpg,b\n', ["1, 2", "b"]),
+        (b'image,label\na.jpg, "say ""x"" "\n', ['say "x"']),
+        (b"image,label,,\na.jpg,x,,\nb.jpg,y,,\n", ["x", "y"]),
+        (b"a.jpg\tx\t\nb.jpg\ty\n", ["x", "y"]),
         (b"sep=,\r\nlabels,image\r\nx,a.jpg\r\n y,b.jpg\r\n", ["x", "y"]),
         (b"image;Labels \r\na.jpg;x\r\nb.jpg;y\r\n", ["x", "y"]),
         (b"file_name,label\ra.jpg,x y\rb.jpg, z\r", ["x y", "z"]),  # ends of lines of old Macs
@@ -414,6 +418,14 @@ def test_tables_of_spreadsheets_and_editors(tmp_path, put, write, content, expec
         put(name)
     convert("table", write("gt.txt", content), tmp_path / "out")
     assert labels(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("head", ["", "image,label\n"])
+def test_a_comma_at_the_end_of_one_line_is_not_dropped(tmp_path, put, write, head):
+    put("a.jpg"), put("b.jpg")
+    source = write("gt.txt", f"{head}a.jpg,Sir,\nb.jpg,2019\n")
+    with pytest.raises(ValueError, match=r"'a\.jpg,Sir,' is not: .*quote a label"):
+        convert("table", source, tmp_path / "out")
 
 
 def test_quotes_that_may_be_on_the_image_are_told_and_can_be_kept(tmp_path, put, write):
@@ -514,6 +526,17 @@ def test_a_conversion_goes_on_where_it_stopped(tmp_path, put, table, monkeypatch
     convert("table", tmp_path / "labels.tsv", tmp_path / "out", lenient=not mended)
     found = [image for _, image in stored(tmp_path / "out")]
     assert found == (images if mended else images[:5])
+
+
+def test_a_conversion_of_a_mended_table_begins_anew(tmp_path, put, table, monkeypatch):
+    monkeypatch.setattr("dctc.data.records.writer.PER_TRANSACTION", 2)
+    rows = [(f"{i}.jpg", f"w{i}") for i in range(6)]
+    for i, (name, _) in enumerate(rows):
+        put(name, i)
+    with pytest.raises(ValueError, match="mend it, or leave"):
+        convert("table", table(*rows[:5], ("5.jpg", "")), tmp_path / "out")
+    convert("table", table(("0.jpg", "other"), *rows[1:]), tmp_path / "out")
+    assert labels(tmp_path / "out") == ["other", *(label for _, label in rows[1:])]
 
 
 def test_another_folder_of_images_is_another_set(tmp_path, put, table):

@@ -132,13 +132,14 @@ def test_every_finding_has_a_cure(tmp_path, write_lmdb):
 
 def test_images_are_judged_at_the_width_of_fine_tuning(tmp_path, write_lmdb, capsys):
     """As ``dctc finetune`` takes it, and not at the width that reading goes up to."""
-    records = [(image(320, 32, seed=i), b"abc") for i in range(199)]
+    records = [(image(320, 32, seed=i), b"abc~Z") for i in range(199)]
     path = write_lmdb(tmp_path / "a", [*records, (image(1200, 32), b"abc")])
     model = write_recognizer(tmp_path)
     with pytest.raises(SystemExit):
         main(["data", "doctor", str(path), "--model", str(model)])
     said = " ".join(capsys.readouterr().out.split())
     assert "images 48 x 480)" in said and f"1 0.5 {doctor.NARROW} 200" in said
+    assert doctor.CASE not in said  # dctc finetune adds ASCII to the charset
     # a configuration is taken as it is
     options = {"source": str(model), "charset_policy": "new"}
     net = {"class_path": "dctc.models.OnnxRecognizer", "init_args": options}

@@ -18,6 +18,7 @@ from dctc.onnx_files import names_onnx
 from dctc.parsers import MODEL, positive
 from dctc.tables import Table
 from dctc.text.characters import shown
+from dctc.text.charset import ASCII, Charset
 
 _EPILOG = """The data root is --root, else the environment variable DCTC_DATA, else ./data. LMDBs as
 clovaai, PARSeq and the Chinese benchmark publish them are used as they are. dctc data VERB --help
@@ -92,15 +93,19 @@ def doctor(options: Namespace) -> None:
     from dctc.runs.net import find_model, load_net, training_width
 
     config, weights = find_model(options.model)
-    loaded, sets = load_net(config), _find_sets(options)
+    trained = names_onnx(str(options.model)) or bool(weights and weights.is_file())
+    loaded, sets = load_net(config, weights if trained else None), _find_sets(options)
     size, protocol = loaded.training_size(), loaded.train_protocol
-    if names_onnx(str(options.model)) or (weights and weights.is_file()):  # as dctc finetune has it
+    charset = loaded.tokenizer.charset
+    if trained:  # as dctc finetune has it
         form = getattr(loaded.net, "image_format", None)
         size = loaded.training_size(training_width(form, [*sets.values()], loaded.rotate_tall))
         protocol = "verbatim"
+        known = charset.characters
+        charset = Charset(known + "".join(c for c in ASCII if c not in known))
     target = Target(
         str(options.model),
-        loaded.tokenizer.charset,
+        charset,
         protocol,
         size,
         [max(int(loaded.net.frames(pixels)), 1) for pixels in range(size.width + 1)],

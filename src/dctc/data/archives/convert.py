@@ -36,7 +36,7 @@ from dctc.data.catalogue import ARCHIVES
 from dctc.data.records.folders import PARTIAL
 from dctc.data.records.images import ImageError, load_image
 from dctc.data.records.provenance import Progress
-from dctc.data.records.writer import Fault, Record, write_set
+from dctc.data.records.writer import SOURCE_HASH, Fault, Record, write_set
 from dctc.text import normal_form
 
 # What reads each form of annotation files, given one and the folder of its images
@@ -131,7 +131,7 @@ def convert(
     recipe = {
         "kind": kind,
         "source": source.name,
-        "source_sha256": digest,
+        SOURCE_HASH: digest,
         # from the annotation file, so that an archive may move as a whole
         "images": os.path.relpath(folder.resolve(), source.resolve().parent),
         **({"literal_quotes": True} if literal_quotes else {}),

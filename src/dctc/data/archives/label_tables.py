@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,12 @@ class LabelTable(NamedTuple):
                 f"are quoted as spreadsheets do; double it and quote the cell, or take all quotes "
                 f"as they are with --literal-quotes"
             )
-        return cells(line, self.delimiter, self.blanks)
+        return cells(_QUOTED.sub(self._quote, line), self.delimiter, self.blanks)
+
+    def _quote(self, found: re.Match[str]) -> str:
+        """Return a quoted cell without the blank before it, which is no part of it."""
+        before = found.string[found.start() - 1 : found.start()]
+        return found[0].lstrip(" ") if before == self.delimiter else found[0]
 
     def parse(self, line: str) -> tuple[str, str]:
         """Return image and label of a line; both are empty of a head line or one without text.
@@ -59,7 +65,8 @@ class LabelTable(NamedTuple):
         found = self.split(line)
         if line == self.head or _EXCEL.fullmatch(line) or not any(map(str.strip, found)):
             return "", ""
-        more = any(cell.strip() for cell in found[self.columns :])
+        further = found[self.columns :]  # a tab at the end is a blank, a comma may be on the image
+        more = any(map(str.strip, further)) if self.delimiter == "\t" else bool(further)
         if len(found) <= max(self.image, self.label) or more or not found[self.image].strip():
             form = self.head or f"file, {_NAMES[self.delimiter]}, label"
             cure = f", quote a label with a {_NAMES[self.delimiter]} in it" if more else ""
@@ -97,6 +104,7 @@ def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
         )
     blanks = blanks and delimiter != "\t"
     table = LabelTable(delimiter, quoted > 0 and not literal_quotes, blanks)
+    table = table._replace(columns=max(_fewest_cells(source, table, first), 2))
     try:
         head = [cell.strip().lower() for cell in table.split(decoded(first))]
     except ValueError:  # told of this line when it is read
@@ -108,4 +116,16 @@ def find_table(source: Path, literal_quotes: bool = False) -> LabelTable:
     )
     if image is None or label is None:
         return table
-    return table._replace(head=first, image=image, label=label, columns=len(names))
+    columns = max(table.columns, len(names))
+    return table._replace(head=first, image=image, label=label, columns=columns)
+
+
+def _fewest_cells(source: Path, table: LabelTable, first: str) -> int:
+    """Return how many cells every line after the first has: spreadsheets write empty ones too."""
+    fewest = None
+    for _, line in text_lines(source):
+        if line != first and not _EXCEL.fullmatch(line):
+            with suppress(ValueError):  # told of this line when it is read
+                if any(map(str.strip, found := table.split(line))):
+                    fewest = min(len(found), fewest or len(found))
+    return fewest or 0

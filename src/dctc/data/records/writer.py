@@ -126,6 +126,9 @@ def _completed(folder: Path, recipe: dict[str, Any]) -> Progress:
     return Progress(**result)
 
 
+SOURCE_HASH = "source_sha256"  # in a recipe: of the file that lists what is written
+
+
 def _claim(partial: Path, recipe: dict[str, Any]) -> Progress:
     """Check that an unfinished folder is of this recipe, or make it so if nothing is in it yet.
 
@@ -134,11 +137,13 @@ def _claim(partial: Path, recipe: dict[str, Any]) -> Progress:
     """
     remove_partials(partial)
     progress = committed(partial)
-    if progress.taken:
-        found = read_recipe(partial)
-        found.pop("result", None)
+    found = read_recipe(partial) if progress.taken else {}
+    found.pop("result", None)
+    mended = {**found, SOURCE_HASH: recipe.get(SOURCE_HASH)} == {**recipe} != found
+    if progress.taken and not mended:
         check_recipe(partial, found, recipe)
-    else:  # before the first transaction any recipe may take over
+    else:  # before the first transaction any recipe may take over, or that of a mended table
+        progress = Progress()
         (partial / "data.mdb").unlink(missing_ok=True)
         write_recipe(partial, recipe)
     return progress
