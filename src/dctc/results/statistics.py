@@ -5,7 +5,8 @@ Two sources of variance enter every interval: seeds and test words.
 - *Seeds.* The standard deviation of runs within an arm, pooled over the arms of a study, times
   ``sqrt(1 / k1 + 1 / k2)`` for arms of k1 and k2 runs. Pooling uses all runs, so that three
   seeds that happen to agree do not narrow an interval. Runs are not paired by seed, since a shared
-  seed does not make two nets alike.
+  seed does not make two nets alike. Where each seed has test words of its own, such as a fold,
+  what these do to all arms is taken out (residuals of arm and seed).
 - *Words.* The standard error of the mean over test words of the difference of the two arms' hit
   rates, which are paired word by word. On several sets that count the same: of the mean of sets.
 
@@ -75,7 +76,7 @@ def compare(
     if not known or not len(values[reference]):
         return pd.DataFrame(columns=list(COLUMNS))
     apart = check_comparable(frame, [reference, *known], sets)
-    spread, freedom = pooled_sd([*values.values()])
+    spread, freedom = (blocked_sd if apart else pooled_sd)([*values.values()])
     counts = tuple(len(values[arm]) for arm in known)
     rows = {}
     for arm in known:
@@ -113,6 +114,25 @@ def pooled_sd(groups: Sequence[Sequence[float] | pd.Series]) -> tuple[float, int
     freedom = sum(max(len(array) - 1, 0) for array in arrays)
     squares = sum(float(((array - array.mean()) ** 2).sum()) for array in arrays if len(array))
     return (float(np.sqrt(squares / freedom)), freedom) if freedom else (float("nan"), 0)
+
+
+def blocked_sd(groups: Sequence[pd.Series]) -> tuple[float, int]:
+    """Return the standard deviation within groups less what a seed does to all of them.
+
+    Seeds that some group lacks do not count; empty groups are left out.
+
+    Example:
+        >>> blocked_sd([pd.Series({0: 70.0, 1: 80.0}), pd.Series({0: 71.0, 1: 83.0})])
+        (1.0, 1)
+    """
+    table = pd.concat([group for group in groups if len(group)], axis=1).dropna()
+    seeds, arms = table.shape
+    if seeds < 2 or arms < 2:
+        return float("nan"), 0
+    values = table.to_numpy(float)
+    rest = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
+    freedom = (seeds - 1) * (arms - 1)
+    return float(np.sqrt((rest**2).sum() / freedom)), freedom
 
 
 def seeds_difference(
