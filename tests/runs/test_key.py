@@ -1,15 +1,19 @@
 """A run's key knows what matters for its result, and nothing else."""
 
 import copy
+import importlib
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
+import dctc
 from dctc.data.render.fonts import find_fonts
 from dctc.data.rendered import RenderedDataModule
 from dctc.runs import key as run_key_module
-from dctc.runs.key import run_key
+from dctc.runs.key import own_sources, run_key
 
 CONFIG = {
     "seed_everything": 0,
@@ -191,6 +195,19 @@ def test_a_class_that_a_package_exports_counts_by_the_file_it_is_in(tmp_path, mo
         (package / "losses.py").write_text(f"class Mine:\n    number = {number}\n")
         keys.append(key_with("model", "net", "class_path", value="exporting.Mine"))
     assert keys[0] != keys[1]
+
+
+def test_loaded_modules_of_ones_own_are_known_with_their_time(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "loaded_here.py"
+    file.write_text("")
+    assert str(file) not in own_sources()
+    importlib.import_module("loaded_here")
+    before = own_sources()
+    os.utime(file, ns=(1, 1))
+    after = own_sources()
+    assert before[str(file)] != after[str(file)] == 1
+    assert not any(name.startswith(str(Path(dctc.__file__).parent)) for name in after)
 
 
 def test_a_set_below_the_data_root_counts_as_what_it_holds(tmp_path, monkeypatch):

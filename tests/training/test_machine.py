@@ -14,6 +14,7 @@ from dctc.training.machine import (
     end_process_group,
     keep_freed_memory,
     needs_cpu,
+    on_rank_zero,
     share_cores,
 )
 
@@ -69,6 +70,16 @@ def test_workers_that_no_option_names_have_their_cores(monkeypatch):
         made.datamodule, made.resolved["data"] = object(), given
         made.instantiate_classes()
     assert shared == [2, 0, 3]
+
+
+def test_tasks_of_srun_that_would_each_train_the_whole_are_refused(monkeypatch):
+    trainer = SimpleNamespace(strategy=SimpleNamespace(), world_size=1)
+    for name, value in (("NTASKS", "4"), ("STEP_NUM_TASKS", "4"), ("JOB_NAME", "train")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with pytest.raises(ValueError, match="srun started 4 tasks, and the trainer has 1 processes"):
+        on_rank_zero(trainer, lambda: None)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert on_rank_zero(trainer, lambda: "decided") == "decided"
 
 
 def test_the_group_of_processes_is_ended(tmp_path):
