@@ -6,7 +6,7 @@ import pytest
 from dctc.data.benchmarks import find_benchmarks, find_train_words, is_test_set, open_benchmark
 from dctc.data.catalogue import BENCHMARKS, OTHERS
 from dctc.data.records.batch import Sample
-from dctc.data.records.folders import data_root, find_lmdbs, split_side
+from dctc.data.records.folders import data_root, find_lmdbs
 from dctc.text import Charset
 
 OPTIONS = {"protocol": "english36", "charset": Charset.load("36")}
@@ -68,13 +68,6 @@ def test_a_data_root_that_cannot_be_used(tmp_path, add):
         find_benchmarks(tmp_path)
 
 
-def test_a_link_to_a_set_is_not_a_second_one(tmp_path, add):
-    add("a/SVT")
-    (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
-    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
-    assert len(find_lmdbs(tmp_path)) == 1
-
-
 def test_what_is_not_written_to_the_end_is_no_set(tmp_path, add):
     add("train/a"), add("train/b.partial")
     assert list(find_lmdbs(tmp_path)) == ["train/a"]
@@ -117,21 +110,6 @@ def test_the_data_root(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "side"),
-    [
-        ("english/test/SVT", "test"),
-        ("evaluation/SVT", "test"),
-        ("train/synth/MJ/test", "train"),
-        ("Training/MJ", "train"),
-        ("validation", "train"),
-        ("MJ/MJ_test", None),
-    ],
-)
-def test_the_side_of_a_split(folder, side):
-    assert split_side(Path(folder)) == side
-
-
-@pytest.mark.parametrize(
     ("folder", "size", "expected"),
     [
         ("test/FUNSD_words", 2, True),
@@ -139,6 +117,10 @@ def test_the_side_of_a_split(folder, side):
         ("train/SVT", 647, True),  # the test set, whatever the folder above it says
         ("train/SVT", 257, False),
         ("train/synth/MJ/test", 2, False),
+        ("evaluation/mine", 2, True),
+        ("Training/MJ/test", 2, False),
+        ("validation/test", 2, False),
+        ("MJ/MJ_test", 2, False),
         ("mine", 2, False),
         ("FUNSD_words_8707", 2, True),
     ],

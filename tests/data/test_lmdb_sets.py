@@ -197,6 +197,8 @@ def test_labels_that_are_left_out_or_altered_are_told(
     assert data.labels()["v"]["outside"] == ({} if charset.isdigit() else outside)
     emptied = {"\u200b": 1, "\u5b57": 1} if charset.isdigit() else {}
     assert data.labels()["v"]["emptied"] == emptied
+    shown = "of empty labels, most frequent first: U+200B \u5b57"
+    assert any(shown in line for line in lines) == bool(emptied)
 
 
 @pytest.mark.parametrize(

@@ -30,27 +30,6 @@ def test_value_and_gradient_are_the_closed_form(samples, blank):
         np.testing.assert_allclose(gradient[:t, i], (i + 1) * expected, atol=1e-12)
 
 
-def test_it_knows_no_order_of_the_frames(samples):
-    logits, *rest = samples.only(slice(2))
-    value, gradient = value_and_gradient(ACELoss(), logits, *rest)
-    order = [*torch.randperm(8, generator=torch.Generator().manual_seed(0)).tolist(), 8]
-    found, found_gradient = value_and_gradient(ACELoss(), logits[order], *rest)
-    torch.testing.assert_close(found, value)
-    torch.testing.assert_close(found_gradient, gradient[order])
-
-
-def test_the_right_counts_in_any_place_are_best():
-    arguments = torch.tensor([[1, 2]]), [4], [2]
-    entropy = -(0.5 * np.log(0.5) + 2 * 0.25 * np.log(0.25))
-    for frames in ([0, 1, 0, 2], [2, 1, 0, 0]):
-        logits = 50.0 * torch.eye(3)[frames][:, None]
-        value, gradient = value_and_gradient(ACELoss(), logits, *arguments)
-        assert value.item() == pytest.approx(entropy, abs=1e-6)
-        assert gradient.abs().max() < 1e-6
-    wrong = 50.0 * torch.eye(3)[[0, 1, 1, 2]][:, None]
-    assert ACELoss()(wrong, *arguments) > entropy + 0.1
-
-
 def test_a_label_as_long_as_its_frames_wants_no_blank():
     logits = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0)).double()
     logits[:, :, 0] = -torch.inf

@@ -12,9 +12,10 @@ from oracle.enumeration import log_softmax, nll, posterior
 from oracle.gradient import value_and_gradient
 
 
+@pytest.mark.parametrize("peak", [1.0, 6.0])
 @pytest.mark.parametrize("case", FEASIBLE, ids=str)
-def test_value_and_gradient_equal_the_enumeration(case):
-    logits = case.logits()
+def test_value_and_gradient_equal_the_enumeration(case, peak):
+    logits = case.logits(peak=peak)
     loss = CTCLoss(blank=case.blank, reduction="none")
     value, gradient = value_and_gradient(loss, logits, *case.arguments())
     for i in range(logits.shape[1]):

@@ -26,15 +26,6 @@ def net():
 
 
 @torch.no_grad()
-def test_shapes(net):
-    features = net.features(IMAGES)
-    assert features.shape == (16, 3, 32) and net.frames(64) == 16
-    assert net.teach(features, TARGETS, FRAMES).shape == (5, 3, 11)
-    assert net(IMAGES).shape[0] <= 7 and net(IMAGES).shape[1:] == (3, 11)
-    assert net.attention(IMAGES, TARGETS).shape == (3, 4, 16)
-
-
-@torch.no_grad()
 def test_no_character_is_told_before_it_is_read(net):
     features = net.features(IMAGES)
     scores = net.teach(features, TARGETS)
@@ -102,19 +93,6 @@ def test_attention_points_at_the_frame_that_a_position_asks_for():
     net.features = lambda images: torch.eye(32)[:16, None].expand(-1, len(images), -1)
     looks = net.attention(IMAGES, TARGETS)
     assert looks.argmax(2).tolist() == [[3, 0, 9, 9]] * 3
-
-
-@torch.no_grad()
-def test_what_stands_past_the_valid_frames_is_not_read(net):
-    features = net.features(IMAGES)
-    other = features.clone()
-    for i, frames in enumerate(FRAMES.tolist()):
-        other[frames:, i] = 1e3
-    for method in (
-        lambda f: net.teach(f, TARGETS, FRAMES),
-        lambda f: net.decode(f, FRAMES),
-    ):
-        assert torch.equal(method(features), method(other))
 
 
 def test_frame_positions_are_those_of_the_paper():

@@ -12,12 +12,6 @@ def net():
     return TimmRecognizer(7).eval()
 
 
-def test_small_resnet_has_about_600_000_parameters():
-    counts = [sum(p.numel() for p in TimmRecognizer(c).parameters()) for c in (37, 38)]
-    assert 0.58e6 < counts[0] < 0.65e6
-    assert counts[1] - counts[0] == 129  # one more class: 128 weights and a bias
-
-
 @pytest.mark.parametrize("encoder", ["small_resnet", "test_convnext"])
 @torch.no_grad()
 def test_frame_k_looks_at_the_columns_around_4k(encoder):

@@ -41,4 +41,3 @@ FEASIBLE = [
     Case((0, 2, 2, 0), t=6, c=4, blank=3),
     Case((2, 0, 2), t=5, c=3, blank=1),
 ]
-INFEASIBLE = [Case((1, 1), t=2, c=3), Case((1, 2, 3), t=2, c=4), Case((0, 0, 2), t=3, c=3, blank=1)]

@@ -1,7 +1,6 @@
 """DCTCCallback: replaces the loss, schedules its weight, logs its terms, changes nothing else."""
 
 import csv
-import math
 
 import pytest
 import pytorch_lightning as pl
@@ -9,10 +8,10 @@ import torch
 from pytorch_lightning.loggers import CSVLogger
 from torch import nn
 
-from dctc.ctc import pack_labels, torch_kernels
+from dctc.ctc import torch_kernels
 from dctc.data.records.batch import NO_EXTENT
 from dctc.losses import CTCLoss, DCTCLoss
-from dctc.training.callbacks import DCTCCallback, EstimatorLog, term_report
+from dctc.training.callbacks import DCTCCallback, EstimatorLog
 from tiny import (
     FixedData,
     make_module,
@@ -55,11 +54,6 @@ def logged(folder) -> dict[str, dict[int, float]]:
                 if value and name not in ("epoch", "step"):
                     values.setdefault(name, {})[int(row["step"])] = float(value)
     return values
-
-
-def report_of(loss, batch, *arguments):
-    labels = pack_labels(*arguments, loss.blank)
-    return term_report(loss, batch, arguments[0], labels, loss.terms(*arguments))
 
 
 # ---- the loss ----
@@ -175,11 +169,13 @@ def test_logging_at_no_step(tmp_path):
     assert module.global_step == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*more frames")
 def test_terms_are_logged_when_lightning_logs_and_in_training_alone(tmp_path):
     # a validation after each step, between the batch to be logged and the next
     val = {"words": [noise_batch(["zz"])]}
     options = {"log_every_n_steps": 3, "max_steps": 8, "val_check_interval": 1}
-    batches = [with_extents(batch) for batch in BATCHES]
+    labels = ["ab", "c", "a" * 9]  # the last does not fit: its terms are 0 in the means of three
+    batches = [with_extents(noise_batch(labels, seed=10 * i)) for i in range(12)]
     fit(tmp_path, DCTCCallback(0.8, warmup_steps=7), batches=batches, val=val, **options)
     values = logged(tmp_path)
     for name in TERMS:
@@ -190,44 +186,6 @@ def test_terms_are_logged_when_lightning_logs_and_in_training_alone(tmp_path):
     for step in (2, 5):
         loss, ctc, distill, weight = (values[f"train/{name}"][step] for name in TERMS[:4])
         assert loss == pytest.approx(ctc + weight * distill, rel=1e-5)
-
-
-def test_the_report_of_a_confident_alignment_is_a_hand_count():
-    batch = with_extents(noise_batch(["ab"]))
-    # character i covers pixels 16 i to 16 i + 8, which are frames 4 i and 4 i + 1
-    path = [11, 11, 0, 0, 12, 12] + [0] * 10
-    logits = 30.0 * nn.functional.one_hot(torch.tensor(path), 37).float()[:, None]
-    arguments = (torch.tensor([[11, 12]]), torch.tensor([16]), torch.tensor([2]))
-    expected = {
-        "ctc": 0.0,
-        "distill": 0.0,
-        "aacc_label": 1.0,
-        "aacc_true": 1.0,
-        "viterbi_agreement": 1.0,
-        "blank_share": 12 / 16,
-    }
-    for estimator in ("posterior", "viterbi"):
-        report = report_of(DCTCLoss(estimator=estimator), batch, logits, *arguments)
-        assert report == pytest.approx(expected, abs=1e-6)
-    # one frame of the first character read as blank: still the label, not quite the truth
-    logits[0, 0] = 30.0 * nn.functional.one_hot(torch.tensor(0), 37)
-    report = report_of(DCTCLoss(estimator="viterbi"), batch, logits, *arguments)
-    assert (report["aacc_label"], report["aacc_true"]) == (1.0, 15 / 16)
-    assert report["blank_share"] == 13 / 16
-
-
-def test_infeasible_samples_leave_the_shares_alone():
-    loss, module = DCTCLoss(), make_module()
-    reports = []
-    for batch in map(with_extents, (noise_batch(["ab"]), noise_batch(["ab", "a" * 9]))):
-        targets, lengths = module.tokenizer.encode(batch.label)
-        frames = torch.full((len(lengths),), 16)
-        reports.append(report_of(loss, batch, module(batch.image), targets, frames, lengths))
-    for name in ("aacc_label", "aacc_true", "viterbi_agreement", "blank_share"):
-        assert reports[1][name] == pytest.approx(reports[0][name]), name
-    # in the terms they are 0 of n, as in the loss
-    assert reports[1]["ctc"] == pytest.approx(reports[0]["ctc"] / 2)
-    assert all(math.isfinite(value) for value in reports[1].values())
 
 
 def test_nothing_watches_after_the_fit_and_a_second_fit_logs_again(tmp_path):

@@ -7,10 +7,9 @@ from dctc.losses import CTCLoss, DCTCLoss
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer, TimmRecognizer
 from dctc.text import CTCTokenizer
-from dctc.training.cli import RecognizerCLI
 from dctc.training.module import RecognizerModule
 from dctc.training.objective import AttentionObjective, CTCObjective, objective_of
-from tiny import TinyNet, config, fit, make_module, noise_batch, write_config
+from tiny import TinyNet, make_module, noise_batch
 
 # ---- which objective ----
 
@@ -98,20 +97,10 @@ def test_a_narrow_image_is_trained_and_read_as_if_it_stood_alone(loss):
     assert together.item() == pytest.approx(alone, rel=1e-5) and unfit == 1
 
 
-def test_labels_that_do_not_fit_into_narrow_images_are_counted(tmp_path):
-    with pytest.warns(UserWarning, match="1 of 5 labels need more frames"):
-        trainer = fit(tmp_path, make_module(), [narrow_batch()])
-    assert trainer.callback_metrics["train/infeasible"] == 1
-    trainer = fit(tmp_path, make_module(), [noise_batch(LABELS)])
-    assert trainer.callback_metrics["train/infeasible"] == 0
-
-
 @pytest.mark.parametrize(
     ("loss", "effect"),
     [
-        (DCTCLoss(), "add nothing to it"),
         (DCTCLoss(mask_infeasible=False), "train each frame of theirs to blank"),
-        (torch.nn.CTCLoss(), "make it infinite: set zero_infinity"),
         (nn.Identity(), "count as Identity has it"),
     ],
 )
@@ -149,21 +138,3 @@ def test_a_net_that_reads_by_attention_does_not_look_at_padding(attention_net):
     assert results[0][:3] == results[1][:3] and results[0][1] == 1
     assert torch.equal(results[0][3], results[1][3])
     assert not results[0][3][11:, 1].any() and results[0][3][:11, 2:].any()
-
-
-@pytest.mark.usefixtures("runs")
-def test_other_images_are_another_run(tmp_path):
-    without = write_config(tmp_path / "without.yaml", config("english", train=["train"]))
-
-    def key(**images):
-        options = [f"--data.init_args.{name}={value}" for name, value in images.items()]
-        return RecognizerCLI([without, "--log=off", *options], run=False).results.run
-
-    assert key() == key(keep_ratio="false") == key(augment=0.0, views=1)
-    others = [
-        {"keep_ratio": "true"},
-        {"augment": 0.5},
-        {"augment": 1.0},
-        {"augment": 1, "views": 2},
-    ]
-    assert len({key(), *(key(**images) for images in others)}) == 5

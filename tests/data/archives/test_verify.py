@@ -66,6 +66,7 @@ def test_wrong_counts_are_faults(tmp_path, write_lmdb, jpeg):
         assert what in one.faults[0] and not len(one.digests)
     (one,) = verify({"a": write_lmdb(tmp_path / "a", [(jpeg(), b"a")] * 2, b"1")}).values()
     assert one.faults[0].startswith("num-samples is 1, but there is a record 2")
+    assert len(one.digests) == 1
 
 
 @pytest.mark.parametrize(

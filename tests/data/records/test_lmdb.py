@@ -6,20 +6,16 @@ import lmdb
 import numpy as np
 import pytest
 from PIL import Image
-from torch.utils.data import DataLoader
 
-from dctc.data.benchmarks import three_or_more
-from dctc.data.records.batch import Sample, collate
+from dctc.data.records.batch import Sample
 from dctc.data.records.folders import count_records, find_lmdbs, open_environment, read_record
 from dctc.data.records.image_size import SIZE, ImageSize
 from dctc.data.records.lmdb import (
     EMPTY,
     MISSING,
     NOT_UTF8,
-    OUTSIDE,
     LmdbDataset,
     LmdbImages,
-    left_out,
     open_images,
 )
 from dctc.data.records.sampler import Draw
@@ -53,25 +49,10 @@ def test_a_sample_is_protocolled_resized_and_keyed(words, encode_image):
         dataset[4]
 
 
-@pytest.mark.parametrize(
-    ("options", "width", "channels"),
-    [({}, 128, 3), ({"keep_ratio": True}, 80, 3), ({"grayscale": True}, 128, 1)],
-)
-def test_the_size_of_images(words, options, width, channels):
-    sample = open_set(words, size=ImageSize(**options))[0]  # of 40 x 16
-    assert (sample.width, sample.image.shape) == (width, (32, 128, channels))
-
-
-def test_drops_are_counted_by_reason_but_not_what_does_not_belong_to_the_set(words):
-    dataset = open_set(words, protocol="verbatim", charset=Charset("CatDog"))
-    assert dataset.drops == {OUTSIDE: 3}
-    assert [sample.label for sample in dataset] == ["Cat", "Dog"]
-    dataset = open_set(words, keep=three_or_more)
-    assert [sample.label for sample in dataset] == ["cat", "its", "dog"]
-    assert not dataset.drops
-
-
-def test_blanks_around_a_label_are_no_part_of_it_nor_their_extents(tmp_path, write_lmdb, png):
+def test_blanks_around_a_label_are_no_part_of_it_nor_their_extents(
+    tmp_path, write_lmdb, encode_image
+):
+    png = encode_image()
     path = write_lmdb(tmp_path / "a", [(png, b" a b\t\n"), (png, "\u3000\u00a0".encode())])
     limits = np.arange(12, dtype=np.float32).reshape(6, 2)
     with lmdb.open(str(path), map_size=2**20) as environment, environment.begin(write=True) as t:
@@ -79,19 +60,6 @@ def test_blanks_around_a_label_are_no_part_of_it_nor_their_extents(tmp_path, wri
     dataset = open_set(path, protocol="verbatim", charset=Charset("ab "), size=ImageSize(16, 40))
     assert [sample.label for sample in dataset] == ["a b"] and dataset.drops == {EMPTY: 1}
     np.testing.assert_array_equal(dataset[0].extents, limits[1:4])
-
-
-def test_what_left_labels_empty_is_named(tmp_path, write_lmdb, png):
-    labels = ["\u5b57!", "\u5b57", "!", "\u0434a", ""]
-    path = write_lmdb(tmp_path / "a", [(png, label.encode()) for label in labels])
-    dataset = open_set(path)
-    assert dataset.emptied == {"!": 2, "\u5b57": 2} and dataset.drops == {EMPTY: 4}
-    assert left_out(dataset).endswith("of empty labels, most frequent first: ! \u5b57)")
-
-
-@pytest.fixture(scope="module")
-def png(encode_image):
-    return encode_image(0, 40, 16)
 
 
 @pytest.mark.parametrize(
@@ -220,12 +188,6 @@ def test_records_on_a_damaged_page_are_corrupt(words, monkeypatch):
         assert isinstance(sound, Sample)
 
 
-def test_records_above_the_count_are_reported(tmp_path, write_lmdb, encode_image):
-    path = write_lmdb(tmp_path / "toy", [(encode_image(), b"a")] * 3, b"2")
-    with pytest.warns(UserWarning, match="there is a record 3"):
-        assert count_records(path) == 2
-
-
 def test_a_set_without_a_usable_record_is_refused(tmp_path, write_lmdb, encode_image):
     path = write_lmdb(tmp_path / "toy", [(encode_image(), b"...")])
     with pytest.raises(ValueError, match=f"none of 1 records is left.*{EMPTY}"):
@@ -244,15 +206,6 @@ def test_pickles_hold_no_labels_and_no_environment(tmp_path, write_lmdb):
     assert len(pickled) < 6000  # 4 bytes for each of 1000 records, and the arguments
     assert pickle.loads(pickled)[999] == dataset[999]
     assert dataset.numbers.dtype == np.int32
-
-
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_workers_open_their_own(words, context):
-    dataset = open_set(words, keep=three_or_more)
-    here = [sample.key for sample in dataset]  # leaves the environment open over the fork
-    options = {"num_workers": 2, "collate_fn": collate, "multiprocessing_context": context}
-    loaded = [key for batch in DataLoader(dataset, batch_size=2, **options) for key in batch.key]
-    assert loaded == here == [sample.key for sample in dataset]
 
 
 def test_an_environment_is_shared_within_a_process_and_not_over_a_fork(words):
