@@ -261,21 +261,6 @@ def checkpoint(tmp_path):
     return tmp_path / "two_steps.ckpt"
 
 
-def test_a_checkpoint_holds_plain_values_only(checkpoint):
-    stored = torch.load(checkpoint, weights_only=True)
-    assert stored["charset"] == CTCTokenizer("36").charset.characters
-    assert stored["global_step"] == 2
-
-
-def test_a_checkpoint_restores_the_weights(tmp_path, checkpoint):
-    module = make_module(seed=1)
-    data = FixedData(test={"set": [noise_batch(["ab"])]})
-    make_trainer(tmp_path).test(module, data, ckpt_path=checkpoint, weights_only=True)
-    stored = torch.load(checkpoint, weights_only=True)["state_dict"]
-    assert same_weights(module.state_dict(), stored)
-    assert not same_weights(make_module(seed=0).state_dict(), stored)  # it was trained
-
-
 @pytest.mark.parametrize("method", ["test", "fit"])
 def test_a_checkpoint_of_another_charset_is_refused_in_one_line(tmp_path, checkpoint, method):
     # as many characters, so only the names can tell

@@ -8,6 +8,7 @@ import torch
 from dctc.cli import main
 from dctc.results.predictions import read_readings
 from dctc.results.registry import Registry
+from places import runs_in
 from tiny import config, final, of_class, run_python, stored, write_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUTE80/")  # records that cannot be decoded
@@ -28,11 +29,7 @@ def from_end(run):
 def module_runs(tmp_path_factory):
     """The folder of runs of all tests here."""
     folder = tmp_path_factory.mktemp("ddp")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCTC_RUNS", str(folder / "runs"))
-        patch.setenv("DCTC_DATA", str(folder / "data"))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.delenv("PL_GLOBAL_SEED", raising=False)
+    with runs_in(folder):
         yield folder / "runs"
 
 

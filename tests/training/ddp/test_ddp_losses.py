@@ -1,11 +1,13 @@
 """Under torchrun: a step of each loss is that of one process, and rank 0 decides on resuming."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
 
 from dctc.cli import main
+from places import runs_in
 from tiny import config, run_python, same_weights, write_config
 from training.ddp.ddp_losses import LOSSES, STEPS, batches, make_loss, train
 
@@ -18,9 +20,7 @@ STATEFUL = ("center", "prior")  # what they have seen is a buffer, and each proc
 def folder(tmp_path_factory):
     """What two processes of one torchrun leave: all losses, then a run that goes on."""
     folder = tmp_path_factory.mktemp("two")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCTC_RUNS", str(folder / "runs"))
-        patch.delenv("PL_GLOBAL_SEED", raising=False)
+    with runs_in(folder):
         settings = config(epoch_size=4, val_size=2)  # a step an epoch
         own = ["fit", write_config(folder / "own.yaml", settings), "--name=torchrun", "--log=off"]
         main(own)
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
         program = [str(Path(__file__).with_name("ddp_losses.py")), str(folder), *own]
         torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--")
         two = ("--trainer.strategy=ddp", "--trainer.devices=2")
-        done = run_python(*torchrun, *program, *two, OMP_NUM_THREADS="1")
+        done = run_python(*torchrun, *program, *two)
     assert done.returncode == 0, done.stderr
     (folder / "stdout").write_text(done.stdout)
     return folder
@@ -57,21 +57,6 @@ def moved(before, after):
     return max((after[name] - before[name]).abs().max().item() for name in after)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_each_step_is_that_of_the_whole_batch(tmp_path, two, name):
-    first, second = two[name]
-    whole = batches(name)
-    start = None
-    for step in range(STEPS):
-        # from where two processes were, since theirs are the centres and the prior of the first
-        (alone,) = train(name, tmp_path, [whole[step]], start)
-        for found in (first[step], second[step]):
-            torch.testing.assert_close(part(found, "net."), part(alone, "net."), atol=1e-6, rtol=0)
-        if start is not None:
-            assert moved(part(start, "net."), part(first[step], "net.")) > 1e-3
-        start = first[step]
-
-
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in STATEFUL])
 def test_a_training_is_that_of_one_process(tmp_path, two, name):
     """With the teacher too, which follows on each process the net that all have."""
@@ -79,18 +64,27 @@ def test_a_training_is_that_of_one_process(tmp_path, two, name):
     for found in two[name]:
         for step in range(STEPS):
             torch.testing.assert_close(found[step], alone[step], atol=1e-6, rtol=0)
+    for before, after in itertools.pairwise(alone):
+        assert moved(part(before, "net."), part(after, "net.")) > 1e-3
     if "teacher" in make_loss(name).needs:
         assert moved(part(alone[0], "teacher.module."), part(alone[-1], "teacher.module.")) > 1e-3
 
 
 @pytest.mark.parametrize("name", STATEFUL)
-def test_centres_and_prior_are_moved_by_the_share_of_each_process(tmp_path, two, name):
+def test_the_whole_batch_moves_the_net_and_each_share_its_centres_or_prior(tmp_path, two, name):
+    whole = batches(name)
     start = None
     for step in range(STEPS):
+        # from where two processes were, since theirs are the centres and the prior of the first
+        (alone,) = train(name, tmp_path, [whole[step]], start)
+        found = [two[name][rank][step] for rank in (0, 1)]
         for rank in (0, 1):
             (share,) = train(name, tmp_path, [batches(name, rank, 2)[step]], start)
-            found = part(two[name][rank][step], "loss.")
-            torch.testing.assert_close(found, part(share, "loss."), atol=1e-6, rtol=0)
-        states = [part(two[name][rank][step], "loss.") for rank in (0, 1)]
-        assert not same_weights(*states)  # so that the test can tell them apart
-        start = two[name][0][step]
+            for prefix, expected in (("net.", alone), ("loss.", share)):
+                torch.testing.assert_close(
+                    part(found[rank], prefix), part(expected, prefix), atol=1e-6, rtol=0
+                )
+        # so that the test can tell them apart
+        assert not same_weights(*(part(one, "loss.") for one in found))
+        assert start is None or moved(part(start, "net."), part(found[0], "net.")) > 1e-3
+        start = found[0]

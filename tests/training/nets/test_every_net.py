@@ -38,8 +38,7 @@ def module_of(name: str) -> RecognizerModule:
 
 
 @EVERY
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precision):
+def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name):
     """A parameter without one would stall several processes, or ask for find_unused_parameters."""
     random = torch.Generator().manual_seed(0)
     height = load(name).image[1]
@@ -47,7 +46,7 @@ def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precisio
     batch = collate([Sample(pixels[0], "ab", "1"), Sample(pixels[1], "c", "2")])
     module, gradients = module_of(name), Gradients()
     before = module.net.head.weight.clone()
-    trainer = fit(tmp_path, module, [batch], precision=precision, callbacks=[gradients])
+    trainer = fit(tmp_path, module, [batch], precision="bf16-mixed", callbacks=[gradients])
     found = gradients.found.items()
     assert [name for name, g in found if g is None or not g.isfinite().all()] == []
     assert trainer.callback_metrics["train/loss"].isfinite()
@@ -55,7 +54,7 @@ def test_a_step_gives_every_parameter_a_finite_gradient(tmp_path, name, precisio
     assert not torch.equal(module.net.head.weight, before)
 
 
-FIXED_HEIGHT = ("crnn", "svtr")  # the others average what rows there are
+FIXED_HEIGHT = ("crnn", "svtr", "ppocr")  # the others average what rows there are
 
 
 @EVERY
@@ -68,7 +67,7 @@ def test_images_that_do_not_fit_are_refused_in_one_line(name):
         (3, 32, 64): r"images are of shape \(3, 32, 64\), the net expects \(n, ch, h, w\)",
     }
     if name.startswith(FIXED_HEIGHT):
-        bad[(2, 3, 48, 64)] = "images are 48 high, the net expects 32"
+        bad[(2, 3, 80 - height, 64)] = f"images are {80 - height} high, the net expects {height}"
     if name == "vit_tiny":
         bad[(2, 3, 36, 64)] = "images are 36 high, not a multiple of the patches' 8"
     for shape, message in bad.items():
