@@ -239,18 +239,6 @@ def trainer(rank, world_size, use_distributed_sampler=False):
     )
 
 
-def test_processes_share_out_every_sample_once(ready):
-    alone = ready("english", train=["synth"])
-    shares = []
-    for rank in range(2):
-        data = ready("english", train=["synth"])
-        data.trainer = trainer(rank, 2)
-        shares.append((keys(data.train_dataloader()), keys(data.test_dataloader()[0])))
-    assert [(len(train), len(svt)) for train, svt in shares] == [(6, 3), (6, 2)]
-    assert sorted(shares[0][1] + shares[1][1]) == keys(alone.test_dataloader()[0])
-    assert sorted(shares[0][0] + shares[1][0]) == sorted(keys(alone.train_dataloader()))
-
-
 def test_trainers_that_do_not_go_with_the_loaders_are_refused(ready):
     data = ready("english", train=["synth"])
     data.trainer = trainer(0, 2, use_distributed_sampler=True)

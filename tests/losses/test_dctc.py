@@ -97,17 +97,6 @@ def test_half_precision_is_scaled_in_float32(samples):
         assert loss(half, *rest).isfinite().all()
 
 
-@pytest.mark.parametrize("margin, scale", [(0.0, 1.0), (0.5, 1.7)])
-def test_gradcheck_with_a_given_alignment(margin, scale):
-    case = Case((1, 1), t=4, c=3)
-    alignment = torch.tensor([[0, 1, -1, 2], [2, 0, 0, -1]]).T
-    loss = DCTCLoss(**WEIGHTS, margin=margin, scale=scale, reduction="none")
-    logits = case.logits(n=2).requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda x: loss(x, *case.arguments(2), alignment=alignment), logits
-    )
-
-
 def test_frames_of_a_given_alignment_that_are_minus_one_are_left_out(samples):
     loss = DCTCLoss(distill_weight=1.0, ctc_weight=0.0, reduction="none")
     own = loss.terms(*samples).alignment

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from torchmetrics.text import CharErrorRate
-from torchmetrics.utilities import dim_zero_sum
 
 from dctc.metrics.scores import SetScores, TextScores
 
@@ -41,15 +40,6 @@ def test_several_updates_are_one_and_reset_forgets():
     for prediction, label in zip(PREDICTIONS, LABELS, strict=True):
         often.update([prediction], [label])
     assert values(often) == values(updated())
-
-
-def test_two_processes_sum_their_counts():
-    """The mean of 1/1 and 1/3 is not 2/4: counts are summed, not rates."""
-    first, second = updated(PREDICTIONS[:1], LABELS[:1]), updated(PREDICTIONS[1:], LABELS[1:])
-    assert set(first._reductions.values()) == {dim_zero_sum}
-    for name in first._defaults:
-        setattr(first, name, getattr(first, name) + getattr(second, name))
-    assert values(first) == values(updated())
 
 
 def test_rates_of_nothing():

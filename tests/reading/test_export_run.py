@@ -79,14 +79,3 @@ def test_a_rectified_net_has_frames_of_the_whole_width():
     assert net.frames(512) == net.frames(256)  # of the rectified image
     width = loaded.image[2]
     assert metadata(loaded)["frame_stride"] == f"{width / net.frames(width):g}"
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "message"),
-    [
-        (["nowhere", "--to", "onnx"], 1, "nowhere"),
-        (["--to", "pt2"], 2, "required: MODEL"),
-    ],
-)
-def test_what_is_missing_is_named(options, code, message, refused):
-    assert message in refused("export", *options, code=code)

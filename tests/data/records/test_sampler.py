@@ -45,12 +45,6 @@ def test_an_epoch_repeats_nothing_and_drops_the_partial_batch():
     assert len({draw.index for batch in batches for draw in batch}) == 20
 
 
-def test_draw_numbers_count_the_run():
-    sampler = StepBatchSampler(23, 4, seed=3)
-    numbers = [draw.number for k in range(12) for draw in sampler.batch(k)]
-    assert numbers == list(range(48))
-
-
 @pytest.mark.parametrize("world_size", [2, 4])
 @pytest.mark.parametrize("k", [0, 3, 7])
 def test_ranks_partition_the_batch(world_size, k):
@@ -61,12 +55,6 @@ def test_ranks_partition_the_batch(world_size, k):
     ]
     assert {len(part) for part in parts} == {4 // world_size}
     assert sorted(draw for part in parts for draw in part) == sorted(whole)
-
-
-def test_a_resumed_run_goes_on_where_it_stopped():
-    sampler = StepBatchSampler(23, 4, seed=3)
-    sampler.next_batch = 7  # the third batch of the second epoch
-    assert list(sampler) == [StepBatchSampler(23, 4, seed=3).batch(k) for k in range(7, 10)]
 
 
 def test_sizes_that_do_not_fit_are_refused():
