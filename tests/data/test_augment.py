@@ -227,20 +227,11 @@ def rendered(**options):
     return RenderedDataModule(**sizes | options)
 
 
-def english(folder, **options):
-    return EnglishDataModule(
-        **{"train": ["train"], "val": {"val": ["val"]}, "test": ["CUTE80"], "batch_size": 4},
-        **{"num_workers": 0, "data_root": str(folder), "allow_size_mismatch": True},
-        **options,
-    )
-
-
-def test_words_are_augmented_in_training_only(tmp_path, write_lmdb, encode_image):
-    for folder in ("train", "val", "english/test/CUTE80_288"):
-        write_lmdb(tmp_path / folder, [(encode_image(i, 90, 30), b"word") for i in range(4)])
+def test_words_are_augmented_in_training_only(module):
+    words = {"train": ["synth/MJ"], "val": {"val": ["english/train/SVT_257"]}, "test": ["CUTE80"]}
     for plain, data in (
         (rendered(), rendered(augment=1.0, views=2)),
-        (english(tmp_path), english(tmp_path, augment=1.0, views=2)),
+        (module("english", **words), module("english", **words, augment=1.0, views=2)),
     ):
         plain.setup()
         data.setup()

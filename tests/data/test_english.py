@@ -92,14 +92,6 @@ def test_without_validation_words_nothing_is_validated_and_that_is_said(ready, s
     assert not caplog.text
 
 
-def test_folders_are_tested_under_their_own_name(ready, sets):
-    data = ready("english", "test", test=["synth/ST", "CUTE80", str(sets / "synth/MJ")])
-    assert data.test_names == ["CUTE80", "ST", "MJ"]
-    assert keys(data.test_dataloader()[1]) == [f"synth/ST/{i}" for i in range(1, 6)]
-    with pytest.raises(FileNotFoundError, match="test none: 'synth/none' is neither"):
-        ready("english", "test", test=["synth/none"])
-
-
 @pytest.mark.parametrize("named", [True, False])
 def test_benchmarks_are_tested_one_by_one_and_missing_ones_named(ready, sets, caplog, named):
     with caplog.at_level(logging.WARNING):

@@ -78,15 +78,6 @@ def test_centers_rest_in_evaluation_and_in_terms(samples, features):
     assert torch.equal(loss.centers, before)
 
 
-def test_half_precision_features_are_compared_in_float32(samples, features):
-    loss = make().float().eval()
-    logits, *rest = samples
-    half = features.half()
-    found = loss.terms(logits.half(), *rest, features=half).regularizer
-    expected = loss.terms(logits.half().float(), *rest, features=half.float()).regularizer
-    assert found.dtype == torch.float32 and torch.equal(found, expected)
-
-
 def test_what_does_not_fit_is_named(samples, features):
     with pytest.raises(ValueError, match="5 classes, but 6 centres"):
         CenterCTCLoss(6, 3)(*samples, features=features)

@@ -21,14 +21,6 @@ def test_operations_lead_from_the_label_to_the_prediction_on_a_shortest_way(a, b
     assert len(a) == len(b) - found.deletions + found.insertions
 
 
-@pytest.mark.parametrize(
-    ("prediction", "label", "operations"),
-    [("cat", "cut", (1, 0, 0)), ("ct", "cat", (0, 1, 0)), ("cart", "cat", (0, 0, 1))],
-)
-def test_operations_by_hand(prediction, label, operations):
-    assert edit_operations(prediction, label) == operations
-
-
 @given(WORDS, WORDS)
 def test_similarity_divides_by_the_longer_text(a, b):
     longer = max(len(a), len(b))

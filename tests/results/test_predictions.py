@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dctc.results.predictions import Prediction, read_predictions, writing
+from dctc.results.predictions import read_predictions
 
 
 @pytest.fixture
@@ -83,15 +83,6 @@ FORM = "is not of the form 'index [prediction] [label]'"
 def test_what_is_wrong_is_named(write, name, text, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read(write(text, name))
-
-
-def test_a_table_as_a_run_writes_it(tmp_path):
-    rows = [("set/1", 'a"b', "c\td", 0.5), ("set/2", "x\ny", "", 1.0), ("set/3", "", "[z] [z]", 0)]
-    file = tmp_path / "set.tsv"
-    with writing(file, ("key", "label", "prediction", "confidence")) as write:
-        for row in rows:
-            write(row)
-    assert read(file) == [Prediction(key, read, label) for key, label, read, _ in rows]
 
 
 def test_a_table_that_a_spreadsheet_saved(tmp_path):

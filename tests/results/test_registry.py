@@ -124,7 +124,7 @@ def append_many(folder, record, sets):
 def test_two_processes_lose_nothing(registry, record):
     long = record(about={"padding": "x" * 20_000})
     names = [[f"{who}{i}" for i in range(50)] for who in "ab"]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     args = [(registry.folder, long, part) for part in names]
     writers = [context.Process(target=append_many, args=of) for of in args]
     for writer in writers:

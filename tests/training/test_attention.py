@@ -9,7 +9,6 @@ from torch import nn
 from dctc.cli import main
 from dctc.losses.cross_entropy import CharacterCrossEntropy
 from dctc.models import AttentionRecognizer
-from dctc.results.predictions import read_readings
 from tiny import (
     FeatureNet,
     FixedData,
@@ -99,15 +98,6 @@ def settings():
     settings["model"]["net"] = of_class(net, size=16, heads=2, max_length=3)
     settings["model"]["loss"] = of_class(loss, label_smoothing=0.1)
     return settings
-
-
-def test_a_run_on_the_command_line(tmp_path, runs, settings):
-    option = write_config(tmp_path / "attention.yaml", settings)
-    main(["fit", option, "--name=one", "--log=off"])
-    checkpoint = runs / "one" / "checkpoints" / "final.ckpt"
-    main(["test", option, "--name=one", "--log=off", f"--ckpt_path={checkpoint}"])
-    outcomes = read_readings(runs / "one" / "readings" / "rendered.tsv")
-    assert len(outcomes) == 5 and max(len(o.prediction) for o in outcomes) <= 3
 
 
 def test_any_recogniser_can_be_the_encoder_on_the_command_line(tmp_path, runs, settings):

@@ -119,14 +119,6 @@ def test_small_charsets_get_logits():
         assert fuses_head(module) is fused
 
 
-def test_a_frozen_backbone(large):
-    module = make_module(SplitNet, freeze="backbone")
-    module.train()
-    outputs = module.objective.outputs(module, BATCHES[0])
-    module.objective.loss(module, BATCHES[0], outputs).value.backward()
-    assert module.net.head.weight.grad.any() and module.net.patches.weight.grad is None
-
-
 def test_a_line_says_so(large, runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dctc.bench.describe.REPEATS", 1)
     settings = config()

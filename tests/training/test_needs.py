@@ -9,7 +9,6 @@ from dctc.data.records.sampler import Draw
 from dctc.data.rendered import RenderedDataModule
 from dctc.losses import CenterCTCLoss, ConsistencyCTCLoss, CTCLoss, DCTCLoss, DistillationCTCLoss
 from dctc.metrics.alignment import true_alignment
-from dctc.training.callbacks import DCTCCallback
 from dctc.training.needs import Teacher
 from tiny import FeatureNet, TinyNet, fit, make_module, noise_batch, same_weights, weights
 
@@ -180,14 +179,6 @@ def test_the_true_alignment_is_that_of_the_extents(rendered_batch):
     module.eval()  # as in validation on real words
     outputs, real, labels = step(module, rendered_batch._replace(extents=None))
     assert real.item() == pytest.approx(CTCLoss()(outputs, *labels).item())
-
-
-def test_the_callback_trains_towards_the_true_alignment(tmp_path, rendered_batch):
-    module = make_module(lambda c: TinyNet(c, height=32))
-    callbacks = [DCTCCallback(0.5, estimator="given")]
-    trainer = fit(tmp_path, module, [rendered_batch], log_every_n_steps=1, callbacks=callbacks)
-    assert trainer.logged_metrics["train/aacc_true"] == 1
-    assert trainer.logged_metrics["train/distill"] > 0
 
 
 def test_extents_that_are_missing_are_one_clear_error(tmp_path):

@@ -2,10 +2,9 @@
 
 import json
 import os
-import sys
+import resource
 from mmap import PAGESIZE
 from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pytest
@@ -241,26 +240,17 @@ def test_two_writers_of_one_set(tmp_path, items):
 
 @pytest.mark.parametrize("limit", [0, PAGESIZE, 2 * PAGESIZE, 2**20])
 def test_a_real_limit_of_the_file_system(tmp_path, limit):
-    program = f"""
-import resource, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-from dctc.data.records.writer import Record, write_set
-try:
-    write_set({str(tmp_path / "set")!r}, {{"seed": 0}}, lambda taken:
-        (Record(b"x" * 1000, str(i)) for i in range(taken, 5000)))
-except OSError as error:
-    print(error)
-"""
-    done = run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert "make room and run the same command again" in done.stdout, done.stderr
-    taken = []
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        write_set(tmp_path / "set", RECIPE, items)
 
     def items(begin):
         taken.append(begin)
         return (Record(b"x" * 1000, str(i)) for i in range(begin, 5000))
 
-    write_set(tmp_path / "set", {"seed": 0}, items)
+    taken = []
+    assert "make room and run the same command again" in in_child(fill)
+    write_set(tmp_path / "set", RECIPE, items)
     assert 0 < taken[0] < 5000 if limit == 2**20 else taken[0] == 0
     found = contents(tmp_path / "set")
     assert [found[b"label-%09d" % i] for i in (1, 700, 5000)] == [b"0", b"699", b"4999"]

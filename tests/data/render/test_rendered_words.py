@@ -63,13 +63,6 @@ def test_labels_are_split(renderer):
         assert set(map(is_held_out, found)) == {split != "train"}
 
 
-def test_grayscale_has_one_channel(renderer):
-    colour = RenderedWords("val", 1, renderer)[Draw(0, 0)]
-    gray = RenderedWords("val", 1, renderer, grayscale=True)[Draw(0, 0)]
-    assert gray.image.shape == (32, 128, 1) and gray.image.dtype == np.uint8
-    assert np.abs(gray.image[..., 0] - colour.image.mean(2)).mean() < 60
-
-
 def test_extents_of_removed_characters_are_dropped():
     extents = np.arange(8, dtype=np.float32).reshape(4, 2)
     label, kept = label_extents("A-b!", extents, english36)
