@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import sys
 from typing import get_args
 
 import pytest
@@ -82,14 +83,14 @@ def test_a_mistake_in_the_options_shows_before_anything_is_imported(monkeypatch,
     assert "invalid choice: 'word'" in refused("export", "runs/mine", "--to", "word", code=2)
 
 
-def test_every_command_finds_a_net_in_a_file_of_the_current_folder(tmp_path):
+def test_every_command_finds_a_net_in_a_file_of_the_current_folder(tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", ".")])
     (tmp_path / "my_own.py").write_text("from dctc.models import CRNN\n\nclass Own(CRNN): pass\n")
     net = "{class_path: my_own.Own, init_args: {variant: micro}}"
     (tmp_path / "net.yaml").write_text(f"model: {{net: {net}}}")
-    program = "import os, sys; os.chdir(sys.argv[1]); sys.path = sys.path[1:]; import dctc.cli; "
-    program += "dctc.cli.main(['describe', 'net.yaml', '--height', '30', '--batch_size', '1'])"
-    done = run_python("-c", program, str(tmp_path))
-    assert "images are 30 high, the net expects 32" in done.stderr
+    said = refused("describe", "net.yaml", "--height", "30", "--batch_size", "1")
+    assert "images are 30 high, the net expects 32" in said
 
 
 def test_a_terminal_of_few_characters_gets_escapes(tmp_path, write_lmdb, encode_image, monkeypatch):
@@ -140,9 +141,3 @@ def test_an_interrupt_is_one_line_and_ends_the_loop_of_a_shell(monkeypatch, caps
 def test_a_fault_of_the_code_keeps_its_traceback():
     with pytest.raises(RuntimeError, match="shape"), cli.one_line_errors("dctc"):
         raise RuntimeError("shape")
-
-
-def test_predict_of_a_run_without_images_says_so(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["predict", "runs/mine"])
-    assert "the following arguments are required: --images" in capsys.readouterr().err

@@ -39,12 +39,6 @@ def test_nothing_is_lost_on_a_terminal(width):
     assert (text - wanted).keys() <= {*"".join(row[0] for row in rows)}
 
 
-def test_on_a_wide_terminal_a_row_is_a_line():
-    lines = printed(WIDE, 200)
-    assert lines[0] == WIDE.title and lines[-2:] == WIDE.notes
-    assert lines[3].split() == " ".join(WIDE.rows[0]).split()
-
-
 def test_columns_of_text_are_to_the_left_and_numbers_to_the_right():
     table = Table("Rates", ["net", "set", "n"], [["CTC", "ab", "1"], ["D", "abcd", "22"]], (), 2)
     _, head, _, first, second = printed(table, 80)

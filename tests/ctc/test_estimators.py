@@ -116,10 +116,3 @@ def test_collapse_reads_paths_as_groupby_does(t, blank):
         expected = collapsed(paths[:, i].tolist(), blank)
         assert tuple(classes[i, : lengths[i]].tolist()) == expected
         assert (classes[i, lengths[i] :] == blank).all()
-
-
-def test_collapse_does_not_read_frames_without_class():
-    paths = torch.tensor([[1, -1], [1, -1], [0, -1], [2, -1], [-1, -1]])
-    classes, lengths = collapse(paths, blank=0)
-    assert lengths.tolist() == [2, 0]
-    assert classes[0, :2].tolist() == [1, 2]

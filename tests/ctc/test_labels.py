@@ -33,12 +33,6 @@ def test_labels_move_as_a_whole():
         assert found.is_contiguous()
 
 
-@pytest.mark.parametrize("frames, feasible", [(3, False), (4, True), (5, True)])
-def test_a_label_is_feasible_from_its_needed_frames_on(frames, feasible):
-    labels = pack(torch.tensor([[1, 1, 2], [1, 0, 0]]), (frames, 5), (3, 1))
-    assert labels.feasible.tolist() == [feasible, True]
-
-
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
 @pytest.mark.parametrize("lengths", [tuple, list, torch.tensor, lambda x: torch.tensor(x).int()])
 @pytest.mark.parametrize(

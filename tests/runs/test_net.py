@@ -117,13 +117,6 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(write, tmp_path, content
     assert capsys.readouterr().out == ""
 
 
-def test_missing_files(write, tmp_path):
-    with pytest.raises(OSError, match=r"nowhere\.yaml"):
-        load_net(tmp_path / "nowhere.yaml")
-    with pytest.raises(OSError, match=r"nowhere\.ckpt"):
-        load_net(write({"model": {"net": TINY}}), tmp_path / "nowhere.ckpt")
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
