@@ -7,7 +7,15 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-PICTURES = {"dctc_on_one_word": 6, "figure4": 2}  # 1 of the others
+PICTURES = {"dctc_on_one_word": 6, "figure4": 2}  # of those that are run
+
+
+def cells_of(name):
+    return json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def code(name):
+    return ["".join(cell["source"]) for cell in cells_of(name) if cell["cell_type"] == "code"]
 
 
 def test_there_is_a_notebook_for_each_figure_and_one_for_the_loss():
@@ -16,8 +24,15 @@ def test_there_is_a_notebook_for_each_figure_and_one_for_the_loss():
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_has_no_outputs(name):
-    for cell in json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+    for cell in cells_of(name):
         assert not cell.get("outputs") and cell.get("execution_count") is None
+
+
+def test_the_other_figures_are_drawn_as_figure_4_is():
+    first, *drawn = code("figure4")[:3]
+    for name in ("figure1", "figure3"):
+        assert code(name) == [first, *(cell.replace("figure4", name) for cell in drawn)]
+    assert code("figure2")[0] == first and code("figure2")[1].endswith('show("figure2")')
 
 
 # Between two notebooks of one kernel: nothing that the first has imported or named is left of it.
@@ -38,8 +53,7 @@ def test_the_notebooks_run_and_draw(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent / "src"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     cells = {}
-    for name in NOTEBOOKS:
-        folder = tmp_path if name in ("figure1", "figure4") else FOLDER
+    for name, folder in (("dctc_on_one_word", FOLDER), ("figure4", tmp_path)):
         fresh = FRESH.format(folder=str(folder), root=str(FOLDER.parent))
         own = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
         for i, cell in enumerate(own):
@@ -49,4 +63,4 @@ def test_the_notebooks_run_and_draw(monkeypatch, tmp_path):
     nbclient.NotebookClient(together, timeout=300).execute()
     for name, own in cells.items():
         shown = [o.get("data", {}) for cell in own for o in cell.get("outputs", ())]
-        assert sum("image/png" in data for data in shown) == PICTURES.get(name, 1), name
+        assert sum("image/png" in data for data in shown) == PICTURES[name], name

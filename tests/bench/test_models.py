@@ -64,11 +64,3 @@ def test_the_folder_of_a_run_as_a_table(quick, tmp_path, capsys):
     cells = {name.strip(): value for name, value in cells.items()}
     assert cells["parameters"] == "630,741" and cells["frames t"] == "24"
     assert max(map(len, printed.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [(["nowhere.yaml"], "nowhere.yaml"), ([MODEL, "--width", "30"], "30 wide, not a multiple")],
-)
-def test_bad_input_is_one_line(options, says, quick, refused):
-    assert says in refused("describe", *options, *OPTIONS).splitlines()[0]

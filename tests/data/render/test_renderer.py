@@ -38,15 +38,6 @@ def test_images_have_their_shape_and_characters_tile_the_word(every, preset, hei
         assert np.array_equal(extents[1:, 0], extents[:-1, 1])
 
 
-def test_an_image_depends_on_the_generator_only(every, preset):
-    renderer = WordRenderer(every, preset=preset)
-    first = renderer.render("Pure", np.random.default_rng(7))
-    renderer.render("other", np.random.default_rng(8))
-    again = WordRenderer(every, preset=preset).render("Pure", np.random.default_rng(7))
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[0], renderer.render("Pure", np.random.default_rng(9))[0])
-
-
 def test_words_stand_out_from_the_ground(every, preset):
     renderer, ranges = WordRenderer(every, preset=preset), []
     for seed in range(200):
