@@ -163,9 +163,6 @@ def test_the_minutes_of_a_training_are_those_of_the_results():
 @named(COMPLETE)
 def test_a_complete_configuration_stands_alone(file, data):
     options = [f"--config={file}", *stand_ins(file, data), "--trainer.accelerator=cpu"]
-    stated, resolved = yaml.safe_load(file.read_text()), resolve("fit", *options)
-    assert resolved["seed_everything"] == stated["seed_everything"]
-    assert resolved["trainer"]["max_steps"] == stated["trainer"].get("max_steps", -1)
     if file in trained(COMPLETE):
         one_step(*options)
     else:

@@ -105,14 +105,6 @@ def test_a_callback_alone_counts_as_a_list_of_one(tmp_path):
     assert len(keys) == 1
 
 
-def test_what_changes_no_result_changes_no_key(rendered, one):
-    same = ("--name=x", "--arm=x", "--data.init_args.num_workers=1")
-    cli = parse(rendered, *same, "--trainer.log_every_n_steps=7")
-    assert cli.results.run == (one / "run_key").read_text().strip()
-    assert cli.results.arm == "x"
-    assert key_of(rendered, "--model.optimizer.init_args.lr=0.02") != cli.results.run
-
-
 def test_a_run_is_repeated_from_its_saved_configuration_alone(two, runs):
     main(["fit", f"--config={two / 'config.yaml'}", "--name=again"])
     saved, again = (
