@@ -90,6 +90,7 @@ def _further(
         renamed = {"accuracy": "accuracy, DCTC minus CTC", "ned": "NED, DCTC minus CTC"}
         named: dict[str, tuple[Estimate, float | None]] = {}
         named |= {renamed[name]: result for name, result in scenes.items()}
+        named |= _without_one(study, run_values(study, frame), blocked=False)
         arms = [study.arm_name(key) for key in study.arms]
         if not ((frame.set == REAL_TRAIN_WORDS) & frame.arm.isin(arms)).any():
             return named  # not there where they were tested
@@ -105,17 +106,25 @@ def _further(
     values = run_values(study, frame)
     gained = pooled_difference(values, "confidence_penalty", "ctc", blocked=True)[0]
     named["confidence penalty minus CTC (looked at afterwards)"] = (gained, None)
-    largest = max(found.families, key=lambda family: found.families[family].points)
+    without = _without_one(study, values, blocked=True)
+    return {**named, "folds as units": (found.folds, None), **without}
+
+
+def _without_one(
+    study: Study, values: pd.DataFrame, blocked: bool
+) -> dict[str, tuple[Estimate, float | None]]:
+    """Return differences without the family whose difference to CTC is largest, up or down."""
+    families = pooled_difference(values, "dctc", "ctc", blocked)[1]
+    largest = max(families, key=lambda family: abs(families[family].points))
     others = values[values.family != largest]
-    without = {
-        f"without {_title(study, largest)}, DCTC minus {name} (looked at afterwards)": (
-            pooled_difference(others, "dctc", arm, blocked=True)[0],
+    return {
+        f"without {_title(study, largest)}, DCTC minus {TITLES[arm]} (looked at afterwards)": (
+            pooled_difference(others, "dctc", arm, blocked)[0],
             None,
         )
-        for arm, name in TITLES.items()
+        for arm in values.arm.unique()
         if arm != "dctc"
     }
-    return {**named, "folds as units": (found.folds, None), **without}
 
 
 def _by_family(
