@@ -64,7 +64,7 @@ def test_a_set_of_another_size_is_refused(ready, kind, stage, options, message):
     ],
 )
 def test_test_sets_are_never_trained_on(ready, kind, folder):
-    with pytest.raises(ValueError, match=r"train: .*test.* is a test set by its path .*; never train on one"):
+    with pytest.raises(ValueError, match=r"train: .*test.* by its path .*; never train on one"):
         ready(kind, "fit", train=[folder])
 
 
